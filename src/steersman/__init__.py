@@ -1,0 +1,3 @@
+"""Steersman: Kubernetes in Python."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Clock, tasks, backoff, work queue: the only part that touches timers, randomness and wall time."""

@@ -1,0 +1,53 @@
+"""An event loop whose time jumps: when nothing is ready, the clock moves to the next timer at once.
+
+For simulation and tests without I/O: a loop that waits for a real socket would never see it, because nothing ever blocks.
+"""
+
+import asyncio
+import selectors
+from typing import Any
+
+
+class Stuck(RuntimeError):
+    """Nothing is ready and no timer is set: the program waits for something that can never happen."""
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """Polls real descriptors without waiting (asyncio's own wake-up pipe) and turns waits into jumps of time."""
+
+    def __init__(self) -> None:
+        self._real = selectors.DefaultSelector()
+        self.skipped_seconds = 0.0
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def get_map(self) -> Any:
+        return self._real.get_map()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = self._real.select(0)
+        if ready:
+            return ready
+        if timeout is None:
+            raise Stuck("nothing is ready and no timer is set")
+        self.skipped_seconds += max(0.0, timeout)
+        return []
+
+    def close(self) -> None:
+        self._real.close()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Starts at 0.0 seconds; `time()` is the sum of all waits skipped so far."""
+
+    def __init__(self) -> None:
+        self._jumps = _JumpingSelector()
+        super().__init__(self._jumps)
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self._jumps.skipped_seconds

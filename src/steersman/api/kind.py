@@ -1,0 +1,112 @@
+"""What a row of the table of kinds says: everything the API server, kubectl and the client know about one kind.
+
+The rows themselves are in `kinds.py`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from steersman.meta.errors import FieldError
+from steersman.meta.objects import Object
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Column:
+    """One printed column: `type` and `format` are OpenAPI's; priority 0 is always shown, higher only with `-o wide`."""
+
+    name: str
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Subresource:
+    """`kind`, `group` and `version` are those of the body (e.g. Scale of autoscaling/v1)."""
+
+    name: str
+    kind: str
+    group: str = ""
+    version: str = ""
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind in one version.
+
+    `cells(obj, now) -> list` gives one value per column. `default(obj)` fills a new dict in place, before it is stored.
+    `validate(new, old) -> errors` sees defaulted objects; `old` is None on create.
+    `fields(obj)` are the values field selectors may ask for, beyond metadata.name and metadata.namespace.
+    `prepare(new, old)` runs before defaulting on every main-resource write: drops what a client may not set, keeps what it may
+    not change. `spec_fields` are the top-level fields whose change raises metadata.generation.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    subresources: tuple[Subresource, ...] = ()
+    columns: tuple[Column, ...] = ()
+    cells: Callable[[Object, Any], list[Any]] | None = None
+    default: Callable[[Object], None] | None = None
+    validate: Callable[[Object, Object | None], list[FieldError]] | None = None
+    prepare: Callable[[Object, Object | None], None] | None = None
+    fields: Callable[[Object], Mapping[str, str]] | None = None
+    spec_fields: tuple[str, ...] = ("spec",)
+    has_generation: bool = False
+    graceful_delete_seconds: Callable[[Object], int] | None = None
+    deletes_to_status: bool = True  # DELETE answers a Status; False: the object (Service, Pod, …)
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """`deployments.apps`, or `pods` for the core group."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def path(self) -> str:
+        """`/api/v1` or `/apis/GROUP/VERSION`."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+    def subresource(self, name: str) -> Subresource | None:
+        return next((sub for sub in self.subresources if sub.name == name), None)
+
+
+class Kinds:
+    """A set of kinds that can be asked by resource and by kind; custom resources join and leave it."""
+
+    def __init__(self, rows: Iterable[Kind] = ()) -> None:
+        self._by_resource: dict[tuple[str, str, str], Kind] = {}
+        self._by_kind: dict[tuple[str, str], Kind] = {}
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: Kind) -> None:
+        self._by_resource[row.group, row.version, row.plural] = row
+        self._by_kind[row.api_version, row.kind] = row
+
+    def remove(self, row: Kind) -> None:
+        self._by_resource.pop((row.group, row.version, row.plural), None)
+        self._by_kind.pop((row.api_version, row.kind), None)
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(list(self._by_resource.values()))
+
+    def of_resource(self, group: str, version: str, plural: str) -> Kind | None:
+        return self._by_resource.get((group, version, plural))
+
+    def of_object(self, api_version: str, kind: str) -> Kind | None:
+        return self._by_kind.get((api_version, kind))

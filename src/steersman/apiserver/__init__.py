@@ -1,0 +1,1 @@
+"""The request path: authenticate, authorise, decode, admit, validate, store, encode."""

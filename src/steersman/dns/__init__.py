@@ -1,0 +1,1 @@
+"""Names of services and pods inside the cluster."""

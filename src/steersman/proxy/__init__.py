@@ -1,0 +1,1 @@
+"""Service addresses: services and endpoints in, nftables out."""

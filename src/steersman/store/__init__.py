@@ -1,0 +1,1 @@
+"""The record of all objects: one contract, several media, watch with history."""
