@@ -1,0 +1,399 @@
+"""FakeRuntime: pods on paper, driven by the Clock.
+
+Keeps the promises of `runtime.Runtime` with no process, no file (except scripted logs) and no task per container, so that
+thousands of pods fit into one process. What a container does stands in its `Behaviour` (see `fake_behaviour`).
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import heapq
+import ipaddress
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import steersman
+from steersman.aio.clock import Clock
+from steersman.containers import cri_log, fake_behaviour, runtime
+from steersman.containers.fake_behaviour import Behaviour
+from steersman.containers.fake_images import FakeImages
+from steersman.containers.fake_session import FakeAttach, FakeExec, answer_connection
+from steersman.containers.runtime import RuntimeFailure, State
+from steersman.serving.messages import Duplex
+
+EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again now and then
+
+
+@dataclasses.dataclass(slots=True)
+class _Sandbox:
+    id: str
+    config: runtime.SandboxConfig
+    created_at: datetime.datetime
+    addresses: tuple[str, ...]
+    ready: bool = True
+    containers: "dict[str, _Container]" = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(slots=True)
+class _Container:
+    sandbox: _Sandbox
+    config: runtime.ContainerConfig
+    behaviour: Behaviour
+    status: runtime.ContainerStatus
+    resources: runtime.Resources
+    ended: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+
+class FakeRuntime:
+    """Give either `network` (a SandboxNetwork) or `pod_cidr`, from which sandboxes get addresses in turn."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        script: fake_behaviour.Script = fake_behaviour.from_annotations,
+        network: runtime.SandboxNetwork | None = None,
+        pod_cidr: str = "10.244.0.0/16",
+    ) -> None:
+        self._clock = clock
+        self._script = script
+        self._network = network
+        self._addresses = _Addresses(pod_cidr)
+        self._images = FakeImages()
+        self._sandboxes: dict[str, _Sandbox] = {}
+        self._containers: dict[str, _Container] = {}
+        self._events: asyncio.Queue[runtime.ContainerEvent] = asyncio.Queue(EVENTS_WAITING_MAX)
+        self._timers = _Timers(clock)
+
+    @property
+    def name(self) -> str:
+        return f"steersman-fake://{steersman.__version__}"
+
+    @property
+    def images(self) -> FakeImages:
+        return self._images
+
+    async def start(self) -> None:
+        if self._network is not None:
+            await self._network.keep_only(tuple(self._sandboxes))
+
+    async def close(self) -> None:
+        await self._timers.close()
+
+    # Sandboxes
+
+    async def run_sandbox(self, config: runtime.SandboxConfig) -> str:
+        sandbox_id = self._clock.uid().replace("-", "")
+        addresses: tuple[str, ...] = ()
+        if not config.host_network:
+            addresses = await self._attach(sandbox_id, config)
+        sandbox = _Sandbox(sandbox_id, config, self._clock.now(), addresses)
+        self._sandboxes[sandbox_id] = sandbox
+        self._tell(sandbox, "", "started")
+        return sandbox_id
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or not sandbox.ready:
+            return
+        for container in sandbox.containers.values():
+            self._end(container, 137, signal=9)
+        sandbox.ready = False
+        await self._detach(sandbox)
+        self._tell(sandbox, "", "stopped")
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        await self.stop_sandbox(sandbox_id)
+        sandbox = self._sandboxes.pop(sandbox_id, None)
+        if sandbox is not None:
+            for container_id in tuple(sandbox.containers):
+                await self.remove_container(container_id)
+            self._tell(sandbox, "", "deleted")
+
+    async def list_sandboxes(self) -> Sequence[runtime.SandboxStatus]:
+        return tuple(_sandbox_status(sandbox) for sandbox in self._sandboxes.values())
+
+    # Containers
+
+    async def create_container(self, sandbox_id: str, config: runtime.ContainerConfig) -> str:
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or not sandbox.ready:
+            raise RuntimeFailure("CreateContainerError", f'sandbox "{sandbox_id}" is not running')
+        image = self._images.find(config.image)
+        if image is None:
+            raise RuntimeFailure("CreateContainerError", f'image "{config.image}" is not present')
+        behaviour = self._script(sandbox.config, config)
+        status = runtime.ContainerStatus(
+            id=self._clock.uid().replace("-", ""),
+            sandbox_id=sandbox_id,
+            pod_uid=sandbox.config.pod_uid,
+            name=config.name,
+            attempt=config.attempt,
+            state=State.CREATED,
+            image=image.tags[0] if image.tags else config.image,
+            image_id=image.digests[0],
+            created_at=self._clock.now(),
+            log_path=config.log_path,
+            labels=config.labels,
+            annotations=config.annotations,
+        )
+        container = _Container(sandbox, config, behaviour, status, config.resources)
+        self._containers[status.id] = sandbox.containers[status.id] = container
+        self._tell(sandbox, status.id, "created")
+        return status.id
+
+    async def start_container(self, container_id: str) -> None:
+        container = self._container(container_id)
+        behaviour = container.behaviour
+        if behaviour.start_delay_seconds:
+            await self._clock.sleep(behaviour.start_delay_seconds)
+        if container.status.state is not State.CREATED or not container.sandbox.ready:
+            raise RuntimeFailure("RunContainerError", f"container {container_id} cannot be started any more")
+        if behaviour.start_error:
+            self._end(container, 128, reason="ContainerCannotRun", message=behaviour.start_error)
+            raise RuntimeFailure("RunContainerError", behaviour.start_error)
+        self._change(container, state=State.RUNNING, started_at=self._clock.now())
+        self._write_log(container)
+        self._tell(container.sandbox, container_id, "started")
+        if behaviour.run_seconds is not None:
+            self._timers.call_after(behaviour.run_seconds, lambda: self._end_by_itself(container))
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        container = self._containers.get(container_id)
+        if container is None or container.status.state is State.EXITED:
+            return
+        needed = container.behaviour.stop_seconds
+        if container.status.state is State.RUNNING and needed is not None and grace_seconds > 0:
+            if needed == 0:
+                self._end(container, container.behaviour.stop_exit_code)
+            else:
+                code = container.behaviour.stop_exit_code
+                self._timers.call_after(needed, lambda: self._end(container, code))
+        with contextlib.suppress(TimeoutError):
+            async with self._clock.timeout(grace_seconds):
+                await container.ended.wait()
+        self._end(container, 137, signal=9)
+
+    async def remove_container(self, container_id: str) -> None:
+        container = self._containers.pop(container_id, None)
+        if container is not None:
+            self._end(container, 137, signal=9)
+            container.sandbox.containers.pop(container_id, None)
+            self._tell(container.sandbox, container_id, "deleted")
+
+    async def list_containers(self) -> Sequence[runtime.ContainerStatus]:
+        return tuple(container.status for container in self._containers.values())
+
+    async def container_status(self, container_id: str) -> runtime.ContainerStatus | None:
+        container = self._containers.get(container_id)
+        return container.status if container else None
+
+    async def update_resources(self, container_id: str, resources: runtime.Resources) -> None:
+        self._container(container_id).resources = resources
+
+    # Streams
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> runtime.ExecResult:
+        answer = self._running(container_id).behaviour.answer(command)
+        if answer.seconds:
+            async with self._clock.timeout(timeout_seconds or answer.seconds + 1):
+                await self._clock.sleep(answer.seconds)
+        return runtime.ExecResult(answer.exit_code, answer.stdout, answer.stderr)
+
+    async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> FakeExec:
+        return FakeExec(self._running(container_id).behaviour.answer(command), self._clock, tty=tty)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> FakeAttach:
+        container = self._running(container_id)
+        return FakeAttach(container.ended, lambda: container.status.exit_code, tty=container.config.tty)
+
+    async def port_forward(self, sandbox_id: str, port: int) -> Duplex:
+        sandbox = self._sandboxes.get(sandbox_id)
+        if sandbox is None or not sandbox.ready:
+            raise RuntimeFailure("PortForwardError", f'sandbox "{sandbox_id}" is not running')
+        for container in sandbox.containers.values():
+            if container.status.state is State.RUNNING and port in container.behaviour.ports:
+                return answer_connection(container.behaviour.ports[port])
+        raise RuntimeFailure("PortForwardError", f"dial tcp4 127.0.0.1:{port}: connect: connection refused")
+
+    async def reopen_log(self, container_id: str) -> None:
+        self._running(container_id)
+
+    async def usage(self) -> Sequence[runtime.Usage]:
+        now = self._clock.now()
+        return tuple(_usage(c, now) for c in self._containers.values() if c.status.state is State.RUNNING)
+
+    async def events(self) -> AsyncIterator[runtime.ContainerEvent]:
+        while True:
+            yield await self._events.get()
+
+    # What a test may do to a container
+
+    def exit(self, container_id: str, code: int = 0, *, reason: str = "") -> None:
+        """Let a running container end now."""
+        self._end(self._container(container_id), code, reason=reason)
+
+    def set_behaviour(self, container_id: str, behaviour: Behaviour) -> None:
+        """What it answers from now on (exec, ports, use, stopping)."""
+        self._container(container_id).behaviour = behaviour
+
+    def lose_sandbox(self, sandbox_id: str) -> None:
+        """As if its namespaces had died: not ready, containers killed."""
+        sandbox = self._sandboxes[sandbox_id]
+        for container in sandbox.containers.values():
+            self._end(container, 137, signal=9)
+        sandbox.ready = False
+        self._tell(sandbox, "", "stopped")
+
+    # Inside
+
+    def _container(self, container_id: str) -> _Container:
+        container = self._containers.get(container_id)
+        if container is None:
+            raise RuntimeFailure("NotFound", f'container "{container_id}" not found', temporary=False)
+        return container
+
+    def _running(self, container_id: str) -> _Container:
+        container = self._container(container_id)
+        if container.status.state is not State.RUNNING:
+            raise RuntimeFailure("NotRunning", f'container "{container_id}" is not running', temporary=False)
+        return container
+
+    async def _attach(self, sandbox_id: str, config: runtime.SandboxConfig) -> tuple[str, ...]:
+        if self._network is not None:
+            return await self._network.attach(sandbox_id, "", config)
+        return (self._addresses.take(),)
+
+    async def _detach(self, sandbox: _Sandbox) -> None:
+        if self._network is not None:
+            await self._network.detach(sandbox.id, "")
+        else:
+            self._addresses.give_back(sandbox.addresses)
+
+    def _end_by_itself(self, container: _Container) -> None:
+        behaviour = container.behaviour
+        if behaviour.oom:
+            self._end(container, 137, reason="OOMKilled", signal=9)
+        else:
+            self._end(container, behaviour.exit_code(container.config.attempt))
+
+    def _end(self, container: _Container, code: int, *, reason: str = "", message: str = "", signal: int = 0) -> None:
+        """Idempotent: what has ended keeps its exit code."""
+        if container.status.state is State.EXITED:
+            return
+        self._change(
+            container,
+            state=State.EXITED,
+            exit_code=code,
+            signal=signal,
+            reason=reason or ("Completed" if code == 0 else "Error"),
+            message=message,
+            finished_at=self._clock.now(),
+        )
+        container.ended.set()
+        self._tell(container.sandbox, container.status.id, "stopped")
+
+    def _change(self, container: _Container, **changes: object) -> None:
+        container.status = dataclasses.replace(container.status, **changes)  # type: ignore[arg-type]
+
+    def _write_log(self, container: _Container) -> None:
+        if container.behaviour.logs and container.config.log_path:
+            path = Path(container.config.log_path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as log:
+                log.write(cri_log.records(self._clock.now(), "stdout", container.behaviour.logs))
+
+    def _tell(self, sandbox: _Sandbox, container_id: str, kind: str) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._events.put_nowait(runtime.ContainerEvent(sandbox.config.pod_uid, sandbox.id, container_id, kind))
+
+
+class _Timers:
+    """Calls in due order from one task, which exists only while something is due."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()
+        self._task: asyncio.Task[None] | None = None
+        self._earlier = asyncio.Event()
+
+    def call_after(self, seconds: float, call: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (self._clock.monotonic() + seconds, next(self._count), call))
+        self._earlier.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="fake runtime timers")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while self._due:
+            wait = self._due[0][0] - self._clock.monotonic()
+            if wait <= 0:
+                heapq.heappop(self._due)[2]()
+                continue
+            self._earlier.clear()
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(wait):
+                    await self._earlier.wait()
+
+
+class _Addresses:
+    """Host addresses of a network, each given out again only after all others had their turn."""
+
+    def __init__(self, cidr: str) -> None:
+        network = ipaddress.ip_network(cidr)
+        self._network = network
+        self._size = network.num_addresses
+        self._next = 2  # .0 is the network, .1 the gateway
+        self._used: set[int] = set()
+
+    def take(self) -> str:
+        for _ in range(self._size):
+            offset, self._next = self._next, self._next + 1
+            if self._next >= self._size - 1:
+                self._next = 2
+            if offset not in self._used:
+                self._used.add(offset)
+                return str(self._network[offset])
+        raise RuntimeFailure("CreatePodSandboxError", f"no addresses available in {self._network}")
+
+    def give_back(self, addresses: Sequence[str]) -> None:
+        first = int(self._network[0])
+        self._used -= {int(ipaddress.ip_address(address)) - first for address in addresses}
+
+
+def _sandbox_status(sandbox: _Sandbox) -> runtime.SandboxStatus:
+    config = sandbox.config
+    return runtime.SandboxStatus(
+        id=sandbox.id,
+        pod_uid=config.pod_uid,
+        name=config.name,
+        namespace=config.namespace,
+        attempt=config.attempt,
+        ready=sandbox.ready,
+        created_at=sandbox.created_at,
+        addresses=sandbox.addresses,
+        labels=config.labels,
+        annotations=config.annotations,
+    )
+
+
+def _usage(container: _Container, now: datetime.datetime) -> runtime.Usage:
+    started = container.status.started_at or now
+    behaviour = container.behaviour
+    return runtime.Usage(
+        container_id=container.status.id,
+        pod_uid=container.status.pod_uid,
+        name=container.status.name,
+        cpu_ns=int((now - started).total_seconds() * behaviour.cpu_millicores * 1_000_000),
+        memory_bytes=behaviour.memory_bytes,
+        memory_working_set_bytes=behaviour.memory_bytes,
+        at=now,
+    )
