@@ -34,7 +34,7 @@ def controller_uid(obj: Object) -> str:
 
 
 def is_controlled_by(obj: Object, owner: Object) -> bool:
-    return controller_uid(obj) == owner["metadata"]["uid"]
+    return controller_uid(obj) == str(owner["metadata"]["uid"])
 
 
 def is_owned_by(obj: Object, owner: Object) -> bool:
