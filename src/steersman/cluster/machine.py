@@ -1,0 +1,68 @@
+"""What this machine offers for running containers, and in one sentence what it lacks."""
+
+import ctypes.util
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+
+from steersman.cluster.options import Options
+
+DEBIAN_PACKAGES = ("crun", "nftables", "busybox-static")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    linux: bool
+    root: bool
+    user_namespaces: bool
+    container_tool: str  # path of crun or runc, "" without
+    nftables: bool
+
+
+def look() -> Machine:
+    linux = sys.platform == "linux"
+    root = os.geteuid() == 0
+    return Machine(
+        linux=linux,
+        root=root,
+        user_namespaces=linux and (root or _user_namespaces_work()),
+        container_tool=shutil.which("crun") or shutil.which("runc") or "",
+        nftables=ctypes.util.find_library("nftables") is not None,
+    )
+
+
+def missing(machine: Machine, options: Options) -> str:
+    """Why real nodes cannot run here, as a sentence that says what to do; "" when they can or none are wanted."""
+    if options.nodes == 0 or options.runtime == "fake":
+        return ""
+    if not machine.linux:
+        return "Real containers need Linux; `--nodes 0 --fake-nodes 3` runs a cluster without them anywhere."
+    lacking = []
+    if not machine.container_tool:
+        lacking.append("crun")
+    if not machine.nftables:
+        lacking.append("nftables")
+    if lacking:
+        packages = " ".join(lacking)
+        return (
+            f"Real containers need the Debian package{'s' * (len(lacking) > 1)} {packages} "
+            f"(as root: apt-get install {packages}); `--nodes 0 --fake-nodes 3` runs a cluster without them."
+        )
+    if not machine.user_namespaces:
+        return (
+            "This machine forbids user namespaces to ordinary users, so real containers need root here; "
+            "`--nodes 0 --fake-nodes 3` runs a cluster without them."
+        )
+    return ""
+
+
+def _user_namespaces_work() -> bool:
+    """Asks the kernel by trying: there are four different switches that can forbid it."""
+    tried = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"],
+        check=False,
+        stderr=subprocess.DEVNULL,
+    )
+    return tried.returncode == 0

@@ -1,0 +1,64 @@
+"""What a cluster was asked to be: the flags of `steersman up`, kept in the data directory for the next start.
+
+A flag that is not given on a later start keeps its value; one that is given replaces it.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import msgspec
+
+SERVICE_NETWORK = "10.96.0.0/16"
+POD_NETWORK = "10.244.0.0/16"
+DNS_ADDRESS = "10.96.0.10"
+API_SERVICE_ADDRESS = "10.96.0.1"
+CLUSTER_DOMAIN = "cluster.local"
+DEFAULT_NAME = "steersman"
+DEFAULT_PORT = 6443
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """`runtime`: auto, oci or fake. `store`: sqlite or memory. Delays are seconds.
+
+    A node is NotReady after `node_monitor_grace_seconds` without a heartbeat; its pods are evicted
+    `eviction_seconds` later (the default tolerations that admission adds to pods). Upstream waits 40 and 300: it has
+    hundreds of machines and flaky networks between them; here a lost node is a lost process.
+    """
+
+    name: str = DEFAULT_NAME
+    port: int = DEFAULT_PORT
+    nodes: int = 1
+    fake_nodes: int = 0
+    runtime: str = "auto"
+    store: str = "sqlite"
+    kubernetes_version: str = "1.37"
+    heartbeat_seconds: float = 1.0
+    node_monitor_grace_seconds: float = 4.0
+    eviction_seconds: int = 2
+
+    def node_names(self) -> tuple[str, ...]:
+        return tuple(f"node{number}" for number in range(1, self.nodes + 1))
+
+    def fake_node_names(self) -> tuple[str, ...]:
+        return tuple(f"fake{number}" for number in range(1, self.fake_nodes + 1))
+
+
+def load(path: pathlib.Path) -> Options | None:
+    """The options of an earlier start, None where there was none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Options)
+    except FileNotFoundError:
+        return None
+
+
+def save(path: pathlib.Path, options: Options) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(options)) + b"\n")
+
+
+def merged(earlier: Options | None, given: dict[str, Any]) -> Options:
+    """Earlier values (or the defaults), replaced by the flags that were given (None: not given)."""
+    return dataclasses.replace(
+        earlier or Options(), **{key: value for key, value in given.items() if value is not None}
+    )
