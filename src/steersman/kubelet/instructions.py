@@ -1,0 +1,120 @@
+"""What a pod's machine asks its shell to do. Each is carried out once; its outcome comes back as an event.
+
+Reporting the status is not among them: it is a function of the machine (`status.build`), reported whenever it differs.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MountVolumes:
+    """→ VolumesMounted | VolumesFailed. Idempotent."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnmountVolumes:
+    """→ VolumesUnmounted"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunSandbox:
+    """→ SandboxReady | SandboxFailed"""
+
+    attempt: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopSandbox:
+    """→ SandboxStopped; containers and logs stay readable."""
+
+    id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RemoveSandboxes:
+    """Stop and remove every sandbox of the pod, containers included → SandboxRemoved"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PullImage:
+    """→ ImagePulled | ImageFailed"""
+
+    container: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CreateContainer:
+    """→ ContainerCreated | ContainerCreateFailed"""
+
+    container: str
+    sandbox_id: str
+    attempt: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StartContainer:
+    """→ ContainerStarted | ContainerStartFailed"""
+
+    container: str
+    id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunPostStart:
+    """→ PostStartEnded"""
+
+    container: str
+    id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopContainer:
+    """preStop hook (when `run_hook`), SIGTERM, and SIGKILL when `grace_seconds` are over → ContainerChanged | ContainerGone.
+
+    May be asked again with less grace.
+    """
+
+    container: str
+    id: str
+    grace_seconds: float
+    message: str
+    run_hook: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RemoveContainer:
+    """A dead instance that nobody needs any more. No answer."""
+
+    id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordEvent:
+    """A Kubernetes Event; `container` goes into involvedObject.fieldPath."""
+
+    type: str
+    reason: str
+    message: str
+    container: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Report the last status, then delete the object (grace 0, our uid). The machine's last instruction."""
+
+
+Instruction = (
+    MountVolumes
+    | UnmountVolumes
+    | RunSandbox
+    | StopSandbox
+    | RemoveSandboxes
+    | PullImage
+    | CreateContainer
+    | StartContainer
+    | RunPostStart
+    | StopContainer
+    | RemoveContainer
+    | RecordEvent
+    | DeletePod
+)

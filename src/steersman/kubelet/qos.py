@@ -1,0 +1,119 @@
+"""A pod's quality-of-service class and what follows from it: cgroup parent, CPU shares, CPU quota, OOM score.
+
+Pure. Source: the Kubernetes documentation "Pod Quality of Service Classes" and upstream's kubelet/qos/policy.go.
+"""
+
+from typing import Any
+
+from steersman.containers import runtime
+from steersman.meta import quantities
+from steersman.meta.objects import Object
+
+OOM_GUARANTEED = -997
+OOM_BEST_EFFORT = 1000
+QUOTA_PERIOD_US = 100_000
+QUOTA_LEAST_US = 1_000
+SHARES_LEAST = 2
+SHARES_MOST = 262_144
+
+
+def pod_class(pod: Object) -> str:
+    """Guaranteed, Burstable or BestEffort."""
+    spec = pod["spec"]
+    all_containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    pairs = [(_amounts(one, "requests"), _amounts(one, "limits")) for one in all_containers]
+    if not any(requests or limits for requests, limits in pairs):
+        return "BestEffort"
+    for requests, limits in pairs:
+        if set(limits) != {"cpu", "memory"}:
+            return "Burstable"
+        if any(requests.get(name, limit) != limit for name, limit in limits.items()):
+            return "Burstable"
+    return "Guaranteed"
+
+
+def _amounts(container: Object, which: str) -> dict[str, int]:
+    found = (container.get("resources") or {}).get(which) or {}
+    amounts = {name: quantities.millis(str(found[name])) for name in ("cpu", "memory") if name in found}
+    return {name: amount for name, amount in amounts.items() if amount}
+
+
+def cgroup_parent(pod: Object) -> str:
+    """Relative to the runtime's root, as cgroupfs has it upstream."""
+    middle = {"Guaranteed": "", "Burstable": "burstable/", "BestEffort": "besteffort/"}[pod_class(pod)]
+    return f"kubepods/{middle}pod{pod['metadata']['uid']}"
+
+
+def container_resources(pod: Object, container: Object, memory_capacity_bytes: int) -> runtime.Resources:
+    found = container.get("resources") or {}
+    requests, limits = found.get("requests") or {}, found.get("limits") or {}
+    cpu_limit = _millicores(limits)
+    return runtime.Resources(
+        cpu_shares=cpu_shares(_millicores(requests) if "cpu" in requests else cpu_limit),
+        cpu_quota_us=cpu_quota_us(cpu_limit),
+        cpu_period_us=QUOTA_PERIOD_US,
+        memory_limit_bytes=_bytes(limits),
+        oom_score_adjust=oom_score(pod, container, memory_capacity_bytes),
+    )
+
+
+def pod_resources(pod: Object) -> tuple[int, int, int]:
+    """(CPU limit in millicores, CPU shares, memory limit in bytes) of the pod's own cgroup; 0: no limit.
+
+    A limit stands only where every container has one: the sum of the main ones and sidecars, or the greatest init need.
+    """
+    limit_cpu = _pod_total(pod, "limits", "cpu", _millicores)
+    limit_memory = _pod_total(pod, "limits", "memory", _bytes)
+    request_cpu = _pod_total(pod, "requests", "cpu", _millicores, every=False)
+    return limit_cpu, cpu_shares(request_cpu), limit_memory
+
+
+def _pod_total(pod: Object, which: str, name: str, read: Any, *, every: bool = True) -> int:
+    spec = pod["spec"]
+    inits = spec.get("initContainers") or []
+    mains = spec.get("containers") or []
+    own = ((spec.get("resources") or {}).get(which)) or {}
+    if name in own:
+        return int(read(own))
+
+    def amount(one: Object) -> int:
+        return int(read((one.get("resources") or {}).get(which) or {}))
+
+    if every and not all(amount(one) for one in [*inits, *mains]):
+        return 0
+    sidecars = peak = 0
+    for one in inits:
+        if one.get("restartPolicy") == "Always":
+            sidecars += amount(one)
+            peak = max(peak, sidecars)
+        else:
+            peak = max(peak, sidecars + amount(one))
+    return max(peak, sidecars + sum(amount(one) for one in mains))
+
+
+def cpu_shares(millicores: int) -> int:
+    return max(SHARES_LEAST, min(millicores * 1024 // 1000, SHARES_MOST))
+
+
+def cpu_quota_us(millicores: int) -> int:
+    return max(QUOTA_LEAST_US, millicores * QUOTA_PERIOD_US // 1000) if millicores else 0
+
+
+def oom_score(pod: Object, container: Object, memory_capacity_bytes: int) -> int:
+    """How willingly the kernel kills it: the less memory it asked for, the sooner."""
+    found = pod_class(pod)
+    if found == "Guaranteed":
+        return OOM_GUARANTEED
+    if found == "BestEffort" or not memory_capacity_bytes:
+        return OOM_BEST_EFFORT
+    request = _bytes((container.get("resources") or {}).get("requests") or {})
+    score = 1000 - 1000 * request // memory_capacity_bytes
+    return min(max(score, 1000 + OOM_GUARANTEED), OOM_BEST_EFFORT - 1)
+
+
+def _millicores(amounts: dict[str, Any]) -> int:
+    return int(quantities.millis(str(amounts.get("cpu", "0"))))
+
+
+def _bytes(amounts: dict[str, Any]) -> int:
+    return int(quantities.whole(str(amounts.get("memory", "0"))))

@@ -1,0 +1,267 @@
+"""PodStatus as the API shows it, built from a pod's machine.
+
+Pure. Source of phases, condition reasons and messages: upstream's kubelet_pods.go and status/generate.go. Conditions of
+others (readiness gates, DisruptionTarget, PodScheduled) are read, never written.
+"""
+
+import dataclasses
+import datetime
+from typing import Any
+
+from steersman.containers import runtime
+from steersman.kubelet import qos
+from steersman.kubelet.container_lifecycle import Container, Phase, Role
+from steersman.kubelet.pod_lifecycle import PodMachine, Sandbox
+from steersman.meta import conditions, times
+from steersman.meta.objects import Object
+
+OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+_STILL_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Node:
+    """What of the node a pod's status shows. `runtime_name` is the scheme of container ids."""
+
+    address: str = ""
+    runtime_name: str = "steersman"
+
+
+def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) -> Object:
+    """`was` is the status last known (for lastTransitionTime and the conditions of others)."""
+    inits = [one for one in machine.containers if one.role is not Role.MAIN]
+    mains = [one for one in machine.containers if one.role is Role.MAIN]
+    found_phase = phase(machine)
+    statuses = [_container_status(one, machine, node) for one in machine.containers]
+    status: Object = {"phase": found_phase}
+    generation = machine.pod["metadata"].get("generation")
+    if generation:
+        status["observedGeneration"] = generation
+    status["conditions"] = _conditions(machine, found_phase, was, now)
+    if machine.failure is not None:
+        reason, message = machine.failure
+        status.update({key: text for key, text in (("reason", reason), ("message", message)) if text})
+    status.update(_addresses(machine, node))
+    if machine.started_at is not None:
+        status["startTime"] = times.format_seconds(machine.started_at)
+    if inits:
+        status["initContainerStatuses"] = statuses[: len(inits)]
+    status["containerStatuses"] = statuses[len(inits) :][: len(mains)]
+    status["qosClass"] = qos.pod_class(machine.pod)
+    return status
+
+
+def patch(was: Object, status: Object) -> Object:
+    """The strategic merge patch of `status` from `was` to `status`; empty when nothing changed.
+
+    Only own conditions are sent (the list merges by type), so that nobody else's is undone.
+    """
+    changed = {key: value for key, value in status.items() if value != was.get(key)}
+    gone = ("reason", "message", "podIP", "podIPs")
+    changed.update({key: None for key in gone if key in was and key not in status})
+    if "conditions" in changed:
+        old = was.get("conditions") or []
+        own = [one for one in status["conditions"] if conditions.find(old, one["type"]) != one]
+        if own:
+            changed["conditions"] = own
+        else:
+            del changed["conditions"]
+    return changed
+
+
+def is_starting(status: Object) -> bool:
+    """Only tells of a start that goes well: it may be reported a little later, together with what follows."""
+    if status["phase"] != "Pending":
+        return False
+    both = [*status.get("initContainerStatuses", ()), *status["containerStatuses"]]
+    return all(
+        "terminated" not in one["state"]
+        and not one["lastState"]
+        and one["state"].get("waiting", {}).get("reason", "") in _STILL_STARTING
+        for one in both
+    )
+
+
+# --- phase -----------------------------------------------------------------------------------------------------------
+
+
+def phase(machine: PodMachine) -> str:
+    mains = [one for one in machine.containers if one.role is Role.MAIN]
+    over_for_good = machine.is_ending and machine.all_stopped
+    if machine.failure is not None:
+        return "Failed" if over_for_good else _phase_by_containers(machine, mains)
+    if over_for_good:
+        inits_failed = any(one.role is Role.INIT and one.has_failed and one.current for one in machine.containers)
+        if inits_failed or (not machine.deleting and any(one.has_failed for one in mains)):
+            return "Failed"
+        if machine.deleting and not any(one.current for one in mains):
+            return "Pending" if not machine.initialized or not mains else "Failed"
+        return "Succeeded" if all(one.succeeded for one in mains) else "Failed"
+    return _phase_by_containers(machine, mains)
+
+
+def _phase_by_containers(machine: PodMachine, mains: list[Container]) -> str:
+    if not machine.initialized:
+        return "Pending"
+    if any(one.current is None for one in mains):
+        return "Pending"
+    return "Running"
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+
+def _conditions(machine: PodMachine, found_phase: str, was: Object, now: datetime.datetime) -> list[Object]:
+    generation = machine.pod["metadata"].get("generation")
+    known = (machine.pod.get("status") or {}).get("conditions") or []
+    result = list(was.get("conditions") or known)
+    containers_ready = _containers_ready(machine, found_phase)
+    for made in (
+        conditions.make("PodReadyToStartContainers", "True" if machine.sandbox is Sandbox.READY else "False"),
+        _initialized(machine, found_phase),
+        _ready(machine, containers_ready, known),
+        containers_ready,
+        conditions.make("PodScheduled", "True"),
+    ):
+        if generation:
+            made["observedGeneration"] = generation
+        result = conditions.set(result, made, now)
+    return [one for one in result if one["type"] in OWN_CONDITIONS]
+
+
+def _initialized(machine: PodMachine, found_phase: str) -> Object:
+    if found_phase == "Succeeded":
+        return conditions.make("Initialized", "True", "PodCompleted")
+    missing = [one.name for one in machine.containers if one.role is not Role.MAIN and not _is_initialized(one)]
+    if not missing or machine.initialized:
+        return conditions.make("Initialized", "True")
+    text = f"containers with incomplete status: {_listed(missing)}"
+    return conditions.make("Initialized", "False", "ContainersNotInitialized", text)
+
+
+def _is_initialized(one: Container) -> bool:
+    return one.started if one.role is Role.SIDECAR else one.succeeded
+
+
+def _containers_ready(machine: PodMachine, found_phase: str) -> Object:
+    if found_phase in ("Succeeded", "Failed"):
+        reason = "PodCompleted" if found_phase == "Succeeded" else "PodFailed"
+        return conditions.make("ContainersReady", "False", reason)
+    unready = [one.name for one in machine.containers if one.role is not Role.INIT and not one.ready]
+    if not unready:
+        return conditions.make("ContainersReady", "True")
+    text = f"containers with unready status: {_listed(unready)}"
+    return conditions.make("ContainersReady", "False", "ContainersNotReady", text)
+
+
+def _ready(machine: PodMachine, containers_ready: Object, known: list[Object]) -> Object:
+    if containers_ready["status"] != "True":
+        return {**containers_ready, "type": "Ready"}
+    missing = []
+    for gate in machine.pod["spec"].get("readinessGates") or []:
+        found = conditions.find(known, gate["conditionType"])
+        name = f'"{gate["conditionType"]}"'
+        if found is None:
+            missing.append(f"corresponding condition of pod readiness gate {name} does not exist.")
+        elif found.get("status") != "True":
+            missing.append(f'the status of pod readiness gate {name} is not "True", but {found.get("status")}')
+    if missing:
+        return conditions.make("Ready", "False", "ReadinessGatesNotReady", ", ".join(missing))
+    return conditions.make("Ready", "True")
+
+
+def _listed(names: list[str]) -> str:
+    return "[" + " ".join(names) + "]"
+
+
+# --- containers ------------------------------------------------------------------------------------------------------
+
+
+def _container_status(one: Container, machine: PodMachine, node: Node) -> Object:
+    state, last = _states(one, machine, node)
+    current = one.current
+    shown: Object = {
+        "name": one.name,
+        "state": state,
+        "lastState": last,
+        "ready": one.ready if one.role is not Role.INIT else one.succeeded,
+        "restartCount": current.attempt if current is not None else max(0, one.attempt - 1),
+        "image": (current.image if current is not None else "") or one.image,
+        "imageID": current.image_id if current is not None else "",
+        "started": one.started and one.phase in (Phase.RUNNING, Phase.STOPPING),
+    }
+    if current is not None:
+        shown["containerID"] = f"{node.runtime_name}://{current.id}"
+        shown.update(_resources(one))
+    mounts = [_mount(mount) for mount in one.spec.get("volumeMounts") or []]
+    if mounts:
+        shown["volumeMounts"] = mounts
+    return shown
+
+
+def _states(one: Container, machine: PodMachine, node: Node) -> tuple[Object, Object]:
+    """(state, lastState)"""
+    current, previous = one.current, one.previous
+    last = {"terminated": _terminated(previous, node)} if previous is not None else {}
+    if current is None:
+        return {"waiting": _waiting(one, machine)}, last
+    if current.state is runtime.State.RUNNING:
+        started = current.started_at or current.created_at
+        return {"running": {"startedAt": times.format_seconds(started)}}, last
+    ended = {"terminated": _terminated(current, node)}
+    if one.waiting_reason and one.phase is Phase.WAITING:
+        return {"waiting": _waiting(one, machine)}, ended
+    return ended, last
+
+
+def _waiting(one: Container, machine: PodMachine) -> Object:
+    if one.waiting_reason:
+        return {"reason": one.waiting_reason, "message": one.waiting_message}
+    has_inits = any(other.role is not Role.MAIN for other in machine.containers)
+    return {"reason": "PodInitializing" if has_inits else "ContainerCreating"}
+
+
+def _terminated(status: runtime.ContainerStatus, node: Node) -> Object:
+    shown: dict[str, Any] = {"exitCode": status.exit_code}
+    if status.signal:
+        shown["signal"] = status.signal
+    shown["reason"] = status.reason or ("Completed" if status.exit_code == 0 else "Error")
+    if status.message:
+        shown["message"] = status.message
+    shown["startedAt"] = _time(status.started_at)
+    shown["finishedAt"] = _time(status.finished_at)
+    shown["containerID"] = f"{node.runtime_name}://{status.id}"
+    return shown
+
+
+def _time(at: datetime.datetime | None) -> str | None:
+    return times.format_seconds(at) if at is not None else None
+
+
+def _resources(one: Container) -> Object:
+    found = one.spec.get("resources") or {}
+    shown: Object = {"resources": {key: found[key] for key in ("limits", "requests") if key in found}}
+    if found.get("requests"):
+        shown["allocatedResources"] = found["requests"]
+    return shown
+
+
+def _mount(mount: Object) -> Object:
+    shown = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    if mount.get("readOnly"):
+        shown["readOnly"] = True
+        shown["recursiveReadOnly"] = mount.get("recursiveReadOnly") or "Disabled"
+    return shown
+
+
+def _addresses(machine: PodMachine, node: Node) -> Object:
+    shown: Object = {}
+    if node.address:
+        shown["hostIP"] = node.address
+        shown["hostIPs"] = [{"ip": node.address}]
+    host_network = bool(machine.pod["spec"].get("hostNetwork"))
+    addresses = (node.address,) if host_network and node.address else machine.addresses
+    if addresses:
+        shown["podIP"] = addresses[0]
+        shown["podIPs"] = [{"ip": address} for address in addresses]
+    return shown
