@@ -76,6 +76,10 @@ class SystemClock(_AsyncioTimers):
     def jitter(self, seconds: float, factor: float = 0.1) -> float:
         return seconds * (1 + self._random.random() * factor)
 
+    def pause(self, seconds: float) -> None:
+        """Block the thread: for command lines and supervisors, never inside an event loop."""
+        time.sleep(seconds)
+
 
 class VirtualClock(_AsyncioTimers):
     """Time of a `VirtualLoop`, chance from a seed.

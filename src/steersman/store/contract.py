@@ -13,7 +13,7 @@ see `apiserver.registry`. The store only needs them to be text that sorts.
 """
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from typing import Protocol
 
 
@@ -29,6 +29,9 @@ class Cause:
     verb: str = ""
     because: int = 0
     at: str = ""
+
+
+NOBODY = Cause()
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -64,13 +67,18 @@ class Delete:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Event:
-    """One change. `value` is the new state (the last one for a deletion); `before` the previous entry, None if created."""
+    """One change. `value` is the new state (the last one for a deletion); `before` the previous entry, None if created.
+
+    Every watcher gets the same Event object: `frames` is for readers to keep its framed bytes, by form, so that they are
+    made once. The store empties it when newer events have come.
+    """
 
     key: str
     value: bytes
     revision: int
     deleted: bool
     before: Entry | None
+    frames: dict[Hashable, bytes] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,13 +136,15 @@ class Store(Protocol):
     def revision(self) -> int:
         """The revision of the newest durable transaction; 1 for an empty store."""
 
-    async def get(self, key: str) -> Entry | None: ...
+    async def get(self, key: str, *, at_revision: int = 0) -> Entry | None:
+        """The entry now, or as of `at_revision`. Raises Compacted, Future."""
 
     async def list(self, prefix: str, *, at_revision: int = 0, limit: int = 0, start: str = "") -> Page:
         """Entries under `prefix` with key >= `start`, as of `at_revision` (0: now). Raises Compacted, Future."""
 
-    async def txn(self, operations: Sequence[Put | Delete], cause: Cause = Cause()) -> int:
-        """Apply all or none; returns the new revision. Raises Mismatch, UnknownOutcome."""
+    async def txn(self, operations: Sequence[Put | Delete], cause: Cause = NOBODY) -> int:
+        """Apply all or none, each key at most once; returns the new revision, or the current one when nothing changed
+        (deleting what is not there). Raises Mismatch, UnknownOutcome."""
 
     def watch(self, prefix: str, after_revision: int) -> Watch:
         """Raises Compacted at once or from the iterator; Overrun from the iterator."""

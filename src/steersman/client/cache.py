@@ -1,0 +1,276 @@
+"""A mirror of one kind, kept by list and watch, and the mirrors that one process shares.
+
+Keeps true: what `get` and `list` answer is the state at `revision`; subscribers see every step from one state to the
+next, once and in order, with no gap: after a lost watch the mirror watches on from its revision, and when that is gone
+(410) it lists again and tells the difference.
+Objects are shared with everyone in the process: never change them.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+
+from steersman.aio import backoff, tasks
+from steersman.aio.clock import Clock
+from steersman.api.kind import Kind
+from steersman.client.client import Client, Unreachable, WatchEvent
+from steersman.meta import objects
+from steersman.meta.errors import StatusError
+from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
+
+# client-go's pager: a page is decoded in a few milliseconds, so that a large list does not hold up the loop.
+PAGE_OBJECTS = 500
+# client-go's reflector: the server ends each watch after 5 to 10 minutes, so that load moves and dead ones are noticed.
+WATCH_SECONDS = 300
+# A watch that ends sooner is a server in trouble: pause before the next one.
+SHORT_WATCH_SECONDS = 1.0
+
+Handler = Callable[[Object | None, Object | None], None]
+IndexFunction = Callable[[Object], Iterable[str]]
+Objects = list[Object]
+Names = list[str]
+
+
+class Index:
+    """Objects by the values a function names for each."""
+
+    def __init__(self, function: IndexFunction) -> None:
+        self._function = function
+        self._keys: dict[str, dict[str, Object]] = {}
+
+    def change(self, key: str, old: Object | None, new: Object | None) -> None:
+        if old is not None:
+            for value in set(self._function(old)):
+                group = self._keys[value]
+                del group[key]
+                if not group:
+                    del self._keys[value]
+        if new is not None:
+            for value in set(self._function(new)):
+                self._keys.setdefault(value, {})[key] = new
+
+    def objects(self, value: str) -> list[Object]:
+        return list(self._keys.get(value, {}).values())
+
+    def values(self) -> list[str]:
+        return list(self._keys)
+
+
+class Cache:
+    """All objects of one kind, or those of one namespace or selector. Empty until `synced` is set; `run` keeps it."""
+
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind,
+        clock: Clock,
+        *,
+        namespace: str = "",
+        field_selector: str = "",
+        label_selector: str = "",
+    ) -> None:
+        self.kind = kind
+        self.revision = 0
+        self.synced = asyncio.Event()
+        self._client = client
+        self._clock = clock
+        self._namespace = namespace
+        self._field_selector = field_selector
+        self._label_selector = label_selector
+        self._objects: dict[str, Object] = {}
+        self._by_namespace = Index(lambda obj: (objects.namespace(obj),))
+        self._indexes: dict[str, Index] = {}
+        self._handlers: list[Handler] = []
+
+    # Reading
+
+    def get(self, key: str) -> Object | None:
+        """By `namespace/name`, or `name` for cluster-scoped kinds."""
+        return self._objects.get(key)
+
+    def list(self, namespace: str = "") -> Objects:
+        return self._by_namespace.objects(namespace) if namespace else [*self._objects.values()]
+
+    def keys(self) -> Names:
+        return [*self._objects]
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """Adding the same index again (two parts share the cache) is allowed."""
+        if name in self._indexes:
+            return
+        index = self._indexes[name] = Index(function)
+        for key, obj in self._objects.items():
+            index.change(key, None, obj)
+
+    def by_index(self, name: str, value: str) -> Objects:
+        return self._indexes[name].objects(value)
+
+    def index_values(self, name: str) -> Names:
+        return self._indexes[name].values()
+
+    def subscribe(self, handler: Handler) -> Callable[[], None]:
+        """Call `handler(old, new)` for every change, at once and in order; what is there already comes as (None, obj).
+
+        The handler must not block or raise. Returns a function that ends the subscription.
+        """
+        self._handlers.append(handler)
+        for obj in [*self._objects.values()]:
+            handler(None, obj)
+        return lambda: self._handlers.remove(handler)
+
+    # Keeping up
+
+    async def run(self) -> None:
+        """Mirror until cancelled."""
+        pause = backoff.Backoff(self._clock)
+        while True:
+            try:
+                if not self.synced.is_set() or self.revision == 0:
+                    await self._relist()
+                    self.synced.set()
+                started = self._clock.monotonic()
+                await self._watch()
+                if self._clock.monotonic() - started < SHORT_WATCH_SECONDS:
+                    await self._pause(pause, "the watch ended at once", 0)
+            except StatusError as refused:
+                if refused.code == 410:
+                    _log.info("%s: revision %s is gone, listing again", self.kind.resource, self.revision)
+                    self.revision = 0
+                    continue
+                await self._pause(pause, refused, refused.retry_after_seconds or 0)
+            except Unreachable as lost:
+                await self._pause(pause, lost, 0)
+
+    async def _pause(self, pause: backoff.Backoff, why: object, at_least_seconds: float) -> None:
+        seconds = max(pause.next(), at_least_seconds)
+        _log.warning("%s: %s; trying again in %.1f s", self.kind.resource, why, seconds)
+        await self._clock.sleep(seconds)
+
+    async def _relist(self) -> None:
+        found: dict[str, Object] = {}
+        token = ""
+        while True:
+            page = await self._client.list(
+                self.kind,
+                self._namespace,
+                label_selector=self._label_selector,
+                field_selector=self._field_selector,
+                limit=PAGE_OBJECTS,
+                continue_token=token,
+            )
+            for obj in page.items:
+                found[objects.key(obj)] = obj
+            token = page.continue_token
+            if not token:
+                break
+        self.replace(found, int(page.resource_version or 0))
+
+    async def _watch(self) -> None:
+        events = self._client.watch(
+            self.kind,
+            self._namespace,
+            resource_version=str(self.revision),
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            timeout_seconds=int(self._clock.jitter(WATCH_SECONDS, 1.0)),
+        )
+        async with contextlib.aclosing(events):
+            async for event in events:
+                self.apply(event)
+
+    # Changing (pure, but for subscribers)
+
+    def replace(self, found: dict[str, Object], revision: int) -> None:
+        """Become what a list said, telling subscribers the difference."""
+        for key in [key for key in self._objects if key not in found]:
+            self._change(key, None)
+        for key, obj in found.items():
+            self._change(key, obj)
+        self.revision = revision
+
+    def apply(self, event: WatchEvent) -> None:
+        obj = event.object
+        if event.type != "BOOKMARK":
+            self._change(objects.key(obj), None if event.type == "DELETED" else obj)
+        self.revision = objects.revision(obj)
+
+    def _change(self, key: str, new: Object | None) -> None:
+        old = self._objects.get(key)
+        if old is None and new is None:
+            return
+        if old is not None and new is not None:
+            if objects.resource_version(old) == objects.resource_version(new):
+                return
+            if objects.uid(old) != objects.uid(new):  # deleted and made again while nobody watched
+                self._change(key, None)
+                old = None
+        if new is None:
+            del self._objects[key]
+        else:
+            self._objects[key] = new
+        self._by_namespace.change(key, old, new)
+        for index in self._indexes.values():
+            index.change(key, old, new)
+        for handler in [*self._handlers]:
+            handler(old, new)
+
+
+class Caches:
+    """One cache per kind and selector for everyone in the process."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self.client = client
+        self._clock = clock
+        self._caches: dict[tuple[str, str, str, str, str], Cache] = {}
+        self._tasks: tasks.Tasks | None = None
+
+    def of(self, kind: Kind, *, namespace: str = "", field_selector: str = "", label_selector: str = "") -> Cache:
+        """The cache, made on first use; it runs as soon as `run` does."""
+        key = (kind.api_version, kind.plural, namespace, field_selector, label_selector)
+        cache = self._caches.get(key)
+        if cache is None:
+            cache = Cache(
+                self.client,
+                kind,
+                self._clock,
+                namespace=namespace,
+                field_selector=field_selector,
+                label_selector=label_selector,
+            )
+            self._caches[key] = cache
+            if self._tasks is not None:
+                self._start(cache)
+        return cache
+
+    async def run(self) -> None:
+        """Run every cache until cancelled; the crash of a subscriber is raised."""
+        running = self._tasks = tasks.Tasks("caches")
+        try:
+            for cache in self._caches.values():
+                self._start(cache)
+            running.start("until cancelled", _forever())
+            await running.wait()
+        finally:
+            self._tasks = None
+            await running.close()
+
+    async def wait_synced(self) -> None:
+        for cache in [*self._caches.values()]:
+            await cache.synced.wait()
+
+    def statistics(self) -> dict[str, int]:
+        return {cache.kind.resource: len(cache) for cache in self._caches.values()}
+
+    def _start(self, cache: Cache) -> None:
+        assert self._tasks is not None
+        self._tasks.start(cache.kind.resource, cache.run())
+
+
+async def _forever() -> None:
+    await asyncio.get_running_loop().create_future()
