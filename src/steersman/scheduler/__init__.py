@@ -1,1 +1,1 @@
-"""Chooses a node for each pod that has none."""
+"""Choose a node for every pod that has none."""

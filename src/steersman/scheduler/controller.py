@@ -1,0 +1,241 @@
+"""The scheduler's shell: watch pods and nodes, decide, bind.
+
+Keeps true: every pod that asks for this scheduler gets a node as soon as one will do; one that cannot says why in its
+condition PodScheduled and in an Event.
+Reads: Pods, Nodes.  Writes: pods/binding, pods/status (that condition), Events.
+Leaves to others: whether a node is fit for pods at all (node lifecycle's taints), starting the pod (kubelet).
+
+A placement counts as soon as it is decided ("assumed"), before the API server knows: the next decision builds on it. What
+the API server then refuses is taken back, and the pod decided anew on what is there by then.
+"""
+
+import asyncio
+import logging
+
+from steersman.aio import tasks
+from steersman.aio.clock import Clock
+from steersman.api import kinds
+from steersman.client.cache import Caches
+from steersman.client.client import Client, Unreachable
+from steersman.client.events import Recorder
+from steersman.meta import conditions, objects
+from steersman.meta.errors import StatusError
+from steersman.meta.objects import Object
+from steersman.scheduler import decide, filters, pods
+from steersman.scheduler.decide import PendingPod, Placement, Rejection
+from steersman.scheduler.queue import Queue
+from steersman.scheduler.shape import Shapes
+from steersman.scheduler.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
+
+# Pods of one decision: enough to make one evaluation worth while for many pods, few enough to answer within 0.1 s.
+BATCH_PODS_MAX = 1_000
+# Writes under way at once, and decided ones that may wait for their turn before deciding pauses.
+WRITERS = 32
+WRITES_WAITING_MAX = 2 * BATCH_PODS_MAX
+
+
+async def run(client: Client, caches: Caches, clock: Clock, *, scheduler_name: str = pods.DEFAULT_SCHEDULER) -> None:
+    """Schedule until cancelled. Whoever calls runs `caches`."""
+    recorder = Recorder(client, scheduler_name, clock)
+    scheduler = Scheduler(client, caches, clock, recorder, scheduler_name)
+    async with tasks.Tasks("scheduler") as running:
+        running.start("events", recorder.run())
+        running.start("scheduling", scheduler.run())
+        await running.wait()
+
+
+class Scheduler:
+    def __init__(self, client: Client, caches: Caches, clock: Clock, recorder: Recorder, scheduler_name: str) -> None:
+        self._client = client
+        self._clock = clock
+        self._recorder = recorder
+        self._name = scheduler_name
+        self._pods = caches.of(kinds.POD)
+        self._nodes = caches.of(kinds.NODE)
+        self._snapshot = Snapshot()
+        self._shapes = Shapes()
+        self._queue = Queue()
+        self._assumed: dict[str, str] = {}  # key → uid of pods placed by us that the cache does not show as bound yet
+        self._helped: set[str] = set()  # filters that something which happened since the last decision may help
+        self._wake = asyncio.Event()
+        self._writes: asyncio.Queue[Placement | Rejection] = asyncio.Queue(WRITES_WAITING_MAX)
+
+    async def run(self) -> None:
+        subscriptions = [self._nodes.subscribe(self._node_changed), self._pods.subscribe(self._pod_changed)]
+        try:
+            await self._nodes.synced.wait()
+            await self._pods.synced.wait()
+            async with tasks.Tasks("scheduler") as running:
+                for number in range(WRITERS):
+                    running.start(f"writer {number}", self._write_decisions())
+                running.start("decisions", self._decide_for_ever())
+                await running.wait()
+        finally:
+            for unsubscribe in subscriptions:
+                unsubscribe()
+
+    def statistics(self) -> dict[str, int]:
+        counts = {"nodes": len(self._snapshot), "assumed": len(self._assumed), "writes waiting": self._writes.qsize()}
+        return {**self._queue.statistics(), **counts}
+
+    # Observe
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            assert old is not None
+            self._snapshot.remove_node(objects.name(old))
+            self._happened(filters.HELPED_BY_PODS)  # spreading and affinity count without it
+        elif self._snapshot.set_node(new):
+            self._happened(filters.HELPED_BY_NODES)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            assert old is not None
+            self._gone(objects.key(old))
+            return
+        key = objects.key(new)
+        match pods.classify(new, self._name):
+            case pods.Place.ASSIGNED:
+                self._assumed.pop(key, None)
+                self._queue.remove(key)
+                shape, node = self._shapes.of(new), str(new["spec"]["nodeName"])
+                if self._snapshot.set_pod(key, shape, node, terminating=objects.is_terminating(new)):
+                    self._happened(filters.HELPED_BY_PLACEMENTS)
+            case pods.Place.PENDING:
+                if self._assumed.get(key) != objects.uid(new):
+                    self._forget_assumed(key)
+                    if self._queue.put(self._pending(key, new)):
+                        self._wake.set()
+            case _:
+                self._gone(key)
+
+    def _gone(self, key: str) -> None:
+        self._assumed.pop(key, None)
+        self._queue.remove(key)
+        if self._snapshot.remove_pod(key):
+            self._happened(filters.HELPED_BY_PODS)
+
+    def _pending(self, key: str, pod: Object) -> PendingPod:
+        spec = pod["spec"]
+        preempts = spec.get("preemptionPolicy") != "Never"
+        return PendingPod(key, self._shapes.of(pod), int(spec.get("priority") or 0), preempts)
+
+    def _forget_assumed(self, key: str) -> None:
+        if self._assumed.pop(key, None) is not None and self._snapshot.remove_pod(key):
+            self._happened(filters.HELPED_BY_PODS)
+
+    def _happened(self, helped: frozenset[str]) -> None:
+        self._helped |= helped
+        self._wake.set()
+
+    # Decide
+
+    async def _decide_for_ever(self) -> None:
+        while True:
+            await self._wait_for_work()
+            now = self._clock.monotonic()
+            if self._helped:
+                self._queue.happened(self._helped, now)
+                self._helped.clear()
+            decision = decide.decide(self._queue.take(BATCH_PODS_MAX, now), self._snapshot)
+            for placement in decision.placements:
+                self._assume(placement.pod)
+            for rejection in decision.rejections:
+                self._queue.refused(rejection.pod, rejection.filters, now)
+            for placement in decision.placements:
+                await self._writes.put(placement)
+            for rejection in decision.rejections:
+                await self._writes.put(rejection)
+
+    async def _wait_for_work(self) -> None:
+        if self._helped:
+            return
+        seconds = self._queue.next_due(self._clock.monotonic())
+        if seconds == 0:
+            await self._clock.sleep(0)
+            return
+        self._wake.clear()
+        if seconds is None:
+            await self._wake.wait()
+            return
+        try:
+            async with self._clock.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _assume(self, pod: PendingPod) -> None:
+        seen = self._pods.get(pod.key)
+        assert seen is not None, "a pod leaves the queue when it leaves the cache"
+        self._assumed[pod.key] = objects.uid(seen)
+
+    # Apply
+
+    async def _write_decisions(self) -> None:
+        while True:
+            write = await self._writes.get()
+            pod = self._pods.get(write.pod.key)
+            if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
+                continue  # it went away meanwhile; its handler has put everything right
+            if isinstance(write, Placement):
+                await self._bind(write, pod)
+            else:
+                await self._say_why_not(write, pod)
+
+    async def _bind(self, placement: Placement, pod: Object) -> None:
+        if self._assumed.get(placement.pod.key) != objects.uid(pod):
+            return  # it was deleted and made again meanwhile; the new one is in the queue
+        namespace, name = objects.namespace(pod), objects.name(pod)
+        binding = pods.binding(pod, placement.node)
+        try:
+            await self._client.create(
+                kinds.POD, binding, namespace, because=objects.revision(pod), subresource="binding", name=name
+            )
+        except StatusError as refused:
+            self._take_back(placement, pod, refused)
+            return
+        except Unreachable as lost:
+            self._take_back(placement, pod, lost)
+            return
+        if self._assumed.get(placement.pod.key) == objects.uid(pod):
+            self._queue.remove(placement.pod.key)
+        text = f"Successfully assigned {namespace}/{name} to {placement.node}"
+        self._recorder.event(pod, "Normal", "Scheduled", text)
+
+    def _take_back(self, placement: Placement, pod: Object, why: Exception) -> None:
+        """After an unknown outcome too: if the pod was bound after all, the cache says so, and that counts."""
+        key = placement.pod.key
+        _log.info("%s could not be bound to %s: %s", key, placement.node, why)
+        if self._assumed.get(key) != objects.uid(pod):
+            return
+        self._forget_assumed(key)
+        self._queue.failed(placement.pod, self._clock.monotonic())
+        self._wake.set()
+        self._recorder.event(pod, "Warning", "FailedScheduling", f"binding rejected: {why}")
+
+    async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
+        self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)
+        await self._set_condition(pod, "Unschedulable", rejection.message)
+
+    async def _set_condition(self, pod: Object, reason: str, message: str) -> None:
+        old = conditions.get(pod, "PodScheduled")
+        if old is not None and (old.get("status"), old.get("reason"), old.get("message")) == ("False", reason, message):
+            return
+        new = conditions.make("PodScheduled", "False", reason, message)
+        [condition] = conditions.set([old] if old else [], new, self._clock.now())
+        patch = {"metadata": {"uid": objects.uid(pod)}, "status": {"conditions": [condition]}}
+        try:
+            await self._client.patch(
+                kinds.POD,
+                objects.name(pod),
+                objects.namespace(pod),
+                patch,
+                type="strategic",
+                subresource="status",
+                because=objects.revision(pod),
+            )
+        except (StatusError, Unreachable) as refused:
+            # The pod is gone or made anew, or the server is away: the next attempt says it again.
+            _log.info("%s: condition not written: %s", objects.key(pod), refused)

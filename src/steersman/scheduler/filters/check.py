@@ -1,0 +1,44 @@
+"""What a filter answers for one shape of pod: which nodes pass, and why the others do not."""
+
+import collections
+from typing import Protocol
+
+from steersman.scheduler.label_columns import Mask
+from steersman.scheduler.snapshot import Rows
+
+
+class Check(Protocol):
+    """`mask` is True where a node passes, and stays right while pods of this shape are placed.
+
+    A filter with nothing to say about a shape answers None instead of a Check.
+    """
+
+    filter: str  # upstream's name of the plugin
+    mask: Mask
+
+    def placed(self, row: int) -> bool:
+        """The snapshot has one more pod of this shape on `row`. True: other rows may have changed too."""
+
+    def explain(self, rows: Rows) -> collections.Counter[str]:
+        """Upstream's reasons for nodes that do not pass, each with how many of `rows` it holds for."""
+
+    def hopeless(self, rows: Rows) -> int:
+        """How many of `rows` would not pass even if other pods were removed (preemption is not helpful)."""
+
+
+class Fixed:
+    """A check that placements do not change: one reason, which removing pods does not help."""
+
+    def __init__(self, filter: str, mask: Mask, reason: str) -> None:  # noqa: A002 — Kubernetes' own word
+        self.filter = filter
+        self.mask = mask
+        self._reason = reason
+
+    def placed(self, row: int) -> bool:
+        return False
+
+    def explain(self, rows: Rows) -> collections.Counter[str]:
+        return collections.Counter({self._reason: len(rows)})
+
+    def hopeless(self, rows: Rows) -> int:
+        return len(rows)

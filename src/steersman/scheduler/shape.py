@@ -1,0 +1,120 @@
+"""A pod's shape: everything about it that matters for choosing a node, read out once.
+
+Pods of one template have the same shape, so a thousand replicas cost one reading and one evaluation.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from steersman.meta import objects, owners
+from steersman.meta.objects import Object
+from steersman.scheduler import requests
+
+# Owners whose pods spread by default (upstream's DefaultSelector looks at these kinds, and at Services).
+_SPREAD_OWNERS = frozenset({"ReplicaSet", "ReplicationController", "StatefulSet"})
+
+# How many shapes are remembered; beyond it the least recently used is read again when next seen.
+SHAPES_MAX = 10_000
+
+_SORTED = orjson.OPT_SORT_KEYS
+
+HostPort = tuple[str, str, int]  # protocol, host address ("0.0.0.0": all), port
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """What counting by selector looks at: pods of one namespace, label set and owner count alike."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    owner_uid: str  # "" unless the controller is of a kind whose pods spread by default
+
+    def __hash__(self) -> int:
+        return hash((self.namespace, self.owner_uid, tuple(sorted(self.labels.items()))))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """`amounts` are requests without the pod itself (see `requests`); `for_scores` has defaults for cpu and memory."""
+
+    group: Group
+    amounts: Mapping[str, int]
+    for_scores: tuple[int, int]
+    host_ports: tuple[HostPort, ...]
+    node_selector: Mapping[str, str]
+    affinity: Mapping[str, Any]
+    tolerations: tuple[Mapping[str, Any], ...]
+    spread_constraints: tuple[Mapping[str, Any], ...]
+
+
+class Shapes:
+    """Reads pods, giving pods of the same shape the same `Shape`."""
+
+    def __init__(self, limit: int = SHAPES_MAX) -> None:
+        self._limit = limit
+        self._known: collections.OrderedDict[bytes, Shape] = collections.OrderedDict()
+        self._groups: dict[Group, Group] = {}
+
+    def of(self, pod: Object) -> Shape:
+        key = _key(pod)
+        shape = self._known.get(key)
+        if shape is None:
+            shape = self._known[key] = read(pod)
+            if len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return shape
+
+
+def read(pod: Object) -> Shape:
+    spec = pod["spec"]
+    return Shape(
+        group=Group(objects.namespace(pod), objects.labels(pod), _spread_owner(pod)),
+        amounts={name: amount for name, amount in requests.of_pod(pod).items() if amount > 0},
+        for_scores=requests.of_pod_for_scores(pod),
+        host_ports=_host_ports(spec),
+        node_selector=spec.get("nodeSelector") or {},
+        affinity=spec.get("affinity") or {},
+        tolerations=tuple(spec.get("tolerations") or ()),
+        spread_constraints=tuple(spec.get("topologySpreadConstraints") or ()),
+    )
+
+
+def _key(pod: Object) -> bytes:
+    spec = pod["spec"]
+    parts = [
+        objects.namespace(pod),
+        objects.labels(pod),
+        _spread_owner(pod),
+        [_container_key(c) for c in spec["containers"]],
+        [_container_key(c) for c in spec.get("initContainers") or ()],
+        [spec.get(name) for name in _POD_FIELDS],
+    ]
+    return orjson.dumps(parts, option=_SORTED)
+
+
+_POD_FIELDS = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "resources")
+
+
+def _container_key(container: Mapping[str, Any]) -> list[Any]:
+    return [container.get("resources"), container.get("ports"), container.get("restartPolicy")]
+
+
+def _spread_owner(pod: Object) -> str:
+    owner = owners.controller_of(pod)
+    return str(owner["uid"]) if owner is not None and owner.get("kind") in _SPREAD_OWNERS else ""
+
+
+def _host_ports(spec: Mapping[str, Any]) -> tuple[HostPort, ...]:
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    return tuple(
+        (port.get("protocol") or "TCP", port.get("hostIP") or "0.0.0.0", int(port["hostPort"]))
+        for container in (*sidecars, *spec["containers"])
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    )

@@ -1,0 +1,249 @@
+"""The scheduler's picture of the cluster: numbers over all nodes, changed in place as nodes and pods come and go.
+
+Keeps true: `requested` is the sum over the pods known on each node, assumed ones included; a pod counts at most once.
+Written by the controller (what the caches say) and by `decide` (its own placements); read by filters and scores.
+A node is a row; rows of nodes that left are used again, and `alive` tells which rows are nodes now.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from steersman.meta import objects
+from steersman.meta.objects import Object
+from steersman.scheduler import requests
+from steersman.scheduler.counts import Counts
+from steersman.scheduler.label_columns import LabelColumns, Mask
+from steersman.scheduler.shape import HostPort, Shape
+
+_ROWS_AT_FIRST = 16
+_FIRST_RESOURCES = (requests.CPU, requests.MEMORY, requests.PODS, "ephemeral-storage")
+
+CPU, MEMORY, PODS = range(3)  # rows of the resource arrays
+
+Amounts = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Taint:
+    key: str
+    value: str
+    effect: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class PlacedPod:
+    shape: Shape
+    node: str
+    terminating: bool
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Node:
+    """What one row was filled from, to see whether a new state changes anything."""
+
+    labels: Mapping[str, str]
+    spec: Mapping[str, Any]
+    allocatable: Mapping[str, Any]
+    taints: tuple[Taint, ...] = ()
+
+
+class Snapshot:
+    """`allocatable[resource, row]`, `requested[resource, row]`; `for_scores[0 cpu | 1 memory, row]` is requested with the
+    defaults of pods that ask for nothing."""
+
+    def __init__(self) -> None:
+        rows = _ROWS_AT_FIRST
+        self.names: list[str] = [""] * rows
+        self.alive: Mask = np.zeros(rows, np.bool_)
+        self.unschedulable: Mask = np.zeros(rows, np.bool_)
+        self.resources = {name: index for index, name in enumerate(_FIRST_RESOURCES)}
+        self.allocatable: Amounts = np.zeros((len(_FIRST_RESOURCES), rows), np.int64)
+        self.requested: Amounts = np.zeros((len(_FIRST_RESOURCES), rows), np.int64)
+        self.for_scores: Amounts = np.zeros((2, rows), np.int64)
+        self.labels = LabelColumns(rows)
+        self.counts = Counts(rows)
+        self.taints: dict[Taint, Mask] = {}
+        self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}  # (protocol, port) → row → host addresses in use
+        self._row_of: dict[str, int] = {}
+        self._free = list(range(rows - 1, -1, -1))
+        self._nodes: dict[str, _Node] = {}
+        self._pods: dict[str, PlacedPod] = {}
+        self._pods_of: dict[str, dict[str, None]] = {}  # node name (known or not) → pod keys
+
+    def __len__(self) -> int:
+        """How many nodes there are."""
+        return len(self._row_of)
+
+    @property
+    def rows(self) -> int:
+        return len(self.names)
+
+    def row_of(self, name: str) -> int | None:
+        return self._row_of.get(name)
+
+    def pod(self, key: str) -> PlacedPod | None:
+        return self._pods.get(key)
+
+    def pods_of(self, node: str) -> Iterable[str]:
+        return tuple(self._pods_of.get(node, ()))
+
+    # Nodes
+
+    def set_node(self, node: Object) -> bool:
+        """Add or update; says whether anything that matters here has changed (heartbeats do not)."""
+        name = objects.name(node)
+        spec, allocatable = node.get("spec") or {}, (node.get("status") or {}).get("allocatable") or {}
+        seen = _Node(objects.labels(node), spec, allocatable)
+        old = self._nodes.get(name)
+        if old is not None and (old.labels, old.spec, old.allocatable) == (seen.labels, spec, allocatable):
+            return False
+        row = self._row_of.get(name)
+        is_new = row is None
+        if row is None:
+            row = self._take_row(name)
+        self._nodes[name] = seen
+        self._set_allocatable(row, requests.amounts(allocatable))
+        self.unschedulable[row] = bool(spec.get("unschedulable"))
+        self._set_taints(row, old.taints if old else (), seen, spec.get("taints") or ())
+        self.labels.set(row, seen.labels)
+        if is_new:
+            for key in self._pods_of.get(name, ()):
+                self._count(self._pods[key], row, key, 1)
+        return True
+
+    def remove_node(self, name: str) -> None:
+        row = self._row_of.get(name)
+        if row is None:
+            return
+        for key in self._pods_of.get(name, ()):
+            self._count(self._pods[key], row, key, -1)
+        old = self._nodes.pop(name)
+        self._drop_taints(row, old.taints)
+        self.labels.remove(row)
+        self.allocatable[:, row] = 0
+        self.unschedulable[row] = self.alive[row] = False
+        self.names[row] = ""
+        del self._row_of[name]
+        self._free.append(row)
+
+    # Pods
+
+    def set_pod(self, key: str, shape: Shape, node: str, *, terminating: bool = False) -> bool:
+        """Put the pod on the node, taking it from where it was; says whether that changed anything."""
+        old = self._pods.get(key)
+        if old is not None:
+            if (old.shape, old.node, old.terminating) == (shape, node, terminating):
+                return False
+            self.remove_pod(key)
+        pod = self._pods[key] = PlacedPod(shape, node, terminating)
+        self._pods_of.setdefault(node, {})[key] = None
+        row = self._row_of.get(node)
+        if row is not None:
+            self._count(pod, row, key, 1)
+        return True
+
+    def remove_pod(self, key: str) -> bool:
+        pod = self._pods.pop(key, None)
+        if pod is None:
+            return False
+        keys = self._pods_of[pod.node]
+        del keys[key]
+        if not keys:
+            del self._pods_of[pod.node]
+        row = self._row_of.get(pod.node)
+        if row is not None:
+            self._count(pod, row, key, -1)
+        return True
+
+    def resource(self, name: str) -> int:
+        """The index of a resource in the arrays; a name never seen gets a row of zeros."""
+        index = self.resources.get(name)
+        if index is None:
+            index = self.resources[name] = len(self.resources)
+            row = np.zeros((1, self.rows), np.int64)
+            self.allocatable = np.concatenate([self.allocatable, row])
+            self.requested = np.concatenate([self.requested, row])
+        return index
+
+    def _count(self, pod: PlacedPod, row: int, key: str, sign: int) -> None:
+        shape = pod.shape
+        for name, amount in shape.amounts.items():
+            self.requested[self.resource(name), row] += sign * amount
+        self.requested[PODS, row] += sign
+        self.for_scores[0, row] += sign * shape.for_scores[0]
+        self.for_scores[1, row] += sign * shape.for_scores[1]
+        if not pod.terminating:
+            self.counts.add(shape.group, row, sign)
+        for port in shape.host_ports:
+            self._count_port(port, row, sign)
+
+    def _count_port(self, port: HostPort, row: int, sign: int) -> None:
+        protocol, address, number = port
+        in_use = self.ports.setdefault((protocol, number), {})
+        if sign > 0:
+            in_use.setdefault(row, []).append(address)
+            return
+        in_use[row].remove(address)
+        if not in_use[row]:
+            del in_use[row]
+            if not in_use:
+                del self.ports[protocol, number]
+
+    def _set_allocatable(self, row: int, amounts: Mapping[str, int]) -> None:
+        for name in amounts:
+            self.resource(name)
+        self.allocatable[:, row] = 0
+        for name, amount in amounts.items():
+            self.allocatable[self.resources[name], row] = amount
+
+    def _set_taints(self, row: int, old: tuple[Taint, ...], node: _Node, taints: Iterable[Mapping[str, Any]]) -> None:
+        self._drop_taints(row, old)
+        read = (Taint(t.get("key", ""), t.get("value") or "", t.get("effect", "")) for t in taints)
+        node.taints = tuple(dict.fromkeys(read))
+        for taint in node.taints:
+            if taint not in self.taints:
+                self.taints[taint] = np.zeros(self.rows, np.bool_)
+            self.taints[taint][row] = True
+
+    def _drop_taints(self, row: int, taints: Iterable[Taint]) -> None:
+        for taint in taints:
+            mask = self.taints[taint]
+            mask[row] = False
+            if not mask.any():
+                del self.taints[taint]
+
+    def _take_row(self, name: str) -> int:
+        if not self._free:
+            self._grow(self.rows * 2)
+        row = self._free.pop()
+        self._row_of[name] = row
+        self.names[row] = name
+        self.alive[row] = True
+        return row
+
+    def _grow(self, rows: int) -> None:
+        now = self.rows
+        more = rows - now
+        self._free = list(range(rows - 1, now - 1, -1))
+        self.names += [""] * more
+        self.alive = _longer(self.alive, more)
+        self.unschedulable = _longer(self.unschedulable, more)
+        self.taints = {taint: _longer(mask, more) for taint, mask in self.taints.items()}
+        self.allocatable = _wider(self.allocatable, more)
+        self.requested = _wider(self.requested, more)
+        self.for_scores = _wider(self.for_scores, more)
+        self.labels.grow(rows)
+        self.counts.grow(rows)
+
+
+def _longer(mask: Mask, more: int) -> Mask:
+    return np.concatenate([mask, np.zeros(more, np.bool_)])
+
+
+def _wider(amounts: Amounts, more: int) -> Amounts:
+    return np.concatenate([amounts, np.zeros((len(amounts), more), np.int64)], axis=1)
