@@ -1,0 +1,248 @@
+"""The network of a cluster on one machine: a bridge on the host, and behind it one network namespace per node.
+
+Keeps true: the bridge `stmN` with the host's address 172.30.N.1, forwarding and masquerading for what leaves the machine, the
+route to Services; per node a pinned namespace whose `eth0` (fixed MAC address) has 172.30.N.(index+1).
+Reads: the links, addresses and routes that exist; they are the only state, so running it again after any crash finds everything.
+Leaves to others: pod CIDRs and their routes (`node_network`), pods (`pod_network`), Services (`proxy`).
+"""
+
+import dataclasses
+import ipaddress
+import logging
+import pathlib
+
+from steersman.network import libnftables, namespaces, netlink
+
+log = logging.getLogger(__name__)
+
+POD_CIDR = "10.244.0.0/16"
+SERVICE_CIDR = "10.96.0.0/16"
+NODES_MAX = 253  # 172.30.N.2 to .254
+NETWORKS_MAX = 256  # the third byte of 172.30.N.0/24
+MTU = 1500
+
+# What a node's own namespace needs to route for its pods: forwarding, and no redirects (they would eat the budget of ICMP
+# errors that refuse connections to Services without endpoints). Reverse path filtering is off because Services make
+# answers come in by another way than requests go out.
+_NODE_SYSCTLS = {
+    "net/ipv4/ip_forward": "1",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+}
+
+
+class NetworksExhausted(RuntimeError):
+    """All of 172.30.0.0/16 is taken."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeLink:
+    """Where a node is: `namespace_path` is its pinned network namespace, `gateway` the host's address."""
+
+    name: str
+    namespace_path: str
+    address: str
+    mac: str
+    gateway: str
+
+
+class ClusterNetwork:
+    """`name` is the cluster's, unique on this machine; namespaces are pinned below `run_dir`."""
+
+    def __init__(
+        self, name: str, run_dir: str | pathlib.Path, *, pod_cidr: str = POD_CIDR, service_cidr: str = SERVICE_CIDR
+    ) -> None:
+        self._alias = f"steersman:{name}"
+        self._run_dir = pathlib.Path(run_dir)
+        self._pod_cidr = pod_cidr
+        self._service_cidr = service_cidr
+        self._number: int | None = None
+
+    @property
+    def number(self) -> int:
+        """N of `stmN` and 172.30.N.0/24; known after `ensure_host`."""
+        assert self._number is not None, "ensure_host comes first"
+        return self._number
+
+    @property
+    def bridge(self) -> str:
+        return f"stm{self.number}"
+
+    @property
+    def host_address(self) -> str:
+        return f"172.30.{self.number}.1"
+
+    def ensure_host(self) -> str:
+        """Make or find the host's side; returns its address."""
+        with netlink.Netlink() as kernel:
+            bridge = self._ensure_bridge(kernel)
+            kernel.set_mac(bridge, _mac(0x02, self.number, 0))
+            kernel.set_up(bridge)
+            kernel.add_address(bridge, f"{self.host_address}/24")
+            self._route_services(kernel, bridge)
+        namespaces.write_sysctl("net/ipv4/ip_forward", "1")
+        self._masquerade()
+        return self.host_address
+
+    def ensure_node(self, index: int, name: str) -> NodeLink:
+        """Make or find node `index` (from 1), and connect it. The host comes first."""
+        assert 1 <= index <= NODES_MAX, f"node {index} is not in 1 to {NODES_MAX}"
+        path = self.namespace_path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not namespaces.is_pinned(str(path)):
+            namespaces.pin({"net": str(path)})
+        mac = _mac(0x02, self.number, index)
+        address = f"172.30.{self.number}.{index + 1}"
+        with netlink.Netlink() as kernel, netlink.Netlink(str(path)) as inside:
+            self._ensure_veth(kernel, inside, index, name)
+            self._configure_node(inside, address)
+        with namespaces.entered(str(path)):
+            for sysctl, value in _NODE_SYSCTLS.items():
+                namespaces.write_sysctl(sysctl, value)
+        return NodeLink(name, str(path), address, mac, self.host_address)
+
+    def remove_node(self, name: str) -> None:
+        """Take away its link and let its namespace go. Succeeds when there is none."""
+        with netlink.Netlink() as kernel:
+            for link in kernel.links():
+                if link.alias == self._node_alias(name):
+                    kernel.remove_link(link.name)
+        self._unpin(name)
+
+    def link_down(self, name: str) -> None:
+        """Cut the node off, as if its cable were pulled."""
+        self._set_link(name, up=False)
+
+    def link_up(self, name: str) -> None:
+        self._set_link(name, up=True)
+
+    def remove(self) -> None:
+        """Leave nothing: nodes, bridge, routes, rules. Forwarding stays on: others may have come to rely on it."""
+        with netlink.Netlink() as kernel:
+            bridges = []
+            for link in kernel.links():
+                if link.alias.startswith(f"{self._alias}/"):
+                    kernel.remove_link(link.name)
+                elif link.alias == self._alias:
+                    bridges.append(link.name)
+            for name in bridges:
+                kernel.remove_link(name)
+        for name in bridges:
+            _delete_table(f"steersman-{name}")
+        for path in sorted(self._run_dir.glob("nodes/*/net")):
+            self._unpin(path.parent.name)
+        self._number = None
+
+    def namespace_path(self, name: str) -> pathlib.Path:
+        """Where the namespace of node `name` is pinned."""
+        return self._run_dir / "nodes" / name / "net"
+
+    def _node_alias(self, name: str) -> str:
+        return f"{self._alias}/{name}"
+
+    def _unpin(self, name: str) -> None:
+        path = self.namespace_path(name)
+        namespaces.unpin(str(path))
+        if path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    def _ensure_bridge(self, kernel: netlink.Netlink) -> int:
+        for link in kernel.links():
+            if link.alias == self._alias:
+                self._number = int(link.name.removeprefix("stm"))
+                return link.index
+        for number in _free_numbers(kernel):
+            try:
+                kernel.add_bridge(f"stm{number}")
+            except FileExistsError:
+                continue  # another cluster, starting at the same moment, took it
+            link = kernel.link(f"stm{number}")
+            assert link is not None
+            kernel.set_alias(link.index, self._alias)
+            self._number = number
+            return link.index
+        raise NetworksExhausted("no free network in 172.30.0.0/16 for one more cluster")
+
+    def _route_services(self, kernel: netlink.Netlink, bridge: int) -> None:
+        """Lets a process on the host address a Service: without a route there is no source address to send from, and the
+        rules that translate the destination are never reached."""
+        for route in kernel.routes():
+            if route.destination == self._service_cidr and route.index != bridge:
+                log.warning("%s: another cluster's Services already are at %s", self.bridge, route.destination)
+                return
+        kernel.replace_route(self._service_cidr, index=bridge, source=self.host_address, scope="link")
+
+    def _masquerade(self) -> None:
+        table = f"steersman-{self.bridge}"
+        rule = f'oifname != {{ "lo", "{self.bridge}" }} masquerade'
+        context = libnftables.Context()
+        try:
+            context.run(
+                f"table ip {table} {{}}\ndelete table ip {table}\n"
+                f"table ip {table} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
+                f"ip saddr 172.30.{self.number}.0/24 {rule}\nip saddr {self._pod_cidr} {rule}\n}}\n}}\n"
+            )
+        finally:
+            context.close()
+
+    def _ensure_veth(self, kernel: netlink.Netlink, inside: netlink.Netlink, index: int, name: str) -> None:
+        outer = f"stm{self.number}-{index}"
+        link = kernel.link(outer)
+        if link is not None and inside.link("eth0") is None:
+            kernel.remove_link(outer)  # its other end was in a namespace that is gone
+            link = None
+        if link is None:
+            bridge = kernel.link(self.bridge)
+            assert bridge is not None, "ensure_host comes first"
+            kernel.add_veth(
+                outer,
+                _mac(0x06, self.number, index),
+                "eth0",
+                _mac(0x02, self.number, index),
+                peer_namespace=str(self.namespace_path(name)),
+                mtu=MTU,
+                master=bridge.index,
+            )
+            link = kernel.link(outer)
+            assert link is not None
+        kernel.set_alias(link.index, self._node_alias(name))
+        kernel.set_up(link.index)
+
+    def _configure_node(self, inside: netlink.Netlink, address: str) -> None:
+        loopback, eth0 = inside.link("lo"), inside.link("eth0")
+        assert loopback is not None
+        assert eth0 is not None
+        inside.set_up(loopback.index)
+        inside.set_up(eth0.index)
+        inside.add_address(eth0.index, f"{address}/24")
+        inside.replace_route("0.0.0.0/0", gateway=self.host_address, index=eth0.index)
+
+    def _set_link(self, name: str, *, up: bool) -> None:
+        with netlink.Netlink() as kernel:
+            for link in kernel.links():
+                if link.alias == self._node_alias(name):
+                    kernel.set_up(link.index, up)
+
+
+def _free_numbers(kernel: netlink.Netlink) -> list[int]:
+    """Numbers whose network nobody on this machine has an address in or a route to, lowest first."""
+    taken = [ipaddress.IPv4Network(route.destination) for route in kernel.routes()]
+    taken += [ipaddress.IPv4Interface(address.text).network for address in kernel.addresses()]
+    taken = [network for network in taken if network.prefixlen > 0]  # a default route claims nothing for itself
+    networks = ((n, ipaddress.IPv4Network(f"172.30.{n}.0/24")) for n in range(NETWORKS_MAX))
+    return [number for number, network in networks if not any(network.overlaps(other) for other in taken)]
+
+
+def _mac(first: int, number: int, index: int) -> str:
+    """Locally administered, and always the same: a neighbour that remembers a node's old address would not find it again."""
+    return bytes((first, 0x73, 0x74, 0x6D, number, index)).hex(":")
+
+
+def _delete_table(table: str) -> None:
+    context = libnftables.Context()
+    try:
+        context.run(f"table ip {table} {{}}\ndelete table ip {table}\n")
+    finally:
+        context.close()

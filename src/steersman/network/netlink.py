@@ -1,0 +1,359 @@
+"""Links, addresses, routes and neighbours of one network namespace, by raw rtnetlink.
+
+Several times faster than a general library (docs/design/network.md): only what a pod network needs, IPv4, one socket that
+stays in the namespace it was opened in. Every call is one request and its answer; the kernel answers at once, so nothing here waits.
+"""
+
+import dataclasses
+import errno
+import ipaddress
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Self
+
+from steersman.network import namespaces
+
+_ACK_LIMIT_BYTES = 1 << 16  # one read takes a whole dump chunk (the kernel fills at most 32 KiB)
+
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_REPLACE, _EXCL, _CREATE = 0x100, 0x200, 0x400
+
+_NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18
+_NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
+_NEW_ROUTE, _DELETE_ROUTE, _GET_ROUTE = 24, 25, 26
+_NEW_NEIGHBOUR = 28
+
+_LINK_ADDRESS, _LINK_NAME, _LINK_MTU, _LINK_INDEX_OF_PEER = 1, 3, 4, 5
+_LINK_MASTER, _LINK_INFO, _LINK_ALIAS, _LINK_NAMESPACE_FD = 10, 18, 20, 28
+_INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_UP = 1
+
+_ROUTE_TABLE_MAIN = 254
+_SCOPES = {"global": 0, "link": 253, "host": 254}
+_UNICAST, _UNREACHABLE = 1, 7
+_ONLINK = 4
+_PERMANENT = 0x80
+
+PROTOCOL_STATIC = 4
+PROTOCOL_STEERSMAN = 83  # marks the routes that are ours, so that stale ones can be told from the administrator's
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    index: int
+    name: str
+    alias: str
+    mac: str
+    up: bool
+    master: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """`text` is `ADDRESS/PREFIX`."""
+
+    index: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Route:
+    """`destination` is a CIDR; empty `gateway` means directly on the link."""
+
+    destination: str
+    gateway: str
+    index: int
+    protocol: int
+    unreachable: bool
+
+
+def _attribute(kind: int, data: bytes) -> bytes:
+    length = 4 + len(data)
+    return struct.pack("=HH", length, kind) + data + b"\0" * (-length % 4)
+
+
+def _text(kind: int, text: str) -> bytes:
+    return _attribute(kind, text.encode() + b"\0")
+
+
+def _number(kind: int, number: int) -> bytes:
+    return _attribute(kind, struct.pack("=I", number))
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            return
+        yield kind & 0x3FFF, data[at + 4 : at + length]
+        at += (length + 3) & ~3
+
+
+def _link_header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    return struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, flags, change)
+
+
+class Netlink:
+    """A route socket of the calling thread's network namespace, or of the one at `namespace` (a path).
+
+    Refusals are `OSError` with the kernel's errno. One thread at a time.
+    """
+
+    def __init__(self, namespace: str | None = None) -> None:
+        self._socket = namespaces.open_socket(namespace, socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._socket.bind((0, 0))
+        self._sequence = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    # Links
+
+    def link(self, name: str) -> Link | None:
+        try:
+            answers = self._ask(_GET_LINK, 0, _link_header() + _text(_LINK_NAME, name))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        return _parse_link(answers[0])
+
+    def links(self) -> list[Link]:
+        return [_parse_link(answer) for answer in self._ask(_GET_LINK, _DUMP, _link_header())]
+
+    def add_bridge(self, name: str) -> None:
+        """Raises FileExistsError when the name is taken."""
+        info = _attribute(_LINK_INFO, _text(_INFO_KIND, "bridge"))
+        self._ask(_NEW_LINK, _CREATE | _EXCL, _link_header() + _text(_LINK_NAME, name) + info)
+
+    def add_veth(
+        self,
+        name: str,
+        mac: str,
+        peer: str,
+        peer_mac: str,
+        *,
+        peer_namespace: str,
+        mtu: int,
+        master: int = 0,
+    ) -> None:
+        """A pair; the peer is born inside the namespace at the path `peer_namespace`, and is the end that is still down
+        (the kernel refuses to raise it before the pair is whole)."""
+        descriptor = os.open(peer_namespace, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            peer_end = (
+                _link_header()
+                + _text(_LINK_NAME, peer)
+                + _attribute(_LINK_ADDRESS, _mac(peer_mac))
+                + _number(_LINK_MTU, mtu)
+                + _number(_LINK_NAMESPACE_FD, descriptor)
+            )
+            info = _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, _attribute(_VETH_PEER, peer_end))
+            body = (
+                _link_header(flags=_UP, change=_UP)
+                + _text(_LINK_NAME, name)
+                + _attribute(_LINK_ADDRESS, _mac(mac))
+                + _number(_LINK_MTU, mtu)
+                + (_number(_LINK_MASTER, master) if master else b"")
+                + _attribute(_LINK_INFO, info)
+            )
+            self._ask(_NEW_LINK, _CREATE | _EXCL, body)
+        finally:
+            os.close(descriptor)
+
+    def set_alias(self, index: int, alias: str) -> None:
+        """The name people and later processes know the link by; kept by the kernel with the link."""
+        self._ask(_NEW_LINK, 0, _link_header(index) + _attribute(_LINK_ALIAS, alias.encode()))
+
+    def set_up(self, index: int, up: bool = True) -> None:  # noqa: FBT001, FBT002
+        self._ask(_NEW_LINK, 0, _link_header(index, _UP if up else 0, _UP))
+
+    def set_mac(self, index: int, mac: str) -> None:
+        self._ask(_NEW_LINK, 0, _link_header(index) + _attribute(_LINK_ADDRESS, _mac(mac)))
+
+    def remove_link(self, name: str) -> bool:
+        """False when there was none."""
+        try:
+            self._ask(_DELETE_LINK, 0, _link_header() + _text(_LINK_NAME, name))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return False
+            raise
+        return True
+
+    # Addresses
+
+    def add_address(self, index: int, address: str, *, scope: str = "global") -> None:
+        """`address` is `ADDRESS/PREFIX`; adding it again changes nothing."""
+        self._ask(_NEW_ADDRESS, _CREATE | _REPLACE, _address_body(index, address, scope))
+
+    def remove_address(self, index: int, address: str) -> None:
+        try:
+            self._ask(_DELETE_ADDRESS, 0, _address_body(index, address, "global"))
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                raise
+
+    def addresses(self) -> list[Address]:
+        header = struct.pack("=BBBBI", socket.AF_INET, 0, 0, 0, 0)
+        return [_parse_address(answer) for answer in self._ask(_GET_ADDRESS, _DUMP, header)]
+
+    # Routes and neighbours
+
+    def replace_route(
+        self,
+        destination: str,
+        *,
+        index: int = 0,
+        gateway: str = "",
+        source: str = "",
+        scope: str = "global",
+        onlink: bool = False,
+        protocol: int = PROTOCOL_STATIC,
+    ) -> None:
+        self._ask(
+            _NEW_ROUTE,
+            _CREATE | _REPLACE,
+            _route_body(destination, index, gateway, source, scope, _ONLINK if onlink else 0, protocol, _UNICAST),
+        )
+
+    def replace_unreachable_route(self, destination: str, *, protocol: int = PROTOCOL_STATIC) -> None:
+        """Packets to `destination` are answered "host unreachable" unless a longer prefix matches."""
+        body = _route_body(destination, 0, "", "", "global", 0, protocol, _UNREACHABLE)
+        self._ask(_NEW_ROUTE, _CREATE | _REPLACE, body)
+
+    def remove_route(self, route: Route) -> None:
+        kind = _UNREACHABLE if route.unreachable else _UNICAST
+        index = 0 if route.unreachable else route.index
+        body = _route_body(route.destination, index, route.gateway, "", "nowhere", 0, route.protocol, kind)
+        try:
+            self._ask(_DELETE_ROUTE, 0, body)
+        except OSError as error:
+            if error.errno not in (errno.ESRCH, errno.ENODEV):
+                raise
+
+    def routes(self) -> list[Route]:
+        """Those of the main table."""
+        header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+        parsed = (_parse_route(answer) for answer in self._ask(_GET_ROUTE, _DUMP, header))
+        return [route for route in parsed if route is not None]
+
+    def replace_neighbour(self, index: int, address: str, mac: str) -> None:
+        """A permanent one: never asked for, never forgotten."""
+        header = struct.pack("=BxxxiHBB", socket.AF_INET, index, _PERMANENT, 0, 0)
+        body = header + _attribute(1, socket.inet_aton(address)) + _attribute(2, _mac(mac))
+        self._ask(_NEW_NEIGHBOUR, _CREATE | _REPLACE, body)
+
+    # The wire
+
+    def _ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
+        """Send one request; its answers without their headers. Raises the kernel's refusal."""
+        self._sequence += 1
+        flags |= _REQUEST if flags & _DUMP == _DUMP and kind in _GETTERS else _REQUEST | _ACK
+        header = struct.pack("=IHHII", 16 + len(body), kind, flags, self._sequence, 0)
+        self._socket.send(header + body)
+        answers: list[bytes] = []
+        while True:
+            data = self._socket.recv(_ACK_LIMIT_BYTES)
+            at = 0
+            while at < len(data):
+                length, answer, _, sequence, _ = struct.unpack_from("=IHHII", data, at)
+                payload = data[at + 16 : at + length]
+                at += (length + 3) & ~3
+                if sequence != self._sequence:
+                    continue  # left over from a request that was given up
+                if answer == _NLMSG_DONE:
+                    return answers
+                if answer == _NLMSG_ERROR:
+                    (code,) = struct.unpack_from("=i", payload)
+                    if code:
+                        raise OSError(-code, os.strerror(-code))
+                    return answers
+                answers.append(payload)
+
+
+_GETTERS = (_GET_LINK, _GET_ADDRESS, _GET_ROUTE)
+
+
+def _address_body(index: int, address: str, scope: str) -> bytes:
+    interface = ipaddress.IPv4Interface(address)
+    header = struct.pack("=BBBBI", socket.AF_INET, interface.network.prefixlen, 0, _SCOPES[scope], index)
+    packed = interface.ip.packed
+    body = header + _attribute(1, packed) + _attribute(2, packed)
+    if interface.network.prefixlen < 31 and scope == "global":
+        body += _attribute(4, interface.network.broadcast_address.packed)
+    return body
+
+
+def _route_body(
+    destination: str, index: int, gateway: str, source: str, scope: str, flags: int, protocol: int, kind: int
+) -> bytes:
+    network = ipaddress.IPv4Network(destination)
+    number = _SCOPES.get(scope, 255)  # 255, "nowhere", matches any scope when deleting
+    header = struct.pack(
+        "=BBBBBBBBI",
+        socket.AF_INET,
+        network.prefixlen,
+        0,
+        0,
+        _ROUTE_TABLE_MAIN,
+        protocol,
+        number,
+        kind,
+        flags,
+    )
+    body = header + _attribute(1, network.network_address.packed)
+    if gateway:
+        body += _attribute(5, socket.inet_aton(gateway))
+    if index:
+        body += _number(4, index)
+    if source:
+        body += _attribute(7, socket.inet_aton(source))
+    return body
+
+
+def _parse_link(payload: bytes) -> Link:
+    index, flags = struct.unpack_from("=iI", payload, 4)
+    name = alias = mac = ""
+    master = 0
+    for kind, data in _attributes(payload[16:]):
+        if kind == _LINK_NAME:
+            name = data.rstrip(b"\0").decode()
+        elif kind == _LINK_ALIAS:
+            alias = data.rstrip(b"\0").decode()
+        elif kind == _LINK_ADDRESS:
+            mac = data.hex(":")
+        elif kind == _LINK_MASTER:
+            (master,) = struct.unpack("=I", data)
+    return Link(index, name, alias, mac, bool(flags & _UP), master)
+
+
+def _parse_address(payload: bytes) -> Address:
+    _, prefix, _, _, index = struct.unpack_from("=BBBBI", payload)
+    found = dict(_attributes(payload[8:]))
+    return Address(index, f"{socket.inet_ntoa(found[2] if 2 in found else found[1])}/{prefix}")
+
+
+def _parse_route(payload: bytes) -> Route | None:
+    _, prefix, _, _, table, protocol, _, kind = struct.unpack_from("=BBBBBBBB", payload)
+    if table != _ROUTE_TABLE_MAIN:
+        return None
+    found = dict(_attributes(payload[12:]))
+    destination = socket.inet_ntoa(found.get(1, b"\0\0\0\0"))
+    gateway = socket.inet_ntoa(found[5]) if 5 in found else ""
+    index = struct.unpack("=I", found[4])[0] if 4 in found else 0
+    return Route(f"{destination}/{prefix}", gateway, index, protocol, kind == _UNREACHABLE)

@@ -1,0 +1,212 @@
+"""The pod network of one node: every pod's `eth0`, its address, and the ports of the node that lead to it.
+
+A pod is joined to its node by a pair of virtual links and a /32 route, without a bridge: its default route goes to 169.254.1.1,
+whose hardware address (that of every node-side end) stands in the pod's neighbour table for good. So nothing is ever asked by
+ARP, Services work whatever `bridge-nf-call-iptables` says, and a pod can reach itself through its Service.
+
+Keeps true: an attached sandbox has exactly one link, one address, one route; no address is given out twice.
+Reads and writes: the kernel. The node-side link *is* the record: it is named after the address and carries the sandbox id as
+its alias, so there is no file that could say something else after a crash. One small file remembers where the round robin stands.
+Leaves to others: routes to other nodes (`node_network`), Services (`proxy`), resolv.conf and sysctls (the runtime).
+"""
+
+import asyncio
+import concurrent.futures
+import ipaddress
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from steersman.network import addresses, cluster_network, host_ports, libnftables, netlink
+
+_TABLE = "steersman-pods"
+_GATEWAY = "169.254.1.1"
+_NODE_SIDE_MAC = "ee:ee:ee:ee:ee:ee"  # one for all pods, so that the fixed neighbour entry is always right
+_LINK_PREFIX = "pod"
+_ALIAS_PREFIX = "steersman-pod:"
+_WORKERS = 2  # the kernel has one lock for all links: more threads would only wait for it
+
+
+class NetworkNotReady(RuntimeError):
+    """The node has no pod CIDR yet."""
+
+
+class Pod(Protocol):
+    """What is read of a `containers.runtime.SandboxConfig`."""
+
+    @property
+    def host_network(self) -> bool: ...
+
+    @property
+    def port_mappings(self) -> Sequence[host_ports.PortMapping]: ...
+
+
+class PodNetwork:
+    """Answers `containers.runtime.SandboxNetwork` for the node whose network namespace the process (or `namespace`) is.
+
+    `state_dir` is a directory of the node's own. Without `pod_cidr`, `attach` raises NetworkNotReady until `set_pod_cidr`.
+    """
+
+    def __init__(
+        self,
+        pod_cidr: str = "",
+        *,
+        state_dir: str | pathlib.Path,
+        node_address: str = "",
+        cluster_cidr: str = cluster_network.POD_CIDR,
+        namespace: str | None = None,
+        mtu: int = cluster_network.MTU,
+    ) -> None:
+        self._last_file = pathlib.Path(state_dir) / "last-pod-address"
+        self._node_address = node_address
+        self._cluster_cidr = cluster_cidr
+        self._namespace = namespace
+        self._mtu = mtu
+        self._cidr: ipaddress.IPv4Network | None = None
+        self._last = ""
+        self._nftables = libnftables.Context(namespace)
+        self._ports = host_ports.HostPorts(self._nftables)
+        self._addresses = self._observe()  # sandbox id → address, also of sandboxes that are only just coming or going
+        self._threads = concurrent.futures.ThreadPoolExecutor(_WORKERS, "pod-network")
+        if pod_cidr:
+            self.set_pod_cidr(pod_cidr)
+
+    def close(self) -> None:
+        """Let go; pods keep their network."""
+        self._threads.shutdown()
+        self._nftables.close()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._cidr is not None
+
+    def set_pod_cidr(self, cidr: str) -> None:
+        """New pods get addresses of `cidr` from now on; pods that have one keep it."""
+        if self._cidr == ipaddress.IPv4Network(cidr):
+            return
+        self._cidr = ipaddress.IPv4Network(cidr)
+        self._last = self._read_last()
+        with netlink.Netlink(self._namespace) as kernel:
+            # Without it, packets to a pod that is gone would circle between node and host until they are too old.
+            kernel.replace_unreachable_route(cidr)
+        self._nftables.run(
+            f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n"
+            f"table ip {_TABLE} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
+            f"ip saddr {cidr} ip daddr != {{ {self._cluster_cidr}, 224.0.0.0/4 }} masquerade\n}}\n}}\n"
+        )
+
+    async def attach(self, sandbox_id: str, namespace_path: str, config: Pod) -> tuple[str, ...]:
+        """The pod's addresses. Raises NetworkNotReady, AddressesExhausted, or OSError with the kernel's reason."""
+        if config.host_network:
+            return (self._node_address,) if self._node_address else ()
+        if sandbox_id in self._addresses:
+            return (self._addresses[sandbox_id],)
+        if self._cidr is None:
+            raise NetworkNotReady("the node has no pod CIDR yet")
+        address = addresses.pick(self._cidr, set(self._addresses.values()), self._last)
+        self._addresses[sandbox_id] = self._last = address
+        try:
+            await self._in_thread(lambda: self._connect(sandbox_id, namespace_path, address, config.port_mappings))
+        except BaseException:
+            await self._release(sandbox_id, address)
+            raise
+        return (address,)
+
+    async def detach(self, sandbox_id: str, namespace_path: str) -> None:
+        """Take link, route and host ports away; the address is free once they are gone."""
+        address = self._addresses.get(sandbox_id)
+        if address is not None:
+            await self._release(sandbox_id, address)
+
+    async def keep_only(self, sandbox_ids: Sequence[str]) -> None:
+        for sandbox_id, address in list(self._addresses.items()):
+            if sandbox_id not in sandbox_ids:
+                await self._release(sandbox_id, address)
+
+    def addresses(self) -> Mapping[str, str]:
+        """Sandbox id → address of every attached pod."""
+        return self._addresses
+
+    async def _release(self, sandbox_id: str, address: str) -> None:
+        await asyncio.shield(self._in_thread(lambda: self._disconnect(address)))
+        self._addresses.pop(sandbox_id, None)
+
+    def _in_thread(self, work: Callable[[], None]) -> "asyncio.Future[None]":
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _connect(
+        self, sandbox_id: str, namespace_path: str, address: str, mappings: Sequence[host_ports.PortMapping]
+    ) -> None:
+        """The alias comes last: a link without one is half made and swept away at the next start."""
+        name, mac = _link_name(address), _pod_mac(address)
+        with netlink.Netlink(self._namespace) as node, netlink.Netlink(namespace_path) as pod:
+            node.add_veth(name, _NODE_SIDE_MAC, "eth0", mac, peer_namespace=namespace_path, mtu=self._mtu)
+            _configure_pod(pod, address)
+            link = node.link(name)
+            assert link is not None
+            node.replace_neighbour(link.index, address, mac)
+            node.replace_route(f"{address}/32", index=link.index, source=self._node_address, scope="link")
+            self._ports.open(address, mappings)
+            node.set_alias(link.index, _ALIAS_PREFIX + sandbox_id)
+        self._last_file.write_text(address)
+
+    def _disconnect(self, address: str) -> None:
+        self._ports.close(address)
+        with netlink.Netlink(self._namespace) as node:
+            node.remove_link(_link_name(address))
+
+    def _observe(self) -> dict[str, str]:
+        """What an earlier process attached; what it left half made is taken away."""
+        found = {}
+        with netlink.Netlink(self._namespace) as kernel:
+            for link in kernel.links():
+                address = _address_of_link(link.name)
+                if address and link.alias.startswith(_ALIAS_PREFIX):
+                    found[link.alias.removeprefix(_ALIAS_PREFIX)] = address
+                elif address:
+                    kernel.remove_link(link.name)
+        known = set(found.values())
+        self._ports.keep_only(lambda address: address in known)
+        return found
+
+    def _read_last(self) -> str:
+        """Empty when there is none, or when it is of another pod CIDR."""
+        try:
+            last = self._last_file.read_text()
+        except FileNotFoundError:
+            return ""
+        try:
+            return last if ipaddress.IPv4Address(last) in (self._cidr or ()) else ""
+        except ValueError:  # cut short by a crash: where the round robin goes on is a matter of taste
+            return ""
+
+
+def _configure_pod(pod: netlink.Netlink, address: str) -> None:
+    loopback, eth0 = pod.link("lo"), pod.link("eth0")
+    assert loopback is not None
+    assert eth0 is not None
+    pod.set_up(loopback.index)
+    pod.set_up(eth0.index)
+    pod.add_address(eth0.index, f"{address}/32")
+    pod.replace_neighbour(eth0.index, _GATEWAY, _NODE_SIDE_MAC)
+    pod.replace_route("0.0.0.0/0", gateway=_GATEWAY, index=eth0.index, onlink=True)
+
+
+def _link_name(address: str) -> str:
+    return _LINK_PREFIX + ipaddress.IPv4Address(address).packed.hex()
+
+
+def _address_of_link(name: str) -> str:
+    """Empty when the link is not a pod's."""
+    digits = name.removeprefix(_LINK_PREFIX)
+    if digits == name or len(digits) != 8:
+        return ""
+    try:
+        return str(ipaddress.IPv4Address(bytes.fromhex(digits)))
+    except ValueError:
+        return ""
+
+
+def _pod_mac(address: str) -> str:
+    """0a:58 and the address: the same pod address always has the same hardware address, as with upstream's plugins."""
+    return (b"\x0a\x58" + ipaddress.IPv4Address(address).packed).hex(":")
