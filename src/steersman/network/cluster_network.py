@@ -158,11 +158,11 @@ class ClusterNetwork:
                 kernel.add_bridge(f"stm{number}")
             except FileExistsError:
                 continue  # another cluster, starting at the same moment, took it
-            link = kernel.link(f"stm{number}")
-            assert link is not None
-            kernel.set_alias(link.index, self._alias)
+            bridge = kernel.link(f"stm{number}")
+            assert bridge is not None
+            kernel.set_alias(bridge.index, self._alias)
             self._number = number
-            return link.index
+            return bridge.index
         raise NetworksExhausted("no free network in 172.30.0.0/16 for one more cluster")
 
     def _route_services(self, kernel: netlink.Netlink, bridge: int) -> None:
@@ -223,7 +223,7 @@ class ClusterNetwork:
         with netlink.Netlink() as kernel:
             for link in kernel.links():
                 if link.alias == self._node_alias(name):
-                    kernel.set_up(link.index, up)
+                    kernel.set_up(link.index, up=up)
 
 
 def _free_numbers(kernel: netlink.Netlink) -> list[int]:

@@ -39,7 +39,7 @@ def pin(paths: Mapping[str, str], hostname: str = "") -> None:
 def is_pinned(path: str) -> bool:
     """Whether a network namespace is pinned at `path` (a plain file may be left over from before a reboot)."""
     try:
-        return os.stat(path).st_dev == os.stat(OWN).st_dev
+        return pathlib.Path(path).stat().st_dev == pathlib.Path(OWN).stat().st_dev
     except FileNotFoundError:
         return False
 

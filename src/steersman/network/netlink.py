@@ -1,7 +1,7 @@
 """Links, addresses, routes and neighbours of one network namespace, by raw rtnetlink.
 
 Several times faster than a general library (docs/design/network.md): only what a pod network needs, IPv4, one socket that
-stays in the namespace it was opened in. Every call is one request and its answer; the kernel answers at once, so nothing here waits.
+stays in the namespace it was opened in. Every call is one request and its answer, and the kernel answers at once.
 """
 
 import dataclasses
@@ -179,7 +179,7 @@ class Netlink:
         """The name people and later processes know the link by; kept by the kernel with the link."""
         self._ask(_NEW_LINK, 0, _link_header(index) + _attribute(_LINK_ALIAS, alias.encode()))
 
-    def set_up(self, index: int, up: bool = True) -> None:  # noqa: FBT001, FBT002
+    def set_up(self, index: int, *, up: bool = True) -> None:
         self._ask(_NEW_LINK, 0, _link_header(index, _UP if up else 0, _UP))
 
     def set_mac(self, index: int, mac: str) -> None:

@@ -1,0 +1,120 @@
+"""Routes to the pods of every other node, in one network namespace: a node's own, or the host's.
+
+Keeps true: one route per other node's pod CIDR, by that node's InternalIP on the link all nodes share; no route of ours for a
+CIDR that no node has any more; the cluster's DNS address is one of the node's own.
+Reads: Nodes, the namespace's routes.  Writes: routes (marked as Steersman's, so that others' are never touched).
+Leaves to others: the route to the own pods (`pod_network`), nodes on other links (VXLAN, later).
+"""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Iterable, Mapping
+
+from steersman.aio import backoff
+from steersman.aio.clock import Clock
+from steersman.api import kinds
+from steersman.client.cache import Caches
+from steersman.meta import objects
+from steersman.meta.objects import Object
+from steersman.network import netlink
+
+log = logging.getLogger(__name__)
+
+DNS_ADDRESS = "10.96.0.10"
+
+
+def wanted_routes(nodes: Iterable[Object], own_name: str) -> dict[str, str]:
+    """Pod CIDR → gateway. Where two nodes claim one CIDR (an old Node object), the younger node has it."""
+    routes: dict[str, str] = {}
+    for node in sorted(nodes, key=lambda node: (node["metadata"].get("creationTimestamp") or "", objects.name(node))):
+        if objects.name(node) == own_name:
+            continue
+        address = internal_address(node)
+        for cidr in _pod_cidrs(node):
+            if address:
+                routes[cidr] = address
+    return routes
+
+
+def internal_address(node: Object) -> str:
+    """The node's IPv4 InternalIP; empty while it has none."""
+    for address in node.get("status", {}).get("addresses") or ():
+        if address.get("type") == "InternalIP" and ":" not in address.get("address", ""):
+            return str(address["address"])
+    return ""
+
+
+def _pod_cidrs(node: Object) -> list[str]:
+    spec = node.get("spec", {})
+    cidrs = spec.get("podCIDRs") or [spec.get("podCIDR")]
+    return [cidr for cidr in cidrs if cidr and ":" not in cidr]
+
+
+def bind_dns_address(address: str = DNS_ADDRESS, namespace: str | None = None) -> None:
+    """Make `address` one of the namespace's own, so that DNS is answered on the spot. Scope host: it must never be chosen as
+    the source address of anything else."""
+    with netlink.Netlink(namespace) as kernel:
+        loopback = kernel.link("lo")
+        assert loopback is not None
+        kernel.set_up(loopback.index)
+        kernel.add_address(loopback.index, f"{address}/32", scope="host")
+
+
+async def run(
+    caches: Caches, own_name: str, clock: Clock, *, device: str = "eth0", namespace: str | None = None
+) -> None:
+    """Keep the routes until cancelled. On the host `own_name` is empty and `device` the cluster's bridge."""
+    nodes = caches.of(kinds.NODE)
+    changed = asyncio.Event()
+    changed.set()
+
+    def notice(old: Object | None, new: Object | None) -> None:
+        if old is None or new is None or _facts(old) != _facts(new):
+            changed.set()
+
+    unsubscribe = nodes.subscribe(notice)
+    pause = backoff.Backoff(clock)
+    try:
+        await nodes.synced.wait()
+        while True:
+            await changed.wait()
+            changed.clear()
+            try:
+                apply(wanted_routes(nodes.list(), own_name), device, namespace)
+                pause.reset()
+            except OSError as refused:
+                seconds = pause.next()
+                log.warning("routes to other nodes: %s; trying again in %.1f s", refused, seconds)
+                changed.set()
+                await clock.sleep(seconds)
+    finally:
+        unsubscribe()
+
+
+def _facts(node: Object) -> tuple[str, list[str]]:
+    return internal_address(node), _pod_cidrs(node)
+
+
+def apply(wanted: Mapping[str, str], device: str, namespace: str | None = None) -> None:
+    """Make the routes on `device` that are ours equal to `wanted`. A destination that another link has is left to it."""
+    with netlink.Netlink(namespace) as kernel:
+        link = kernel.link(device)
+        if link is None:
+            raise OSError(f"there is no link {device}")
+        here, elsewhere = {}, set()
+        for route in kernel.routes():
+            if route.index == link.index and route.protocol == netlink.PROTOCOL_STEERSMAN:
+                here[route.destination] = route
+            elif route.index != link.index and not route.unreachable:
+                elsewhere.add(ipaddress.IPv4Network(route.destination))
+        for destination, route in here.items():
+            if destination not in wanted:
+                kernel.remove_route(route)
+        for destination, gateway in wanted.items():
+            if destination in here and here[destination].gateway == gateway:
+                continue
+            if ipaddress.IPv4Network(destination) in elsewhere:
+                log.warning("%s: another link already leads to %s", device, destination)
+                continue
+            kernel.replace_route(destination, gateway=gateway, index=link.index, protocol=netlink.PROTOCOL_STEERSMAN)
