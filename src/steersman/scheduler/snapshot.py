@@ -113,7 +113,7 @@ class Snapshot:
         self.labels.set(row, seen.labels)
         if is_new:
             for key in self._pods_of.get(name, ()):
-                self._count(self._pods[key], row, key, 1)
+                self._count(self._pods[key], row, 1)
         return True
 
     def remove_node(self, name: str) -> None:
@@ -121,7 +121,7 @@ class Snapshot:
         if row is None:
             return
         for key in self._pods_of.get(name, ()):
-            self._count(self._pods[key], row, key, -1)
+            self._count(self._pods[key], row, -1)
         old = self._nodes.pop(name)
         self._drop_taints(row, old.taints)
         self.labels.remove(row)
@@ -144,7 +144,7 @@ class Snapshot:
         self._pods_of.setdefault(node, {})[key] = None
         row = self._row_of.get(node)
         if row is not None:
-            self._count(pod, row, key, 1)
+            self._count(pod, row, 1)
         return True
 
     def remove_pod(self, key: str) -> bool:
@@ -157,7 +157,7 @@ class Snapshot:
             del self._pods_of[pod.node]
         row = self._row_of.get(pod.node)
         if row is not None:
-            self._count(pod, row, key, -1)
+            self._count(pod, row, -1)
         return True
 
     def resource(self, name: str) -> int:
@@ -170,10 +170,11 @@ class Snapshot:
             self.requested = np.concatenate([self.requested, row])
         return index
 
-    def _count(self, pod: PlacedPod, row: int, key: str, sign: int) -> None:
+    def _count(self, pod: PlacedPod, row: int, sign: int) -> None:
         shape = pod.shape
         for name, amount in shape.amounts.items():
-            self.requested[self.resource(name), row] += sign * amount
+            index = self.resource(name)  # first: it may replace the array
+            self.requested[index, row] += sign * amount
         self.requested[PODS, row] += sign
         self.for_scores[0, row] += sign * shape.for_scores[0]
         self.for_scores[1, row] += sign * shape.for_scores[1]

@@ -1,0 +1,59 @@
+"""Nodes and pods with defaults: a test names only what matters to it."""
+
+from typing import Any
+
+from steersman.meta.objects import Object
+from steersman.scheduler import decide, shape, snapshot
+
+
+def node(name: str = "node1", *, cpu: str = "4", memory: str = "8Gi", pods: str = "110", **more: Any) -> Object:
+    """`labels`, `taints`, `unschedulable`, `allocatable` (further resources)."""
+    spec: Object = {}
+    if more.get("taints"):
+        spec["taints"] = more["taints"]
+    if more.get("unschedulable"):
+        spec["unschedulable"] = True
+    labels = {"kubernetes.io/hostname": name, **more.get("labels", {})}
+    allocatable = {"cpu": cpu, "memory": memory, "pods": pods, **more.get("allocatable", {})}
+    return {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": {"allocatable": allocatable}}
+
+
+def pod(name: str = "web-1", *, namespace: str = "default", cpu: str = "", memory: str = "", **more: Any) -> Object:
+    """`labels`, `owner` (uid of a ReplicaSet), `requests` (further resources), `ports`, `on` (node); the rest goes into spec."""
+    labels, owner = more.pop("labels", {}), more.pop("owner", "")
+    meta: Object = {"name": name, "namespace": namespace, "uid": more.pop("uid", f"uid-{name}"), "labels": labels}
+    if owner:
+        meta["ownerReferences"] = [
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": owner, "uid": owner, "controller": True}
+        ]
+    asked = {**({"cpu": cpu} if cpu else {}), **({"memory": memory} if memory else {}), **more.pop("requests", {})}
+    container: Object = {"name": "main", "image": "localhost/hello:1", "resources": {"requests": asked}}
+    if "ports" in more:
+        container["ports"] = more.pop("ports")
+    spec: Object = {"containers": [container], **more}
+    if "on" in spec:
+        spec["nodeName"] = spec.pop("on")
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Pending"}}
+
+
+def pending(obj: Object) -> decide.PendingPod:
+    spec = obj["spec"]
+    key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+    return decide.PendingPod(key, shape.read(obj), spec.get("priority", 0), spec.get("preemptionPolicy") != "Never")
+
+
+def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot:  # noqa: B006
+    """A snapshot of these nodes, and of pods that are on them (`on=`)."""
+    seen = snapshot.Snapshot()
+    for obj in nodes:
+        seen.set_node(obj)
+    for obj in placed:
+        key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+        seen.set_pod(key, shape.read(obj), obj["spec"]["nodeName"])
+    return seen
+
+
+def replicas(count: int, **more: Any) -> list[decide.PendingPod]:
+    """Pods of one shape."""
+    first = pending(pod("web-0", **more))
+    return [decide.PendingPod(f"default/web-{i}", first.shape, first.priority) for i in range(count)]
