@@ -1,18 +1,38 @@
-"""How requests reach an API server (or a kubelet): in process here, over HTTPS in `http_transport`.
+"""How requests reach an API server (or a kubelet): in process, or over HTTP(S) with a pool of connections.
 
 Whatever the way, an answer is a `messages.Response`: whole, as a stream of bytes, or a raw connection after 101.
 """
 
+import asyncio
+import base64
 import contextlib
+import urllib.parse
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 
 from steersman.aio import tasks
+from steersman.aio.clock import Clock
+from steersman.client import tls
+from steersman.client.http_connection import Connection, RawConnection, Stream, Unreachable
+from steersman.client.kubeconfig import Access
 from steersman.serving.messages import Duplex, Handler, MemoryDuplex, Peer, Request, Response, Upgrade
 
+__all__ = ["HttpTransport", "InProcessTransport", "Transport", "Unreachable", "streaming"]
 
-class Unreachable(Exception):
-    """There was no answer: it is unknown whether the request was carried out. Temporary: try again later."""
+# Named limits: connections at one time (watches and upgrades included), kept idle ones, and for how long. Servers close
+# idle connections themselves; this is for those that do not.
+CONNECTIONS_MAX = 1000
+IDLE_CONNECTIONS_MAX = 64
+IDLE_SECONDS_MAX = 90.0
+CONNECT_SECONDS = 10.0
+# client-go has no deadline of its own; the API server ends every request but watches after 60 seconds.
+REQUEST_SECONDS = 65.0
+# Service account tokens on disk are rotated; client-go reads them again after a minute.
+TOKEN_FILE_SECONDS = 60.0
+
+_SAFE = "/:@!$&'()*+,;=~"  # characters of a path that need no escape (RFC 3986)
+_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
 class Transport(Protocol):
@@ -36,6 +56,168 @@ async def streaming(transport: Transport, request: Request) -> AsyncIterator[Res
         yield response
     finally:
         await _close_stream(response)
+
+
+class HttpTransport:
+    """An API server or a kubelet at a URL, as one identity."""
+
+    def __init__(self, access: Access, *, clock: Clock, request_seconds: float = REQUEST_SECONDS) -> None:
+        url = urllib.parse.urlsplit(access.server)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ValueError(f"not an http or https URL: {access.server!r}")
+        self._clock = clock
+        self._request_seconds = request_seconds
+        self._host = url.hostname
+        self._port = url.port or (443 if url.scheme == "https" else 80)
+        self._base_path = url.path.rstrip("/")
+        self._host_header = url.netloc.rpartition("@")[2]
+        self._server_name = access.server_name or url.hostname
+        self._tls = tls.client_context(access) if url.scheme == "https" else None
+        self._authorization = _Authorization(access, clock)
+        self._idle: list[tuple[float, Connection]] = []
+        self._in_use: set[Connection] = set()
+        self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+
+    async def request(self, request: Request) -> Response:
+        data = self._bytes_of(request)
+        is_head = request.method == "HEAD"
+        try:
+            async with self._slots, self._clock.timeout(self._request_seconds):
+                while True:
+                    connection = await self._take()
+                    try:
+                        return await connection.exchange(data, is_head=is_head)
+                    except Unreachable:
+                        if not (connection.can_retry and request.method in ("GET", "HEAD")):
+                            raise
+                    finally:
+                        self._give_back(connection)
+        except TimeoutError as late:
+            raise Unreachable(f"no answer within {self._request_seconds:g} s") from late
+
+    async def stream(self, request: Request) -> Response:
+        response, connection = await self._open(request)
+        if response.status < 400:
+            response.stream = Stream(connection, self._release)
+        else:
+            self._release(connection)
+        return response
+
+    async def upgrade(self, request: Request) -> tuple[Response, Duplex | None]:
+        response, connection = await self._open(request)
+        if response.status == 101:
+            return response, RawConnection(connection, self._release)
+        if response.status < 400:
+            response.stream = Stream(connection, self._release)
+            return await _whole(response), None
+        self._release(connection)
+        return response, None
+
+    async def close(self) -> None:
+        """Close idle connections and cut those in use."""
+        for _, connection in self._idle:
+            connection.close()
+        self._idle.clear()
+        for connection in [*self._in_use]:
+            connection.abort()
+        await self._clock.sleep(0)  # the loop closes them in its next turn
+
+    def statistics(self) -> dict[str, int]:
+        return {"idle": len(self._idle), "in_use": len(self._in_use)}
+
+    async def _open(self, request: Request) -> tuple[Response, Connection]:
+        """The head of the answer (a refusal: all of it), on a connection the caller must release."""
+        data = self._bytes_of(request)
+        await self._slots.acquire()
+        try:
+            async with self._clock.timeout(self._request_seconds):
+                while True:
+                    connection = await self._take()
+                    try:
+                        return await connection.open(data), connection
+                    except BaseException as failed:
+                        self._give_back(connection)
+                        if not (isinstance(failed, Unreachable) and connection.can_retry):
+                            raise
+        except BaseException as failed:
+            self._slots.release()
+            if isinstance(failed, TimeoutError):
+                raise Unreachable(f"no answer within {self._request_seconds:g} s") from failed
+            raise
+
+    def _release(self, connection: Connection) -> None:
+        if connection in self._in_use:
+            self._give_back(connection)
+            self._slots.release()
+
+    async def _take(self) -> Connection:
+        """A kept connection, the one used last first, or a new one."""
+        oldest = self._clock.monotonic() - IDLE_SECONDS_MAX
+        while self._idle:
+            since, connection = self._idle.pop()
+            if connection.reusable and since >= oldest:
+                connection.is_reused = True
+                self._in_use.add(connection)
+                return connection
+            connection.close()
+        connection = await self._connect()
+        self._in_use.add(connection)
+        return connection
+
+    async def _connect(self) -> Connection:
+        name = self._server_name if self._tls is not None else None
+        try:
+            async with self._clock.timeout(CONNECT_SECONDS):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    Connection, self._host, self._port, ssl=self._tls, server_hostname=name
+                )
+        except TimeoutError as late:
+            raise Unreachable(f"dial tcp {self._host}:{self._port}: no connection in {CONNECT_SECONDS:g} s") from late
+        except OSError as failed:  # refused, no route, and every TLS error
+            raise Unreachable(f"dial tcp {self._host}:{self._port}: {failed}") from failed
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        self._in_use.discard(connection)
+        if connection.reusable and len(self._idle) < IDLE_CONNECTIONS_MAX:
+            self._idle.append((self._clock.monotonic(), connection))
+        else:
+            connection.close()
+
+    def _bytes_of(self, request: Request) -> bytes:
+        target = self._base_path + urllib.parse.quote(request.path, safe=_SAFE)
+        if request.query:
+            target += f"?{request.query}"
+        parts = [f"{request.method} {target} HTTP/1.1\r\nhost: {self._host_header}\r\n"]
+        parts.extend(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        if "authorization" not in request.headers:
+            parts.append(self._authorization.line())
+        if request.body or request.method in _WITH_BODY:
+            parts.append(f"content-length: {len(request.body)}\r\n")
+        parts.append("\r\n")
+        return "".join(parts).encode("latin-1") + request.body
+
+
+class _Authorization:
+    """The header line that says who we are, beside a client certificate; a token file is read again now and then."""
+
+    def __init__(self, access: Access, clock: Clock) -> None:
+        self._clock = clock
+        self._token_file = access.token_file
+        self._read_again_at = 0.0
+        self._line = ""
+        if access.token:
+            self._token_file = ""
+            self._line = f"authorization: Bearer {access.token}\r\n"
+        elif access.username:
+            pair = base64.b64encode(f"{access.username}:{access.password}".encode()).decode()
+            self._line = f"authorization: Basic {pair}\r\n"
+
+    def line(self) -> str:
+        if self._token_file and self._clock.monotonic() >= self._read_again_at:
+            self._line = f"authorization: Bearer {Path(self._token_file).read_text().strip()}\r\n"
+            self._read_again_at = self._clock.monotonic() + TOKEN_FILE_SECONDS
+        return self._line
 
 
 class InProcessTransport:
