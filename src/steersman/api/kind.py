@@ -15,13 +15,17 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Column:
-    """One printed column: `type` and `format` are OpenAPI's; priority 0 is always shown, higher only with `-o wide`."""
+    """One printed column: `type` and `format` are OpenAPI's; priority 0 is always shown, higher only with `-o wide`.
+
+    Where `description` is empty, it is the schema's documentation of `field` (`status.podIP`).
+    """
 
     name: str
     type: str = "string"
     format: str = ""
     description: str = ""
     priority: int = 0
+    field: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Kind:
     `fields(obj)` are the values field selectors may ask for, beyond metadata.name and metadata.namespace.
     `prepare(new, old)` runs before defaulting on every main-resource write: drops what a client may not set, keeps what it may
     not change. `spec_fields` are the top-level fields whose change raises metadata.generation.
+    `prepare_status(new, old)` is its twin for the status subresource: all but the status (and, of metadata, what a status
+    writer may change) stays as it was.
+    `row_conditions(obj)` marks rows of a table (a finished pod is Completed).
     """
 
     group: str
@@ -61,11 +68,13 @@ class Kind:
     default: Callable[[Object], None] | None = None
     validate: Callable[[Object, Object | None], list[FieldError]] | None = None
     prepare: Callable[[Object, Object | None], None] | None = None
+    prepare_status: Callable[[Object, Object], None] | None = None
     fields: Callable[[Object], Mapping[str, str]] | None = None
     spec_fields: tuple[str, ...] = ("spec",)
     has_generation: bool = False
     graceful_delete_seconds: Callable[[Object], int] | None = None
     deletes_to_status: bool = True  # DELETE answers a Status; False: the object (Service, Pod, …)
+    row_conditions: Callable[[Object], list[Object]] | None = None
 
     @property
     def api_version(self) -> str:

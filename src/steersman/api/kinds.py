@@ -1,38 +1,202 @@
 """The table of kinds: one row per kind and version.
 
-A new kind is a row here and, where needed, two pure functions (defaults, validation): `docs/checklists/new-kind.md`.
+A new kind is a row here and, where needed, functions for its columns, defaults and validation: `docs/checklists/new-kind.md`.
 """
 
+from steersman.api import selectable, strategies
+from steersman.api.defaults import cluster as cluster_defaults
+from steersman.api.defaults import network as network_defaults
+from steersman.api.defaults import pods as pod_defaults
+from steersman.api.defaults import workloads as workload_defaults
 from steersman.api.kind import Kind, Kinds, Subresource
+from steersman.api.printing import cluster as cluster_cells
+from steersman.api.printing import config as config_cells
+from steersman.api.printing import network as network_cells
+from steersman.api.printing import pods as pod_cells
+from steersman.api.printing import workloads as workload_cells
 
-_STATUS = "status"
+APPS = "apps"
+COORDINATION = "coordination.k8s.io"
+DISCOVERY = "discovery.k8s.io"
+RBAC = "rbac.authorization.k8s.io"
+SCHEDULING = "scheduling.k8s.io"
+
+_ALL = ("all",)  # the category behind `kubectl get all`
+_CONNECT = ("create", "get")
+_EVERY_METHOD = ("create", "delete", "get", "patch", "update")
 
 
-def _row(group: str, version: str, kind: str, plural: str, *short: str, namespaced: bool = True) -> Kind:
-    status = Subresource(_STATUS, kind, group, version)
-    return Kind(group, version, kind, plural, kind.lower(), namespaced, short, subresources=(status,))
+def _status(kind: str, group: str = "", version: str = "v1") -> Subresource:
+    return Subresource("status", kind, group, version)
 
 
-NAMESPACE = _row("", "v1", "Namespace", "namespaces", "ns", namespaced=False)
-NODE = _row("", "v1", "Node", "nodes", "no", namespaced=False)
-POD = _row("", "v1", "Pod", "pods", "po")
-SERVICE = _row("", "v1", "Service", "services", "svc")
-ENDPOINTS = _row("", "v1", "Endpoints", "endpoints", "ep")
-CONFIG_MAP = _row("", "v1", "ConfigMap", "configmaps", "cm")
-SECRET = _row("", "v1", "Secret", "secrets")
-SERVICE_ACCOUNT = _row("", "v1", "ServiceAccount", "serviceaccounts", "sa")
-EVENT = _row("", "v1", "Event", "events", "ev")
-ENDPOINT_SLICE = _row("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
-LEASE = _row("coordination.k8s.io", "v1", "Lease", "leases")
-REPLICA_SET = _row("apps", "v1", "ReplicaSet", "replicasets", "rs")
-DEPLOYMENT = _row("apps", "v1", "Deployment", "deployments", "deploy")
-CONTROLLER_REVISION = _row("apps", "v1", "ControllerRevision", "controllerrevisions")
-ROLE = _row("rbac.authorization.k8s.io", "v1", "Role", "roles")
-ROLE_BINDING = _row("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
-CLUSTER_ROLE = _row("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False)
-CLUSTER_ROLE_BINDING = _row(
-    "rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
-)
-PRIORITY_CLASS = _row("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "pc", namespaced=False)
+def _scale() -> Subresource:
+    return Subresource("scale", "Scale", "autoscaling", "v1")
+
+
+def _proxy(kind: str, version: str = "v1") -> Subresource:
+    return Subresource("proxy", kind, "", version, _EVERY_METHOD)
+
+
+NAMESPACE = Kind(
+    "", "v1", "Namespace", "namespaces", "namespace", namespaced=False,
+    short_names=("ns",),
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    subresources=(_status("Namespace"), Subresource("finalize", "Namespace", "", "v1", ("update",))),
+    columns=cluster_cells.NAMESPACE_COLUMNS, cells=cluster_cells.namespace,
+    default=cluster_defaults.default_namespace,
+    prepare=strategies.prepare_namespace, prepare_status=strategies.keep_all_but_status_and_labels,
+    fields=selectable.of_namespace,
+)  # fmt: skip
+
+NODE = Kind(
+    "", "v1", "Node", "nodes", "node", namespaced=False,
+    short_names=("no",),
+    subresources=(_status("Node"), _proxy("NodeProxyOptions")),
+    columns=cluster_cells.NODE_COLUMNS, cells=cluster_cells.node,
+    default=cluster_defaults.default_node,
+    prepare=strategies.prepare_node, prepare_status=strategies.keep_all_but_status_and_labels,
+    fields=selectable.of_node,
+)  # fmt: skip
+
+POD = Kind(
+    "", "v1", "Pod", "pods", "pod",
+    short_names=("po",), categories=_ALL,
+    subresources=(
+        _status("Pod"),
+        Subresource("log", "Pod", "", "v1", ("get",)),
+        Subresource("exec", "PodExecOptions", "", "v1", _CONNECT),
+        Subresource("attach", "PodAttachOptions", "", "v1", _CONNECT),
+        Subresource("portforward", "PodPortForwardOptions", "", "v1", _CONNECT),
+        Subresource("binding", "Binding", "", "v1", ("create",)),
+        Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
+        Subresource("ephemeralcontainers", "Pod", "", "v1"),
+        Subresource("resize", "Pod", "", "v1"),
+        _proxy("PodProxyOptions"),
+    ),
+    columns=pod_cells.COLUMNS, cells=pod_cells.row, row_conditions=pod_cells.row_conditions,
+    default=pod_defaults.default_pod,
+    prepare=strategies.prepare_pod, prepare_status=strategies.keep_all_but_status_and_labels,
+    fields=selectable.of_pod,
+    has_generation=True,
+    graceful_delete_seconds=strategies.grace_of_pod, deletes_to_status=False,
+)  # fmt: skip
+
+SERVICE = Kind(
+    "", "v1", "Service", "services", "service",
+    short_names=("svc",), categories=_ALL,
+    subresources=(_status("Service"), _proxy("ServiceProxyOptions")),
+    columns=network_cells.SERVICE_COLUMNS, cells=network_cells.service,
+    default=network_defaults.default_service,
+    prepare=strategies.prepare_service, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_service,
+    deletes_to_status=False,
+)  # fmt: skip
+
+ENDPOINTS = Kind(
+    "", "v1", "Endpoints", "endpoints", "endpoints",
+    short_names=("ep",),
+    columns=network_cells.ENDPOINTS_COLUMNS, cells=network_cells.endpoints,
+    default=network_defaults.default_endpoints,
+)  # fmt: skip
+
+CONFIG_MAP = Kind(
+    "", "v1", "ConfigMap", "configmaps", "configmap",
+    short_names=("cm",),
+    columns=config_cells.CONFIG_MAP_COLUMNS, cells=config_cells.config_map,
+)  # fmt: skip
+
+SECRET = Kind(
+    "", "v1", "Secret", "secrets", "secret",
+    columns=config_cells.SECRET_COLUMNS, cells=config_cells.secret,
+    default=cluster_defaults.default_secret,
+    fields=selectable.of_secret,
+)  # fmt: skip
+
+SERVICE_ACCOUNT = Kind(
+    "", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount",
+    short_names=("sa",),
+    subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),),
+    columns=config_cells.SERVICE_ACCOUNT_COLUMNS, cells=config_cells.service_account,
+    deletes_to_status=False,
+)  # fmt: skip
+
+EVENT = Kind(
+    "", "v1", "Event", "events", "event",
+    short_names=("ev",),
+    columns=cluster_cells.EVENT_COLUMNS, cells=cluster_cells.event,
+    fields=selectable.of_event,
+)  # fmt: skip
+
+ENDPOINT_SLICE = Kind(
+    DISCOVERY, "v1", "EndpointSlice", "endpointslices", "endpointslice",
+    columns=network_cells.ENDPOINT_SLICE_COLUMNS, cells=network_cells.endpoint_slice,
+    default=network_defaults.default_endpoint_slice,
+    spec_fields=("addressType", "endpoints", "ports"), has_generation=True,
+)  # fmt: skip
+
+LEASE = Kind(
+    COORDINATION, "v1", "Lease", "leases", "lease",
+    columns=cluster_cells.LEASE_COLUMNS, cells=cluster_cells.lease,
+    default=cluster_defaults.default_lease,
+)  # fmt: skip
+
+REPLICA_SET = Kind(
+    APPS, "v1", "ReplicaSet", "replicasets", "replicaset",
+    short_names=("rs",), categories=_ALL,
+    subresources=(_status("ReplicaSet", APPS), _scale()),
+    columns=workload_cells.REPLICA_SET_COLUMNS, cells=workload_cells.replica_set,
+    default=workload_defaults.default_replica_set,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_replica_set,
+    has_generation=True,
+)  # fmt: skip
+
+DEPLOYMENT = Kind(
+    APPS, "v1", "Deployment", "deployments", "deployment",
+    short_names=("deploy",), categories=_ALL,
+    subresources=(_status("Deployment", APPS), _scale()),
+    columns=workload_cells.DEPLOYMENT_COLUMNS, cells=workload_cells.deployment,
+    default=workload_defaults.default_deployment,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    has_generation=True,
+)  # fmt: skip
+
+CONTROLLER_REVISION = Kind(
+    APPS, "v1", "ControllerRevision", "controllerrevisions", "controllerrevision",
+    columns=workload_cells.CONTROLLER_REVISION_COLUMNS, cells=workload_cells.controller_revision,
+)  # fmt: skip
+
+ROLE = Kind(
+    RBAC, "v1", "Role", "roles", "role",
+    columns=config_cells.ROLE_COLUMNS, cells=config_cells.role,
+    default=cluster_defaults.default_role,
+)  # fmt: skip
+
+ROLE_BINDING = Kind(
+    RBAC, "v1", "RoleBinding", "rolebindings", "rolebinding",
+    columns=config_cells.ROLE_BINDING_COLUMNS, cells=config_cells.binding,
+    default=cluster_defaults.default_binding,
+)  # fmt: skip
+
+CLUSTER_ROLE = Kind(
+    RBAC, "v1", "ClusterRole", "clusterroles", "clusterrole", namespaced=False,
+    columns=config_cells.ROLE_COLUMNS, cells=config_cells.role,
+    default=cluster_defaults.default_role,
+)  # fmt: skip
+
+CLUSTER_ROLE_BINDING = Kind(
+    RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", "clusterrolebinding", namespaced=False,
+    columns=config_cells.CLUSTER_ROLE_BINDING_COLUMNS, cells=config_cells.binding,
+    default=cluster_defaults.default_binding,
+)  # fmt: skip
+
+PRIORITY_CLASS = Kind(
+    SCHEDULING, "v1", "PriorityClass", "priorityclasses", "priorityclass", namespaced=False,
+    short_names=("pc",),
+    columns=cluster_cells.PRIORITY_CLASS_COLUMNS, cells=cluster_cells.priority_class,
+    default=cluster_defaults.default_priority_class,
+    spec_fields=("value", "globalDefault", "description", "preemptionPolicy"), has_generation=True,
+)  # fmt: skip
 
 BUILTIN = Kinds(row for row in list(globals().values()) if isinstance(row, Kind))

@@ -43,7 +43,8 @@ class _Merge:
             case None | "merge":
                 pass
             case "replace":
-                return _clean({key: value for key, value in patch.items() if key != _PATCH})
+                whole: _Map = _clean(patch)
+                return whole
             case "delete":
                 return {}
             case other:
@@ -84,7 +85,8 @@ class _Merge:
             return _ordered(merged, _distinct(patch), original, lambda item: item)
         merge_key = _merge_key(definition)
         if any(item.get(_PATCH) == "replace" for item in patch):
-            return _clean([item for item in patch if _PATCH not in item])
+            whole: list[Any] = _clean([item for item in patch if _PATCH not in item])
+            return whole
         return self._keyed_lists(original, patch, merge_key, self._types.items(definition))
 
     def _keyed_lists(
@@ -187,7 +189,7 @@ def _distinct(items: list[Any]) -> list[Any]:
 
 
 def _clean(value: Any) -> Any:
-    """What a patch adds as new: without nulls and directives."""
+    """What a patch adds as new: without nulls and directives. Keeps the type of its argument."""
     if isinstance(value, dict):
         return {
             key: _clean(inner)

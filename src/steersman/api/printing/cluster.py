@@ -1,0 +1,133 @@
+"""How Nodes, Namespaces, Events, Leases and PriorityClasses print."""
+
+import datetime
+from typing import Any
+
+from steersman.api.kind import Column
+from steersman.api.printing import cells
+from steersman.meta import conditions, times
+from steersman.meta.objects import Object
+
+NODE_COLUMNS = (
+    cells.NAME,
+    Column("Status", description="The status of the node"),
+    Column("Roles", description="The roles of the node"),
+    cells.AGE,
+    Column("Version", field="status.nodeInfo.kubeletVersion"),
+    Column("Internal-IP", priority=1, field="status.addresses"),
+    Column("External-IP", priority=1, field="status.addresses"),
+    Column("OS-Image", priority=1, field="status.nodeInfo.osImage"),
+    Column("Kernel-Version", priority=1, field="status.nodeInfo.kernelVersion"),
+    Column("Container-Runtime", priority=1, field="status.nodeInfo.containerRuntimeVersion"),
+)
+
+NAMESPACE_COLUMNS = (cells.NAME, Column("Status", description="The status of the namespace"), cells.AGE)
+
+EVENT_COLUMNS = (
+    Column("Last Seen", field="lastTimestamp"),
+    Column("Type", field="type"),
+    Column("Reason", field="reason"),
+    Column("Object", field="involvedObject"),
+    Column("Subobject", priority=1, field="involvedObject.fieldPath"),
+    Column("Source", priority=1, field="source"),
+    Column("Message", field="message"),
+    Column("First Seen", priority=1, field="firstTimestamp"),
+    Column("Count", priority=1, field="count"),
+    Column("Name", format="name", priority=1, field="metadata.name"),
+)
+
+LEASE_COLUMNS = (cells.NAME, Column("Holder", field="spec.holderIdentity"), cells.AGE)
+
+PRIORITY_CLASS_COLUMNS = (
+    cells.NAME,
+    Column("Value", "integer", field="value"),
+    Column("Global-Default", "boolean", field="globalDefault"),
+    cells.AGE,
+    Column("PreemptionPolicy", field="preemptionPolicy"),
+)
+
+_ROLE_PREFIX = "node-role.kubernetes.io/"
+_ROLE = "kubernetes.io/role"
+
+
+def node(obj: Object, now: datetime.datetime) -> list[Any]:
+    info = (obj.get("status") or {}).get("nodeInfo") or {}
+    return [
+        cells.name(obj),
+        _node_status(obj),
+        ",".join(_roles(obj)) or cells.NONE,
+        cells.age(obj, now),
+        info.get("kubeletVersion", ""),
+        _address(obj, "InternalIP"),
+        _address(obj, "ExternalIP"),
+        info.get("osImage") or times.UNKNOWN,
+        info.get("kernelVersion") or times.UNKNOWN,
+        info.get("containerRuntimeVersion") or times.UNKNOWN,
+    ]
+
+
+def namespace(obj: Object, now: datetime.datetime) -> list[Any]:
+    return [cells.name(obj), (obj.get("status") or {}).get("phase", ""), cells.age(obj, now)]
+
+
+def event(obj: Object, now: datetime.datetime) -> list[Any]:
+    first = times.age(obj.get("firstTimestamp") or obj.get("eventTime"), now)
+    last = times.age(obj.get("lastTimestamp"), now) if obj.get("lastTimestamp") else first
+    count = obj.get("count") or 1
+    series = obj.get("series")
+    if series:
+        last = times.age(series.get("lastObservedTime"), now)
+        count = series.get("count", 0)
+    about = obj.get("involvedObject") or {}
+    kind, name = str(about.get("kind", "")).lower(), about.get("name", "")
+    return [
+        last,
+        obj.get("type", ""),
+        obj.get("reason", ""),
+        f"{kind}/{name}" if name else kind,
+        about.get("fieldPath", ""),
+        _event_source(obj),
+        str(obj.get("message", "")).strip(),
+        first,
+        count,
+        cells.name(obj),
+    ]
+
+
+def lease(obj: Object, now: datetime.datetime) -> list[Any]:
+    return [cells.name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), cells.age(obj, now)]
+
+
+def priority_class(obj: Object, now: datetime.datetime) -> list[Any]:
+    return [
+        cells.name(obj),
+        obj.get("value", 0),
+        obj.get("globalDefault", False),
+        cells.age(obj, now),
+        obj.get("preemptionPolicy", ""),
+    ]
+
+
+def _node_status(obj: Object) -> str:
+    ready = conditions.get(obj, "Ready")
+    text = "Unknown" if ready is None else "Ready" if ready.get("status") == "True" else "NotReady"
+    return f"{text},SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else text
+
+
+def _roles(obj: Object) -> list[str]:
+    labels = obj["metadata"].get("labels") or {}
+    found = {key.removeprefix(_ROLE_PREFIX) for key in labels if key.startswith(_ROLE_PREFIX)}
+    found.add(labels.get(_ROLE, ""))
+    return sorted(found - {""})
+
+
+def _address(obj: Object, wanted: str) -> str:
+    addresses = (obj.get("status") or {}).get("addresses") or ()
+    return next((one.get("address", "") for one in addresses if one.get("type") == wanted), cells.NONE)
+
+
+def _event_source(obj: Object) -> str:
+    source = obj.get("source") or {}
+    component = source.get("component") or obj.get("reportingComponent") or ""
+    instance = source.get("host") or obj.get("reportingInstance") or ""
+    return f"{component}, {instance}" if instance else component

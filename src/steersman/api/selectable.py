@@ -1,0 +1,67 @@
+"""Selectable fields: what field selectors may ask of each kind, beyond metadata.name and metadata.namespace.
+
+Every function answers all its keys also for an empty object, which is how the names of the fields are asked.
+"""
+
+from collections.abc import Mapping
+
+from steersman.meta.objects import Object
+
+
+def of_pod(pod: Object) -> Mapping[str, str]:
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    pod_ips = status.get("podIPs") or ()
+    return {
+        "spec.nodeName": spec.get("nodeName", ""),
+        "spec.restartPolicy": spec.get("restartPolicy", ""),
+        "spec.schedulerName": spec.get("schedulerName", ""),
+        "spec.serviceAccountName": spec.get("serviceAccountName", ""),
+        "spec.hostNetwork": _boolean(spec.get("hostNetwork")),
+        "status.phase": status.get("phase", ""),
+        "status.podIP": pod_ips[0].get("ip", "") if pod_ips else "",
+        "status.nominatedNodeName": status.get("nominatedNodeName", ""),
+    }
+
+
+def of_node(node: Object) -> Mapping[str, str]:
+    return {"spec.unschedulable": _boolean((node.get("spec") or {}).get("unschedulable"))}
+
+
+def of_namespace(namespace: Object) -> Mapping[str, str]:
+    phase = (namespace.get("status") or {}).get("phase", "")
+    return {"status.phase": phase, "name": (namespace.get("metadata") or {}).get("name", "")}
+
+
+def of_secret(secret: Object) -> Mapping[str, str]:
+    return {"type": secret.get("type", "")}
+
+
+def of_service(service: Object) -> Mapping[str, str]:
+    spec = service.get("spec") or {}
+    return {"spec.clusterIP": spec.get("clusterIP", ""), "spec.type": spec.get("type", "")}
+
+
+def of_replica_set(replica_set: Object) -> Mapping[str, str]:
+    return {"status.replicas": str((replica_set.get("status") or {}).get("replicas", 0))}
+
+
+def of_event(event: Object) -> Mapping[str, str]:
+    about, source = event.get("involvedObject") or {}, event.get("source") or {}
+    component = source.get("component") or event.get("reportingComponent", "")
+    return {
+        "involvedObject.kind": about.get("kind", ""),
+        "involvedObject.namespace": about.get("namespace", ""),
+        "involvedObject.name": about.get("name", ""),
+        "involvedObject.uid": about.get("uid", ""),
+        "involvedObject.apiVersion": about.get("apiVersion", ""),
+        "involvedObject.resourceVersion": about.get("resourceVersion", ""),
+        "involvedObject.fieldPath": about.get("fieldPath", ""),
+        "reason": event.get("reason", ""),
+        "reportingComponent": component,
+        "source": component,
+        "type": event.get("type", ""),
+    }
+
+
+def _boolean(value: object) -> str:
+    return "true" if value else "false"

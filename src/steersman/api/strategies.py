@@ -1,0 +1,171 @@
+"""What a client may not set: `prepare` (main resource) and `prepare_status` (status subresource) of the kinds.
+
+`new` is fresh from decoding and changed in place; `old` is what is stored, None on create. Spec and status have one writer
+each: writing one never changes the other. Source: upstream's registry strategies.
+"""
+
+from steersman.meta import quantities
+from steersman.meta.objects import Object
+
+
+def drop_status(new: Object, old: Object | None) -> None:
+    """The rule of all kinds with a status subresource."""
+    if old is None:
+        new.pop("status", None)
+    elif "status" in old:
+        new["status"] = old["status"]
+    else:
+        new.pop("status", None)
+
+
+def keep_all_but_status(new: Object, old: Object) -> None:
+    """A status write changes the status; labels and the rest of the object stay."""
+    _restore(new, old, ("labels", "ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds"))
+
+
+def keep_all_but_status_and_labels(new: Object, old: Object) -> None:
+    """As above, for kinds whose agents also label and annotate through the status (Pod, Node, Namespace)."""
+    _restore(new, old, ("ownerReferences", "deletionTimestamp", "deletionGracePeriodSeconds"))
+
+
+def _restore(new: Object, old: Object, of_metadata: tuple[str, ...]) -> None:
+    for field in [key for key in new if key not in old and key not in ("metadata", "status")]:
+        del new[field]
+    for field, value in old.items():
+        if field not in ("metadata", "status"):
+            new[field] = value
+    metadata = new["metadata"] = dict(new.get("metadata") or {})
+    for field in of_metadata:
+        if field in old["metadata"]:
+            metadata[field] = old["metadata"][field]
+        else:
+            metadata.pop(field, None)
+
+
+def prepare_namespace(new: Object, old: Object | None) -> None:
+    """The finalizer `kubernetes` stands for the namespace's content; only the finalize subresource removes it."""
+    spec = new["spec"] = dict(new.get("spec") or {})
+    if old is None:
+        new["status"] = {"phase": "Active"}
+        finalizers = list(spec.get("finalizers") or ())
+        spec["finalizers"] = finalizers if "kubernetes" in finalizers else [*finalizers, "kubernetes"]
+        return
+    drop_status(new, old)
+    kept = (old.get("spec") or {}).get("finalizers")
+    if kept is None:
+        spec.pop("finalizers", None)
+    else:
+        spec["finalizers"] = kept
+
+
+def prepare_node(new: Object, old: Object | None) -> None:
+    """A kubelet registers its node with a status; later ones go through the subresource."""
+    if old is not None:
+        drop_status(new, old)
+
+
+def prepare_pod(new: Object, old: Object | None) -> None:
+    if old is None:
+        spec = new.get("spec") or {}
+        new["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
+        if spec.get("schedulingGates"):
+            new["status"]["conditions"] = [
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                }
+            ]
+        return
+    drop_status(new, old)
+
+
+def prepare_service(new: Object, old: Object | None) -> None:
+    """An update that leaves allocated addresses and ports out keeps them."""
+    drop_status(new, old)
+    if old is None:
+        return
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    if _has_cluster_ip(spec) and _has_cluster_ip(before):
+        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+            for field in ("clusterIP", "clusterIPs"):
+                if field in before:
+                    spec[field] = before[field]
+        elif not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+            spec["clusterIPs"] = before.get("clusterIPs") or [spec["clusterIP"]]
+        for field in ("ipFamilies", "ipFamilyPolicy"):
+            if field not in spec and field in before:
+                spec[field] = before[field]
+    if _has_node_ports(spec) and _has_node_ports(before):
+        _keep_node_ports(spec, before)
+    if not spec.get("healthCheckNodePort") and _has_health_port(spec) and _has_health_port(before):
+        spec["healthCheckNodePort"] = before.get("healthCheckNodePort", 0)
+    if spec.get("type") == "ExternalName" and before.get("type") != "ExternalName":
+        _drop_unchanged(spec, before, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"))
+
+
+def grace_of_pod(pod: Object) -> int:
+    """Seconds a pod gets to end; 0 when nothing runs: not yet on a node, or already finished."""
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
+    if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
+        return 0
+    seconds = spec.get("terminationGracePeriodSeconds")
+    return 30 if seconds is None else max(int(seconds), 1 if seconds < 0 else 0)
+
+
+def qos_class(spec: Object) -> str:
+    """Guaranteed: every container's CPU and memory limits equal its requests. BestEffort: none has any. Else Burstable."""
+    amounts: list[tuple[dict[str, int], dict[str, int]]] = []
+    pod_level = spec.get("resources") or {}
+    owners = (
+        [{"resources": pod_level}]
+        if pod_level
+        else [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    )
+    for owner in owners:
+        resources = owner.get("resources") or {}
+        limits = _cpu_and_memory(resources.get("limits"))
+        amounts.append((limits, {**limits, **_cpu_and_memory(resources.get("requests"))}))
+    if not any(limits or requests for limits, requests in amounts):
+        return "BestEffort"
+    if all(len(limits) == 2 and limits == requests for limits, requests in amounts):
+        return "Guaranteed"
+    return "Burstable"
+
+
+def _cpu_and_memory(amounts: Object | None) -> dict[str, int]:
+    found = {}
+    for name in ("cpu", "memory"):
+        if amounts and name in amounts and (nanos := quantities.parse(amounts[name]).nanos):
+            found[name] = nanos
+    return found
+
+
+def _has_cluster_ip(spec: Object) -> bool:
+    return (spec.get("type") or "ClusterIP") in ("ClusterIP", "NodePort", "LoadBalancer")
+
+
+def _has_node_ports(spec: Object) -> bool:
+    return spec.get("type") in ("NodePort", "LoadBalancer")
+
+
+def _has_health_port(spec: Object) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _keep_node_ports(spec: Object, before: Object) -> None:
+    used = {port.get("nodePort") for port in spec.get("ports") or ()}
+    known = {
+        (port.get("protocol") or "TCP", port.get("port")): port.get("nodePort") for port in before.get("ports") or ()
+    }
+    for port in spec.get("ports") or ():
+        node_port = known.get((port.get("protocol") or "TCP", port.get("port")))
+        if not port.get("nodePort") and node_port and node_port not in used:
+            port["nodePort"] = node_port
+
+
+def _drop_unchanged(spec: Object, before: Object, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
