@@ -136,7 +136,10 @@ class Container:
     def move(self, phase: Phase) -> None:
         assert phase in PHASES[self.phase], f"container {self.name}: {self.phase.value} → {phase.value}"
         self.phase = phase
-        if phase is not Phase.RUNNING:
+        if phase not in (
+            Phase.RUNNING,
+            Phase.STOPPING,
+        ):  # upstream: a stopping container is ready until its probe says no
             self.ready = False
         if phase not in ALIVE:
             self.started = False

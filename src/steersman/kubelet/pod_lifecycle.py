@@ -6,6 +6,7 @@ Pure: no clock, chance, network or log; `now` comes with every event. The shell 
 `pod_worker`; what the API shows of it is built by `status`.
 """
 
+import dataclasses
 import datetime
 import enum
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from steersman.containers import runtime
 from steersman.kubelet import container_lifecycle, instructions, pod_events
 from steersman.kubelet.container_lifecycle import Backoff, Container, Phase, Role
-from steersman.meta import objects
+from steersman.meta import objects, times
 from steersman.meta.objects import Object
 
 # ErrImagePull stands this long before it is called ImagePullBackOff: long enough that a watcher sees both.
@@ -135,6 +136,8 @@ class PodMachine:
             instances = sorted(by_name.get(one.name, ()), key=lambda status: (status.attempt, status.created_at))
             if instances:
                 self._adopt_container(one, instances, was.get(one.name, {}))
+            elif "containerID" in was.get(one.name, {}):
+                self._adopt_reported(one, was[one.name])
         if any(one.current for one in self.containers if one.role is Role.MAIN):
             for one in self.containers:
                 if one.role is Role.INIT and one.phase is Phase.WAITING and one.current is None:
@@ -178,6 +181,17 @@ class PodMachine:
             one.ready = one.ready or (same and was.get("ready") is True and one.started)
         else:
             one.phase = Phase.EXITED
+
+    def _adopt_reported(self, one: Container, was: dict[str, Any]) -> None:
+        """The runtime knows nothing of a container that was reported: take how it ended, or call it lost."""
+        one.id = was["containerID"].partition("://")[2]
+        one.attempt = int(was.get("restartCount", 0)) + 1
+        one.attempted = one.has_started = True
+        one.image_id = was.get("imageID", "")
+        lost = _lost(one, self.sandbox_id, self.uid, self._now)
+        ended = (was.get("state") or {}).get("terminated") or (was.get("lastState") or {}).get("terminated")
+        one.current = _ended(lost, ended) if ended and "running" not in (was.get("state") or {}) else lost
+        one.phase = Phase.EXITED
 
     # --- handlers --------------------------------------------------------------------------------------------------
 
@@ -362,10 +376,12 @@ class PodMachine:
 
     def _on_probe_changed(self, event: pod_events.ProbeChanged) -> None:
         one = self._by_name[event.container]
-        if one.phase is not Phase.RUNNING or one.id != event.id:
+        if one.phase not in (Phase.RUNNING, Phase.STOPPING) or one.id != event.id:
             return
         if event.kind == "readiness":
             one.ready = event.success and one.started
+        elif one.phase is Phase.STOPPING:
+            return
         elif event.kind == "startup" and event.success:
             one.started = True
             one.ready = one.probe("readiness") is None
@@ -607,7 +623,8 @@ class PodMachine:
         assert len(ids) == len(set(ids)), "living containers have ids of their own"
         initialized = self.initialized
         for one in self.containers:
-            assert not one.ready or (one.started and one.phase is Phase.RUNNING), f"{one.name}: ready means running"
+            assert not one.ready or one.started, f"{one.name}: ready means started"
+            assert not one.ready or one.phase in (Phase.RUNNING, Phase.STOPPING), f"{one.name}: ready means running"
             assert one.phase is not Phase.CREATING or self.sandbox is not Sandbox.NONE, f"{one.name}: needs a sandbox"
             if self.is_ending:
                 assert one.phase not in (Phase.WAITING, Phase.PULLING, Phase.PULLED, Phase.CREATED), (
@@ -667,6 +684,22 @@ def _lost(one: Container, sandbox_id: str, uid: str, now: datetime.datetime) -> 
     )
 
 
+def _ended(lost: runtime.ContainerStatus, shown: dict[str, Any]) -> runtime.ContainerStatus:
+    return dataclasses.replace(
+        lost,
+        exit_code=int(shown.get("exitCode", 137)),
+        signal=int(shown.get("signal", 0)),
+        reason=shown.get("reason", ""),
+        message=shown.get("message", ""),
+        started_at=_time(shown.get("startedAt")),
+        finished_at=_time(shown.get("finishedAt")) or lost.finished_at,
+    )
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    return times.parse(text) if text else None
+
+
 def _reported_containers(pod: Object) -> dict[str, dict[str, Any]]:
     status = pod.get("status") or {}
     both = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
@@ -674,8 +707,7 @@ def _reported_containers(pod: Object) -> dict[str, dict[str, Any]]:
 
 
 def _reported_start(pod: Object) -> datetime.datetime | None:
-    text = (pod.get("status") or {}).get("startTime")
-    return datetime.datetime.fromisoformat(text) if text else None
+    return _time((pod.get("status") or {}).get("startTime"))
 
 
 def _duration(seconds: float) -> str:

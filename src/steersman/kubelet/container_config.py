@@ -1,0 +1,113 @@
+"""A container as the runtime is told: command, environment, mounts, resources, security.
+
+Pure. Source: the Kubernetes documentation (security contexts, termination messages) and upstream's kuberuntime.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from steersman.containers import runtime
+from steersman.kubelet import environment, qos, sandbox_config
+from steersman.kubelet.environment import ConfigError
+from steersman.meta.objects import Object
+
+HASH_RESTARTS = "io.kubernetes.container.restartCount"
+TERMINATION_PATH = "io.kubernetes.container.terminationMessagePath"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Files:
+    """Host paths made for this instance. `mounts` are the pod's volumes as this container mounts them."""
+
+    log: Path
+    mounts: tuple[runtime.Mount, ...] = ()
+
+
+def build(
+    pod: Object,
+    container: Object,
+    attempt: int,
+    variables: Mapping[str, str],
+    files: Files,
+    image_user: str = "",
+    memory_capacity_bytes: int = 0,
+) -> runtime.ContainerConfig:
+    """Raises ConfigError."""
+    own = container.get("securityContext") or {}
+    return runtime.ContainerConfig(
+        name=container["name"],
+        image=container.get("image", ""),
+        attempt=attempt,
+        command=environment.expand_all(container.get("command") or (), variables),
+        args=environment.expand_all(container.get("args") or (), variables),
+        working_dir=container.get("workingDir") or "",
+        environment=tuple(variables.items()),
+        mounts=files.mounts,
+        log_path=str(files.log),
+        stdin=bool(container.get("stdin")),
+        stdin_once=bool(container.get("stdinOnce")),
+        tty=bool(container.get("tty")),
+        resources=qos.container_resources(pod, container, memory_capacity_bytes),
+        security=security(pod, own, image_user),
+        labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
+        annotations={
+            HASH_RESTARTS: str(attempt),
+            TERMINATION_PATH: container.get("terminationMessagePath") or "/dev/termination-log",
+        },
+    )
+
+
+def security(pod: Object, own: Object, image_user: str) -> runtime.Security:
+    """The container's securityContext over the pod's. Raises ConfigError where runAsNonRoot cannot be kept."""
+    of_pod = pod["spec"].get("securityContext") or {}
+    user = _first(own, of_pod, "runAsUser")
+    if _first(own, of_pod, "runAsNonRoot"):
+        _check_not_root(user, image_user)
+    capabilities = own.get("capabilities") or {}
+    privileged = bool(own.get("privileged"))
+    unmasked = own.get("procMount") == "Unmasked"
+    groups = [*(of_pod.get("supplementalGroups") or ())]
+    if of_pod.get("fsGroup") is not None:
+        groups.append(of_pod["fsGroup"])
+    return runtime.Security(
+        run_as_user=user,
+        run_as_group=_first(own, of_pod, "runAsGroup"),
+        supplemental_groups=tuple(groups),
+        privileged=privileged,
+        read_only_root=bool(own.get("readOnlyRootFilesystem")),
+        no_new_privileges=own.get("allowPrivilegeEscalation") is False and not privileged,
+        add_capabilities=tuple(_capability(name) for name in capabilities.get("add") or ()),
+        drop_capabilities=tuple(_capability(name) for name in capabilities.get("drop") or ()),
+        seccomp=_seccomp(own.get("seccompProfile") or of_pod.get("seccompProfile") or {}),
+        masked_paths=() if unmasked else None,
+        readonly_paths=() if unmasked else None,
+    )
+
+
+def _first(own: Object, of_pod: Object, field: str) -> int | None:
+    found: int | None = own.get(field)
+    return of_pod.get(field) if found is None else found
+
+
+def _check_not_root(user: int | None, image_user: str) -> None:
+    if user == 0:
+        raise ConfigError("container's runAsUser breaks non-root policy")
+    if user is not None:
+        return
+    name = image_user.partition(":")[0]
+    if name in ("", "0", "root"):
+        raise ConfigError("container has runAsNonRoot and image will run as root")
+    if not name.isdigit():
+        raise ConfigError(
+            f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+        )
+
+
+def _capability(name: str) -> str:
+    return name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
+
+
+def _seccomp(profile: Object) -> str:
+    kind = profile.get("type") or "Unconfined"
+    return f"Localhost/{profile.get('localhostProfile', '')}" if kind == "Localhost" else str(kind)

@@ -1,0 +1,48 @@
+"""What a kubelet is told about its node."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from steersman.meta.objects import Object
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """`data_dir` holds pods' volumes and small files, `log_dir` their logs (default: `data_dir/logs`).
+
+    `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
+    pods have no files and no network (the fake runtime): nothing is mounted, nothing is probed, environments stay empty.
+    """
+
+    data_dir: Path
+    address: str = ""
+    hostname: str = ""
+    port: int = 10250
+    log_dir: Path | None = None
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    taints: tuple[Object, ...] = ()
+    capacity: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    pods_max: int = 110
+    pod_cidr: str = ""
+    provider_id: str = ""
+    cluster_dns: tuple[str, ...] = ("10.96.0.10",)
+    cluster_domain: str = "cluster.local"
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    lease_renew_seconds: float = 10.0
+    lease_duration_seconds: int = 40
+    node_status_seconds: float = 300.0
+    relist_seconds: float = 30.0
+    volume_refresh_seconds: float = 60.0
+    kubelet_version: str = "v1.37.0"
+    on_paper: bool = False
+
+    @property
+    def pods_dir(self) -> Path:
+        return self.data_dir / "pods"
+
+    @property
+    def logs(self) -> Path:
+        return self.log_dir or self.data_dir / "logs"

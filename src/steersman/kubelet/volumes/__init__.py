@@ -1,0 +1,1 @@
+"""Pods' volumes: one file per type, `mounting.Volumes` brings them together."""

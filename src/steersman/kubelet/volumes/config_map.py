@@ -1,0 +1,18 @@
+"""configMap: its keys as files."""
+
+from pathlib import Path
+
+from steersman.kubelet.volumes import items, payload
+from steersman.kubelet.volumes.volume import Context
+from steersman.meta import times
+from steersman.meta.objects import Object
+
+REFRESHED = True
+
+
+async def set_up(name: str, source: Object, context: Context) -> Path:
+    mode = source.get("defaultMode", items.DEFAULT_MODE)
+    files = await items.files_of("ConfigMap", source, source.get("name", ""), mode, context)
+    folder = context.folder("configmap", name)
+    payload.write(folder, files, stamp=times.format_micros(context.now), group=context.fs_group)
+    return folder

@@ -1,0 +1,142 @@
+"""All volumes of a pod: set up before its containers, kept fresh, and cleared away after them."""
+
+import dataclasses
+import logging
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from steersman.aio.clock import Clock
+from steersman.containers import runtime
+from steersman.kubelet import environment, references
+from steersman.kubelet.options import Options
+from steersman.kubelet.references import References
+from steersman.kubelet.volumes import (
+    config_map,
+    downward_api,
+    empty_dir,
+    host_path,
+    projected,
+    secret,
+    subpath,
+    tmpfs,
+)
+from steersman.kubelet.volumes.volume import Context, MountError
+from steersman.meta import objects
+from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
+
+SetUp = Callable[[str, Object, Context], Awaitable[Path]]
+
+TYPES: dict[str, tuple[SetUp, bool]] = {
+    "emptyDir": (empty_dir.set_up, empty_dir.REFRESHED),
+    "hostPath": (host_path.set_up, host_path.REFRESHED),
+    "configMap": (config_map.set_up, config_map.REFRESHED),
+    "secret": (secret.set_up, secret.REFRESHED),
+    "downwardAPI": (downward_api.set_up, downward_api.REFRESHED),
+    "projected": (projected.set_up, projected.REFRESHED),
+}
+_PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
+
+
+@dataclasses.dataclass(slots=True)
+class Volumes:
+    """Of one node. Paths of set-up volumes are kept by pod uid."""
+
+    options: Options
+    references: References
+    clock: Clock
+    allocatable: dict[str, str]
+    _paths: dict[str, dict[str, Path]] = dataclasses.field(default_factory=dict)
+
+    async def mount(self, pod: Object) -> None:
+        """Idempotent. Raises MountError with upstream's text for the event FailedMount."""
+        await self._set_up(pod, only_refreshed=False)
+
+    async def refresh(self, pod: Object) -> None:
+        """Write again what may have changed: ConfigMaps, Secrets, labels, tokens. Raises MountError."""
+        if objects.uid(pod) in self._paths:
+            await self._set_up(pod, only_refreshed=True)
+
+    def has_refreshed(self, pod: Object) -> bool:
+        return any(TYPES.get(_type_of(one), (None, False))[1] for one in pod["spec"].get("volumes") or [])
+
+    async def unmount(self, uid: str) -> None:
+        """Clear away everything of the pod but its logs."""
+        self._paths.pop(uid, None)
+        self.references.forget(uid)
+        folder = self.options.pods_dir / uid
+        tmpfs.unmount_below(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def leftovers(self, known: set[str]) -> list[str]:
+        """Uids of pods that have files here and are not known any more."""
+        if not self.options.pods_dir.exists():
+            return []
+        return [entry.name for entry in self.options.pods_dir.iterdir() if entry.name not in known]
+
+    def mounts_of(self, pod: Object, container: Object, variables: dict[str, str]) -> tuple[runtime.Mount, ...]:
+        """Raises MountError, environment.ConfigError."""
+        paths = self._paths.get(objects.uid(pod), {})
+        return tuple(
+            self._mount_of(pod, container, index, mount, paths, variables)
+            for index, mount in enumerate(container.get("volumeMounts") or [])
+        )
+
+    async def _set_up(self, pod: Object, *, only_refreshed: bool) -> None:
+        context = Context(pod, self.options, self.references, self.allocatable, self.clock.now())
+        paths = dict(self._paths.get(objects.uid(pod), {}))
+        for volume in pod["spec"].get("volumes") or []:
+            found = TYPES.get(_type_of(volume))
+            name = volume["name"]
+            if found is None:
+                raise MountError(
+                    f'MountVolume.SetUp failed for volume "{name}" : no volume plugin matched {_type_of(volume)}'
+                )
+            set_up, refreshed = found
+            if only_refreshed and not refreshed:
+                continue
+            try:
+                paths[name] = await set_up(name, volume[_type_of(volume)] or {}, context)
+            except (MountError, references.Unavailable, OSError) as failure:
+                raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {failure}') from failure
+        self._paths[objects.uid(pod)] = paths
+
+    def _mount_of(
+        self,
+        pod: Object,
+        container: Object,
+        index: int,
+        mount: Object,
+        paths: dict[str, Path],
+        variables: dict[str, str],
+    ) -> runtime.Mount:
+        name = mount["name"]
+        path = paths.get(name)
+        if path is None:
+            raise environment.ConfigError(f'cannot find volume "{name}" to mount into container "{container["name"]}"')
+        sub_path = mount.get("subPath") or ""
+        if mount.get("subPathExpr"):
+            sub_path = environment.expand(mount["subPathExpr"], variables.get)
+        if sub_path:
+            folder = self.options.pods_dir / objects.uid(pod) / "volume-subpaths" / name / container["name"]
+            path = subpath.bind(path, sub_path, folder / str(index))
+        recursive = mount.get("recursiveReadOnly") in ("Enabled", "IfPossible")
+        return runtime.Mount(
+            container_path=_absolute(mount["mountPath"]),
+            host_path=str(path),
+            read_only=bool(mount.get("readOnly")),
+            recursive_read_only=recursive,
+            propagation=_PROPAGATION.get(mount.get("mountPropagation") or "", "private"),
+        )
+
+
+def _type_of(volume: Object) -> str:
+    """The field that says what the volume is; upstream's API makes an emptyDir of a volume without any."""
+    return next((key for key in volume if key != "name"), "emptyDir")
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"/{path}"

@@ -1,0 +1,45 @@
+"""Folders in memory."""
+
+import errno
+import os
+from pathlib import Path
+
+from steersman.containers import syscalls
+
+
+def mount(folder: Path, size_bytes: int = 0, mode: int = 0o777) -> None:
+    """Idempotent. `size_bytes` 0: half of the machine's memory (the kernel's default). Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_mount():
+        return
+    options = f"mode={mode:o}" + (f",size={size_bytes}" if size_bytes else "")
+    syscalls.mount("tmpfs", str(folder), "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)
+
+
+def mount_if_possible(folder: Path) -> None:
+    """Secrets belong in memory; without the right to mount they are files that only this user can reach."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0:
+        return
+    try:
+        mount(folder, mode=0o755)
+    except PermissionError:
+        return
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOSYS):
+            raise
+
+
+def unmount_below(folder: Path) -> None:
+    """Take away every mount below `folder`, deepest first."""
+    if not folder.exists():
+        return
+    prefix = f"{folder.resolve()}/"
+    with open("/proc/self/mountinfo") as table:
+        points = [_unescaped(line.split(" ")[4]) for line in table]
+    for point in sorted((point for point in points if point.startswith(prefix)), reverse=True):
+        syscalls.unmount(point)
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
