@@ -5,6 +5,8 @@ from typing import Any
 from steersman.meta.objects import Object
 from steersman.scheduler import decide, shape, snapshot
 
+_SHAPES = shape.Shapes()
+
 
 def node(name: str = "node1", *, cpu: str = "4", memory: str = "8Gi", pods: str = "110", **more: Any) -> Object:
     """`labels`, `taints`, `unschedulable`, `allocatable` (further resources)."""
@@ -39,7 +41,7 @@ def pod(name: str = "web-1", *, namespace: str = "default", cpu: str = "", memor
 def pending(obj: Object) -> decide.PendingPod:
     spec = obj["spec"]
     key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
-    return decide.PendingPod(key, shape.read(obj), spec.get("priority", 0), spec.get("preemptionPolicy") != "Never")
+    return decide.PendingPod(key, _SHAPES.of(obj), spec.get("priority", 0), spec.get("preemptionPolicy") != "Never")
 
 
 def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot:  # noqa: B006
@@ -49,7 +51,7 @@ def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot
         seen.set_node(obj)
     for obj in placed:
         key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
-        seen.set_pod(key, shape.read(obj), obj["spec"]["nodeName"])
+        seen.set_pod(key, _SHAPES.of(obj), obj["spec"]["nodeName"])
     return seen
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steersman.meta.objects import Object
 from steersman.scheduler import shape
 from steersman.scheduler.snapshot import Snapshot
 from tests.scheduler.builders import node, picture, pod
@@ -47,7 +48,9 @@ def told(seen: Snapshot):
 
 @given(st.lists(st.one_of(node_changes, pod_changes), max_size=30))
 def test_history_does_not_matter(changes):
-    seen, nodes, pods = Snapshot(), {}, {}
+    seen = Snapshot()
+    nodes: dict[str, Object] = {}
+    pods: dict[str, Object] = {}
     told(seen)  # so that tallies and columns exist from the start and must be kept
     for what, name, state in changes:
         if what == "node" and state == 0:

@@ -2,7 +2,7 @@
 
 Keeps true: every pod that asks for this scheduler gets a node as soon as one will do; one that cannot says why in its
 condition PodScheduled and in an Event.
-Reads: Pods, Nodes.  Writes: pods/binding, pods/status (that condition), Events.
+Reads: Pods, Nodes, Namespaces (labels, for pod affinity).  Writes: pods/binding, pods/status (that condition), Events.
 Leaves to others: whether a node is fit for pods at all (node lifecycle's taints), starting the pod (kubelet).
 
 A placement counts as soon as it is decided ("assumed"), before the API server knows: the next decision builds on it. What
@@ -38,7 +38,7 @@ WRITES_WAITING_MAX = 2 * BATCH_PODS_MAX
 
 async def run(client: Client, caches: Caches, clock: Clock, *, scheduler_name: str = pods.DEFAULT_SCHEDULER) -> None:
     """Schedule until cancelled. Whoever calls runs `caches`."""
-    recorder = Recorder(client, scheduler_name, clock)
+    recorder = Recorder(client, clock, scheduler_name)
     scheduler = Scheduler(client, caches, clock, recorder, scheduler_name)
     async with tasks.Tasks("scheduler") as running:
         running.start("events", recorder.run())
@@ -54,6 +54,7 @@ class Scheduler:
         self._name = scheduler_name
         self._pods = caches.of(kinds.POD)
         self._nodes = caches.of(kinds.NODE)
+        self._namespaces = caches.of(kinds.NAMESPACE)
         self._snapshot = Snapshot()
         self._shapes = Shapes()
         self._queue = Queue()
@@ -63,10 +64,14 @@ class Scheduler:
         self._writes: asyncio.Queue[Placement | Rejection] = asyncio.Queue(WRITES_WAITING_MAX)
 
     async def run(self) -> None:
-        subscriptions = [self._nodes.subscribe(self._node_changed), self._pods.subscribe(self._pod_changed)]
+        subscriptions = [
+            self._namespaces.subscribe(self._namespace_changed),
+            self._nodes.subscribe(self._node_changed),
+            self._pods.subscribe(self._pod_changed),
+        ]
         try:
-            await self._nodes.synced.wait()
-            await self._pods.synced.wait()
+            for cache in (self._namespaces, self._nodes, self._pods):
+                await cache.synced.wait()
             async with tasks.Tasks("scheduler") as running:
                 for number in range(WRITERS):
                     running.start(f"writer {number}", self._write_decisions())
@@ -81,6 +86,12 @@ class Scheduler:
         return {**self._queue.statistics(), **counts}
 
     # Observe
+
+    def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
+        either = new or old
+        assert either is not None
+        if self._snapshot.set_namespace(objects.name(either), objects.labels(new) if new else {}):
+            self._happened(filters.HELPED_BY_PLACEMENTS)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:

@@ -97,6 +97,10 @@ class Evaluation:
         self._rank = self._ranks()
         self._explained: tuple[str, str, frozenset[str]] | None = None
 
+    def possible(self) -> list[str]:
+        """The names of the nodes that would do."""
+        return [self._snapshot.names[row] for row in np.flatnonzero(self._feasible)]
+
     def best(self) -> int | None:
         """The row of the best node (of equals the first); None when there is none."""
         row = int(self._rank.argmax())

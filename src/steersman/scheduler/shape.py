@@ -10,9 +10,11 @@ from typing import Any
 
 import orjson
 
-from steersman.meta import objects, owners
+from steersman.meta import objects, owners, selectors
 from steersman.meta.objects import Object
-from steersman.scheduler import requests
+from steersman.meta.selectors import Selector
+from steersman.scheduler import affinity_terms, requests
+from steersman.scheduler.affinity_terms import Terms
 
 # Owners whose pods spread by default (upstream's DefaultSelector looks at these kinds, and at Services).
 _SPREAD_OWNERS = frozenset({"ReplicaSet", "ReplicationController", "StatefulSet"})
@@ -25,16 +27,37 @@ _SORTED = orjson.OPT_SORT_KEYS
 HostPort = tuple[str, str, int]  # protocol, host address ("0.0.0.0": all), port
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """What counting by selector looks at: pods of one namespace, label set and owner count alike."""
+    """Pods that counting cannot tell apart: of one namespace, label set and owner, saying the same about other pods.
 
+    `key` is all of that as bytes: what makes two groups equal.
+    """
+
+    key: bytes
     namespace: str
     labels: Mapping[str, str]
     owner_uid: str  # "" unless the controller is of a kind whose pods spread by default
+    terms: Terms
 
     def __hash__(self) -> int:
-        return hash((self.namespace, self.owner_uid, tuple(sorted(self.labels.items()))))
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Group) and self.key == other.key
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SpreadConstraint:
+    """One of `spec.topologySpreadConstraints`; `hard` is DoNotSchedule. Pods of the own namespace count."""
+
+    topology_key: str
+    max_skew: int
+    hard: bool
+    selector: Selector
+    min_domains: int = 1
+    honors_affinity: bool = True
+    honors_taints: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +71,7 @@ class Shape:
     node_selector: Mapping[str, str]
     affinity: Mapping[str, Any]
     tolerations: tuple[Mapping[str, Any], ...]
-    spread_constraints: tuple[Mapping[str, Any], ...]
+    spread: tuple[SpreadConstraint, ...]
 
 
 class Shapes:
@@ -57,7 +80,6 @@ class Shapes:
     def __init__(self, limit: int = SHAPES_MAX) -> None:
         self._limit = limit
         self._known: collections.OrderedDict[bytes, Shape] = collections.OrderedDict()
-        self._groups: dict[Group, Group] = {}
 
     def of(self, pod: Object) -> Shape:
         key = _key(pod)
@@ -74,15 +96,23 @@ class Shapes:
 def read(pod: Object) -> Shape:
     spec = pod["spec"]
     return Shape(
-        group=Group(objects.namespace(pod), objects.labels(pod), _spread_owner(pod)),
+        group=_group(pod),
         amounts={name: amount for name, amount in requests.of_pod(pod).items() if amount > 0},
         for_scores=requests.of_pod_for_scores(pod),
         host_ports=_host_ports(spec),
         node_selector=spec.get("nodeSelector") or {},
         affinity=spec.get("affinity") or {},
         tolerations=tuple(spec.get("tolerations") or ()),
-        spread_constraints=tuple(spec.get("topologySpreadConstraints") or ()),
+        spread=tuple(_spread_constraint(pod, one) for one in spec.get("topologySpreadConstraints") or ()),
     )
+
+
+def _group(pod: Object) -> Group:
+    namespace, labels, owner = objects.namespace(pod), objects.labels(pod), _spread_owner(pod)
+    affinity = pod["spec"].get("affinity") or {}
+    about_pods = [affinity.get("podAffinity"), affinity.get("podAntiAffinity")]
+    key = orjson.dumps([namespace, labels, owner, about_pods], option=_SORTED)
+    return Group(key, namespace, labels, owner, affinity_terms.of_pod(pod))
 
 
 def _key(pod: Object) -> bytes:
@@ -99,6 +129,19 @@ def _key(pod: Object) -> bytes:
 
 
 _POD_FIELDS = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "resources")
+
+
+def _spread_constraint(pod: Object, constraint: Mapping[str, Any]) -> SpreadConstraint:
+    selector = selectors.from_object(constraint.get("labelSelector"))
+    return SpreadConstraint(
+        topology_key=constraint["topologyKey"],
+        max_skew=int(constraint["maxSkew"]),
+        hard=constraint["whenUnsatisfiable"] == "DoNotSchedule",
+        selector=affinity_terms.with_label_keys(selector, pod, constraint.get("matchLabelKeys") or ()),
+        min_domains=int(constraint.get("minDomains") or 1),
+        honors_affinity=constraint.get("nodeAffinityPolicy") != "Ignore",
+        honors_taints=constraint.get("nodeTaintsPolicy") == "Honor",
+    )
 
 
 def _container_key(container: Mapping[str, Any]) -> list[Any]:

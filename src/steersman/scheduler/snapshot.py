@@ -69,6 +69,7 @@ class Snapshot:
         self.counts = Counts(rows)
         self.taints: dict[Taint, Mask] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}  # (protocol, port) → row → host addresses in use
+        self._namespaces: dict[str, Mapping[str, str]] = {}
         self._row_of: dict[str, int] = {}
         self._free = list(range(rows - 1, -1, -1))
         self._nodes: dict[str, _Node] = {}
@@ -131,6 +132,22 @@ class Snapshot:
         del self._row_of[name]
         self._free.append(row)
 
+    # Namespaces
+
+    def labels_of(self, namespace: str) -> Mapping[str, str]:
+        return self._namespaces.get(namespace, {})
+
+    def set_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Says whether that changed anything. A namespace that is gone has no labels."""
+        if self.labels_of(name) == labels:
+            return False
+        if labels:
+            self._namespaces[name] = labels
+        else:
+            del self._namespaces[name]
+        self.counts.forget_tallies()
+        return True
+
     # Pods
 
     def set_pod(self, key: str, shape: Shape, node: str, *, terminating: bool = False) -> bool:
@@ -178,8 +195,7 @@ class Snapshot:
         self.requested[PODS, row] += sign
         self.for_scores[0, row] += sign * shape.for_scores[0]
         self.for_scores[1, row] += sign * shape.for_scores[1]
-        if not pod.terminating:
-            self.counts.add(shape.group, row, sign)
+        self.counts.add(shape.group, row, sign, terminating=pod.terminating)
         for port in shape.host_ports:
             self._count_port(port, row, sign)
 

@@ -5,7 +5,15 @@ The order shows: a node is counted under the reason of the first filter that ref
 
 from collections.abc import Callable, Sequence
 
-from steersman.scheduler.filters import node_affinity, ports, resources, taints, unschedulable
+from steersman.scheduler.filters import (
+    node_affinity,
+    pod_affinity,
+    ports,
+    resources,
+    taints,
+    topology_spread,
+    unschedulable,
+)
 from steersman.scheduler.filters.check import Check
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
@@ -16,9 +24,13 @@ FILTERS: Sequence[Callable[[Shape, Snapshot], Check | None]] = (
     node_affinity.check,
     ports.check,
     resources.check,
+    topology_spread.check,
+    pod_affinity.check,
 )
 
 # What can make a filter pass that did not before: a node added or changed, a pod gone from a node, a pod put on a node.
-HELPED_BY_NODES = frozenset({unschedulable.FILTER, taints.FILTER, node_affinity.FILTER, ports.FILTER, resources.FILTER})
-HELPED_BY_PODS = frozenset({ports.FILTER, resources.FILTER})
-HELPED_BY_PLACEMENTS: frozenset[str] = frozenset()
+_ABOUT_PODS = frozenset({topology_spread.FILTER, pod_affinity.FILTER})
+_ABOUT_NODES = frozenset({unschedulable.FILTER, taints.FILTER, node_affinity.FILTER})
+HELPED_BY_PODS = _ABOUT_PODS | {ports.FILTER, resources.FILTER}
+HELPED_BY_NODES = _ABOUT_NODES | HELPED_BY_PODS
+HELPED_BY_PLACEMENTS = _ABOUT_PODS

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from steersman.scheduler.label_columns import Mask
-from steersman.scheduler.scores import balanced, least_allocated, node_affinity, spread, taints
+from steersman.scheduler.scores import balanced, least_allocated, node_affinity, pod_affinity, spread, taints
 from steersman.scheduler.scores.score import Score
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
@@ -13,6 +13,7 @@ SCORES: Sequence[tuple[Callable[[Shape, Snapshot, Mask], Score | None], int]] = 
     (taints.score, 3),
     (node_affinity.score, 2),
     (spread.score, 2),
+    (pod_affinity.score, 2),
     (least_allocated.score, 1),
     (balanced.score, 1),
 )
