@@ -135,7 +135,7 @@ def qos_class(spec: Object) -> str:
 
 
 def _cpu_and_memory(amounts: Object | None) -> dict[str, int]:
-    found = {}
+    found: dict[str, int] = {}
     for name in ("cpu", "memory"):
         if amounts and name in amounts and (nanos := quantities.parse(amounts[name]).nanos):
             found[name] = nanos

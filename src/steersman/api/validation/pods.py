@@ -1,0 +1,220 @@
+"""Pods and pod templates: what a pod spec may say, and what an update of a running pod may change."""
+
+from steersman.api.validation import containers, fields, metadata, scheduling, volumes
+from steersman.meta import labels, names
+from steersman.meta.errors import FieldError
+from steersman.meta.objects import Object
+
+RESTART_POLICIES = ("Always", "Never", "OnFailure")
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+_DEADLINE_MAX = (1 << 31) - 1
+_NAMESERVERS_MAX, _SEARCHES_MAX = 3, 32
+
+MUTABLE_ONLY = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def validate(new: Object, old: Object | None) -> list[FieldError]:
+    errors = metadata.validate(new, old)
+    if old is None:
+        return [*errors, *validate_spec(new.get("spec") or {}, "spec")]
+    if new.get("spec") == old.get("spec"):
+        return errors
+    return [*errors, *_update(new.get("spec") or {}, old.get("spec") or {})]
+
+
+def validate_template(template: Object, path: str) -> list[FieldError]:
+    meta = template.get("metadata") or {}
+    return [
+        *labels.validate(meta.get("labels") or {}, f"{path}.metadata.labels"),
+        *labels.validate_annotations(meta.get("annotations") or {}, f"{path}.metadata.annotations"),
+        *metadata.finalizers(meta.get("finalizers") or [], f"{path}.metadata.finalizers"),
+        *validate_spec(template.get("spec") or {}, f"{path}.spec"),
+    ]
+
+
+def validate_spec(spec: Object, path: str) -> list[FieldError]:
+    mountable = {volume.get("name", "") for volume in spec.get("volumes") or ()}
+    regular, host_network = spec.get("containers") or [], bool(spec.get("hostNetwork"))
+    return [
+        *volumes.validate(spec.get("volumes") or [], f"{path}.volumes"),
+        *containers.validate(regular, f"{path}.containers", mountable, host_network=host_network),
+        *containers.validate_init(
+            spec.get("initContainers") or [], regular, f"{path}.initContainers", mountable, host_network=host_network
+        ),
+        *fields.check_one_of(f"{path}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES),
+        *_names(spec, path),
+        *_numbers(spec, path),
+        *_dns(spec, path),
+        *_security(spec.get("securityContext") or {}, f"{path}.securityContext"),
+        *_host_aliases(spec, f"{path}.hostAliases"),
+        *scheduling.validate(spec, path),
+    ]
+
+
+def _names(spec: Object, path: str) -> list[FieldError]:
+    check = fields.check_optional_name
+    errors = [
+        *check(f"{path}.serviceAccountName", spec.get("serviceAccountName"), names.subdomain_errors),
+        *check(f"{path}.nodeName", spec.get("nodeName"), names.subdomain_errors),
+        *check(f"{path}.schedulerName", spec.get("schedulerName"), names.qualified_name_errors),
+        *check(f"{path}.hostname", spec.get("hostname"), names.label_errors),
+        *check(f"{path}.subdomain", spec.get("subdomain"), names.label_errors),
+        *check(f"{path}.priorityClassName", spec.get("priorityClassName"), names.subdomain_errors),
+        *check(f"{path}.runtimeClassName", spec.get("runtimeClassName"), names.subdomain_errors),
+    ]
+    for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        if not secret.get("name"):
+            errors.append(fields.required(f"{path}.imagePullSecrets[{index}].name"))
+    for index, gate in enumerate(spec.get("readinessGates") or ()):
+        condition = gate.get("conditionType", "")
+        errors += fields.each_invalid(
+            f"{path}.readinessGates[{index}].conditionType", condition, names.qualified_name_errors(condition)
+        )
+    return errors
+
+
+def _numbers(spec: Object, path: str) -> list[FieldError]:
+    errors = fields.check_not_negative(
+        f"{path}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds")
+    )
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 1 <= deadline <= _DEADLINE_MAX:
+        text = f"must be between 1 and {_DEADLINE_MAX}, inclusive"
+        errors.append(fields.invalid(f"{path}.activeDeadlineSeconds", deadline, text))
+    return errors
+
+
+def _dns(spec: Object, path: str) -> list[FieldError]:
+    policy, config = spec.get("dnsPolicy"), spec.get("dnsConfig") or {}
+    errors = fields.check_one_of(f"{path}.dnsPolicy", policy, DNS_POLICIES)
+    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
+    here = f"{path}.dnsConfig"
+    if policy == "None" and not servers:
+        text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        errors.append(fields.required(f"{here}.nameservers" if config else here, text))
+    if len(servers) > _NAMESERVERS_MAX:
+        text = f"must not have more than {_NAMESERVERS_MAX} nameservers"
+        errors.append(fields.invalid(f"{here}.nameservers", list(servers), text))
+    if len(searches) > _SEARCHES_MAX:
+        text = f"must not have more than {_SEARCHES_MAX} search paths"
+        errors.append(fields.invalid(f"{here}.searches", list(searches), text))
+    for index, server in enumerate(servers):
+        errors += fields.each_invalid(f"{here}.nameservers[{index}]", server, names.ip_errors(server))
+    for index, option in enumerate(config.get("options") or ()):
+        if not option.get("name"):
+            errors.append(fields.required(f"{here}.options[{index}]", "must not be empty"))
+    return errors
+
+
+def _security(context: Object, path: str) -> list[FieldError]:
+    errors = []
+    for field in ("runAsUser", "runAsGroup", "fsGroup"):
+        value = context.get(field)
+        if value is not None and not 0 <= value <= _DEADLINE_MAX:
+            errors.append(fields.invalid(f"{path}.{field}", value, f"must be between 0 and {_DEADLINE_MAX}, inclusive"))
+    seen: set[str] = set()
+    for index, sysctl in enumerate(context.get("sysctls") or ()):
+        name = sysctl.get("name", "")
+        if not name:
+            errors.append(fields.required(f"{path}.sysctls[{index}].name"))
+        elif name in seen:
+            errors.append(fields.duplicate(f"{path}.sysctls[{index}].name", name))
+        seen.add(name)
+    return errors
+
+
+def _host_aliases(spec: Object, path: str) -> list[FieldError]:
+    errors = []
+    for index, alias in enumerate(spec.get("hostAliases") or ()):
+        address = alias.get("ip", "")
+        errors += fields.each_invalid(f"{path}[{index}].ip", address, names.ip_errors(address))
+        for at, name in enumerate(alias.get("hostnames") or ()):
+            errors += fields.each_invalid(f"{path}[{index}].hostnames[{at}]", name, names.subdomain_errors(name))
+    return errors
+
+
+# Updates.
+
+
+def _update(new: Object, old: Object) -> list[FieldError]:
+    for field in ("containers", "initContainers"):
+        if len(new.get(field) or ()) != len(old.get(field) or ()):
+            return [fields.forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
+    errors = []
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(new.get(field) or ()):
+            image = container.get("image", "")
+            if image != image.strip() or not image:
+                errors += [fields.required(f"spec.{field}[{index}].image")]
+    errors += _deadline_update(new.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds"))
+    errors += _tolerations_update(new.get("tolerations") or [], old.get("tolerations") or [])
+    errors += _gates_update(new.get("schedulingGates") or [], old.get("schedulingGates") or [])
+    if errors:
+        return errors
+    if _immutable_part(new, old) != _immutable_part(old, old):
+        return [fields.forbidden("spec", MUTABLE_ONLY)]
+    return []
+
+
+def _immutable_part(spec: Object, old: Object) -> Object:
+    """The spec without what an update may change."""
+    free = {"activeDeadlineSeconds", "tolerations", "schedulingGates"}
+    if old.get("schedulingGates"):
+        free |= {
+            "nodeSelector",
+            "affinity",
+        }  # a gated pod may still be directed, within limits checked by the scheduler
+    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and spec.get("terminationGracePeriodSeconds") == 1:
+        free.add("terminationGracePeriodSeconds")
+    if spec is old:
+        free |= {"terminationGracePeriodSeconds"} if "terminationGracePeriodSeconds" in free else set()
+    kept = {field: value for field, value in spec.items() if field not in free}
+    for field in ("containers", "initContainers"):
+        if kept.get(field):
+            kept[field] = [{key: value for key, value in one.items() if key != "image"} for one in kept[field]]
+    return kept
+
+
+def _deadline_update(new: int | None, old: int | None) -> list[FieldError]:
+    path = "spec.activeDeadlineSeconds"
+    if new is None:
+        return (
+            [] if old is None else [fields.invalid(path, None, "must not update from a positive integer to nil value")]
+        )
+    if not 0 <= new <= _DEADLINE_MAX:
+        return [fields.invalid(path, new, f"must be between 0 and {_DEADLINE_MAX}, inclusive")]
+    if old is not None and new > old:
+        return [fields.invalid(path, new, "must be less than or equal to previous value")]
+    return []
+
+
+def _tolerations_update(new: list[Object], old: list[Object]) -> list[FieldError]:
+    """Tolerations may be added, and their seconds changed."""
+    if new == old:
+        return []
+    ours = [_without_seconds(one) for one in new]
+    if all(_without_seconds(one) in ours for one in old):
+        return scheduling.validate_tolerations(new, "spec.tolerations")
+    return [
+        fields.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+    ]
+
+
+def _without_seconds(toleration: Object) -> Object:
+    return {key: value for key, value in toleration.items() if key != "tolerationSeconds"}
+
+
+def _gates_update(new: list[Object], old: list[Object]) -> list[FieldError]:
+    known = {gate.get("name") for gate in old}
+    return [
+        fields.forbidden(
+            f"spec.schedulingGates[{index}].name",
+            f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'",
+        )
+        for index, gate in enumerate(new)
+        if gate.get("name") not in known
+    ]
