@@ -69,7 +69,7 @@ class MemoryStore:
 
     async def compact(self, revision: int) -> None:
         self._state.check_kept(revision)
-        self._state.forget(revision)
+        self._compact(revision)
 
     async def cause(self, revision: int) -> Cause | None:
         return self._causes.get(revision)
@@ -100,16 +100,25 @@ class MemoryStore:
     def _make_visible(self, events: Events) -> None:
         self._state.apply(events)
         self._fanout.publish(events)
-        self._forget_oldest()
+        revision = self._revision_to_forget()
+        if revision:
+            self._compact(revision)
 
-    def _forget_oldest(self) -> None:
-        """Keep the log within its limits; a tenth at a time, so that the cost per write stays small."""
+    def _compact(self, revision: int) -> None:
+        self._state.forget(revision)
+
+    def _revision_to_forget(self) -> int:
+        """0 while the log is within its limits; else what to cut so that a tenth of them is free again: the cost per
+        write stays small."""
         content, limits = self._state, self._limits
-        if len(content.history) > limits.history_events:
-            count = len(content.history) - limits.history_events * 9 // 10
-            content.forget(content.history[count - 1].revision)
-        while content.history_bytes > limits.history_bytes and len(content.history) > 1:
-            content.forget(content.history[len(content.history) // 10].revision)
+        if len(content.history) <= limits.history_events and content.history_bytes <= limits.history_bytes:
+            return 0
+        events, size, revision = len(content.history), content.history_bytes, 0
+        for event in content.history:
+            if events <= limits.history_events * 9 // 10 and size <= limits.history_bytes * 9 // 10:
+                break
+            events, size, revision = events - 1, size - len(event.value), event.revision
+        return revision
 
     def _keep_cause(self, revision: int, cause: Cause) -> None:
         self._causes[revision] = cause

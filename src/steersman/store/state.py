@@ -50,11 +50,9 @@ class Resource:
             if self.entries.pop(key, None) is not None:
                 self.keys.remove(key)
             return
-        before = event.before
         if key not in self.entries:
             self.keys.add(key)
-        created = before.created if before is not None else event.revision
-        self.entries[key] = Entry(key, event.value, event.revision, created)
+        self.entries[key] = entry_after(event)
 
     def ordered(self) -> list[Entry]:
         """All entries in key order; made again only after a write."""
@@ -193,16 +191,17 @@ class State:
         self.history.extend(events)
         self.revision = events[-1].revision
 
-    def forget(self, revision: int) -> None:
-        """Drop the log up to and including `revision`."""
-        touched = set()
+    def forget(self, revision: int) -> list[Event]:
+        """Drop the log up to and including `revision`; what was dropped."""
+        forgotten = []
         while self.history and self.history[0].revision <= revision:
             event = self.history.popleft()
             self.history_bytes -= len(event.value)
-            touched.add(resource_of(event.key))
-        for prefix in touched:
+            forgotten.append(event)
+        for prefix in {resource_of(event.key) for event in forgotten}:
             self._writable(prefix).forget(revision)
         self.compacted = max(self.compacted, revision)
+        return forgotten
 
     def _writable(self, prefix: str) -> Resource:
         if prefix not in self._owned:
@@ -218,6 +217,12 @@ class State:
             return [resource] if resource is not None else []
         names = sorted(name for name in self._resources if name.startswith(prefix) or prefix.startswith(name))
         return [self._resources[name] for name in names]
+
+
+def entry_after(event: Event) -> Entry:
+    """What an event that is no deletion leaves behind."""
+    created = event.before.created if event.before is not None else event.revision
+    return Entry(event.key, event.value, event.revision, created)
 
 
 def plan(operations: Sequence[Put | Delete], revision: int, current: Callable[[str], Entry | None]) -> Iterator[Event]:

@@ -1,0 +1,93 @@
+"""Record Kubernetes Events about objects, without ever holding up the recorder.
+
+Occurrences wait in a bounded queue that `run` writes to the server, one by one; what does not fit is counted and
+dropped, as upstream does. What becomes of an occurrence is decided in `event_correlation`.
+"""
+
+import asyncio
+import logging
+
+from steersman.aio.clock import Clock
+from steersman.api import kinds
+from steersman.client import event_correlation
+from steersman.client.client import Client, Unreachable
+from steersman.client.event_correlation import Occurrence, Write
+from steersman.meta.errors import StatusError
+from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
+
+# client-go's limits: maxQueuedEvents, maxTriesPerEvent, defaultSleepDuration.
+QUEUE_MAX = 1000
+TRIES_MAX = 12
+RETRY_SECONDS = 10.0
+
+
+class Recorder:
+    """One source (component, and the node's name as host where there is one) of Events."""
+
+    def __init__(self, client: Client, clock: Clock, component: str, host: str = "") -> None:
+        self._client = client
+        self._clock = clock
+        self._component = component
+        self._host = host
+        self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(QUEUE_MAX)
+        self._correlator = event_correlation.Correlator()
+        self.dropped = 0
+
+    def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None:  # noqa: A002
+        """`type` is Normal or Warning; `obj` carries apiVersion and kind; `field_path` like `spec.containers{web}`."""
+        involved = event_correlation.reference(obj, field_path)
+        seen = Occurrence(involved, type, reason, message, self._clock.now(), self._component, self._host)
+        try:
+            self._queue.put_nowait(seen)
+        except asyncio.QueueFull:
+            self.dropped += 1
+            _log.warning("event dropped, %d wait already: %s %s", QUEUE_MAX, reason, message)
+
+    async def run(self) -> None:
+        """Write events until cancelled."""
+        while True:
+            seen = await self._queue.get()
+            write = self._correlator.decide(seen)
+            if write is not None:
+                await self._write(write)
+            self._queue.task_done()
+
+    async def flush(self) -> None:
+        """Wait until everything recorded so far has been written (or given up), while `run` runs."""
+        await self._queue.join()
+
+    async def _write(self, write: Write) -> None:
+        for number in range(TRIES_MAX):
+            try:
+                await self._send(write)
+                return
+            except StatusError as refused:
+                self._correlator.forget(write.key)
+                level = logging.DEBUG if is_expected(refused) else logging.WARNING
+                _log.log(level, "event refused: %s", refused)
+                return
+            except Unreachable as lost:
+                _log.warning("event not written yet: %s", lost)
+                # the first pause is random, so that many sources do not come back together
+                await self._clock.sleep(RETRY_SECONDS if number else self._clock.jitter(RETRY_SECONDS / 2, 1.0))
+        _log.error("event given up after %d tries: %s", TRIES_MAX, write.event["message"])
+        self._correlator.forget(write.key)
+
+    async def _send(self, write: Write) -> None:
+        meta = write.event["metadata"]
+        if write.patch is not None:
+            try:
+                await self._client.patch(kinds.EVENT, meta["name"], meta["namespace"], write.patch)
+                return
+            except StatusError as refused:
+                if refused.code != 404:
+                    raise
+        await self._client.create(kinds.EVENT, write.event)
+
+
+def is_expected(refused: StatusError) -> bool:
+    """Written already by an earlier try, or about something in a namespace that is being deleted."""
+    causes = refused.status.get("details", {}).get("causes") or []
+    return refused.reason == "AlreadyExists" or any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
