@@ -14,6 +14,12 @@ from steersman.api.printing import config as config_cells
 from steersman.api.printing import network as network_cells
 from steersman.api.printing import pods as pod_cells
 from steersman.api.printing import workloads as workload_cells
+from steersman.api.validation import cluster as cluster_rules
+from steersman.api.validation import config as config_rules
+from steersman.api.validation import network as network_rules
+from steersman.api.validation import pods as pod_rules
+from steersman.api.validation import rbac as rbac_rules
+from steersman.api.validation import workloads as workload_rules
 
 APPS = "apps"
 COORDINATION = "coordination.k8s.io"
@@ -44,7 +50,7 @@ NAMESPACE = Kind(
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
     subresources=(_status("Namespace"), Subresource("finalize", "Namespace", "", "v1", ("update",))),
     columns=cluster_cells.NAMESPACE_COLUMNS, cells=cluster_cells.namespace,
-    default=cluster_defaults.default_namespace,
+    default=cluster_defaults.default_namespace, validate=cluster_rules.validate_namespace,
     prepare=strategies.prepare_namespace, prepare_status=strategies.keep_all_but_status_and_labels,
     fields=selectable.of_namespace,
 )  # fmt: skip
@@ -54,7 +60,7 @@ NODE = Kind(
     short_names=("no",),
     subresources=(_status("Node"), _proxy("NodeProxyOptions")),
     columns=cluster_cells.NODE_COLUMNS, cells=cluster_cells.node,
-    default=cluster_defaults.default_node,
+    default=cluster_defaults.default_node, validate=cluster_rules.validate_node,
     prepare=strategies.prepare_node, prepare_status=strategies.keep_all_but_status_and_labels,
     fields=selectable.of_node,
 )  # fmt: skip
@@ -75,7 +81,7 @@ POD = Kind(
         _proxy("PodProxyOptions"),
     ),
     columns=pod_cells.COLUMNS, cells=pod_cells.row, row_conditions=pod_cells.row_conditions,
-    default=pod_defaults.default_pod,
+    default=pod_defaults.default_pod, validate=pod_rules.validate,
     prepare=strategies.prepare_pod, prepare_status=strategies.keep_all_but_status_and_labels,
     fields=selectable.of_pod,
     has_generation=True,
@@ -87,7 +93,7 @@ SERVICE = Kind(
     short_names=("svc",), categories=_ALL,
     subresources=(_status("Service"), _proxy("ServiceProxyOptions")),
     columns=network_cells.SERVICE_COLUMNS, cells=network_cells.service,
-    default=network_defaults.default_service,
+    default=network_defaults.default_service, validate=network_rules.validate_service,
     prepare=strategies.prepare_service, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_service,
     deletes_to_status=False,
@@ -97,19 +103,20 @@ ENDPOINTS = Kind(
     "", "v1", "Endpoints", "endpoints", "endpoints",
     short_names=("ep",),
     columns=network_cells.ENDPOINTS_COLUMNS, cells=network_cells.endpoints,
-    default=network_defaults.default_endpoints,
+    default=network_defaults.default_endpoints, validate=network_rules.validate_endpoints,
 )  # fmt: skip
 
 CONFIG_MAP = Kind(
     "", "v1", "ConfigMap", "configmaps", "configmap",
     short_names=("cm",),
     columns=config_cells.CONFIG_MAP_COLUMNS, cells=config_cells.config_map,
+    validate=config_rules.validate_config_map,
 )  # fmt: skip
 
 SECRET = Kind(
     "", "v1", "Secret", "secrets", "secret",
     columns=config_cells.SECRET_COLUMNS, cells=config_cells.secret,
-    default=cluster_defaults.default_secret,
+    default=cluster_defaults.default_secret, validate=config_rules.validate_secret,
     fields=selectable.of_secret,
 )  # fmt: skip
 
@@ -118,6 +125,7 @@ SERVICE_ACCOUNT = Kind(
     short_names=("sa",),
     subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),),
     columns=config_cells.SERVICE_ACCOUNT_COLUMNS, cells=config_cells.service_account,
+    validate=config_rules.validate_service_account,
     deletes_to_status=False,
 )  # fmt: skip
 
@@ -125,20 +133,21 @@ EVENT = Kind(
     "", "v1", "Event", "events", "event",
     short_names=("ev",),
     columns=cluster_cells.EVENT_COLUMNS, cells=cluster_cells.event,
+    validate=cluster_rules.validate_event,
     fields=selectable.of_event,
 )  # fmt: skip
 
 ENDPOINT_SLICE = Kind(
     DISCOVERY, "v1", "EndpointSlice", "endpointslices", "endpointslice",
     columns=network_cells.ENDPOINT_SLICE_COLUMNS, cells=network_cells.endpoint_slice,
-    default=network_defaults.default_endpoint_slice,
+    default=network_defaults.default_endpoint_slice, validate=network_rules.validate_endpoint_slice,
     spec_fields=("addressType", "endpoints", "ports"), has_generation=True,
 )  # fmt: skip
 
 LEASE = Kind(
     COORDINATION, "v1", "Lease", "leases", "lease",
     columns=cluster_cells.LEASE_COLUMNS, cells=cluster_cells.lease,
-    default=cluster_defaults.default_lease,
+    default=cluster_defaults.default_lease, validate=cluster_rules.validate_lease,
 )  # fmt: skip
 
 REPLICA_SET = Kind(
@@ -146,7 +155,7 @@ REPLICA_SET = Kind(
     short_names=("rs",), categories=_ALL,
     subresources=(_status("ReplicaSet", APPS), _scale()),
     columns=workload_cells.REPLICA_SET_COLUMNS, cells=workload_cells.replica_set,
-    default=workload_defaults.default_replica_set,
+    default=workload_defaults.default_replica_set, validate=workload_rules.validate_replica_set,
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_replica_set,
     has_generation=True,
@@ -157,7 +166,7 @@ DEPLOYMENT = Kind(
     short_names=("deploy",), categories=_ALL,
     subresources=(_status("Deployment", APPS), _scale()),
     columns=workload_cells.DEPLOYMENT_COLUMNS, cells=workload_cells.deployment,
-    default=workload_defaults.default_deployment,
+    default=workload_defaults.default_deployment, validate=workload_rules.validate_deployment,
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     has_generation=True,
 )  # fmt: skip
@@ -165,37 +174,38 @@ DEPLOYMENT = Kind(
 CONTROLLER_REVISION = Kind(
     APPS, "v1", "ControllerRevision", "controllerrevisions", "controllerrevision",
     columns=workload_cells.CONTROLLER_REVISION_COLUMNS, cells=workload_cells.controller_revision,
+    validate=workload_rules.validate_controller_revision,
 )  # fmt: skip
 
 ROLE = Kind(
     RBAC, "v1", "Role", "roles", "role",
     columns=config_cells.ROLE_COLUMNS, cells=config_cells.role,
-    default=cluster_defaults.default_role,
+    default=cluster_defaults.default_role, validate=rbac_rules.validate_role,
 )  # fmt: skip
 
 ROLE_BINDING = Kind(
     RBAC, "v1", "RoleBinding", "rolebindings", "rolebinding",
     columns=config_cells.ROLE_BINDING_COLUMNS, cells=config_cells.binding,
-    default=cluster_defaults.default_binding,
+    default=cluster_defaults.default_binding, validate=rbac_rules.validate_role_binding,
 )  # fmt: skip
 
 CLUSTER_ROLE = Kind(
     RBAC, "v1", "ClusterRole", "clusterroles", "clusterrole", namespaced=False,
     columns=config_cells.ROLE_COLUMNS, cells=config_cells.role,
-    default=cluster_defaults.default_role,
+    default=cluster_defaults.default_role, validate=rbac_rules.validate_cluster_role,
 )  # fmt: skip
 
 CLUSTER_ROLE_BINDING = Kind(
     RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", "clusterrolebinding", namespaced=False,
     columns=config_cells.CLUSTER_ROLE_BINDING_COLUMNS, cells=config_cells.binding,
-    default=cluster_defaults.default_binding,
+    default=cluster_defaults.default_binding, validate=rbac_rules.validate_cluster_role_binding,
 )  # fmt: skip
 
 PRIORITY_CLASS = Kind(
     SCHEDULING, "v1", "PriorityClass", "priorityclasses", "priorityclass", namespaced=False,
     short_names=("pc",),
     columns=cluster_cells.PRIORITY_CLASS_COLUMNS, cells=cluster_cells.priority_class,
-    default=cluster_defaults.default_priority_class,
+    default=cluster_defaults.default_priority_class, validate=cluster_rules.validate_priority_class,
     spec_fields=("value", "globalDefault", "description", "preemptionPolicy"), has_generation=True,
 )  # fmt: skip
 

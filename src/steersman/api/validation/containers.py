@@ -15,10 +15,10 @@ HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 STANDARD_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
 
 _ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_ENV_FIELDS = frozenset(
-    ("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName")
-    + ("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs")
-)
+_ENV_FIELDS = frozenset((
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+))  # fmt: skip
 
 
 def validate(containers: list[Object], path: str, volumes: Collection[str], *, host_network: bool) -> list[FieldError]:
