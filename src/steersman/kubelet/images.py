@@ -105,7 +105,7 @@ class ImageKeeper:
                 return failure
 
     async def _logins(self, pod: Object, image: str) -> list[runtime.RegistryLogin]:
-        found = []
+        found: list[runtime.RegistryLogin] = []
         for reference in pod["spec"].get("imagePullSecrets") or []:
             try:
                 secret = await self._references.get("Secret", objects.namespace(pod), reference.get("name", ""))

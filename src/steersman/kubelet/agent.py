@@ -1,0 +1,230 @@
+"""Kubelet: one node's agent. Takes the pods bound to its node and makes them run on its container runtime.
+
+Keeps true: every pod of the node has one worker until nothing of it is left; what runs without a pod is removed; the Node
+and its Lease say that the node lives. Reads: Pods of its node, Services, what pods refer to. Writes: pod status, Node,
+Lease, Events; deletes pods that have ended. Leaves to others: choosing nodes, service addresses, replacing pods.
+A process may hold thousands of these: they share caches, alarms and (on paper) need no task of their own beyond one.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from steersman.aio.clock import Clock
+from steersman.aio.tasks import Tasks
+from steersman.client.cache import Cache
+from steersman.client.client import Client
+from steersman.containers import runtime
+from steersman.kubelet import node_object, pod_events, sandbox_config, status
+from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.images import ImageKeeper
+from steersman.kubelet.node_heartbeat import NodeHeartbeat
+from steersman.kubelet.node_services import EventRecorder, NodeServices
+from steersman.kubelet.options import Options
+from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS, Sandbox
+from steersman.kubelet.pod_worker import PodWorker
+from steersman.kubelet.pods_by_node import PodsByNode
+from steersman.kubelet.prober import Prober
+from steersman.kubelet.references import References
+from steersman.kubelet.status_writer import StatusWriter
+from steersman.kubelet.volumes.mounting import Volumes
+from steersman.meta import objects
+from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
+
+
+class Kubelet:
+    """`pods` is shared by all kubelets of the process; its cache has to run and be synced (`run` waits for it).
+
+    `services` is a cache of Services for the environment's service links (None: no links).
+    """
+
+    def __init__(
+        self,
+        node_name: str,
+        client: Client,
+        pods: PodsByNode,
+        containers: runtime.Runtime,
+        clock: Clock,
+        recorder: EventRecorder,
+        options: Options,
+        *,
+        services: Cache | None = None,
+        machine: node_object.Machine | None = None,
+    ) -> None:
+        self.node_name = node_name
+        self.runtime = containers
+        self.options = options
+        self.client = client
+        self.clock = clock
+        self.workers: dict[str, PodWorker] = {}
+        self._pods = pods
+        self._recorder = recorder
+        self._services = services
+        self._machine = machine or node_object.of_machine(options.data_dir)
+        self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine)
+        self._tasks = Tasks(f"kubelet {node_name}")
+        self._node = self._make_services()
+
+    def _make_services(self) -> NodeServices:
+        alarms = Alarms(self.clock, self._tasks)
+        references = References(self.client, self.clock, self._tasks)
+        whole = node_object.capacity(self._machine, self.options)
+        allocatable = node_object.allocatable(whole, self.options)
+        return NodeServices(
+            client=self.client,
+            clock=self.clock,
+            runtime=self.runtime,
+            options=self.options,
+            tasks=self._tasks,
+            alarms=alarms,
+            recorder=self._recorder,
+            writer=StatusWriter(self.client, self.clock, self._tasks, alarms),
+            images=ImageKeeper(self.runtime.images, references, self.clock, self._tasks),
+            volumes=Volumes(self.options, references, self.clock, allocatable),
+            references=references,
+            prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
+            services=self._services,
+            shown_as=status.Node(self.options.address, self.runtime.name.partition("://")[0]),
+            dns=_node_dns(self.options),
+            allocatable=allocatable,
+            memory_capacity_bytes=self._machine.memory_bytes,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled (containers go on running). `runtime.start()` has been called."""
+        async with self._tasks:
+            self._tasks.keep("runtime events", self._follow_runtime, self.clock)
+            node = await self._heartbeat.register()
+            self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
+            self._heartbeat.start(self._tasks, self._node.alarms)
+            await self._pods.cache.synced.wait()
+            await self._adopt_all()
+            try:
+                self._pods.attach(self.node_name, self._on_pod)
+                self._relist_later()
+                await self._tasks.wait()
+            finally:
+                self._pods.detach(self.node_name)
+
+    def pod(self, namespace: str, name: str, uid: str = "") -> PodWorker | None:
+        """The worker of a pod by name (the newest, where an older one is still ending)."""
+        found = [
+            worker
+            for worker in self.workers.values()
+            if objects.name(worker.pod) == name and objects.namespace(worker.pod) == namespace
+        ]
+        if uid:
+            return next((worker for worker in found if worker.uid == uid), None)
+        return found[-1] if found else None
+
+    # --- pods --------------------------------------------------------------------------------------------------------
+
+    def _on_pod(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            assert old is not None
+            worker = self.workers.get(objects.uid(old))
+            if worker is not None:
+                worker.tell(pod_events.PodRemoved())
+            return
+        worker = self.workers.get(objects.uid(new))
+        if worker is None:
+            self._begin(new, (), ())
+        elif worker.pod is not new:
+            worker.change(new)
+
+    def _begin(
+        self, pod: Object, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]
+    ) -> None:
+        worker = self.workers[objects.uid(pod)] = PodWorker(pod, self._node, self._forget)
+        worker.adopt(sandboxes, containers)
+
+    def _forget(self, uid: str) -> None:
+        self.workers.pop(uid, None)
+
+    async def _adopt_all(self) -> None:
+        """At start: take over what runs, remove what has no pod any more."""
+        sandboxes = await self.runtime.list_sandboxes()
+        containers = await self.runtime.list_containers()
+        pods = self._pods.of(self.node_name)
+        known = {objects.uid(pod) for pod in pods}
+        for pod in pods:
+            uid = objects.uid(pod)
+            own = [one for one in sandboxes if one.pod_uid == uid]
+            self._begin(pod, own, [one for one in containers if one.pod_uid == uid])
+        orphans = [one for one in sandboxes if one.pod_uid not in known]
+        if orphans:
+            self._tasks.start("orphans", self._remove_orphans(orphans, containers))
+        if not self.options.on_paper:
+            gone = self._node.volumes.leftovers(known | {one.pod_uid for one in orphans})
+            for uid in gone:
+                await self._node.volumes.unmount(uid)
+
+    async def _remove_orphans(
+        self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]
+    ) -> None:
+        for sandbox in sandboxes:
+            _log.info("removing what is left of pod %s/%s", sandbox.namespace, sandbox.name)
+            try:
+                for one in containers:
+                    if one.sandbox_id == sandbox.id and one.state is runtime.State.RUNNING:
+                        await self.runtime.stop_container(one.id, REMOVED_GRACE_SECONDS)
+                await self.runtime.stop_sandbox(sandbox.id)
+                await self.runtime.remove_sandbox(sandbox.id)
+                if not self.options.on_paper:
+                    await self._node.volumes.unmount(sandbox.pod_uid)
+            except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
+                _log.warning("cannot remove orphan %s (the next start tries again): %s", sandbox.id, failure)
+
+    # --- the runtime -------------------------------------------------------------------------------------------------
+
+    async def _follow_runtime(self) -> None:
+        async for event in self.runtime.events():
+            worker = self.workers.get(event.pod_uid)
+            if worker is None or event.kind != "stopped":
+                continue
+            if event.container_id:
+                found = await self.runtime.container_status(event.container_id)
+                if found is not None:
+                    worker.tell_status(found)
+            else:
+                worker.tell(pod_events.SandboxLost(event.sandbox_id))
+
+    def _relist_later(self) -> None:
+        seconds = self.clock.jitter(self.options.relist_seconds, 0.1)
+        self._node.alarms.set("relist", seconds, lambda: self._start_relist())
+
+    def _start_relist(self) -> None:
+        self._tasks.start("relist", self._relist())
+
+    async def _relist(self) -> None:
+        """Compare with the runtime: an event may have been lost."""
+        try:
+            workers = list(self.workers.values())
+            alive = [
+                (worker, one.name, one.id) for worker in workers for one in worker.machine.containers if one.is_alive
+            ]
+            ready = [
+                (worker, worker.machine.sandbox_id) for worker in workers if worker.machine.sandbox is Sandbox.READY
+            ]
+            containers = {one.id: one for one in await self.runtime.list_containers()}
+            sandboxes = {one.id for one in await self.runtime.list_sandboxes() if one.ready}
+            for worker, name, container_id in alive:
+                found = containers.get(container_id)
+                if found is None:
+                    worker.tell(pod_events.ContainerGone(name, container_id))
+                else:
+                    worker.tell_status(found)
+            for worker, sandbox_id in ready:
+                if sandbox_id not in sandboxes:
+                    worker.tell(pod_events.SandboxLost(sandbox_id))
+        except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
+            _log.warning("node %s: the runtime does not answer: %s", self.node_name, failure)
+        self._relist_later()
+
+
+def _node_dns(options: Options) -> runtime.Dns:
+    try:
+        return sandbox_config.parse_resolv_conf(options.resolv_conf.read_text())
+    except FileNotFoundError:
+        return runtime.Dns()

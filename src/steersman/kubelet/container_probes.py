@@ -1,0 +1,86 @@
+"""The running probes of one pod: follows the machine, tells it when a probe crossed its threshold."""
+
+import asyncio
+from collections.abc import Callable
+
+from steersman.kubelet import pod_events, probes
+from steersman.kubelet.container_lifecycle import Container, Phase, Role
+from steersman.kubelet.node_services import NodeServices
+from steersman.kubelet.pod_lifecycle import PodMachine
+from steersman.kubelet.prober import Target
+
+TITLES = {"startup": "Startup", "liveness": "Liveness", "readiness": "Readiness"}
+
+
+class ContainerProbes:
+    def __init__(
+        self, machine: PodMachine, node: NodeServices, tell: Callable[[pod_events.ProbeChanged], None]
+    ) -> None:
+        self._machine = machine
+        self._node = node
+        self._tell = tell
+        self._running: dict[tuple[str, str], tuple[str, asyncio.Task[None]]] = {}
+
+    def follow(self) -> None:
+        """Start and end probes so that they fit the containers' phases; cheap when nothing changed."""
+        for one in self._machine.containers:
+            for kind in probes.KINDS:
+                probe = one.probe(kind)
+                if probe is not None:
+                    self._follow_one(one, kind)
+
+    def close(self) -> None:
+        for _, task in self._running.values():
+            task.cancel()
+        self._running.clear()
+
+    def _follow_one(self, one: Container, kind: str) -> None:
+        key, wanted = (one.name, kind), self._wants(one, kind)
+        found = self._running.get(key)
+        if found is not None and (not wanted or found[0] != one.id or found[1].done()):
+            found[1].cancel()
+            del self._running[key]
+            found = None
+        if wanted and found is None:
+            task = self._node.tasks.start(f"{kind} probe of {one.name}", self._probe(one, kind, one.id))
+            self._running[key] = (one.id, task)
+
+    def _wants(self, one: Container, kind: str) -> bool:
+        """Readiness goes on while the container stops; the others would only restart what is ending."""
+        if one.role is Role.INIT:
+            return False
+        if kind == "readiness":
+            return one.phase in (Phase.RUNNING, Phase.STOPPING) and one.started
+        if one.phase is not Phase.RUNNING or self._machine.is_ending:
+            return False
+        return not one.started if kind == "startup" else one.started
+
+    async def _probe(self, one: Container, kind: str, container_id: str) -> None:
+        probe = one.probe(kind) or {}
+        if self._node.options.on_paper and not probe.get("exec"):
+            self._tell(pod_events.ProbeChanged(one.name, container_id, kind, success=True))
+            return
+        told = one.ready if kind == "readiness" else None
+        state = probes.ProbeState(kind, probes.Settings.of(probe), told=told)
+        clock, settings = self._node.clock, state.settings
+        started = one.current.started_at if one.current is not None and one.current.started_at else clock.now()
+        chance = clock.jitter(settings.period_seconds, 1.0) - settings.period_seconds
+        await clock.sleep(state.first_after_seconds(started, clock.now(), chance))
+        while True:
+            await self._look_once(one, kind, container_id, state)
+            await clock.sleep(settings.period_seconds)
+
+    async def _look_once(self, one: Container, kind: str, container_id: str, state: probes.ProbeState) -> None:
+        addresses = self._machine.addresses or (self._node.options.address,)
+        target = Target(one.spec, container_id, addresses[0])
+        outcome = await self._node.prober.look(one.probe(kind) or {}, target, state.settings.timeout_seconds)
+        title = TITLES[kind]
+        if not outcome.success:
+            self._node.tell(
+                self._machine.pod, "Warning", "Unhealthy", f"{title} probe failed: {outcome.output}", one.name
+            )
+        elif outcome.warning:
+            text = f"{title} probe warning: {outcome.output}"
+            self._node.tell(self._machine.pod, "Warning", "ProbeWarning", text, one.name)
+        if state.record(outcome.success):
+            self._tell(pod_events.ProbeChanged(one.name, container_id, kind, outcome.success, outcome.output))

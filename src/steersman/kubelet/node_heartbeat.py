@@ -1,0 +1,115 @@
+"""Keeps the API's picture of the node: registers it, writes its status, renews its Lease.
+
+The Lease says "alive" often and cheaply; the status is written when it changes, and now and then.
+"""
+
+import logging
+
+from steersman.aio.clock import Clock
+from steersman.aio.tasks import Tasks
+from steersman.api import kinds
+from steersman.client.client import Client, Unreachable
+from steersman.containers import runtime
+from steersman.kubelet import node_object
+from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.node_object import Machine
+from steersman.kubelet.options import Options
+from steersman.meta import objects, times
+from steersman.meta.errors import StatusError
+from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
+
+LEASE_NAMESPACE = "kube-node-lease"
+RETRY_FIRST_SECONDS = 0.1
+RETRY_MOST_SECONDS = 5.0
+
+
+class NodeHeartbeat:
+    def __init__(
+        self, name: str, client: Client, containers: runtime.Runtime, clock: Clock, options: Options, machine: Machine
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._runtime = containers
+        self._clock = clock
+        self._options = options
+        self._machine = machine
+        self._node: Object = {}
+        self._last_status_at = 0.0
+
+    async def register(self) -> Object:
+        """Until it succeeds. An existing Node is kept, with its labels brought up to date."""
+        pause = RETRY_FIRST_SECONDS
+        while True:
+            try:
+                await self._register_once()
+                return self._node
+            except (StatusError, Unreachable) as refused:
+                _log.info("node %s: cannot register yet: %s", self.name, refused)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, RETRY_MOST_SECONDS)
+
+    def start(self, tasks: Tasks, alarms: Alarms) -> None:
+        """Beat from now on."""
+
+        def beat() -> None:
+            tasks.start("heartbeat", self._beat())
+            alarms.set(("beat", self.name), self._clock.jitter(self._options.lease_renew_seconds, 0.04), beat)
+
+        alarms.set(("beat", self.name), self._clock.jitter(self._options.lease_renew_seconds, 0.04), beat)
+
+    async def status_changed(self) -> None:
+        """Write the status now (a new image, …). Raises StatusError, Unreachable."""
+        await self._write_status()
+
+    async def _register_once(self) -> None:
+        wanted = node_object.build(self.name, self._options, self._machine)
+        wanted["status"] = await self._status({})
+        try:
+            self._node = await self._client.create(kinds.NODE, wanted)
+        except StatusError as refused:
+            if refused.reason != "AlreadyExists":
+                raise
+            patch = {"metadata": {"labels": wanted["metadata"]["labels"]}}
+            self._node = await self._client.patch(kinds.NODE, self.name, "", patch, type="merge")
+        await self._write_status()
+        await self._renew()
+
+    async def _beat(self) -> None:
+        try:
+            async with self._clock.timeout(self._options.lease_renew_seconds):
+                await self._renew()
+                if self._clock.monotonic() - self._last_status_at >= self._options.node_status_seconds:
+                    self._node = await self._client.get(kinds.NODE, self.name)
+                    await self._write_status()
+        except StatusError as refused:
+            _log.warning("node %s: heartbeat: %s", self.name, refused)
+            if refused.code == 404:  # someone deleted the Node: a living kubelet registers again
+                await self.register()
+        except (Unreachable, TimeoutError) as lost:
+            _log.warning("node %s: heartbeat: %s", self.name, lost or "no answer in time")
+
+    async def _renew(self) -> None:
+        now = self._clock.now()
+        patch = {"spec": {"holderIdentity": self.name, "renewTime": times.format_micros(now)}}
+        try:
+            await self._client.patch(kinds.LEASE, self.name, LEASE_NAMESPACE, patch, type="merge")
+        except StatusError as refused:
+            if refused.code != 404:
+                raise
+            lease = node_object.lease(self.name, objects.uid(self._node), self._options, now)
+            await self._client.create(kinds.LEASE, lease)
+
+    async def _write_status(self) -> None:
+        was = self._node.get("status") or {}
+        found = await self._status(was)
+        self._last_status_at = self._clock.monotonic()
+        self._node = await self._client.patch(
+            kinds.NODE, self.name, "", {"status": found}, type="strategic", subresource="status"
+        )
+
+    async def _status(self, was: Object) -> Object:
+        images = await self._runtime.images.list()
+        now = self._clock.now()
+        return node_object.status(self.name, self._options, self._machine, self._runtime.name, images, was, now)

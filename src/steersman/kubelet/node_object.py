@@ -1,0 +1,174 @@
+"""The Node object of this kubelet: what it registers, and its status.
+
+Pure, but for `of_machine`, which reads what the machine has.
+"""
+
+import dataclasses
+import datetime
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from steersman.containers import runtime
+from steersman.kubelet.options import Options
+from steersman.meta import conditions, quantities, times
+from steersman.meta.objects import Object
+
+# Images listed in a node's status, largest first (upstream's nodeStatusMaxImages), and names of each.
+IMAGES_MOST = 50
+NAMES_MOST = 5
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    cpus: int = 1
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    architecture: str = "amd64"
+    kernel: str = ""
+    os_image: str = ""
+    machine_id: str = ""
+    boot_id: str = ""
+
+
+def of_machine(data_dir: Path) -> Machine:
+    existing = next(one for one in (data_dir, *data_dir.parents) if one.exists())
+    disk = os.statvfs(existing)
+    return Machine(
+        cpus=len(os.sched_getaffinity(0)),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        disk_bytes=disk.f_blocks * disk.f_frsize,
+        architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
+        kernel=platform.release(),
+        os_image=_os_image(),
+        machine_id=_line("/etc/machine-id"),
+        boot_id=_line("/proc/sys/kernel/random/boot_id"),
+    )
+
+
+def _line(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:  # not every system has one, and nothing depends on it
+        return ""
+
+
+def _os_image() -> str:
+    for line in _line("/etc/os-release").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return "Linux"
+
+
+def capacity(machine: Machine, options: Options) -> dict[str, str]:
+    found = {
+        "cpu": str(machine.cpus),
+        "memory": f"{machine.memory_bytes // 1024}Ki",
+        "ephemeral-storage": f"{machine.disk_bytes // 1024}Ki",
+        "hugepages-1Gi": "0",
+        "hugepages-2Mi": "0",
+        "pods": str(options.pods_max),
+    }
+    return {**found, **options.capacity}
+
+
+def allocatable(of: Mapping[str, str], options: Options) -> dict[str, str]:
+    """Capacity without what is reserved for the system."""
+    left = dict(of)
+    for name, amount in options.reserved.items():
+        if name in left:
+            rest = quantities.parse(left[name]).nanos - quantities.parse(amount).nanos
+            form = quantities.parse(left[name]).form
+            left[name] = str(quantities.Quantity(max(0, rest), form))
+    return left
+
+
+def build(name: str, options: Options, machine: Machine) -> Object:
+    """What is registered; its status is written apart."""
+    labels = {
+        "beta.kubernetes.io/arch": machine.architecture,
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": machine.architecture,
+        "kubernetes.io/hostname": options.hostname or name,
+        "kubernetes.io/os": "linux",
+        **options.labels,
+    }
+    spec: Object = {}
+    if options.pod_cidr:
+        spec = {"podCIDR": options.pod_cidr, "podCIDRs": [options.pod_cidr]}
+    if options.provider_id:
+        spec["providerID"] = options.provider_id
+    if options.taints:
+        spec["taints"] = list(options.taints)
+    metadata = {"name": name, "labels": labels, "annotations": dict(options.annotations)}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
+
+
+def status(
+    name: str,
+    options: Options,
+    machine: Machine,
+    runtime_version: str,
+    images: Sequence[runtime.ImageStatus],
+    was: Object,
+    now: datetime.datetime,
+) -> Object:
+    """`was` is the node's status so far: conditions keep their times, those of others stay."""
+    whole = capacity(machine, options)
+    found: Object = {
+        "capacity": whole,
+        "allocatable": allocatable(whole, options),
+        "conditions": _conditions(was.get("conditions") or [], now),
+        "addresses": _addresses(name, options),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": options.port}},
+        "nodeInfo": {
+            "machineID": machine.machine_id,
+            "systemUUID": machine.machine_id,
+            "bootID": machine.boot_id,
+            "kernelVersion": machine.kernel,
+            "osImage": machine.os_image,
+            "containerRuntimeVersion": runtime_version,
+            "kubeletVersion": options.kubelet_version,
+            "kubeProxyVersion": options.kubelet_version,
+            "operatingSystem": "linux",
+            "architecture": machine.architecture,
+        },
+    }
+    shown = sorted(images, key=lambda one: -one.size_bytes)[:IMAGES_MOST]
+    found["images"] = [{"names": [*one.digests, *one.tags][:NAMES_MOST], "sizeBytes": one.size_bytes} for one in shown]
+    return found
+
+
+def _addresses(name: str, options: Options) -> list[Object]:
+    found = [{"type": "InternalIP", "address": options.address}] if options.address else []
+    return [*found, {"type": "Hostname", "address": options.hostname or name}]
+
+
+def _conditions(was: list[Object], now: datetime.datetime) -> list[Object]:
+    found = was
+    for kind, status_, reason, message in (
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ):
+        made = {**conditions.make(kind, status_, reason, message), "lastHeartbeatTime": times.format_seconds(now)}
+        found = conditions.set(found, made, now)
+    return found
+
+
+def lease(name: str, node_uid: str, options: Options, now: datetime.datetime) -> Object:
+    owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node_uid}
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": "kube-node-lease", "ownerReferences": [owner]},
+        "spec": {
+            "holderIdentity": name,
+            "leaseDurationSeconds": options.lease_duration_seconds,
+            "renewTime": times.format_micros(now),
+        },
+    }

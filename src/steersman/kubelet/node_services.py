@@ -1,0 +1,54 @@
+"""What the workers of one node's pods share."""
+
+import dataclasses
+from typing import Protocol
+
+from steersman.aio.clock import Clock
+from steersman.aio.tasks import Tasks
+from steersman.client.cache import Cache
+from steersman.client.client import Client
+from steersman.containers import runtime as cri
+from steersman.kubelet import status
+from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.images import ImageKeeper
+from steersman.kubelet.options import Options
+from steersman.kubelet.prober import Prober
+from steersman.kubelet.references import References
+from steersman.kubelet.status_writer import StatusWriter
+from steersman.kubelet.volumes.mounting import Volumes
+from steersman.meta.objects import Object
+
+
+class EventRecorder(Protocol):
+    """`client.events.Recorder`, or anything that answers like it."""
+
+    def event(self, obj: Object, type: str, reason: str, message: str) -> None: ...  # noqa: A002
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NodeServices:
+    client: Client
+    clock: Clock
+    runtime: cri.Runtime
+    options: Options
+    tasks: Tasks
+    alarms: Alarms
+    recorder: EventRecorder
+    writer: StatusWriter
+    images: ImageKeeper
+    volumes: Volumes
+    references: References
+    prober: Prober
+    services: Cache | None
+    shown_as: status.Node
+    dns: cri.Dns
+    allocatable: dict[str, str]
+    memory_capacity_bytes: int
+
+    def tell(self, pod: Object, type_: str, reason: str, message: str, container: str = "") -> None:
+        """An Event about the pod, or about one of its containers (involvedObject.fieldPath)."""
+        reference: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
+        if container:
+            inits = any(one["name"] == container for one in pod["spec"].get("initContainers") or [])
+            reference["fieldPath"] = f"spec.{'initContainers' if inits else 'containers'}{{{container}}}"
+        self.recorder.event(reference, type_, reason, message)

@@ -1,0 +1,86 @@
+"""The small files of a pod on its node: logs, termination messages, /etc/hosts."""
+
+import dataclasses
+from pathlib import Path
+
+from steersman.containers import runtime
+from steersman.kubelet import sandbox_config
+from steersman.kubelet.options import Options
+from steersman.meta import objects
+from steersman.meta.objects import Object
+
+# Upstream's limits for termination messages: of the file, and (policy FallbackToLogsOnError) of the log's end.
+MESSAGE_MOST_BYTES = 4096
+LOG_END_MOST_BYTES = 2048
+LOG_END_MOST_LINES = 80
+
+
+def log_folder(pod: Object, options: Options) -> Path:
+    return options.logs / "pods" / f"{objects.namespace(pod)}_{objects.name(pod)}_{objects.uid(pod)}"
+
+
+def log_path(pod: Object, container: str, attempt: int, options: Options) -> Path:
+    return log_folder(pod, options) / container / f"{attempt}.log"
+
+
+def folder(uid: str, options: Options) -> Path:
+    return options.pods_dir / uid
+
+
+def termination_file(uid: str, container: str, attempt: int, options: Options) -> Path:
+    return folder(uid, options) / "containers" / container / f"termination-log.{attempt}"
+
+
+def make(
+    pod: Object, container: Object, attempt: int, addresses: tuple[str, ...], options: Options
+) -> list[runtime.Mount]:
+    """Write what this instance needs; returns its mounts."""
+    log_path(pod, container["name"], attempt, options).parent.mkdir(parents=True, exist_ok=True)
+    message = termination_file(objects.uid(pod), container["name"], attempt, options)
+    message.parent.mkdir(parents=True, exist_ok=True)
+    message.touch()
+    message.chmod(0o666)
+    taken = {mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts") or []}
+    made = [runtime.Mount(container.get("terminationMessagePath") or "/dev/termination-log", str(message))]
+    if "/etc/hosts" not in taken:
+        made.append(runtime.Mount("/etc/hosts", str(_write_hosts(pod, addresses, options))))
+    return made
+
+
+def _write_hosts(pod: Object, addresses: tuple[str, ...], options: Options) -> Path:
+    path = folder(objects.uid(pod), options) / "etc-hosts"
+    if pod["spec"].get("hostNetwork"):
+        text = Path("/etc/hosts").read_text() + sandbox_config.host_aliases(pod["spec"])
+    else:
+        text = sandbox_config.hosts_file(pod, addresses, options)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+        path.chmod(0o644)
+    return path
+
+
+def with_message(status: runtime.ContainerStatus, spec: Object, uid: str, options: Options) -> runtime.ContainerStatus:
+    """An exit with what the container left as its last words."""
+    if status.state is not runtime.State.EXITED:
+        return status
+    text = _read_end(termination_file(uid, status.name, status.attempt, options), MESSAGE_MOST_BYTES)
+    wants_log = spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+    if not text and wants_log and status.exit_code != 0 and status.log_path:
+        text = _log_end(Path(status.log_path))
+    return dataclasses.replace(status, message=text) if text else status
+
+
+def _read_end(path: Path, most_bytes: int) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most_bytes))
+            return file.read(most_bytes).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _log_end(path: Path) -> str:
+    raw = _read_end(path, 4 * LOG_END_MOST_BYTES)
+    texts = [line.split(" ", 3)[3] for line in raw.splitlines() if line.count(" ") >= 3]
+    return "\n".join(texts[-LOG_END_MOST_LINES:])[-LOG_END_MOST_BYTES:]
