@@ -1,0 +1,308 @@
+"""Pulling from a registry over HTTP(S): the OCI distribution API, with basic and token authentication.
+
+Every byte is checked against its digest before it is used. Plain HTTP only for this machine's own registries (loopback) and those
+configured as insecure. Source: OCI distribution specification; Docker's token authentication.
+"""
+
+import asyncio
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+import steersman
+from steersman.containers import runtime
+from steersman.containers.images import blobs, platforms, references
+
+if TYPE_CHECKING:
+    from steersman.containers.images.store import ImageStore
+
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+MANIFEST_BYTES_MAX = 4 * 1024 * 1024  # the specification's own advice
+CONFIG_BYTES_MAX = 4 * 1024 * 1024
+TOKEN_BYTES_MAX = 1024 * 1024
+LAYERS_AT_ONCE = 3  # as Docker and containerd
+CONNECT_SECONDS = 30.0
+SILENCE_SECONDS = 60.0  # a transfer that stands still for so long has failed
+COPY_BYTES = 1 << 18
+DOCKER_HUB = "registry-1.docker.io"
+
+
+class RegistryError(Exception):
+    """The registry said no; the text is for the user."""
+
+
+class Unavailable(RegistryError):
+    """No usable answer: cannot be reached, or is broken."""
+
+
+class Registry:
+    """One registry, one login, for the length of a pull."""
+
+    def __init__(
+        self,
+        domain: str,
+        login: runtime.RegistryLogin | None,
+        *,
+        insecure: Sequence[str] = (),
+        authority_file: str = "",
+    ) -> None:
+        host = DOCKER_HUB if domain == references.DEFAULT_DOMAIN else domain
+        self._is_plain = may_be_plain(domain, insecure)
+        self._base = f"https://{host}"
+        self._plain_base = f"http://{host}"
+        self._login = login
+        self._insecure = domain in insecure
+        self._authority_file = authority_file
+        self._authorization = ""
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "Registry":
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        self._session = aiohttp.ClientSession(
+            timeout=timeout,
+            connector=aiohttp.TCPConnector(ssl=self._tls()),
+            headers={"User-Agent": f"steersman/{steersman.__version__}"},
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def manifest(self, name: str, target: str) -> tuple[bytes, str]:
+        """(bytes, media type)."""
+        async with self._get(f"/v2/{name}/manifests/{target}", name, accept=", ".join(MANIFEST_TYPES)) as answer:
+            data = await _read(answer, MANIFEST_BYTES_MAX)
+            return data, answer.content_type
+
+    async def blob(self, name: str, digest: str, limit: int) -> bytes:
+        async with self._get(f"/v2/{name}/blobs/{digest}", name) as answer:
+            return blobs.check(await _read(answer, limit), digest)
+
+    async def download(self, name: str, digest: str, path: str) -> int:
+        """Into a file; its size. Raises blobs.WrongDigest."""
+        if not digest.startswith("sha256:"):
+            raise blobs.WrongDigest(f"unsupported digest algorithm in {digest}")
+        found, size = hashlib.sha256(), 0
+        async with self._get(f"/v2/{name}/blobs/{digest}", name) as answer:
+            with open(path, "wb") as file:
+                async for data in _pieces(answer):
+                    found.update(data)
+                    file.write(data)
+                    size += len(data)
+        if f"sha256:{found.hexdigest()}" != digest:
+            raise blobs.WrongDigest(f"blob has digest sha256:{found.hexdigest()}, expected {digest}")
+        return size
+
+    def _get(self, path: str, name: str, accept: str = "*/*") -> "_Answer":
+        return _Answer(self, path, name, accept)
+
+    async def _open(self, path: str, name: str, accept: str) -> aiohttp.ClientResponse:
+        answer = await self._try(path, accept)
+        if answer.status == 401:
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            answer.release()
+            self._authorization = await self._authorize(challenge, name)
+            answer = await self._try(path, accept)
+        if answer.status >= 400:
+            text = await _read(answer, TOKEN_BYTES_MAX)
+            answer.release()
+            raise refusal(answer.status, f"{self._base}{path}", text)
+        return answer
+
+    async def _try(self, path: str, accept: str) -> aiohttp.ClientResponse:
+        """HTTPS first; plain HTTP where that is allowed and HTTPS is not spoken."""
+        headers = {"Accept": accept}
+        if self._authorization:
+            headers["Authorization"] = self._authorization
+        assert self._session is not None
+        try:
+            return await self._session.get(self._base + path, headers=headers)
+        except (
+            aiohttp.ClientSSLError,
+            aiohttp.ServerDisconnectedError,
+            aiohttp.ClientConnectorError,
+            ssl.SSLError,
+        ) as failed:
+            if not self._is_plain or self._base == self._plain_base:
+                raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
+            self._base = self._plain_base
+            return await self._try(path, accept)
+        except (aiohttp.ClientError, TimeoutError) as failed:
+            raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
+
+    async def _authorize(self, challenge: str, name: str) -> str:
+        """An Authorization header that answers the challenge."""
+        scheme, parameters = parse_challenge(challenge)
+        if scheme == "basic":
+            if self._login is None or not self._login.username:
+                raise RegistryError("authorization failed: no basic auth credentials")
+            return aiohttp.encode_basic_auth(self._login.username, self._login.password)
+        if scheme == "bearer":
+            return "Bearer " + await self._token(parameters, name)
+        raise RegistryError(f"authorization failed: unknown challenge {challenge!r}")
+
+    async def _token(self, parameters: Mapping[str, str], name: str) -> str:
+        query = {"scope": parameters.get("scope") or f"repository:{name}:pull"}
+        if service := parameters.get("service"):
+            query["service"] = service
+        realm = parameters.get("realm", "")
+        headers = {}
+        if self._login is not None and self._login.username:
+            headers["Authorization"] = aiohttp.encode_basic_auth(self._login.username, self._login.password)
+        assert self._session is not None
+        try:
+            async with self._session.get(realm, params=query, headers=headers) as answer:
+                text = await _read(answer, TOKEN_BYTES_MAX)
+                if answer.status >= 400:
+                    why = refusal(answer.status, realm, text)
+                    raise RegistryError(f"failed to authorize: failed to fetch anonymous token: {why}")
+                found = json.loads(text)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as failed:
+            raise Unavailable(f"failed to authorize: failed to fetch oauth token: {failed}") from failed
+        return str(found.get("token") or found.get("access_token") or "")
+
+    def _tls(self) -> ssl.SSLContext | bool:
+        if self._insecure:
+            return False
+        return ssl.create_default_context(cafile=self._authority_file) if self._authority_file else True
+
+
+class _Answer:
+    """`async with` around an answer, so that it is always released."""
+
+    def __init__(self, registry: Registry, path: str, name: str, accept: str) -> None:
+        self._arguments = (path, name, accept)
+        self._registry = registry
+        self._answer: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        self._answer = await self._registry._open(*self._arguments)
+        return self._answer
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._answer is not None:
+            self._answer.close() if kind else self._answer.release()
+        if isinstance(value, aiohttp.ClientError | TimeoutError):
+            raise Unavailable(f"the transfer broke off: {value}") from value
+
+
+async def pull(registry: Registry, wanted: references.Reference, store: "ImageStore") -> str:
+    """Fetch what the store lacks and add the image; its id."""
+    raw, media_type = await registry.manifest(wanted.path, wanted.target)
+    if wanted.digest:
+        blobs.check(raw, wanted.digest)
+    digest = blobs.digest(raw)
+    manifest = json.loads(raw)
+    if "manifests" in manifest:
+        entry = platforms.pick(manifest["manifests"])
+        raw, _ = await registry.manifest(wanted.path, entry["digest"])
+        manifest = json.loads(blobs.check(raw, entry["digest"]))
+    if "config" not in manifest or "layers" not in manifest:
+        raise RegistryError(f"unsupported manifest of type {media_type}")
+    config = await registry.blob(wanted.path, manifest["config"]["digest"], CONFIG_BYTES_MAX)
+    diff_ids = json.loads(config)["rootfs"]["diff_ids"]
+    if len(diff_ids) != len(manifest["layers"]):
+        raise RegistryError(
+            f"mismatched image rootfs and manifest layers: {len(diff_ids)} and {len(manifest['layers'])}"
+        )
+    await _fetch_layers(registry, wanted.path, list(zip(diff_ids, manifest["layers"], strict=True)), store)
+    size = len(config) + sum(int(layer["size"]) for layer in manifest["layers"])
+    tags = [f"{wanted.name}:{wanted.tag}"] if wanted.tag else []
+    return await asyncio.to_thread(store.add_image, config, size, tags=tags, digests=[f"{wanted.name}@{digest}"])
+
+
+async def _fetch_layers(registry: Registry, name: str, layers: list[tuple[str, Any]], store: "ImageStore") -> None:
+    slots = asyncio.Semaphore(LAYERS_AT_ONCE)
+
+    async def fetch(diff_id: str, digest: str) -> None:
+        async with slots:
+            await _fetch_layer(registry, name, diff_id, digest, store)
+
+    wanted = {diff_id: layer["digest"] for diff_id, layer in layers if not store.has_layer(diff_id)}
+    try:
+        async with asyncio.TaskGroup() as group:
+            for diff_id, digest in wanted.items():
+                group.create_task(fetch(diff_id, digest))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def _fetch_layer(registry: Registry, name: str, diff_id: str, digest: str, store: "ImageStore") -> None:
+    from steersman.containers.images.store import Layer
+
+    path = store.temporary_path("blob")
+    try:
+        await registry.download(name, digest, path)
+        await asyncio.to_thread(store.add_layer, Layer(diff_id, path))
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def may_be_plain(domain: str, insecure: Sequence[str]) -> bool:
+    """Whether plain HTTP may be spoken with a registry."""
+    if domain in insecure:
+        return True
+    host = re.sub(r":\d+$", "", domain).strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def parse_challenge(text: str) -> tuple[str, dict[str, str]]:
+    """A WWW-Authenticate header: (scheme in lower case, parameters)."""
+    scheme, _, rest = text.partition(" ")
+    found = re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', rest)
+    return scheme.lower(), {key: quoted or plain for key, quoted, plain in found}
+
+
+def refusal(status: int, url: str, body: bytes) -> RegistryError:
+    """The registry's words where it has any."""
+    if status == 404:
+        return RegistryError(f"{url}: not found")
+    words = ""
+    try:
+        errors = json.loads(body).get("errors") or []
+        words = "; ".join(f"{e.get('code', '')}: {e.get('message', '')}" for e in errors)
+    except (ValueError, AttributeError):
+        pass  # no JSON of a registry: the status says it
+    text = f"unexpected status from GET request to {url}: {status}{f' ({words})' if words else ''}"
+    if status in (401, 403):
+        return RegistryError(f"pull access denied, repository does not exist or may require authorization: {text}")
+    return Unavailable(text) if status >= 500 or status == 429 else RegistryError(text)
+
+
+async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+    data = bytearray()
+    async for piece in _pieces(answer):
+        data += piece
+        if len(data) > limit:
+            raise RegistryError(f"{answer.url}: more than {limit} bytes")
+    return bytes(data)
+
+
+async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async for piece in answer.content.iter_chunked(COPY_BYTES):
+        yield piece

@@ -1,0 +1,288 @@
+"""A node's images: layers unpacked once and shared, names pointing at them, all found by digest.
+
+Keeps true: an image that `find` answers is whole on disk; what no image names any more is removed.
+On disk: `images.json` (images and their names), `layers/ID/` (unpacked), `temporary/` (emptied at start).
+Also `Images` of the runtime: pull, status, list, remove; and `load` for archives.
+"""
+
+import asyncio
+import dataclasses
+import os
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from steersman.aio.clock import Clock
+from steersman.containers import runtime
+from steersman.containers.images import archive, blobs, files, platforms, references, unpack
+from steersman.containers.oci import users
+from steersman.containers.runtime import RuntimeFailure
+
+LAYER_NAME_LENGTH = (
+    24  # hex digits of a layer's digest in its folder's name: short, as all of them stand in one mount option
+)
+PARALLEL_PULLS_MAX = 4
+PASSWD, GROUP = "etc/passwd", "etc/group"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Image:
+    """`layers`: folder names below `layers/`, lowest first. `config`: the `config` of the image's configuration."""
+
+    id: str
+    layers: tuple[str, ...]
+    config: dict[str, Any]
+    size_bytes: int
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer to add: where its (perhaps compressed) tar lies, and the digest of the tar itself."""
+
+    diff_id: str
+    path: str
+
+
+class ImageStore:
+    def __init__(
+        self, folder: str, clock: Clock, *, insecure_registries: Sequence[str] = (), authority_file: str = ""
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._insecure = tuple(insecure_registries)
+        self._authority_file = authority_file
+        self._images: dict[str, Image] = {}
+        self._names: dict[str, str] = {}
+        self._accounts: dict[str, users.Accounts] = {}
+        self._rootless = False
+        self._counter = 0
+        self._lock = threading.RLock()
+        self._unpacking: dict[str, threading.Lock] = {}
+        self._pulls: dict[str, asyncio.Task[str]] = {}
+        self._pull_slots = asyncio.Semaphore(PARALLEL_PULLS_MAX)
+
+    @property
+    def layers_dir(self) -> str:
+        return os.path.join(self._folder, "layers")
+
+    @property
+    def temporary_dir(self) -> str:
+        return os.path.join(self._folder, "temporary")
+
+    def open(self, rootless: bool) -> None:
+        """Read what is on disk and remove what an earlier process left half done."""
+        self._rootless = rootless
+        os.makedirs(self.layers_dir, exist_ok=True)
+        shutil.rmtree(self.temporary_dir, ignore_errors=True)
+        os.makedirs(self.temporary_dir)
+        path = os.path.join(self._folder, "images.json")
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                found = msgspec.json.decode(file.read(), type=list[Image])
+            for image in found:
+                if all(os.path.isdir(os.path.join(self.layers_dir, layer)) for layer in image.layers):
+                    self._add(image)
+        self._remove_unused_layers()
+
+    async def close(self) -> None:
+        for task in self._pulls.values():
+            task.cancel()
+        await asyncio.gather(*self._pulls.values(), return_exceptions=True)
+
+    # Asking
+
+    def find(self, reference: str) -> Image | None:
+        """By reference, digest reference or id. Raises RuntimeFailure (InvalidImageName)."""
+        if references.is_id(reference):
+            return self._images.get(reference)
+        found = self._names.get(str(parse(reference)))
+        return self._images.get(found) if found else None
+
+    def accounts(self, image: Image) -> users.Accounts:
+        """The image's users and groups."""
+        found = self._accounts.get(image.id)
+        if found is None:
+            layers = [os.path.join(self.layers_dir, name) for name in reversed(image.layers)]
+            found = users.Accounts(files.read(layers, PASSWD), files.read(layers, GROUP))
+            self._accounts[image.id] = found
+        return found
+
+    async def status(self, reference: str) -> runtime.ImageStatus | None:
+        image = self.find(reference)
+        return _status(image) if image else None
+
+    async def list(self) -> Sequence[runtime.ImageStatus]:
+        return tuple(_status(image) for image in self._images.values())
+
+    # Changing
+
+    async def pull(self, reference: str, login: runtime.RegistryLogin | None = None) -> str:
+        """Pulls of the same reference at the same time are one. `localhost/NAME` without a port is never asked for
+        anywhere: such images are loaded."""
+        wanted = parse(reference)
+        if wanted.domain == "localhost":
+            if (image := self.find(reference)) is not None:
+                return image.id
+            message = f'failed to pull and unpack image "{wanted}": {wanted}: not found: images of localhost are loaded, not pulled'
+            raise RuntimeFailure("ErrImagePull", message)
+        key = f"{wanted} {login}"
+        task = self._pulls.get(key)
+        if task is None:
+            task = asyncio.create_task(self._pull(wanted, login), name=f"pull {wanted}")
+            self._pulls[key] = task
+            task.add_done_callback(lambda _: self._pulls.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _pull(self, wanted: references.Reference, login: runtime.RegistryLogin | None) -> str:
+        from steersman.containers.images import registry
+
+        async with self._pull_slots:
+            try:
+                async with registry.Registry(
+                    wanted.domain, login, insecure=self._insecure, authority_file=self._authority_file
+                ) as source:
+                    return await registry.pull(source, wanted, self)
+            except (registry.RegistryError, ValueError, OSError) as failed:
+                reason = "RegistryUnavailable" if isinstance(failed, registry.Unavailable) else "ErrImagePull"
+                message = f'failed to pull and unpack image "{wanted}": {failed}'
+                raise RuntimeFailure(reason, message) from failed
+
+    async def load(self, path: str | os.PathLike[str]) -> Sequence[str]:
+        """Add the images of an archive (OCI layout or docker save, also compressed); their references."""
+        return await asyncio.to_thread(archive.load, os.fspath(path), self)
+
+    async def tag(self, reference: str, new: str) -> None:
+        image = self.find(reference)
+        if image is None:
+            raise RuntimeFailure("ImageNotFound", f"{reference}: not found", temporary=False)
+        with self._lock:
+            self._add(_named(image, tag=str(parse(new))))
+            self._save()
+
+    async def remove(self, reference: str) -> None:
+        """All names of the image, and the image (CRI's RemoveImage)."""
+        image = self.find(reference)
+        if image is not None:
+            await asyncio.to_thread(self._remove, image)
+
+    def _remove(self, image: Image) -> None:
+        with self._lock:
+            self._images.pop(image.id, None)
+            self._accounts.pop(image.id, None)
+            self._names = {name: found for name, found in self._names.items() if found != image.id}
+            self._save()
+            self._remove_unused_layers()
+
+    # For archives and registries; called from worker threads
+
+    def layer_name(self, diff_id: str) -> str:
+        return diff_id.removeprefix("sha256:")[:LAYER_NAME_LENGTH]
+
+    def has_layer(self, diff_id: str) -> bool:
+        return os.path.isdir(os.path.join(self.layers_dir, self.layer_name(diff_id)))
+
+    def temporary_path(self, prefix: str) -> str:
+        """A fresh name below `temporary`."""
+        with self._lock:
+            self._counter += 1
+            return os.path.join(self.temporary_dir, f"{prefix}-{self._counter}")
+
+    def add_layer(self, layer: Layer) -> None:
+        """Unpack, unless it is there. Raises blobs.WrongDigest, unpack.HostileLayer and others; then nothing is left."""
+        name = self.layer_name(layer.diff_id)
+        with self._lock:
+            own = self._unpacking.setdefault(name, threading.Lock())
+        with own:
+            if self.has_layer(layer.diff_id):
+                return
+            temporary = os.path.join(self.temporary_dir, f"layer-{name}")
+            os.mkdir(temporary, 0o755)
+            try:
+                with blobs.Decompressed(layer.path) as stream:
+                    reader = blobs.HashingReader(stream)
+                    unpack.unpack(reader, temporary, rootless=self._rootless)  # type: ignore[arg-type]
+                    found = reader.drain()
+                if found != layer.diff_id:
+                    raise blobs.WrongDigest(f"layer has digest {found}, expected {layer.diff_id}")
+                os.rename(temporary, os.path.join(self.layers_dir, name))
+            except BaseException:
+                shutil.rmtree(temporary)
+                raise
+
+    def add_image(self, config_bytes: bytes, size_bytes: int, *, tags: Sequence[str], digests: Sequence[str]) -> str:
+        """All its layers must be there. Returns the image id."""
+        config = msgspec.json.decode(config_bytes)
+        platforms.check(config)
+        image = Image(
+            id=blobs.digest(config_bytes),
+            layers=tuple(self.layer_name(diff_id) for diff_id in config["rootfs"]["diff_ids"]),
+            config=config.get("config") or {},
+            size_bytes=size_bytes,
+        )
+        with self._lock:
+            known = self._images.get(image.id, image)
+            for tag in tags:
+                known = _named(known, tag=tag)
+            for digest in digests:
+                known = _named(known, digest=digest)
+            self._add(known)
+            self._save()
+        return image.id
+
+    def _add(self, image: Image) -> None:
+        """A name that pointed at another image is taken from it."""
+        for name in (*image.tags, *image.digests):
+            before = self._images.get(self._names.get(name, ""))
+            if before is not None and before.id != image.id:
+                kept = tuple(tag for tag in before.tags if tag != name)
+                self._images[before.id] = dataclasses.replace(before, tags=kept)
+            self._names[name] = image.id
+        self._images[image.id] = image
+
+    def _save(self) -> None:
+        path = os.path.join(self._folder, "images.json")
+        with open(path + ".new", "wb") as file:
+            file.write(msgspec.json.encode(list_of(self._images.values())))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(path + ".new", path)
+
+    def _remove_unused_layers(self) -> None:
+        used = {layer for image in self._images.values() for layer in image.layers}
+        for name in os.listdir(self.layers_dir):
+            if name not in used:
+                aside = os.path.join(self.temporary_dir, f"unused-{name}")
+                os.rename(os.path.join(self.layers_dir, name), aside)
+                shutil.rmtree(aside)
+
+
+list_of: Callable[[Any], Any] = list  # `list` is a method above
+
+
+def parse(reference: str) -> references.Reference:
+    try:
+        return references.parse(reference)
+    except references.InvalidReference as wrong:
+        message = f'couldn\'t parse image name "{reference}": {wrong}'
+        raise RuntimeFailure("InvalidImageName", message, temporary=False) from wrong
+
+
+def _named(image: Image, *, tag: str = "", digest: str = "") -> Image:
+    tags = (*image.tags, tag) if tag and tag not in image.tags else image.tags
+    digests = (*image.digests, digest) if digest and digest not in image.digests else image.digests
+    return dataclasses.replace(image, tags=tags, digests=digests)
+
+
+def _status(image: Image) -> runtime.ImageStatus:
+    return runtime.ImageStatus(
+        id=image.id,
+        tags=image.tags,
+        digests=image.digests,
+        size_bytes=image.size_bytes,
+        user=str(image.config.get("User") or ""),
+    )

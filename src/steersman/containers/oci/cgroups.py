@@ -1,0 +1,222 @@
+"""Control groups, version 1 (also hybrid) and 2: where a container's figures stand, and taking its folders away.
+
+Small imports only: the shim asks for OOM counts here. Paths of groups are relative, as in `steersman/node/kubepods/pod1/app`.
+"""
+
+import errno
+import os
+from typing import NamedTuple
+
+
+class Hierarchy(NamedTuple):
+    """`version` 0: none can be used (rootless). `mounts`: controller → mount point (version 1); version 2 has one: "" ."""
+
+    version: int
+    mounts: dict[str, str]
+    unified: str = ""  # hybrid: where version 2 is mounted beside version 1
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.mounts.values()))
+
+    def folder(self, controller: str, path: str) -> str:
+        root = self.mounts.get("") or self.mounts.get(controller, "")
+        return os.path.join(root, path.lstrip("/")) if root else ""
+
+
+NONE = Hierarchy(0, {})
+
+
+def detect(mountinfo: str) -> Hierarchy:
+    """Read from the text of /proc/self/mountinfo."""
+    v1: dict[str, str] = {}
+    unified = ""
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        point = left.split()[4]
+        kind, _, options = right.split(" ")[:3]
+        if kind == "cgroup":
+            for option in options.split(","):
+                if option not in ("rw", "ro", "xattr", "clone_children") and "release_agent" not in option:
+                    v1.setdefault(option, point)
+        elif kind == "cgroup2" and not unified:
+            unified = point
+    if v1:
+        return Hierarchy(1, v1, unified=unified)
+    return Hierarchy(2, {"": unified}) if unified else NONE
+
+
+def is_writable(hierarchy: Hierarchy, root: str) -> bool:
+    """Whether groups can be made below `root`; leaves `root` behind."""
+    try:
+        for mount in hierarchy.roots:
+            os.makedirs(os.path.join(mount, root), exist_ok=True)
+    except OSError:
+        return False
+    return hierarchy.version != 0
+
+
+def create(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
+    """Make a group with limits: `limits` maps version-specific file names (as in `limit_files`) to text."""
+    if hierarchy.version == 2:
+        _enable_controllers(hierarchy, path)
+    for name, text in limits.items():
+        folder = hierarchy.folder(name.partition(".")[0], path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+            _write(os.path.join(folder, name), text)
+
+
+def update(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
+    """New limits for a group that is there."""
+    for name, text in limits.items():
+        _write(os.path.join(hierarchy.folder(name.partition(".")[0], path), name), text)
+
+
+def limit_files(
+    version: int,
+    *,
+    cpu_shares: int = 0,
+    cpu_quota_us: int = 0,
+    cpu_period_us: int = 100_000,
+    memory_bytes: int = 0,
+    pids: int = 0,
+) -> dict[str, str]:
+    """The files of a group and what to write: 0 leaves a limit alone."""
+    files: dict[str, str] = {}
+    if version == 1:
+        if cpu_shares:
+            files["cpu.shares"] = str(cpu_shares)
+        if cpu_quota_us:
+            files["cpu.cfs_period_us"] = str(cpu_period_us)
+            files["cpu.cfs_quota_us"] = str(cpu_quota_us)
+        if memory_bytes:
+            files["memory.limit_in_bytes"] = str(memory_bytes)
+    elif version == 2:
+        if cpu_shares:
+            files["cpu.weight"] = str(weight(cpu_shares))
+        if cpu_quota_us:
+            files["cpu.max"] = f"{cpu_quota_us} {cpu_period_us}"
+        if memory_bytes:
+            files["memory.max"] = str(memory_bytes)
+    if pids and version:
+        files["pids.max"] = str(pids)
+    return files
+
+
+def weight(shares: int) -> int:
+    """Version 1's cpu.shares (2 … 262144) as version 2's cpu.weight (1 … 10000), the kubelet's and runc's way."""
+    return 1 + ((max(2, min(shares, 262144)) - 2) * 9999) // 262142
+
+
+def remove(hierarchy: Hierarchy, path: str) -> bool:
+    """Take a group and what is below it away, everywhere. False: busy, as groups are for a moment after their last
+    process has ended; try again."""
+    gone = True
+    for root in hierarchy.roots:
+        for where, _, _ in os.walk(os.path.join(root, path.lstrip("/")), topdown=False):
+            gone &= _remove_one(where)
+    return gone
+
+
+def remove_empty_parents(hierarchy: Hierarchy, path: str, stop: str) -> None:
+    """Remove the groups above `path` as long as they are empty, up to and including `stop`."""
+    stop = stop.strip("/")
+    for root in hierarchy.roots:
+        current = path.strip("/")
+        while current and (current == stop or current.startswith(stop + "/")):
+            try:
+                os.rmdir(os.path.join(root, current))
+            except FileNotFoundError:
+                pass
+            except OSError:
+                break
+            current = os.path.dirname(current)
+
+
+def processes(hierarchy: Hierarchy, path: str) -> list[int]:
+    """Every process in the group and below it."""
+    if not hierarchy.version or not path:
+        return []
+    found: list[int] = []
+    folder = hierarchy.folder("memory", path) or hierarchy.folder("pids", path)
+    for where, _, files in os.walk(folder):
+        if "cgroup.procs" in files:
+            found += [int(line) for line in _read(os.path.join(where, "cgroup.procs")).split()]
+    return found
+
+
+def oom_kills(hierarchy: Hierarchy, path: str) -> int:
+    """How many of the group's processes the kernel killed for want of memory."""
+    if hierarchy.version == 1:
+        return _field(_read(os.path.join(hierarchy.folder("memory", path), "memory.oom_control")), "oom_kill")
+    if hierarchy.version == 2:
+        return _field(_read(os.path.join(hierarchy.folder("memory", path), "memory.events")), "oom_kill")
+    return 0
+
+
+def usage(hierarchy: Hierarchy, path: str) -> tuple[int, int, int]:
+    """(cpu ns so far, memory bytes, working set bytes: memory without what could be dropped at once)."""
+    memory = hierarchy.folder("memory", path)
+    if hierarchy.version == 1:
+        cpu_ns = _number(_read(os.path.join(hierarchy.folder("cpuacct", path), "cpuacct.usage")))
+        used = _number(_read(os.path.join(memory, "memory.usage_in_bytes")))
+        inactive = _field(_read(os.path.join(memory, "memory.stat")), "total_inactive_file")
+    elif hierarchy.version == 2:
+        cpu_ns = _field(_read(os.path.join(hierarchy.folder("cpu", path), "cpu.stat")), "usage_usec") * 1000
+        used = _number(_read(os.path.join(memory, "memory.current")))
+        inactive = _field(_read(os.path.join(memory, "memory.stat")), "inactive_file")
+    else:
+        return 0, 0, 0
+    return cpu_ns, used, max(0, used - inactive)
+
+
+def _enable_controllers(hierarchy: Hierarchy, path: str) -> None:
+    """Version 2: every group above must hand the controllers down."""
+    current = hierarchy.mounts[""]
+    for part in path.strip("/").split("/"):
+        available = _read(os.path.join(current, "cgroup.controllers")).split()
+        wanted = [f"+{name}" for name in ("cpu", "memory", "pids", "io", "cpuset") if name in available]
+        _write(os.path.join(current, "cgroup.subtree_control"), " ".join(wanted))
+        current = os.path.join(current, part)
+        os.makedirs(current, exist_ok=True)
+
+
+def _remove_one(folder: str) -> bool:
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError as refused:
+        if refused.errno in (errno.EBUSY, errno.ENOTEMPTY):
+            return False
+        raise
+    return True
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def _read(path: str) -> str:
+    """Empty when the group is gone."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError as refused:
+        if refused.errno in (errno.ENOENT, errno.ENODEV):
+            return ""
+        raise
+
+
+def _field(text: str, name: str) -> int:
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if key == name:
+            return int(value)
+    return 0
+
+
+def _number(text: str) -> int:
+    return int(text) if text.strip() else 0

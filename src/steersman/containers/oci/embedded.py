@@ -1,0 +1,760 @@
+"""OciRuntime: containers of crun or runc, without a daemon.
+
+Keeps true: what `runtime.Runtime` promises, also after kill -9 of this process or of the shim: every container is found again
+with its exit code, and what was removed leaves no mount, group, namespace, process or file behind.
+Reads and writes: the run directory (per boot: sandboxes, containers, crun's state) and the data directory (images, containers'
+changes). Leaves to others: networks (`SandboxNetwork`), when to start what (the kubelet).
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import steersman
+from steersman.aio.clock import Clock
+from steersman.containers import runtime
+from steersman.containers.images.store import ImageStore
+from steersman.containers.oci import (
+    cgroups,
+    host,
+    host_mounts,
+    pod_network,
+    records,
+    sandbox,
+    sessions,
+    shim_client,
+    shim_mounts,
+    spec,
+    statuses,
+    users,
+)
+from steersman.containers.runtime import RuntimeFailure, State
+from steersman.serving.messages import Duplex
+
+EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again now and then
+GROUP_REMOVAL_TRIES_MAX = 100  # × 10 ms: a group stays busy for a moment after its last process has ended
+GROUP_REMOVAL_PAUSE_SECONDS = 0.01
+KILL_SECONDS = 10.0  # SIGKILL takes effect in milliseconds, except for processes stuck in the kernel
+DRAIN_SECONDS = 2.0  # output that background processes of a finished exec still hold open
+EXEC_OUTPUT_BYTES_MAX = 16 * 1024 * 1024  # of exec_sync, as in CRI
+START_ERROR_EXIT_CODE = 128  # what containerd reports for a container that could not be started
+LOST_EXIT_CODE = 137  # upstream's for a container whose end nobody saw
+
+
+@dataclasses.dataclass(slots=True)
+class _Sandbox:
+    record: statuses.SandboxRecord
+    containers: "dict[str, _Container]" = dataclasses.field(default_factory=dict)
+    busy: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+
+
+@dataclasses.dataclass(slots=True)
+class _Container:
+    sandbox: _Sandbox
+    record: statuses.ContainerRecord
+    status: runtime.ContainerStatus
+    pidfd: int = -1
+    ended: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    is_starting: bool = False
+
+
+class OciRuntime:
+    """`root_dir` is kept over reboots, `run_dir` is not; both may be shared with nobody. `cgroup_root` is relative, as in
+    `steersman/node-1`. `shared_dirs`: further folders (of volumes) below which mounts must reach the containers."""
+
+    def __init__(
+        self,
+        root_dir: str | os.PathLike[str],
+        run_dir: str | os.PathLike[str],
+        network: runtime.SandboxNetwork,
+        clock: Clock,
+        cgroup_root: str,
+        *,
+        runtime_path: str = "",
+        shared_dirs: Sequence[str | os.PathLike[str]] = (),
+        insecure_registries: Sequence[str] = (),
+        shim_idle_seconds: float = 60.0,
+    ) -> None:
+        self._root_dir = os.path.abspath(root_dir)
+        self._run_dir = os.path.abspath(run_dir)
+        self._network = network
+        self._clock = clock
+        self._cgroup_root = cgroup_root.strip("/")
+        self._runtime_path = runtime_path
+        self._shared_dirs = [os.path.abspath(folder) for folder in shared_dirs]
+        self._shim_idle_seconds = shim_idle_seconds
+        self._images = ImageStore(
+            os.path.join(self._root_dir, "images"), clock, insecure_registries=insecure_registries
+        )
+        self._sandboxes: dict[str, _Sandbox] = {}
+        self._containers: dict[str, _Container] = {}
+        self._execs: dict[str, asyncio.Future[int]] = {}
+        self._events: asyncio.Queue[runtime.ContainerEvent] = asyncio.Queue(EVENTS_WAITING_MAX)
+        self._watcher: asyncio.Task[None] | None = None
+        self._facts: host.Facts | None = None
+        self._client: shim_client.ShimClient | None = None
+
+    @property
+    def name(self) -> str:
+        return f"steersman-oci://{steersman.__version__}"
+
+    @property
+    def images(self) -> ImageStore:
+        return self._images
+
+    # Life
+
+    async def start(self) -> None:
+        """Raises host.NoRuntime, or OSError where mounts are not allowed."""
+        self._facts = await asyncio.to_thread(self._prepare)
+        self._client = shim_client.ShimClient(self._run_dir, self._shim_config(), self._clock, self._shim_event)
+        await self._client.connect()
+        await self._take_over()
+        await self._network.keep_only([s for s, one in self._sandboxes.items() if one.record.ready])
+        self._watcher = asyncio.create_task(self._watch_shim(), name="shim watcher")
+
+    async def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        if self._client is not None:
+            self._client.close()
+        for container in self._containers.values():
+            self._close_pidfd(container)
+        for future in self._execs.values():
+            future.cancel()
+        await self._images.close()
+
+    async def destroy(self) -> None:
+        """Remove every sandbox, end the shim and undo the host's mounts: nothing is left but images and folders."""
+        for sandbox_id in tuple(self._sandboxes):
+            await self.remove_sandbox(sandbox_id)
+        with contextlib.suppress(shim_client.ShimGone, shim_client.Refused):
+            await self._shim.ask("shutdown")
+        await self.close()
+        for folder in (self._run_dir, self._root_dir, *self._shared_dirs):
+            await asyncio.to_thread(host_mounts.unmount_below, folder)
+        cgroups.remove_empty_parents(self.facts.hierarchy, self._cgroup_root, self._cgroup_root)
+
+    @property
+    def facts(self) -> host.Facts:
+        assert self._facts is not None, "start() first"
+        return self._facts
+
+    @property
+    def _shim(self) -> shim_client.ShimClient:
+        assert self._client is not None, "start() first"
+        return self._client
+
+    def _prepare(self) -> host.Facts:
+        facts = host.observe(self._cgroup_root, self._runtime_path)
+        for folder in (self._run_dir, self._root_dir, *self._shared_dirs):
+            host_mounts.ensure_shared(folder)
+        for name in ("sandboxes", "containers", "crun", "execs", shim_mounts.ROOTS):
+            os.makedirs(os.path.join(self._run_dir, name), exist_ok=True)
+        host_mounts.ensure_mount_point(os.path.join(self._run_dir, shim_mounts.ROOTS))
+        os.makedirs(os.path.join(self._root_dir, "containers"), exist_ok=True)
+        self._images.open(facts.is_rootless)
+        return facts
+
+    def _shim_config(self) -> dict[str, Any]:
+        facts = self.facts
+        command = [facts.runtime, "--root", os.path.join(self._run_dir, "crun")]
+        if facts.is_rootless and facts.is_crun:
+            command += ["--cgroup-manager", "disabled"]
+        hierarchy = facts.hierarchy
+        groups: dict[str, Any] = {"version": hierarchy.version, "mounts": hierarchy.mounts}
+        if hierarchy.unified and facts.is_crun:
+            groups["hide"] = hierarchy.unified
+        return {
+            "run_dir": self._run_dir,
+            "runtime": command,
+            "cgroups": groups,
+            "is_rootless": facts.is_rootless,
+            "idle_seconds": self._shim_idle_seconds,
+        }
+
+    # Taking over what an earlier runtime left
+
+    async def _take_over(self) -> None:
+        for sandbox_id in sorted(os.listdir(os.path.join(self._run_dir, "sandboxes"))):
+            record = statuses.read_sandbox(self._sandbox_folder(sandbox_id))
+            if record is None:  # an earlier runtime was killed while it made this one
+                await self._undo_sandbox(sandbox_id)
+                continue
+            if record.ready and not sandbox.is_whole(self._sandbox_folder(sandbox_id)):
+                record = dataclasses.replace(record, ready=False)
+            self._sandboxes[sandbox_id] = _Sandbox(record)
+        for container_id in sorted(os.listdir(os.path.join(self._run_dir, "containers"))):
+            await self._take_over_container(container_id)
+        known = set(self._containers)
+        for name in os.listdir(os.path.join(self._root_dir, "containers")):
+            if name not in known:
+                await asyncio.to_thread(shutil.rmtree, os.path.join(self._root_dir, "containers", name))
+
+    async def _take_over_container(self, container_id: str) -> None:
+        folder = self._container_folder(container_id)
+        record = statuses.read_container(folder)
+        if record is None or record.sandbox_id not in self._sandboxes:
+            await self._undo_container(container_id, "")
+            return
+        owner = self._sandboxes[record.sandbox_id]
+        container = _Container(owner, record, statuses.container_status(folder, record))
+        self._containers[container_id] = owner.containers[container_id] = container
+        if container.status.state is State.EXITED:
+            container.ended.set()
+        elif container.status.state is State.RUNNING:
+            self._hold(container)
+
+    async def _watch_shim(self) -> None:
+        """When a shim was lost, have a new one at once: a container's output waits for it."""
+        while True:
+            await self._shim.lost.wait()
+            self._shim.lost.clear()
+            for future in self._execs.values():
+                if not future.done():
+                    future.set_result(LOST_EXIT_CODE)
+            try:
+                await self._shim.connect()
+            except shim_client.ShimGone:
+                await self._clock.sleep(1)  # a machine without memory or processes: try again, for ever
+                self._shim.lost.set()
+                continue
+            for container in tuple(self._containers.values()):
+                if container.status.state is State.RUNNING:
+                    self._look_again(container)
+
+    def _look_again(self, container: _Container) -> None:
+        ending = records.read(os.path.join(self._container_folder(container.record.id), records.EXIT))
+        if ending is not None:
+            self._ended(container, ending)
+
+    def _shim_event(self, message: dict[str, Any]) -> None:
+        if message["event"] == "exited":
+            container = self._containers.get(message["container"])
+            if container is not None:
+                self._ended(container, message)
+        elif message["event"] == "exec_exited":
+            future = self._execs.get(message["exec"])
+            if future is not None and not future.done():
+                future.set_result(message["code"])
+
+    def _ended(self, container: _Container, ending: dict[str, Any]) -> None:
+        if container.status.state is State.EXITED:
+            return
+        if ending["unknown"] and container.pidfd >= 0:
+            ending = statuses.with_known_status(ending, container.pidfd)
+            path = os.path.join(self._container_folder(container.record.id), records.EXIT)
+            records.write(path, {key: ending[key] for key in ("code", "signal", "at", "oom", "unknown")})
+        container.status = statuses.exited(container.status, ending)
+        self._close_pidfd(container)
+        container.ended.set()
+        self._tell(container.sandbox, container.record.id, "stopped")
+
+    # Sandboxes
+
+    async def run_sandbox(self, config: runtime.SandboxConfig) -> str:
+        sandbox_id = self._new_id()
+        folder = self._sandbox_folder(sandbox_id)
+        try:
+            await asyncio.to_thread(sandbox.make, folder, config)
+            if config.share_process_namespace and not config.host_pid:
+                pause = (await self._shim.ask("pause"))["pid"]
+                records.write(os.path.join(folder, "pause.json"), [pause, records.process_start_ticks(pause)])
+                sandbox.pin_process_namespace(folder, pause)
+            addresses: tuple[str, ...] = ()
+            if not config.host_network:
+                path = sandbox.namespace_path(folder, "net")
+                addresses = await self._network.attach(sandbox_id, path, config)
+            self._make_group(config)
+            record = statuses.SandboxRecord(sandbox_id, config, self._clock.now(), addresses)
+            statuses.write_sandbox(folder, record)
+        except BaseException as failed:
+            await self._undo_sandbox(sandbox_id)
+            if isinstance(failed, OSError | shim_client.Refused):
+                raise RuntimeFailure("CreatePodSandboxError", f"failed to create pod sandbox: {failed}") from failed
+            raise
+        owner = self._sandboxes[sandbox_id] = _Sandbox(record)
+        self._tell(owner, "", "started")
+        return sandbox_id
+
+    def _make_group(self, config: runtime.SandboxConfig) -> None:
+        if not config.cgroup_parent or not self.facts.hierarchy.version:
+            return
+        limits = cgroups.limit_files(
+            self.facts.hierarchy.version,
+            cpu_shares=config.cpu_shares,
+            cpu_quota_us=config.cpu_limit_millicores * 100,
+            memory_bytes=config.memory_limit_bytes,
+        )
+        if limits:
+            cgroups.create(self.facts.hierarchy, self._group(config), limits)
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        owner = self._sandboxes.get(sandbox_id)
+        if owner is None:
+            return
+        async with owner.busy:
+            if not owner.record.ready:
+                return
+            async with asyncio.TaskGroup() as group:
+                for container_id in owner.containers:
+                    group.create_task(self.stop_container(container_id, 0))
+            await self._end_pause(sandbox_id)
+            if not owner.record.config.host_network:
+                path = sandbox.namespace_path(self._sandbox_folder(sandbox_id), "net")
+                await self._network.detach(sandbox_id, path)
+            owner.record = dataclasses.replace(owner.record, ready=False)
+            statuses.write_sandbox(self._sandbox_folder(sandbox_id), owner.record)
+        self._tell(owner, "", "stopped")
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        owner = self._sandboxes.get(sandbox_id)
+        if owner is None:
+            return
+        await self.stop_sandbox(sandbox_id)
+        for container_id in tuple(owner.containers):
+            await self.remove_container(container_id)
+        await self._undo_sandbox(sandbox_id, owner.record.config)
+        self._sandboxes.pop(sandbox_id, None)
+        if not self._sandboxes and owner.record.config.cgroup_parent:
+            parent = os.path.dirname(self._group(owner.record.config))
+            cgroups.remove_empty_parents(self.facts.hierarchy, parent, self._cgroup_root)
+        self._tell(owner, "", "deleted")
+
+    async def list_sandboxes(self) -> Sequence[runtime.SandboxStatus]:
+        return tuple(statuses.sandbox_status(one.record) for one in self._sandboxes.values())
+
+    async def _undo_sandbox(self, sandbox_id: str, config: runtime.SandboxConfig | None = None) -> None:
+        folder = self._sandbox_folder(sandbox_id)
+        await self._end_pause(sandbox_id)
+        await self._network.detach(sandbox_id, sandbox.namespace_path(folder, "net"))
+        await asyncio.to_thread(sandbox.remove, folder)
+        if config is not None and config.cgroup_parent:
+            await self._remove_group(self._group(config))
+
+    async def _end_pause(self, sandbox_id: str) -> None:
+        pause = records.read(os.path.join(self._sandbox_folder(sandbox_id), "pause.json"))
+        if pause is not None and records.process_start_ticks(pause[0]) == pause[1]:
+            os.kill(pause[0], signal.SIGKILL)
+
+    # Containers
+
+    async def create_container(self, sandbox_id: str, config: runtime.ContainerConfig) -> str:
+        owner = self._sandboxes.get(sandbox_id)
+        if owner is None or not owner.record.ready:
+            raise RuntimeFailure("CreateContainerError", f'sandbox "{sandbox_id}" is not running')
+        image = self._images.find(config.image)
+        if image is None:
+            raise RuntimeFailure("CreateContainerError", f'image "{config.image}" is not present')
+        container_id = self._new_id()
+        try:
+            record = self._write_container(container_id, owner, config, image)
+        except (spec.InvalidContainer, users.UnknownUser, OSError) as failed:
+            await self._undo_container(container_id, "")
+            raise RuntimeFailure("CreateContainerError", str(failed)) from failed
+        status = statuses.container_status(self._container_folder(container_id), record)
+        container = _Container(owner, record, status)
+        self._containers[container_id] = owner.containers[container_id] = container
+        self._tell(owner, container_id, "created")
+        return container_id
+
+    def _write_container(
+        self, container_id: str, owner: _Sandbox, config: runtime.ContainerConfig, image: Any
+    ) -> statuses.ContainerRecord:
+        """Everything that starting needs, on disk."""
+        folder, data = self._container_folder(container_id), os.path.join(self._root_dir, "containers", container_id)
+        os.mkdir(folder)
+        upper, work = os.path.join(data, "upper"), os.path.join(data, "work")
+        os.mkdir(data)
+        os.mkdir(upper, 0o755)
+        os.mkdir(work)
+        group = os.path.join(self._group(owner.record.config), container_id)
+        place = self._place(container_id, owner, group, config)
+        image_config = spec.ImageConfig.from_json(image.config)
+        bundle = spec.container(config, image_config, self._images.accounts(image), place, self.facts)
+        launch = {
+            "lower": [*reversed(image.layers)],
+            "layers_dir": self._images.layers_dir,
+            "upper": upper,
+            "work": work,
+            "userxattr": self.facts.is_rootless,
+            "log_path": config.log_path,
+            "tty": config.tty,
+            "stdin": config.stdin,
+            "stdin_once": config.stdin_once,
+            "cgroup": group if self.facts.hierarchy.version else "",
+            "shares_processes": "pid" not in place.namespaces or bool(place.namespaces["pid"]),
+        }
+        record = statuses.ContainerRecord(
+            id=container_id,
+            sandbox_id=owner.record.id,
+            pod_uid=owner.record.config.pod_uid,
+            name=config.name,
+            attempt=config.attempt,
+            image=image.tags[0] if image.tags else config.image,
+            image_id=image.digests[0] if image.digests else image.id,
+            created_at=self._clock.now(),
+            log_path=config.log_path,
+            tty=config.tty,
+            stdin=config.stdin,
+            stdin_once=config.stdin_once,
+            stop_signal=image_config.stop_signal,
+            cgroup=group if self.facts.hierarchy.version else "",
+            labels=config.labels,
+            annotations=config.annotations,
+        )
+        records.write(os.path.join(folder, records.CONFIG), bundle)
+        records.write(os.path.join(folder, records.LAUNCH), launch)
+        statuses.write_container(folder, record)
+        return record
+
+    def _place(self, container_id: str, owner: _Sandbox, group: str, config: runtime.ContainerConfig) -> spec.Place:
+        pod = owner.record.config
+        folder = self._sandbox_folder(owner.record.id)
+        namespaces = {"mount": ""}
+        for kind, name in (("network", "net"), ("uts", "uts"), ("ipc", "ipc")):
+            namespaces[kind] = sandbox.namespace_path(folder, name)
+        if not pod.host_pid:
+            namespaces["pid"] = sandbox.namespace_path(folder, "pid") if pod.share_process_namespace else ""
+        return spec.Place(
+            root=os.path.join(self._run_dir, shim_mounts.ROOTS, container_id),
+            namespaces=namespaces,
+            cgroup=group,
+            shm="/dev/shm" if pod.host_ipc else os.path.join(folder, "shm"),
+            hostname_file=os.path.join(folder, "hostname"),
+            resolv_conf_file=os.path.join(folder, "resolv.conf"),
+            hostname=pod.hostname,
+        )
+
+    async def start_container(self, container_id: str) -> None:
+        container = self._container(container_id)
+        if container.status.state is not State.CREATED or container.is_starting:
+            raise RuntimeFailure("RunContainerError", f"container {container_id} was started before", temporary=False)
+        container.is_starting = True
+        try:
+            answer = await self._shim.ask("start", container=container_id)
+        except shim_client.Refused as refused:
+            self._start_failed(container, str(refused))
+            raise RuntimeFailure("RunContainerError", str(refused)) from refused
+        except shim_client.ShimGone as gone:
+            raise RuntimeFailure("RunContainerError", str(gone)) from gone
+        finally:
+            container.is_starting = False
+        if container.status.state is State.CREATED:
+            container.status = statuses.started(container.status, answer)
+            self._hold(container)
+            self._tell(container.sandbox, container_id, "started")
+
+    def _start_failed(self, container: _Container, message: str) -> None:
+        now = self._clock.now().isoformat()
+        ending = {
+            "code": START_ERROR_EXIT_CODE,
+            "signal": 0,
+            "at": now,
+            "oom": False,
+            "unknown": False,
+            "message": message,
+        }
+        records.write(os.path.join(self._container_folder(container.record.id), records.EXIT), ending)
+        container.status = statuses.exited(container.status, ending)
+        container.ended.set()
+        self._tell(container.sandbox, container.record.id, "stopped")
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        container = self._containers.get(container_id)
+        if container is None or container.status.state is not State.RUNNING:
+            return
+        if grace_seconds > 0:
+            await self._signal(container, statuses.signal_number(container.record.stop_signal))
+            with contextlib.suppress(TimeoutError):
+                async with self._clock.timeout(grace_seconds):
+                    await container.ended.wait()
+        if not container.ended.is_set():
+            await self._signal(container, signal.SIGKILL)
+            try:
+                async with self._clock.timeout(KILL_SECONDS):
+                    await container.ended.wait()
+            except TimeoutError as late:
+                raise RuntimeFailure("KillContainerError", f"container {container_id} does not end") from late
+
+    async def _signal(self, container: _Container, number: int) -> None:
+        try:
+            await self._shim.ask("signal", container=container.record.id, signal=int(number))
+        except shim_client.Refused as refused:
+            raise RuntimeFailure("KillContainerError", str(refused)) from refused
+
+    async def remove_container(self, container_id: str) -> None:
+        container = self._containers.get(container_id)
+        if container is None:
+            return
+        await self.stop_container(container_id, 0)
+        await self._shim.ask("forget", container=container_id)
+        await self._undo_container(container_id, container.record.cgroup)
+        self._containers.pop(container_id, None)
+        container.sandbox.containers.pop(container_id, None)
+        self._close_pidfd(container)
+        self._tell(container.sandbox, container_id, "deleted")
+
+    async def _undo_container(self, container_id: str, group: str) -> None:
+        if group:
+            await self._remove_group(group)
+        await asyncio.to_thread(self._remove_files, container_id)
+
+    def _remove_files(self, container_id: str) -> None:
+        """The record goes last: with it a removal that was cut short is found again."""
+        for folder in (
+            os.path.join(self._root_dir, "containers", container_id),
+            os.path.join(self._run_dir, "crun", container_id),
+            self._container_folder(container_id),
+        ):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(folder)
+
+    async def _remove_group(self, group: str) -> None:
+        hierarchy = self.facts.hierarchy
+        for _ in range(GROUP_REMOVAL_TRIES_MAX):
+            if cgroups.remove(hierarchy, group):
+                return
+            await self._clock.sleep(GROUP_REMOVAL_PAUSE_SECONDS)
+        raise RuntimeFailure("RemoveContainerError", f"the control group {group} stays busy")
+
+    async def list_containers(self) -> Sequence[runtime.ContainerStatus]:
+        return tuple(container.status for container in self._containers.values())
+
+    async def container_status(self, container_id: str) -> runtime.ContainerStatus | None:
+        container = self._containers.get(container_id)
+        return container.status if container else None
+
+    async def update_resources(self, container_id: str, resources: runtime.Resources) -> None:
+        container = self._running(container_id)
+        limits = cgroups.limit_files(
+            self.facts.hierarchy.version,
+            cpu_shares=resources.cpu_shares,
+            cpu_quota_us=resources.cpu_quota_us,
+            cpu_period_us=resources.cpu_period_us,
+            memory_bytes=resources.memory_limit_bytes,
+            pids=resources.pids_limit,
+        )
+        try:
+            cgroups.update(self.facts.hierarchy, container.record.cgroup, limits)
+        except OSError as refused:
+            raise RuntimeFailure("UpdateContainerError", str(refused)) from refused
+
+    # Streams
+
+    async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> runtime.ExecResult:
+        session = await self.exec(container_id, command, stdin=False, tty=False)
+        outputs = {sessions.STDOUT: bytearray(), sessions.STDERR: bytearray()}
+
+        async def collect() -> None:
+            while True:
+                stream, data = await session.read()
+                if stream == sessions.END:
+                    return
+                room = EXEC_OUTPUT_BYTES_MAX - len(outputs[stream])
+                outputs[stream] += data[: max(0, room)]
+
+        try:
+            async with self._clock.timeout(timeout_seconds) if timeout_seconds > 0 else contextlib.nullcontext():
+                reader = asyncio.create_task(collect(), name="exec output")
+                try:
+                    code = await session.wait()
+                    await asyncio.wait((reader,), timeout=DRAIN_SECONDS)
+                finally:
+                    reader.cancel()
+        finally:
+            await session.close()
+        return runtime.ExecResult(code, bytes(outputs[sessions.STDOUT]), bytes(outputs[sessions.STDERR]))
+
+    async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> sessions.Session:
+        self._running(container_id)
+        exec_id = self._new_id()
+        folder = os.path.join(self._run_dir, "execs", exec_id)
+        bundle = records.read(os.path.join(self._container_folder(container_id), records.CONFIG))
+        os.mkdir(folder)
+        records.write(os.path.join(folder, "process.json"), spec.exec_process(bundle["process"], command, tty=tty))
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._execs[exec_id] = done
+
+        async def release() -> None:
+            self._execs.pop(exec_id, None)
+            if not done.done():
+                done.cancel()
+                with contextlib.suppress(shim_client.ShimGone, shim_client.Refused):
+                    await self._shim.ask("exec_kill", exec=exec_id)
+
+        try:
+            if tty:
+                return await self._exec_terminal(container_id, exec_id, folder, done, release)
+            return await self._exec_pipes(container_id, exec_id, folder, done, release, stdin=stdin)
+        except BaseException as failed:
+            await release()
+            if isinstance(failed, shim_client.Refused | shim_client.ShimGone):
+                raise RuntimeFailure("ExecError", str(failed), temporary=False) from failed
+            raise
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder)
+
+    async def _exec_pipes(
+        self,
+        container_id: str,
+        exec_id: str,
+        folder: str,
+        done: "asyncio.Future[int]",
+        release: Any,
+        *,
+        stdin: bool,
+    ) -> sessions.Session:
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
+        (in_r, in_w), (out_r, out_w), (err_r, err_w) = pipes
+        try:
+            await self._shim.ask("exec", (in_r, out_w, err_w), container=container_id, exec=exec_id, folder=folder)
+        except BaseException:
+            for fd in (in_w, out_r, err_r):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (in_r, out_w, err_w):
+                os.close(fd)
+        if not stdin:
+            os.close(in_w)
+            in_w = -1
+        outputs = {sessions.STDOUT: out_r, sessions.STDERR: err_r}
+        return sessions.Session(outputs, in_w, wait_exit=lambda: _result(done), release=release)
+
+    async def _exec_terminal(
+        self, container_id: str, exec_id: str, folder: str, done: "asyncio.Future[int]", release: Any
+    ) -> sessions.Session:
+        receiver = sessions.ConsoleReceiver(folder)
+        receiving = asyncio.create_task(receiver.receive(), name="exec terminal")
+        try:
+            await self._shim.ask("exec", container=container_id, exec=exec_id, folder=folder, console=receiver.path)
+            terminal = await receiving
+        finally:
+            receiving.cancel()
+            receiver.close()
+        return sessions.Session(
+            {sessions.STDOUT: terminal},
+            terminal,
+            terminal=terminal,
+            wait_exit=lambda: _result(done),
+            release=release,
+        )
+
+    async def attach(self, container_id: str, *, stdin: bool) -> sessions.Session:
+        container = self._running(container_id)
+        record = container.record
+        (out_r, out_w), (err_r, err_w) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        try:
+            _, passed = await self._shim.ask_for_descriptors("attach", (out_w, err_w), container=container_id)
+        except BaseException:
+            os.close(out_r)
+            os.close(err_r)
+            raise
+        finally:
+            os.close(out_w)
+            os.close(err_w)
+        terminal = passed[0] if passed else -1
+
+        async def wait_exit() -> int:
+            await container.ended.wait()
+            return container.status.exit_code
+
+        async def release() -> None:
+            pass
+
+        async def end_stdin() -> None:
+            if record.stdin_once:
+                await self._shim.ask("close_stdin", container=container_id)
+
+        input_fd = -1
+        if stdin and record.stdin:
+            input_fd = terminal
+            if not record.tty:
+                path = os.path.join(self._container_folder(container_id), "stdin")
+                input_fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        return sessions.Session(
+            {sessions.STDOUT: out_r, sessions.STDERR: err_r},
+            input_fd,
+            terminal=terminal,
+            wait_exit=wait_exit,
+            release=release,
+            end_stdin=end_stdin,
+        )
+
+    async def port_forward(self, sandbox_id: str, port: int) -> Duplex:
+        owner = self._sandboxes.get(sandbox_id)
+        if owner is None or not owner.record.ready:
+            raise RuntimeFailure("PortForwardError", f'sandbox "{sandbox_id}" is not running', temporary=False)
+        return await pod_network.connect(sandbox.namespace_path(self._sandbox_folder(sandbox_id), "net"), port)
+
+    async def reopen_log(self, container_id: str) -> None:
+        self._running(container_id)
+        await self._shim.ask("reopen", container=container_id)
+
+    async def usage(self) -> Sequence[runtime.Usage]:
+        now = self._clock.now()
+        running = [c for c in self._containers.values() if c.status.state is State.RUNNING]
+        return tuple(self._usage(container, now) for container in running)
+
+    def _usage(self, container: _Container, now: datetime.datetime) -> runtime.Usage:
+        record = container.record
+        cpu_ns, memory, working_set = cgroups.usage(self.facts.hierarchy, record.cgroup)
+        return runtime.Usage(record.id, record.pod_uid, record.name, cpu_ns, memory, working_set, now)
+
+    async def events(self) -> AsyncIterator[runtime.ContainerEvent]:
+        while True:
+            yield await self._events.get()
+
+    # Small things
+
+    def _tell(self, owner: _Sandbox, container_id: str, kind: str) -> None:
+        event = runtime.ContainerEvent(owner.record.config.pod_uid, owner.record.id, container_id, kind)
+        with contextlib.suppress(asyncio.QueueFull):
+            self._events.put_nowait(event)
+
+    def _hold(self, container: _Container) -> None:
+        """Keep a descriptor of its process: should the shim be killed, the kernel still tells how it ended."""
+        with contextlib.suppress(ProcessLookupError):
+            container.pidfd = os.pidfd_open(container.status.pid)
+
+    def _close_pidfd(self, container: _Container) -> None:
+        if container.pidfd >= 0:
+            os.close(container.pidfd)
+            container.pidfd = -1
+
+    def _container(self, container_id: str) -> _Container:
+        container = self._containers.get(container_id)
+        if container is None:
+            raise RuntimeFailure("NotFound", f'container "{container_id}" not found', temporary=False)
+        return container
+
+    def _running(self, container_id: str) -> _Container:
+        container = self._container(container_id)
+        if container.status.state is not State.RUNNING:
+            raise RuntimeFailure("NotRunning", f'container "{container_id}" is not running', temporary=False)
+        return container
+
+    def _group(self, config: runtime.SandboxConfig) -> str:
+        return os.path.join(self._cgroup_root, config.cgroup_parent.strip("/") or f"pod{config.pod_uid}")
+
+    def _new_id(self) -> str:
+        return self._clock.uid().replace("-", "")
+
+    def _sandbox_folder(self, sandbox_id: str) -> str:
+        return os.path.join(self._run_dir, "sandboxes", sandbox_id)
+
+    def _container_folder(self, container_id: str) -> str:
+        return os.path.join(self._run_dir, "containers", container_id)
+
+
+async def _result(done: "asyncio.Future[int]") -> int:
+    return await asyncio.shield(done)

@@ -1,0 +1,58 @@
+"""Mounts in the host's namespace: folders through which mounts flow between the kubelet, the shim and the containers."""
+
+import contextlib
+import os
+
+from steersman.containers import syscalls
+
+
+def ensure_shared(folder: str) -> None:
+    """Make mounts below `folder` visible in namespaces that were copied from this one. Idempotent."""
+    os.makedirs(folder, exist_ok=True)
+    if not is_shared(_mountinfo(), os.path.realpath(folder)):
+        ensure_mount_point(folder)
+        syscalls.mount("none", folder, None, syscalls.MS_SHARED)
+
+
+def ensure_mount_point(folder: str) -> None:
+    os.makedirs(folder, exist_ok=True)
+    if not is_mount_point(_mountinfo(), os.path.realpath(folder)):
+        syscalls.mount(folder, folder, None, syscalls.MS_BIND)
+
+
+def is_shared(mountinfo: str, path: str) -> bool:
+    """Whether the mount that holds `path` shares its mounts with copies of this namespace."""
+    shared, longest = False, -1
+    for point, fields in _points(mountinfo):
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= longest:
+            shared, longest = any(field.startswith("shared:") for field in fields), len(point)
+    return shared
+
+
+def is_mount_point(mountinfo: str, path: str) -> bool:
+    return any(point == path for point, _ in _points(mountinfo))
+
+
+def unmount_below(folder: str) -> None:
+    """Unmount everything at and below `folder`, innermost first."""
+    real = os.path.realpath(folder)
+    found = [p for p, _ in _points(_mountinfo()) if p == real or p.startswith(real + "/")]
+    for point in reversed(found):
+        with contextlib.suppress(FileNotFoundError):
+            syscalls.unmount(point)
+
+
+def _points(mountinfo: str) -> list[tuple[str, list[str]]]:
+    """(mount point, optional fields), in order of mounting."""
+    found = []
+    for line in mountinfo.splitlines():
+        fields = line.split(" ")
+        point = fields[4].encode().decode("unicode_escape") if "\\" in fields[4] else fields[4]
+        found.append((point, fields[6 : fields.index("-")]))
+    return found
+
+
+def _mountinfo() -> str:
+    with open("/proc/self/mountinfo") as file:
+        return file.read()

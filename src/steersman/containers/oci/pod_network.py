@@ -1,0 +1,80 @@
+"""Connections into a pod's network namespace, for port-forward."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+
+from steersman.containers import syscalls
+from steersman.containers.runtime import RuntimeFailure
+
+CHUNK_BYTES = 65536
+CONNECT_SECONDS = 10.0
+
+
+class Connection:
+    """A Duplex over a socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def receive(self) -> bytes:
+        try:
+            return await self._reader.read(CHUNK_BYTES)
+        except ConnectionError:
+            return b""
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):  # the peer was faster
+            await self._writer.wait_closed()
+
+
+async def connect(namespace_path: str, port: int) -> Connection:
+    """IPv4 loopback of the pod first, then IPv6. Raises RuntimeFailure (PortForwardError)."""
+    failures = []
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            sock = await asyncio.to_thread(_connected, namespace_path, family, address, port)
+        except OSError as refused:
+            failures.append(f"dial {address}:{port}: {refused.strerror or refused}")
+            continue
+        return Connection(*await asyncio.open_connection(sock=sock))
+    raise RuntimeFailure("PortForwardError", f"failed to connect to port {port} inside the pod: {'; '.join(failures)}")
+
+
+def _connected(namespace_path: str, family: int, address: str, port: int) -> socket.socket:
+    """A socket belongs to the namespace it was made in, whoever uses it: make it in a thread that goes there and ends."""
+    made: list[socket.socket] = []
+    failure: list[OSError] = []
+
+    def work() -> None:
+        namespace = os.open(namespace_path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            syscalls.setns(namespace, syscalls.CLONE_NEWNET)
+            made.append(socket.socket(family, socket.SOCK_STREAM))
+        except OSError as failed:
+            failure.append(failed)
+        finally:
+            os.close(namespace)
+
+    thread = threading.Thread(target=work, name="pod socket")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    sock = made[0]
+    try:
+        sock.settimeout(CONNECT_SECONDS)
+        sock.connect((address, port))
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

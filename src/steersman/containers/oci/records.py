@@ -1,0 +1,44 @@
+"""Small files that outlive every process: written whole or not at all. Small imports only: the shim uses this.
+
+A container's folder holds `record.json` (what it is; by the runtime), `launch.json` (how to start it; by the runtime),
+`config.json` (OCI; by the runtime), `started.json` (pid, by the shim) and `exit.json` (how it ended; by the shim).
+"""
+
+import json
+import os
+from typing import Any
+
+RECORD, LAUNCH, CONFIG, STARTED, EXIT, PID = (
+    "record.json",
+    "launch.json",
+    "config.json",
+    "started.json",
+    "exit.json",
+    "pid",
+)
+
+
+def write(path: str, value: Any) -> None:
+    temporary = path + ".new"
+    with open(temporary, "w") as file:
+        json.dump(value, file, separators=(",", ":"))
+    os.rename(temporary, path)
+
+
+def read(path: str) -> Any:
+    """None when there is no such file."""
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def process_start_ticks(pid: int) -> int:
+    """When a process started, in ticks since boot: with it a pid names one process for ever. 0: no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return 0 if fields[0] in (b"Z", b"X") else int(fields[19])

@@ -1,0 +1,140 @@
+"""A pod's namespaces, pinned by bind mounts: no process holds them, so nothing of a pod runs but its containers.
+
+A thread that is thrown away afterwards moves into new namespaces and pins them as files. Small files that containers get
+mounted (hostname, resolv.conf, hosts) and the pod's /dev/shm stand beside them.
+"""
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+
+from steersman.containers import runtime, syscalls
+
+SHM_SIZE = "64m"  # what Docker and containerd give a pod
+HOSTNAME_MAX = 64  # the kernel's limit
+DEFAULT_SYSCTLS = {
+    # As containerd: in its own network a pod may use any port and ping without a capability.
+    "net.ipv4.ip_unprivileged_port_start": "0",
+    "net.ipv4.ping_group_range": "0 2147483647",
+}
+NAMESPACED_SYSCTLS = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
+
+
+def make(folder: str, config: runtime.SandboxConfig) -> None:
+    """Pins `ns/{net,uts,ipc}`, mounts `shm` and writes the files. Raises OSError; the caller then calls `remove`."""
+    os.makedirs(os.path.join(folder, "ns"))
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _pin(os.path.join(folder, "ns"), config)
+        except BaseException as failed:
+            failure.append(failed)
+
+    thread = threading.Thread(target=work, name="sandbox namespaces")
+    thread.start()
+    _write_files(folder, config)
+    thread.join()
+    if failure:
+        raise failure[0]
+    shm = os.path.join(folder, "shm")
+    os.mkdir(shm)
+    if not config.host_ipc:
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("shm", shm, "tmpfs", flags, f"mode=1777,size={SHM_SIZE}")
+
+
+def remove(folder: str) -> None:
+    """Succeeds also for what was made in part, and when it is gone."""
+    for name in ("ns/net", "ns/uts", "ns/ipc", "ns/pid", "shm"):
+        with contextlib.suppress(FileNotFoundError, OSError):  # EINVAL: not mounted
+            syscalls.unmount(os.path.join(folder, name))
+    shutil.rmtree(folder, ignore_errors=False) if os.path.exists(folder) else None
+
+
+def namespace_path(folder: str, kind: str) -> str:
+    return os.path.join(folder, "ns", kind)
+
+
+def is_whole(folder: str) -> bool:
+    """Whether the pins are still there (they are gone after a reboot)."""
+    net = namespace_path(folder, "net")
+    try:
+        return os.stat(net).st_dev != os.stat(folder).st_dev
+    except FileNotFoundError:
+        return False
+
+
+def pin_process_namespace(folder: str, pid: int) -> None:
+    _pin_one(f"/proc/{pid}/ns/pid", namespace_path(folder, "pid"))
+
+
+def _pin(folder: str, config: runtime.SandboxConfig) -> None:
+    flags = syscalls.CLONE_NEWUTS
+    if not config.host_network:
+        flags |= syscalls.CLONE_NEWNET
+    if not config.host_ipc:
+        flags |= syscalls.CLONE_NEWIPC
+    syscalls.unshare(flags)
+    if config.hostname:
+        syscalls.set_hostname(config.hostname[:HOSTNAME_MAX])
+    own = f"/proc/self/task/{threading.get_native_id()}/ns"
+    for kind in ("net", "uts", "ipc"):
+        _pin_one(f"{own}/{kind}", os.path.join(folder, kind))
+    _set_sysctls(config)
+
+
+def _pin_one(source: str, target: str) -> None:
+    os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
+    syscalls.mount(source, target, None, syscalls.MS_BIND)
+
+
+def _set_sysctls(config: runtime.SandboxConfig) -> None:
+    """The thread's own namespaces are the pod's: /proc/sys shows them."""
+    if not config.host_network:
+        for name, value in DEFAULT_SYSCTLS.items():
+            if name not in config.sysctls:
+                with contextlib.suppress(OSError):  # not in this kernel, or (rootless) a group that is not mapped
+                    _set_sysctl(name, value)
+    for name, value in config.sysctls.items():
+        if not name.replace("/", ".").startswith(NAMESPACED_SYSCTLS):
+            raise PermissionError(f'sysctl "{name}" is not in a separate kernel namespace')
+        _set_sysctl(name, value)
+
+
+def _set_sysctl(name: str, value: str) -> None:
+    """`a.b.c` or, as Kubernetes also allows, `a/b/c` (for interface names with dots)."""
+    path = name if "/" in name else name.replace(".", "/")
+    with open(os.path.join("/proc/sys", path), "w") as file:
+        file.write(value)
+
+
+def _write_files(folder: str, config: runtime.SandboxConfig) -> None:
+    files: Mapping[str, str] = {
+        "hostname": config.hostname + "\n" if config.hostname else _host_text("/etc/hostname"),
+        "resolv.conf": resolv_conf(config.dns) or _host_text("/etc/resolv.conf"),
+    }
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w") as file:
+            file.write(text)
+
+
+def resolv_conf(dns: runtime.Dns) -> str:
+    """Empty when nothing is asked for: then the node's own file is used."""
+    lines = []
+    if dns.searches:
+        lines.append("search " + " ".join(dns.searches))
+    lines += [f"nameserver {server}" for server in dns.servers]
+    if dns.options:
+        lines.append("options " + " ".join(dns.options))
+    return "".join(line + "\n" for line in lines)
+
+
+def _host_text(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,86 @@
+"""The shim's own mount namespace, containers' root filesystems in it, and the pause process of shared process namespaces."""
+
+import contextlib
+import os
+import signal
+from typing import Any
+
+from steersman.containers import syscalls
+
+ROOTS = "roots"  # below the run directory: private to the shim, so that overlays do not show on the host
+
+
+def enter_own_namespace(config: Any) -> None:
+    """Mounts from outside keep flowing in (and, for Bidirectional volumes, out), except below `roots` and for cgroups."""
+    roots = os.path.join(config.run_dir, ROOTS)
+    os.makedirs(roots, exist_ok=True)
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    # A copy of a shared mount stays its peer. So the folder for roots becomes, here only, a mount that shares with nobody:
+    # first its parent's events are cut (slave), then it is made a private mount, then sharing of the rest is as it was.
+    _private_mount(roots)
+    if os.path.ismount("/sys/fs/cgroup"):
+        syscalls.mount("none", "/sys/fs/cgroup", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    if config.is_rootless:
+        syscalls.mount("none", "/sys/fs/cgroup", "tmpfs", syscalls.MS_RDONLY)
+    elif config.cgroups.get("hide"):
+        syscalls.unmount(config.cgroups["hide"])
+
+
+def _private_mount(folder: str) -> None:
+    """The host has made `folder` a mount point of its own (see `host_mounts`); only its sharing is changed here."""
+    syscalls.mount("none", folder, None, syscalls.MS_PRIVATE)
+
+
+def mount_root(launch: dict[str, Any], target: str) -> None:
+    """The overlay of an image's layers and the container's own changes. Layers are named relative to their folder: mount
+    options must fit into one page."""
+    os.makedirs(target, exist_ok=True)
+    options = f"lowerdir={':'.join(launch['lower'])},upperdir={launch['upper']},workdir={launch['work']}"
+    extra = ",userxattr" if launch["userxattr"] else ""
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    os.chdir(launch["layers_dir"])
+    try:
+        # nodev: device nodes in images are not to be used; /dev is the runtime's.
+        syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, f"{options}{extra},volatile")
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+def unmount_root(target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # EINVAL: not mounted here, an earlier shim did it in its own namespace
+            syscalls.unmount(target)
+        os.rmdir(target)
+
+
+def start_pause_process() -> int:
+    """Fork a process that is PID 1 of a new process namespace and sleeps; ignoring SIGCHLD makes the kernel reap for it."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    middle = os.fork()
+    if middle == 0:
+        _become_pause(writing)
+    os.close(writing)
+    with open(reading, "rb") as answer:
+        pid = int(answer.read() or b"0")
+    os.waitpid(middle, 0)
+    if pid == 0:
+        raise OSError("cannot make a process namespace")
+    return pid
+
+
+def _become_pause(writing: int) -> None:
+    try:
+        os.setsid()
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        pid = os.fork()
+        if pid:
+            os.write(writing, str(pid).encode())
+            os._exit(0)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        null = os.open("/dev/null", os.O_RDWR)
+        for number in range(3):
+            os.dup2(null, number)
+        os.execv("/bin/sleep", ["/pause", "infinity"])
+    finally:
+        os._exit(1)

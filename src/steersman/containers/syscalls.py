@@ -1,0 +1,105 @@
+"""The system calls that Python's `os` lacks, with errors as OSError.
+
+Imports nothing but ctypes and os: the shim, which must stay small, uses it too.
+"""
+
+import ctypes
+import fcntl
+import os
+import struct
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
+MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 14, 1 << 18, 1 << 19, 1 << 20
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+
+RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
+
+_PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
+_SPLICE_F_NONBLOCK = 2
+_SYS_OPENAT2, _SYS_PIDFD_GETFD = 437, 438  # the same number on every architecture
+# struct pidfd_info has grown; 64 bytes is its first published size, which every kernel with the ioctl takes.
+_PIDFD_INFO_SIZE = 64
+_PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO_SIZE << 16) | (0xFF << 8) | 11
+_PIDFD_INFO_EXIT = 1 << 3
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.tee.restype = ctypes.c_ssize_t
+_libc.tee.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_size_t, ctypes.c_uint)
+_libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+_libc.syscall.restype = ctypes.c_long
+
+
+def _check(result: int, *about: str) -> int:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), *about[:1])
+    return result
+
+
+def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
+    data = options.encode() if options else None
+    fstype = kind.encode() if kind else None
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), fstype, flags, data), target)
+
+
+def unmount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
+    _check(_libc.umount2(os.fsencode(target), flags), target)
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(flags))
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    _check(_libc.setns(fd, kind))
+
+
+def set_hostname(name: str) -> None:
+    raw = name.encode()
+    _check(_libc.sethostname(raw, len(raw)))
+
+
+def set_process_name(name: str) -> None:
+    _check(_libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0))
+
+
+def become_subreaper() -> None:
+    """From now on orphaned descendants become this process's children."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+
+
+def tee(source: int, target: int, size: int) -> int:
+    """Copy what waits in one pipe to another without taking it; BlockingIOError when nothing waits."""
+    return _check(int(_libc.tee(source, target, size, _SPLICE_F_NONBLOCK)))
+
+
+def open_in_root(root: int, path: str, flags: int) -> int:
+    """Open `path` as if the folder `root` were `/`: neither `..` nor links lead out of it (openat2)."""
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    raw = ctypes.c_char_p(os.fsencode(path) or b".")
+    return int(_check(_libc.syscall(ctypes.c_long(_SYS_OPENAT2), root, raw, how, len(how)), path))
+
+
+def take_descriptor(pidfd: int, descriptor: int) -> int:
+    """A copy of another process's file descriptor (pidfd_getfd)."""
+    return int(_check(_libc.syscall(ctypes.c_long(_SYS_PIDFD_GETFD), pidfd, descriptor, 0)))
+
+
+def exit_status_of(pidfd: int) -> int | None:
+    """The wait status of a process that has ended and been reaped by whoever was its parent, as `os.waitpid` gives it.
+
+    None where the kernel (before 6.15) does not tell, or has not been told yet.
+    """
+    request = bytearray(struct.pack("=Q", _PIDFD_INFO_EXIT).ljust(_PIDFD_INFO_SIZE, b"\0"))
+    try:
+        fcntl.ioctl(pidfd, _PIDFD_GET_INFO, request)
+    except OSError:
+        return None
+    (mask,) = struct.unpack_from("=Q", request)
+    # mask u64, cgroupid u64, pid tgid ppid ruid rgid euid egid suid sgid fsuid fsgid (11 × u32), exit_code i32
+    (status,) = struct.unpack_from("=i", request, 16 + 11 * 4)
+    return status if mask & _PIDFD_INFO_EXIT else None
