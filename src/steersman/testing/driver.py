@@ -6,6 +6,7 @@ while a call runs, in virtual time: a minute passes in the microseconds that its
 
 import asyncio
 import concurrent.futures
+import datetime
 import threading
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
@@ -55,9 +56,9 @@ class ThreadDriver:
 class VirtualDriver:
     """Virtual time from a seed, in the caller's thread."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, start: datetime.datetime = VirtualClock.START) -> None:
         self._loop = VirtualLoop()
-        self.clock: Clock = VirtualClock(self._loop, seed)
+        self.clock: Clock = VirtualClock(self._loop, seed, start)
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self._loop.run_until_complete(work)

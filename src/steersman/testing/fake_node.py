@@ -1,0 +1,56 @@
+"""One node on paper: a kubelet with the fake runtime."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+from steersman.aio import tasks
+from steersman.aio.clock import Clock
+from steersman.client.client import Client
+from steersman.client.events import Recorder
+from steersman.containers import fake_behaviour
+from steersman.containers.fake import FakeRuntime
+from steersman.kubelet import node_object, options
+from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.pods_by_node import PodsByNode
+
+# The same on every machine, so that a test does not depend on where it runs.
+CAPACITY: Mapping[str, str] = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FakeNode:
+    """What a fake node is like; `script` says what its containers do (default: what pods' annotations say)."""
+
+    name: str
+    capacity: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(CAPACITY))
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    script: fake_behaviour.Script = fake_behaviour.from_annotations
+
+
+async def run(
+    node: FakeNode, number: int, client: Client, pods: PodsByNode, clock: Clock, folder: pathlib.Path
+) -> None:
+    """Be this node until cancelled. Its pods get addresses out of 10.244.NUMBER.0/24."""
+    cidr = f"10.244.{number}.0/24"
+    runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr)
+    await runtime.start()
+    recorder = Recorder(client, clock, "kubelet", node.name)
+    known = options.Options(
+        data_dir=folder / node.name,
+        address=f"172.30.0.{number + 2}",
+        hostname=node.name,
+        labels=node.labels,
+        capacity=node.capacity,
+        pods_max=int(node.capacity["pods"]),
+        pod_cidr=cidr,
+        on_paper=True,
+    )
+    kubelet = Kubelet(node.name, client, pods, runtime, clock, recorder, known, machine=node_object.Machine())
+    try:
+        async with tasks.Tasks(f"fake node {node.name}") as running:
+            running.start("events", recorder.run())
+            running.start("kubelet", kubelet.run())
+            await running.wait()
+    finally:
+        await runtime.close()
