@@ -140,7 +140,8 @@ class SqliteStore(memory.MemoryStore):
             return
         for events, _ in batch.transactions:
             for event in events:
-                if self._pending[event.key].batch is batch:
+                pending = self._pending.get(event.key)
+                if pending is not None and pending.batch is batch:
                     del self._pending[event.key]
         self._make_visible([event for events, _ in batch.transactions for event in events])
         batch.durable.set_result(None)

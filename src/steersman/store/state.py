@@ -7,6 +7,7 @@ Leaves to others: durability, watchers, who may write.
 """
 
 import bisect
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
@@ -171,8 +172,10 @@ class State:
         if revision < self.compacted:
             raise contract.Compacted(f"revision {revision} is gone, history starts after {self.compacted}")
         resources = self._under(prefix)
-        found = [event for each in resources for event in each.later_than(revision) if event.key.startswith(prefix)]
-        return found if len(resources) < 2 else sorted(found, key=_by_revision)
+        if len(resources) == 1:
+            return [event for event in resources[0].later_than(revision) if event.key.startswith(prefix)]
+        later = itertools.takewhile(lambda event: event.revision > revision, reversed(self.history))
+        return [event for event in later if event.key.startswith(prefix)][::-1]
 
     def check_kept(self, revision: int) -> None:
         """Raises Compacted, Future."""
