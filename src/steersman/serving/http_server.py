@@ -87,9 +87,7 @@ class Server:
     async def start(self, sockets: list[socket.socket], ssl_context: ssl.SSLContext | None) -> None:
         for listener in sockets:
             secure = None if listener.family == socket.AF_UNIX else ssl_context
-            self._listeners.append(
-                await self._loop.create_server(lambda: Connection(self), sock=listener, ssl=secure)
-            )
+            self._listeners.append(await self._loop.create_server(lambda: Connection(self), sock=listener, ssl=secure))
 
     async def close(self, grace_seconds: float = 2.0) -> None:
         """Stop accepting, end streams, let running requests finish for `grace_seconds`, then cancel them."""

@@ -1,0 +1,66 @@
+"""Priority and DefaultTolerationSeconds: what every new pod gets."""
+
+from steersman.api import kinds
+from steersman.apiserver import decoded
+from steersman.apiserver.call import Call
+from steersman.meta import errors
+from steersman.meta.objects import Object
+
+_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+class Priorities:
+    """Reads: PriorityClasses."""
+
+    def __init__(self, objects: decoded.DecodedObjects) -> None:
+        self._objects = objects
+
+    async def admit(self, call: Call, pod: Object) -> None:
+        """`spec.priority` of the named class, of the cluster's default class, or 0. Raises StatusError 403."""
+        spec = pod.setdefault("spec", {})
+        name = spec.get("priorityClassName", "")
+        chosen = await self._named(pod, name) if name else await self._default()
+        if chosen is None:
+            value, policy = 0, "PreemptLowerPriority"
+        else:
+            value, policy = chosen.get("value", 0), chosen.get("preemptionPolicy") or "PreemptLowerPriority"
+            spec["priorityClassName"] = chosen["metadata"]["name"]
+        given = spec.get("priority")
+        if given is not None and given != value:
+            why = (
+                f"the integer value of priority ({given}) must not be provided in pod spec; "
+                f"priority admission controller computed {value} from the given PriorityClass name"
+            )
+            raise errors.forbidden("pods", pod["metadata"].get("name", ""), why)
+        spec["priority"] = value
+        spec.setdefault("preemptionPolicy", policy)
+
+    async def _named(self, pod: Object, name: str) -> Object:
+        found = await self._objects.get(kinds.PRIORITY_CLASS, "", name)
+        if found is None:
+            raise errors.forbidden(
+                "pods", pod["metadata"].get("name", ""), f"no PriorityClass with name {name} was found"
+            )
+        return found
+
+    async def _default(self) -> Object | None:
+        """Of several classes that call themselves the default, the one of the lowest value."""
+        found = [one for one in await self._objects.list(kinds.PRIORITY_CLASS) if one.get("globalDefault")]
+        return min(found, key=lambda one: int(one.get("value", 0)), default=None)
+
+
+def add_default_tolerations(pod: Object, seconds: int) -> None:
+    """A pod stays on a node that is lost for `seconds`, unless it says otherwise itself."""
+    spec = pod.setdefault("spec", {})
+    present = spec.get("tolerations") or []
+    missing = [
+        {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
+        for taint in _TAINTS
+        if not any(_covers(toleration, taint) for toleration in present)
+    ]
+    if missing:
+        spec["tolerations"] = [*present, *missing]
+
+
+def _covers(toleration: Object, taint: str) -> bool:
+    return toleration.get("key", "") in (taint, "") and toleration.get("effect", "") in ("NoExecute", "")

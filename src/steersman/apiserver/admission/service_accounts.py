@@ -1,0 +1,83 @@
+"""ServiceAccount: every pod runs as an account and finds that account's token, the CA and its namespace mounted.
+
+Reads: ServiceAccounts. Source: "Managing Service Accounts", bound token volumes.
+"""
+
+from steersman.aio import clock as clocks
+from steersman.api import kinds
+from steersman.apiserver import decoded
+from steersman.apiserver.call import Call
+from steersman.meta import errors
+from steersman.meta.objects import Object
+
+MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+VOLUME_PREFIX = "kube-api-access-"
+TOKEN_SECONDS = 3607  # upstream's: an hour, and recognisable as nobody's own wish
+MIRROR = "kubernetes.io/config.mirror"
+
+# A namespace that was just made has no default account yet: wait for the controller instead of refusing the first pod.
+WAIT_STEPS = 50
+WAIT_STEP_SECONDS = 0.02
+
+
+class ServiceAccounts:
+    def __init__(self, objects: decoded.DecodedObjects, clock: clocks.Clock) -> None:
+        self._objects = objects
+        self._clock = clock
+
+    async def admit(self, call: Call, pod: Object) -> None:
+        """Completes `pod` in place. Raises StatusError 403 when the account is not there."""
+        if MIRROR in (pod["metadata"].get("annotations") or {}):
+            return
+        spec = pod.setdefault("spec", {})
+        name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+        account = await self._account(call, pod, name)
+        if not spec.get("imagePullSecrets") and account.get("imagePullSecrets"):
+            spec["imagePullSecrets"] = [dict(reference) for reference in account["imagePullSecrets"]]
+        if _wants_token(spec, account):
+            _mount_token(spec, VOLUME_PREFIX + self._clock.suffix())
+
+    async def _account(self, call: Call, pod: Object, name: str) -> Object:
+        namespace = call.target.namespace
+        for step in range(WAIT_STEPS if name == "default" else 1):
+            if step:
+                await self._clock.sleep(WAIT_STEP_SECONDS)
+            account = await self._objects.get(kinds.SERVICE_ACCOUNT, namespace, name)
+            if account is not None:
+                return account
+        why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+        raise errors.forbidden("pods", pod["metadata"].get("name", ""), why)
+
+
+def _wants_token(spec: Object, account: Object) -> bool:
+    of_pod = spec.get("automountServiceAccountToken")
+    return bool(account.get("automountServiceAccountToken", True) if of_pod is None else of_pod)
+
+
+def _mount_token(spec: Object, volume: str) -> None:
+    existing = next(
+        (one.get("name", "") for one in spec.get("volumes") or () if one.get("name", "").startswith(VOLUME_PREFIX)), ""
+    )
+    volume = existing or volume
+    mounted = False
+    for field in ("initContainers", "containers"):
+        for container in spec.get(field) or ():
+            mounts = container.get("volumeMounts") or []
+            if any(mount.get("mountPath") == MOUNT_PATH for mount in mounts):
+                continue
+            mount = {"name": volume, "readOnly": True, "mountPath": MOUNT_PATH}
+            container["volumeMounts"] = [*mounts, mount]
+            mounted = True
+    if mounted and not existing:
+        spec["volumes"] = [*(spec.get("volumes") or ()), _token_volume(volume)]
+
+
+def _token_volume(name: str) -> Object:
+    namespace = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    sources = [
+        {"serviceAccountToken": {"expirationSeconds": TOKEN_SECONDS, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [namespace]}},
+    ]
+    return {"name": name, "projected": {"sources": sources, "defaultMode": 0o644}}

@@ -1,0 +1,16 @@
+"""What authorization is asked: may this user do this verb on this resource, or on this path."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attributes:
+    """`resource` carries the subresource (`pods/log`). A non-resource question has `path` and no `resource`."""
+
+    verb: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""

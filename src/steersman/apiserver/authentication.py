@@ -1,0 +1,176 @@
+"""Who sent a request: client certificate, bearer token (static, bootstrap, ServiceAccount), or nobody.
+
+Keeps true: a bad credential is 401, never silently anonymous; a ServiceAccount token is good only while its account and the
+object it is bound to live. Reads: ServiceAccounts, Pods, bootstrap token Secrets.
+"""
+
+import base64
+import binascii
+import collections
+import hmac
+from collections.abc import Mapping
+
+from steersman.aio import clock as clocks
+from steersman.api import kinds
+from steersman.apiserver import decoded, tokens, users
+from steersman.meta import errors, times
+from steersman.meta.objects import Object
+from steersman.serving import messages
+
+TOKENS_MAX = 4096  # tokens whose signature is remembered: one or two for each pod that talks to the API
+BOOTSTRAP_GROUP = "system:bootstrappers"
+
+
+class Authenticator:
+    """`static_tokens` maps a token to its user, as a token file does."""
+
+    def __init__(
+        self,
+        clock: clocks.Clock,
+        objects: decoded.DecodedObjects,
+        *,
+        token_key: tokens.TokenKey | None = None,
+        static_tokens: Mapping[str, users.User] | None = None,
+        audiences: tuple[str, ...] = (tokens.ISSUER,),
+        anonymous: bool = True,
+    ) -> None:
+        self._clock = clock
+        self._objects = objects
+        self._token_key = token_key
+        self._static = dict(static_tokens or {})
+        self._audiences = audiences
+        self._anonymous = anonymous
+        self._claims: collections.OrderedDict[str, tokens.Claims] = collections.OrderedDict()
+        self._peers: dict[messages.Peer, users.User] = {}
+
+    async def user_of(self, request: messages.Request) -> users.User:
+        """Raises StatusError 401."""
+        peer = request.peer
+        if peer.certificate_user:
+            return self._certificate_user(peer)
+        header = request.headers.get("authorization")
+        token = _bearer(header) if header else _websocket_token(request)
+        if token:
+            user = await self.user_of_token(token, self._audiences)
+            if user is None:
+                raise errors.unauthorized()
+            return user
+        if header or not self._anonymous:
+            raise errors.unauthorized()
+        return users.anonymous()
+
+    async def user_of_token(self, token: str, audiences: tuple[str, ...]) -> users.User | None:
+        """None for a token that is unknown, expired, orphaned or meant for another audience."""
+        for known, user in self._static.items():
+            if hmac.compare_digest(known.encode(), token.encode("utf-8", "replace")):
+                return user
+        if token.count(".") == 1:
+            return await self._bootstrap_user(token)
+        claims = self._read(token)
+        if claims is None or not set(claims.audiences) & set(audiences):
+            return None
+        return await self._service_account(claims)
+
+    def _certificate_user(self, peer: messages.Peer) -> users.User:
+        user = self._peers.get(peer)
+        if user is None:
+            user = users.authenticated(peer.certificate_user, peer.certificate_groups)
+            if len(self._peers) >= TOKENS_MAX:
+                self._peers.clear()
+            self._peers[peer] = user
+        return user
+
+    def _read(self, token: str) -> tokens.Claims | None:
+        now = self._clock.now()
+        claims = self._claims.get(token)
+        if claims is not None:
+            if now.timestamp() < claims.expires_at:
+                return claims
+            del self._claims[token]
+            return None
+        claims = self._token_key.read(token, now) if self._token_key else None
+        if claims is not None:
+            self._claims[token] = claims
+            if len(self._claims) > TOKENS_MAX:
+                self._claims.popitem(last=False)
+        return claims
+
+    async def _service_account(self, claims: tokens.Claims) -> users.User | None:
+        account = await self._objects.get(kinds.SERVICE_ACCOUNT, claims.namespace, claims.name)
+        if account is None or account["metadata"].get("uid") != claims.uid:
+            return None
+        extra = {"authentication.kubernetes.io/credential-id": (f"JTI={claims.id}",)}
+        if claims.bound_kind:
+            kind = kinds.POD if claims.bound_kind == "pod" else kinds.SECRET
+            bound = await self._objects.get(kind, claims.namespace, claims.bound_name)
+            if bound is None or bound["metadata"].get("uid") != claims.bound_uid:
+                return None
+            if claims.bound_kind == "pod":
+                extra["authentication.kubernetes.io/pod-name"] = (claims.bound_name,)
+                extra["authentication.kubernetes.io/pod-uid"] = (claims.bound_uid,)
+        if claims.node_name:
+            extra["authentication.kubernetes.io/node-name"] = (claims.node_name,)
+            extra["authentication.kubernetes.io/node-uid"] = (claims.node_uid,)
+        return users.service_account(claims.namespace, claims.name, claims.uid, extra)
+
+    async def _bootstrap_user(self, token: str) -> users.User | None:
+        """`ID.SECRET`, kept as Secret kube-system/bootstrap-token-ID. Source: "Authenticating with Bootstrap Tokens"."""
+        token_id, _, secret = token.partition(".")
+        found = await self._objects.get(kinds.SECRET, "kube-system", f"bootstrap-token-{token_id}")
+        if found is None or found.get("type") != "bootstrap.kubernetes.io/token":
+            return None
+        if found["metadata"].get("deletionTimestamp"):
+            return None
+        read = _secret_reader(found)
+        if read("token-id") != token_id or not hmac.compare_digest(
+            read("token-secret").encode(), secret.encode("utf-8", "replace")
+        ):
+            return None
+        if read("usage-bootstrap-authentication") != "true" or self._is_past(read("expiration")):
+            return None
+        groups = tuple(group for group in read("auth-extra-groups").split(",") if group)
+        return users.authenticated(f"system:bootstrap:{token_id}", (*groups, BOOTSTRAP_GROUP))
+
+    def _is_past(self, text: str) -> bool:
+        if not text:
+            return False
+        try:
+            return times.parse(text) <= self._clock.now()
+        except ValueError:
+            return True
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+_WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
+
+
+def _websocket_token(request: messages.Request) -> str:
+    """Browsers cannot set headers on a WebSocket: the token comes as a subprotocol."""
+    offered = request.headers.get("sec-websocket-protocol")
+    if not offered or _WEBSOCKET_PREFIX not in offered:
+        return ""
+    for name in offered.split(","):
+        name = name.strip()
+        if name.startswith(_WEBSOCKET_PREFIX):
+            raw = name.removeprefix(_WEBSOCKET_PREFIX)
+            try:
+                return base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)).decode()
+            except (binascii.Error, UnicodeDecodeError) as error:
+                raise errors.unauthorized() from error
+    return ""
+
+
+def _secret_reader(secret: Object):  # type: ignore[no-untyped-def]
+    data = secret.get("data") or {}
+
+    def read(name: str) -> str:
+        try:
+            return base64.b64decode(data.get(name, "")).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+
+    return read

@@ -1,0 +1,115 @@
+"""May this user do this: system:masters always, others by RBAC; the answer no is upstream's 403.
+
+Keeps true: answers follow the roles and bindings in the store within one turn of the event loop.
+Reads: Roles, RoleBindings, ClusterRoles, ClusterRoleBindings. Writes: nothing.
+"""
+
+import logging
+
+import orjson
+
+from steersman.api import kinds
+from steersman.apiserver import keys, rbac, users
+from steersman.apiserver.attributes import Attributes
+from steersman.meta import errors
+from steersman.meta.objects import Object
+from steersman.store import contract
+
+log = logging.getLogger(__name__)
+
+ANSWERS_MAX = 65536  # remembered answers; dropped as a whole when full and whenever a rule changes
+
+_KINDS = (kinds.ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING)
+_PREFIX = "/rbac.authorization.k8s.io/"
+
+
+class Authorizer:
+    """`start` reads all rules, `run` follows them; between the two and ever after `allows` is a dictionary look-up."""
+
+    def __init__(self, store: contract.Store) -> None:
+        self._store = store
+        self._objects: dict[str, dict[str, Object]] = {}
+        self._revision = 0
+        self._rules: rbac.Rules | None = rbac.Rules()
+        self._answers: dict[tuple[object, ...], bool] = {}
+
+    async def start(self) -> None:
+        self._objects = {}
+        page = await self._store.list(_PREFIX)
+        self._revision = page.revision
+        for kind in _KINDS:
+            self._objects[keys.prefix(kind)] = {}
+        for entry in page.entries:
+            self._put(entry.key, orjson.loads(entry.value))
+        self._forget_answers()
+
+    async def run(self) -> None:
+        """Follow the rules until cancelled."""
+        while True:
+            watch = self._store.watch(_PREFIX, self._revision)
+            try:
+                async for batch in watch:
+                    self._follow(batch)
+                return
+            except (contract.Compacted, contract.Overrun) as gap:
+                log.warning("the rules are read again: %r", gap)
+                await self.start()
+            finally:
+                watch.close()
+
+    def allows(self, user: users.User, asked: Attributes) -> bool:
+        if user.is_master:
+            return True
+        question = (user.identity, asked)
+        answer = self._answers.get(question)
+        if answer is None:
+            answer = self.rules().allow(user, asked)
+            if len(self._answers) >= ANSWERS_MAX:
+                self._answers.clear()
+            self._answers[question] = answer
+        return answer
+
+    def check(self, user: users.User, asked: Attributes) -> None:
+        """Raises StatusError 403 with upstream's text."""
+        if not self.allows(user, asked):
+            raise forbidden(user, asked)
+
+    def rules(self) -> rbac.Rules:
+        if self._rules is None:
+            self._rules = rbac.compile_rules(*(self._objects[keys.prefix(kind)].values() for kind in _KINDS))
+        return self._rules
+
+    def _follow(self, batch: list[contract.Event]) -> None:
+        for event in batch:
+            if event.deleted:
+                self._of(event.key).pop(event.key, None)
+            else:
+                self._put(event.key, orjson.loads(event.value))
+            self._revision = event.revision
+        self._forget_answers()
+
+    def _put(self, key: str, obj: Object) -> None:
+        self._of(key)[key] = obj
+
+    def _of(self, key: str) -> dict[str, Object]:
+        return self._objects.setdefault("/".join(key.split("/", 3)[:3]) + "/", {})
+
+    def _forget_answers(self) -> None:
+        self._rules = None
+        self._answers.clear()
+
+
+def explain(user: users.User, asked: Attributes) -> str:
+    """Upstream's sentence about a refusal."""
+    if asked.path:
+        return f'User "{user.name}" cannot {asked.verb} path "{asked.path}"'
+    place = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
+    what = f'resource "{asked.resource}" in API group "{asked.group}"'
+    return f'User "{user.name}" cannot {asked.verb} {what} {place}'
+
+
+def forbidden(user: users.User, asked: Attributes) -> errors.StatusError:
+    if asked.path:
+        return errors.StatusError(errors.status(403, "Forbidden", f"forbidden: {explain(user, asked)}"))
+    plural = asked.resource.partition("/")[0]
+    return errors.forbidden(plural, asked.name, explain(user, asked), asked.group)

@@ -1,0 +1,211 @@
+"""Roles and bindings every cluster starts with, under upstream's names.
+
+A data file. Where our parts share an identity that upstream splits up (all controllers run as
+system:kube-controller-manager), that identity's role is the union. Source: "Default roles and role bindings".
+"""
+
+from steersman.api import kinds
+from steersman.api.kind import Kind
+from steersman.meta.objects import Object
+
+_READ = ["get", "list", "watch"]
+_WRITE = ["create", "delete", "deletecollection", "patch", "update"]
+_ALL = ["*"]
+_LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+_RBAC = "rbac.authorization.k8s.io"
+
+
+def _rule(verbs: list[str], groups: list[str], resources: list[str], names: list[str] | None = None) -> Object:
+    rule: Object = {"verbs": verbs, "apiGroups": groups, "resources": resources}
+    return rule | {"resourceNames": names} if names else rule
+
+
+def _paths(*paths: str) -> Object:
+    return {"verbs": ["get"], "nonResourceURLs": list(paths)}
+
+
+_VERSION_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+_DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*")
+
+_NAMESPACED_CORE = [
+    "configmaps",
+    "endpoints",
+    "events",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "replicationcontrollers/scale",
+    "serviceaccounts",
+    "services",
+]
+_READ_ONLY_CORE = [
+    "bindings",
+    "limitranges",
+    "namespaces",
+    "namespaces/status",
+    "persistentvolumeclaims/status",
+    "pods/log",
+    "pods/status",
+    "replicationcontrollers/status",
+    "resourcequotas",
+    "resourcequotas/status",
+    "services/status",
+]
+_APPS = [
+    "controllerrevisions",
+    "daemonsets",
+    "deployments",
+    "deployments/scale",
+    "replicasets",
+    "replicasets/scale",
+    "statefulsets",
+    "statefulsets/scale",
+]
+_APPS_STATUS = ["daemonsets/status", "deployments/status", "replicasets/status", "statefulsets/status"]
+_BATCH, _BATCH_STATUS = ["cronjobs", "jobs"], ["cronjobs/status", "jobs/status"]
+_NETWORK = ["ingresses", "networkpolicies"]
+
+_VIEW = [
+    _rule(_READ, [""], [*_NAMESPACED_CORE, *_READ_ONLY_CORE]),
+    _rule(_READ, ["discovery.k8s.io"], ["endpointslices"]),
+    _rule(_READ, ["apps"], [*_APPS, *_APPS_STATUS]),
+    _rule(_READ, ["autoscaling"], ["horizontalpodautoscalers", "horizontalpodautoscalers/status"]),
+    _rule(_READ, ["batch"], [*_BATCH, *_BATCH_STATUS]),
+    _rule(_READ, ["policy"], ["poddisruptionbudgets", "poddisruptionbudgets/status"]),
+    _rule(_READ, ["networking.k8s.io"], [*_NETWORK, "ingresses/status"]),
+]
+_EDIT = [
+    *_VIEW,
+    _rule(_READ, [""], ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"]),
+    _rule(["impersonate"], [""], ["serviceaccounts"]),
+    _rule(_WRITE, [""], ["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"]),
+    _rule(["create"], [""], ["pods/eviction", "serviceaccounts/token"]),
+    _rule(_WRITE, [""], [*(one for one in _NAMESPACED_CORE if one != "pods"), "secrets", "services/proxy"]),
+    _rule(_WRITE, ["apps"], [one for one in _APPS if one != "controllerrevisions"] + ["deployments/rollback"]),
+    _rule(_WRITE, ["autoscaling"], ["horizontalpodautoscalers"]),
+    _rule(_WRITE, ["batch"], _BATCH),
+    _rule(_WRITE, ["policy"], ["poddisruptionbudgets"]),
+    _rule(_WRITE, ["networking.k8s.io"], _NETWORK),
+    _rule([*_READ, *_WRITE], ["coordination.k8s.io"], ["leases"]),
+]
+_ADMIN = [
+    *_EDIT,
+    _rule(["create"], ["authorization.k8s.io"], ["localsubjectaccessreviews"]),
+    _rule([*_READ, *_WRITE], [_RBAC], ["rolebindings", "roles"]),
+]
+
+_EVENTS = _rule(["create", "patch", "update"], ["", "events.k8s.io"], ["events"])
+_REVIEWS = _rule(
+    ["create"], ["authentication.k8s.io", "authorization.k8s.io"], ["subjectaccessreviews", "tokenreviews"]
+)
+_LEASES = _rule([*_READ, "create", "delete", "patch", "update"], ["coordination.k8s.io"], ["leases"])
+
+_NODE = [
+    _REVIEWS,
+    _rule(_READ, [""], ["services", "configmaps", "secrets", "serviceaccounts", "namespaces"]),
+    _rule([*_READ, "create", "delete", "patch", "update"], [""], ["nodes"]),
+    _rule(["patch", "update"], [""], ["nodes/status", "pods/status"]),
+    _rule([*_READ, "create", "delete"], [""], ["pods"]),
+    _rule(["create"], [""], ["pods/eviction", "serviceaccounts/token"]),
+    _rule(_READ, [""], ["persistentvolumeclaims", "persistentvolumes"]),
+    _rule(_READ, ["discovery.k8s.io"], ["endpointslices"]),
+    _rule(_READ, ["node.k8s.io"], ["runtimeclasses"]),
+    _EVENTS,
+    _LEASES,
+]
+_PROXIER = [
+    _rule(["list", "watch"], [""], ["services", "endpoints"]),
+    _rule(_READ, [""], ["nodes"]),
+    _rule(["list", "watch"], ["discovery.k8s.io"], ["endpointslices"]),
+    _EVENTS,
+]
+_SCHEDULER = [
+    _EVENTS,
+    _LEASES,
+    _rule(
+        _READ,
+        [""],
+        ["nodes", "namespaces", "services", "replicationcontrollers", "persistentvolumeclaims", "persistentvolumes"],
+    ),
+    _rule([*_READ, "delete"], [""], ["pods"]),
+    _rule(["create"], [""], ["bindings", "pods/binding"]),
+    _rule(["patch", "update"], [""], ["pods/status"]),
+    _rule(_READ, ["apps"], ["replicasets", "statefulsets"]),
+    _rule(_READ, ["policy"], ["poddisruptionbudgets"]),
+    _rule(_READ, ["storage.k8s.io"], ["csinodes", "storageclasses", "csidrivers", "csistoragecapacities"]),
+    _rule(_READ, ["scheduling.k8s.io"], ["priorityclasses"]),
+    _REVIEWS,
+]
+
+_CLUSTER_ROLES: dict[str, list[Object]] = {
+    "cluster-admin": [_rule(_ALL, _ALL, _ALL), {"verbs": ["*"], "nonResourceURLs": ["*"]}],
+    "admin": _ADMIN,
+    "edit": _EDIT,
+    "view": _VIEW,
+    "system:basic-user": [
+        _rule(["create"], ["authorization.k8s.io"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+        _rule(["create"], ["authentication.k8s.io"], ["selfsubjectreviews"]),
+    ],
+    "system:discovery": [_paths(*_DISCOVERY_PATHS, *_VERSION_PATHS)],
+    "system:public-info-viewer": [_paths(*_VERSION_PATHS)],
+    "system:monitoring": [_paths("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*")],
+    "system:service-account-issuer-discovery": [_paths("/.well-known/openid-configuration", "/openid/v1/jwks")],
+    "system:auth-delegator": [_REVIEWS],
+    "system:node": _NODE,
+    "system:node-proxier": _PROXIER,
+    "system:node-bootstrapper": [_rule([*_READ, "create"], ["certificates.k8s.io"], ["certificatesigningrequests"])],
+    "system:kube-scheduler": _SCHEDULER,
+    "system:kube-controller-manager": [_rule(_ALL, _ALL, _ALL), _paths("*")],
+    "system:kube-dns": [_rule(["list", "watch"], [""], ["endpoints", "services"])],
+    "system:kubelet-api-admin": [
+        _rule(_READ, [""], ["nodes"]),
+        _rule(["proxy"], [""], ["nodes"]),
+        _rule(_ALL, [""], ["nodes/log", "nodes/metrics", "nodes/proxy", "nodes/stats"]),
+    ],
+}
+
+_GROUP, _USER = "Group", "User"
+_CLUSTER_BINDINGS: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "cluster-admin": ("cluster-admin", [(_GROUP, "system:masters")]),
+    "system:basic-user": ("system:basic-user", [(_GROUP, "system:authenticated")]),
+    "system:discovery": ("system:discovery", [(_GROUP, "system:authenticated")]),
+    "system:public-info-viewer": (
+        "system:public-info-viewer",
+        [(_GROUP, "system:authenticated"), (_GROUP, "system:unauthenticated")],
+    ),
+    "system:monitoring": ("system:monitoring", [(_GROUP, "system:monitoring")]),
+    "system:service-account-issuer-discovery": (
+        "system:service-account-issuer-discovery",
+        [(_GROUP, "system:serviceaccounts")],
+    ),
+    "system:node": ("system:node", [(_GROUP, "system:nodes")]),
+    "system:node-proxier": ("system:node-proxier", [(_USER, "system:kube-proxy"), (_GROUP, "system:nodes")]),
+    "system:kube-scheduler": ("system:kube-scheduler", [(_USER, "system:kube-scheduler")]),
+    "system:kube-controller-manager": ("system:kube-controller-manager", [(_USER, "system:kube-controller-manager")]),
+    "system:kube-dns": ("system:kube-dns", [(_USER, "system:kube-dns"), (_GROUP, "system:nodes")]),
+    "system:node-bootstrapper": ("system:node-bootstrapper", [(_GROUP, "system:bootstrappers")]),
+}
+
+
+def objects() -> list[tuple[Kind, Object]]:
+    found: list[tuple[Kind, Object]] = []
+    for name, rules in _CLUSTER_ROLES.items():
+        found.append((kinds.CLUSTER_ROLE, {**_start(kinds.CLUSTER_ROLE, name), "rules": rules}))
+    for name, (role, subjects) in _CLUSTER_BINDINGS.items():
+        listed = [{"kind": kind, "apiGroup": _RBAC, "name": subject} for kind, subject in subjects]
+        reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role}
+        binding = {**_start(kinds.CLUSTER_ROLE_BINDING, name), "roleRef": reference, "subjects": listed}
+        found.append((kinds.CLUSTER_ROLE_BINDING, binding))
+    return found
+
+
+def _start(kind: Kind, name: str) -> Object:
+    return {
+        "kind": kind.kind,
+        "apiVersion": kind.api_version,
+        "metadata": {
+            "name": name,
+            "labels": dict(_LABELS),
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+        },
+    }

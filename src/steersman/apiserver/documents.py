@@ -1,0 +1,146 @@
+"""Requests outside of any resource: discovery, OpenAPI, health, version, metrics, token issuer.
+
+Keeps true: documents made from the table of kinds are made once per state of that table and carry an ETag.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from steersman.api import openapi
+from steersman.api.kind import Kind, Kinds
+from steersman.apiserver import discovery, negotiation
+from steersman.meta import errors
+from steersman.meta.objects import Object
+from steersman.serving import messages
+
+_AGGREGATED = {
+    "v2": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+    "v2beta1": "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+}
+
+
+class Documents:
+    """`answer(request)` is None for a path that is none of these."""
+
+    def __init__(self, kinds: Callable[[], list[Kind]], publisher: openapi.Publisher, server_address: str) -> None:
+        self._kinds = kinds
+        self._publisher = publisher
+        self._server_address = server_address
+        self._made: dict[str, tuple[bytes, str]] = {}
+        self._state: tuple[Any, ...] = ()
+
+    def answer(self, request: messages.Request) -> messages.Response | None:
+        path = request.path.rstrip("/")
+        parts = path.split("/")[1:]
+        if parts[0] == "openapi":
+            return self._openapi(request, parts)
+        found = None
+        if parts[0] in ("api", "apis") and len(parts) == 1:
+            version = _aggregated_version(request.headers.get("accept", ""))
+            if version:
+                core = parts[0] == "api"
+                make = lambda: discovery.aggregated(self._kinds(), core=core, version=version)  # noqa: E731
+                return self._send(request, f"{path} {version}", make, _AGGREGATED[version])
+        found = self._discovery(parts)
+        return None if found is None else self._send(request, path, found)
+
+    def _discovery(self, parts: list[str]) -> Callable[[], Object] | None:
+        match parts:
+            case ["api"]:
+                return lambda: discovery.api_versions(self._server_address)
+            case ["apis"]:
+                return lambda: discovery.api_group_list(self._kinds())
+            case ["apis", group]:
+                versions = discovery.groups_of(self._kinds()).get(group)
+                return None if versions is None else lambda: discovery.api_group(group, versions, alone=True)
+            case ["api", version]:
+                return self._resources("", version)
+            case ["apis", group, version]:
+                return self._resources(group, version)
+        return None
+
+    def _resources(self, group: str, version: str) -> Callable[[], Object] | None:
+        if not group and version != "v1":
+            return None
+        found = [kind for kind in self._kinds() if (kind.group, kind.version) == (group, version)]
+        return (lambda: discovery.api_resource_list(group, version, found)) if found else None
+
+    def _openapi(self, request: messages.Request, parts: list[str]) -> messages.Response | None:
+        match parts:
+            case ["openapi", "v2"]:
+                _check_openapi_accept(request.headers.get("accept", ""), "v2")
+                return self._send(request, "openapi v2", lambda: self._publisher.v2(self._kinds()))
+            case ["openapi", "v3"]:
+                return self._send(request, "openapi v3", lambda: self._publisher.v3_index(self._kinds()))
+            case ["openapi", "v3", *rest]:
+                path = "/".join(rest)
+                if path not in self._publisher.v3_paths(self._kinds()):
+                    return None
+                _check_openapi_accept(request.headers.get("accept", ""), "v3")
+                answer = self._send(request, f"openapi v3 {path}", lambda: self._publisher.v3(self._kinds(), path))
+                if "hash=" in request.query:  # the address changes with the content, so it may be kept for ever
+                    answer.headers["cache-control"] = "public, immutable"
+                return answer
+        return None
+
+    def _send(
+        self, request: messages.Request, name: str, make: Callable[[], Object], content_type: str = "application/json"
+    ) -> messages.Response:
+        state = tuple(self._kinds())
+        if len(state) != len(self._state) or any(new is not old for new, old in zip(state, self._state, strict=True)):
+            self._made.clear()
+            self._state = state
+        made = self._made.get(name)
+        if made is None:
+            body = orjson.dumps(make())
+            made = self._made[name] = (body, f'"{hashlib.sha256(body).hexdigest().upper()}"')
+        body, tag = made
+        headers = {"content-type": content_type, "etag": tag, "vary": "Accept", "cache-control": "public"}
+        if tag in request.headers.get("if-none-match", ""):
+            return messages.Response(304, headers)
+        form = negotiation.accepted(_plain(request.headers.get("accept", "")))
+        if form.encoding == "yaml":
+            return negotiation.respond(form, orjson.loads(body))
+        return messages.Response(200, headers, body)
+
+
+def _aggregated_version(accept: str) -> str:
+    """v2 or v2beta1 when that is what the client wants most, "" for the legacy form."""
+    for media_range in accept.split(","):
+        fields = dict(part.strip().split("=", 1) for part in media_range.split(";")[1:] if "=" in part)
+        if fields.get("as") == "APIGroupDiscoveryList" and fields.get("g") == "apidiscovery.k8s.io":
+            version = fields.get("v", "")
+            if version in _AGGREGATED and media_range.strip().startswith(("application/json", "*/*")):
+                return version
+            continue
+        if media_range.split(";")[0].strip() in ("application/json", "*/*", "application/*", ""):
+            return ""
+    return ""
+
+
+def _plain(accept: str) -> str:
+    """Without the ranges that have parameters of their own: documents have one shape."""
+    ranges = [one for one in accept.split(",") if "as=" not in one and "proto" not in one]
+    return ",".join(ranges)
+
+
+def _check_openapi_accept(accept: str, version: str) -> None:
+    """Old clients ask for protobuf alone and fall back to JSON when it is refused."""
+    if not accept:
+        return
+    ranges = [one.split(";")[0].strip() for one in accept.split(",")]
+    if any(one in ("application/json", "application/*", "*/*") for one in ranges):
+        return
+    raise errors.not_acceptable(f"application/json (OpenAPI {version} is not served as protobuf)")
+
+
+def kinds_of(tables: list[Kinds]) -> list[Kind]:
+    """The rows of several tables; the first to name a resource wins."""
+    found: dict[tuple[str, str, str], Kind] = {}
+    for table in tables:
+        for kind in table:
+            found.setdefault((kind.group, kind.version, kind.plural), kind)
+    return list(found.values())

@@ -1,0 +1,84 @@
+"""What the server alone decides about an object's metadata, on create and on update. Pure.
+
+Keeps true: uid, creationTimestamp, generation, deletionTimestamp and resourceVersion are never a client's.
+Source: apiserver's registry/rest BeforeCreate and BeforeUpdate.
+"""
+
+from steersman.api.kind import Kind
+from steersman.apiserver.call import Call
+from steersman.meta import errors
+from steersman.meta.objects import Object
+
+# Rarely used field of older releases and bookkeeping of server-side apply, which is not kept yet: see docs/design/apiserver.md.
+_DROPPED = ("selfLink", "managedFields", "resourceVersion")
+_SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+
+
+def check_place(call: Call, obj: Object) -> None:
+    """Namespace and name of the body against those of the URL; fills in what the body leaves out. Raises 400."""
+    meta = obj.setdefault("metadata", {})
+    target, kind = call.target, call.kind
+    if kind.namespaced:
+        found = meta.get("namespace", "")
+        if found and found != target.namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+                if target.verb == "create"
+                else f"the namespace of the object ({found}) does not match the namespace on the URL ({target.namespace})"
+            )
+        meta["namespace"] = target.namespace
+    else:
+        meta.pop("namespace", None)
+    if target.name:
+        found = meta.get("name", "")
+        if found and found != target.name:
+            raise errors.bad_request(
+                f"the name of the object ({found}) does not match the name on the URL ({target.name})"
+            )
+        if not found:
+            raise errors.bad_request("name must be provided")
+
+
+def fill_new(kind: Kind, obj: Object, *, uid: str, now: str) -> None:
+    """The server's part of a new object's metadata, in place."""
+    meta = obj["metadata"]
+    for field in _DROPPED:
+        meta.pop(field, None)
+    for field in _SERVER_OWNED:
+        meta.pop(field, None)
+    meta["uid"] = uid
+    meta["creationTimestamp"] = now
+    if kind.has_generation:
+        meta["generation"] = 1
+
+
+def keep_old(obj: Object, old: Object) -> None:
+    """On update the server's part stays what it was, in place."""
+    meta, before = obj["metadata"], old["metadata"]
+    for field in _DROPPED:
+        meta.pop(field, None)
+    for field in _SERVER_OWNED:
+        if field in before:
+            meta[field] = before[field]
+        else:
+            meta.pop(field, None)
+    if "generateName" in before:
+        meta.setdefault("generateName", before["generateName"])
+
+
+def raise_generation(kind: Kind, obj: Object, old: Object) -> None:
+    """A change of the desired state gets a new generation, in place."""
+    if kind.has_generation and any(obj.get(field) != old.get(field) for field in kind.spec_fields):
+        obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def new_finalizers_while_deleting(obj: Object, old: Object) -> list[errors.FieldError]:
+    """Once an object is being deleted its finalizers may only become fewer."""
+    if not old["metadata"].get("deletionTimestamp"):
+        return []
+    added = set(obj["metadata"].get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
+    if not added:
+        return []
+    listed = ", ".join(f'"{name}"' for name in sorted(added))
+    why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
+    return [errors.FieldError("metadata.finalizers", "FieldValueForbidden", f"Forbidden: {why}")]

@@ -1,0 +1,139 @@
+"""Questions about rights and tokens that are answered and never stored: the `…reviews` of two groups.
+
+Source: authorization.k8s.io/v1 and authentication.k8s.io/v1.
+"""
+
+from steersman.api.kind import Kind, Kinds
+from steersman.apiserver import authentication, authorization, users
+from steersman.apiserver.attributes import Attributes
+from steersman.apiserver.call import Call
+from steersman.meta import errors
+from steersman.meta.errors import FieldError
+from steersman.meta.objects import Object
+
+AUTHORIZATION = "authorization.k8s.io"
+AUTHENTICATION = "authentication.k8s.io"
+_CREATE = ("create",)
+
+
+def _row(group: str, kind: str, *, namespaced: bool = False) -> Kind:
+    singular = kind.lower()
+    return Kind(group, "v1", kind, singular + "s", singular, namespaced, verbs=_CREATE)
+
+
+SELF_SUBJECT_ACCESS = _row(AUTHORIZATION, "SelfSubjectAccessReview")
+SUBJECT_ACCESS = _row(AUTHORIZATION, "SubjectAccessReview")
+LOCAL_SUBJECT_ACCESS = _row(AUTHORIZATION, "LocalSubjectAccessReview", namespaced=True)
+SELF_SUBJECT_RULES = _row(AUTHORIZATION, "SelfSubjectRulesReview")
+TOKEN = _row(AUTHENTICATION, "TokenReview")
+SELF_SUBJECT = _row(AUTHENTICATION, "SelfSubjectReview")
+
+KINDS = Kinds((SELF_SUBJECT_ACCESS, SUBJECT_ACCESS, LOCAL_SUBJECT_ACCESS, SELF_SUBJECT_RULES, TOKEN, SELF_SUBJECT))
+
+
+class Reviews:
+    def __init__(
+        self,
+        authenticator: authentication.Authenticator,
+        authorizer: authorization.Authorizer,
+        audiences: tuple[str, ...],
+    ) -> None:
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._audiences = audiences
+
+    async def answer(self, call: Call, review: Object) -> Object:
+        """The review with its status filled in; `review` is not changed. Raises StatusError 400 or 422."""
+        review = {**review, "metadata": {"creationTimestamp": None, **(review.get("metadata") or {})}}
+        kind, spec = call.kind.kind, review.get("spec") or {}
+        match kind:
+            case "SelfSubjectAccessReview":
+                return {**review, "status": self._access(call, call.user, spec)}
+            case "SubjectAccessReview":
+                return {**review, "status": self._access(call, _subject(call, spec), spec)}
+            case "LocalSubjectAccessReview":
+                _check_namespace(call, spec)
+                return {**review, "status": self._access(call, _subject(call, spec), spec)}
+            case "SelfSubjectRulesReview":
+                return {**review, "status": self._rules(call.user, spec.get("namespace", ""))}
+            case "TokenReview":
+                return {**review, "status": await self._token(call, spec)}
+        return {**review, "status": {"userInfo": user_info(call.user)}}
+
+    def _access(self, call: Call, user: users.User, spec: Object) -> Object:
+        resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+        if bool(resource) == bool(path):
+            why = "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            raise _invalid(call, "spec.resourceAttributes", why)
+        if self._authorizer.allows(user, _asked(resource, path)):
+            return {"allowed": True, "reason": "" if not user.is_master else "system:masters may do everything"}
+        return {"allowed": False}
+
+    def _rules(self, user: users.User, namespace: str) -> Object:
+        resource_rules, path_rules = [], []
+        rules = [rule for grants in self._authorizer.rules().grants(user, "") for rule in grants.rules]
+        if namespace:
+            rules += [rule for grants in self._authorizer.rules().grants(user, namespace) for rule in grants.rules]
+        if user.is_master:
+            rules.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
+            rules.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
+        for rule in rules:
+            if rule.get("nonResourceURLs"):
+                path_rules.append({"verbs": rule["verbs"], "nonResourceURLs": rule["nonResourceURLs"]})
+            else:
+                fields = ("verbs", "apiGroups", "resources", "resourceNames")
+                resource_rules.append({field: rule[field] for field in fields if field in rule})
+        return {"resourceRules": resource_rules, "nonResourceRules": path_rules, "incomplete": False}
+
+    async def _token(self, call: Call, spec: Object) -> Object:
+        token = spec.get("token", "")
+        if not token:
+            raise errors.bad_request("token is required for TokenReview in authentication")
+        audiences = tuple(spec.get("audiences") or self._audiences)
+        user = await self._authenticator.user_of_token(token, audiences)
+        if user is None:
+            return {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+        return {"authenticated": True, "user": user_info(user), "audiences": list(audiences)}
+
+
+def user_info(user: users.User) -> Object:
+    info: Object = {"username": user.name}
+    if user.uid:
+        info["uid"] = user.uid
+    if user.groups:
+        info["groups"] = list(user.groups)
+    if user.extra:
+        info["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return info
+
+
+def _subject(call: Call, spec: Object) -> users.User:
+    if not spec.get("user") and not spec.get("groups"):
+        raise _invalid(call, "spec.user", 'Invalid value: "": at least one of user or group must be specified')
+    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    return users.User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
+
+
+def _asked(resource: Object | None, path: Object | None) -> Attributes:
+    if resource:
+        name, sub = resource.get("resource", ""), resource.get("subresource", "")
+        return Attributes(
+            resource.get("verb", ""),
+            resource.get("group", ""),
+            resource.get("version", ""),
+            f"{name}/{sub}" if sub else name,
+            resource.get("namespace", ""),
+            resource.get("name", ""),
+        )
+    path = path or {}
+    return Attributes(path.get("verb", ""), path=path.get("path", "") or "/")
+
+
+def _check_namespace(call: Call, spec: Object) -> None:
+    asked = (spec.get("resourceAttributes") or {}).get("namespace", "")
+    if asked != call.target.namespace:
+        raise errors.bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.target.namespace}")
+
+
+def _invalid(call: Call, field: str, message: str) -> errors.StatusError:
+    return errors.invalid(call.kind.kind, "", [FieldError(field, "FieldValueInvalid", message)], call.kind.group)

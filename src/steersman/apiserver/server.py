@@ -1,0 +1,321 @@
+"""The API server: one request in, one response out, through stages that each have their own file.
+
+parse path (`paths`) → authenticate → impersonate → authorise → find the kind → decode, admit, validate, store (`writing`)
+or read (`reading`, `watching`) → encode. Source of order and refusals: upstream's handler chain.
+
+Keeps true: every wrong request gets the Status Kubernetes gives; what nobody expected is logged and answered as 500.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Mapping
+
+import orjson
+
+from steersman.aio import clock as clocks
+from steersman.aio import tasks
+from steersman.api import kinds as builtin
+from steersman.api import openapi, schema
+from steersman.api.kind import Kind, Kinds
+from steersman.apiserver import (
+    authentication,
+    authorization,
+    bootstrap,
+    decoded,
+    documents,
+    health,
+    impersonation,
+    metrics,
+    negotiation,
+    paths,
+    reading,
+    reviews,
+    shapes,
+    tokens,
+    users,
+    watching,
+    writing,
+)
+from steersman.apiserver.admission import chain, service_addresses
+from steersman.apiserver.attributes import Attributes
+from steersman.apiserver.call import Call
+from steersman.apiserver.subresources import kubelet, proxy, table
+from steersman.meta import errors, times
+from steersman.meta.objects import Object
+from steersman.serving import messages
+from steersman.store import contract
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What a cluster may choose. `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it."""
+
+    service_cidr: str = "10.96.0.0/16"
+    node_ports: tuple[int, int] = (30000, 32767)
+    advertise: tuple[str, int] | None = None
+    unreachable_seconds: int = 300
+    anonymous: bool = True
+    issuer: str = tokens.ISSUER
+    audiences: tuple[str, ...] = ()
+    static_tokens: Mapping[str, users.User] = dataclasses.field(default_factory=dict)
+    token_key_pem: bytes = b""
+    release: str = schema.RELEASE
+
+
+class ApiServer:
+    """`await start()`, then `handle` requests; `await close()` ends its background tasks (the store is the caller's).
+
+    `kubelets` reaches the nodes for logs, exec and the like, `pod_connector` pods for their proxy; without them these answer 503.
+    """
+
+    def __init__(
+        self,
+        store: contract.Store,
+        kinds: Kinds = builtin.BUILTIN,
+        clock: clocks.Clock | None = None,
+        options: Options = Options(),
+        *,
+        kubelets: kubelet.KubeletConnector | None = None,
+        pod_connector: proxy.PodConnector | None = None,
+    ) -> None:
+        self.store = store
+        self.options = options
+        self._clock = clock or clocks.SystemClock()
+        self._tables = [kinds, reviews.KINDS]
+        self._types = schema.of_release()
+        self._tasks = tasks.Tasks("apiserver")
+        self._ready = False
+        objects = self.objects = decoded.DecodedObjects(store)
+        token_key = tokens.TokenKey(options.token_key_pem, options.issuer) if options.token_key_pem else None
+        audiences = options.audiences or (options.issuer,)
+        self.authenticator = authentication.Authenticator(
+            self._clock,
+            objects,
+            token_key=token_key,
+            static_tokens=options.static_tokens,
+            audiences=audiences,
+            anonymous=options.anonymous,
+        )
+        self.authorizer = authorization.Authorizer(store)
+        self._addresses = service_addresses.ServiceAddresses(options.service_cidr, options.node_ports)
+        admission = chain.Chain(objects, self._clock, self._addresses, unreachable_seconds=options.unreachable_seconds)
+        shaper = shapes.Shaper(self._clock)
+        self.reader = reading.Reader(store, objects, shaper)
+        self.writer = writing.Writer(store, self._clock, self._types, admission, shaper)
+        self.watcher = watching.Watcher(store, self._clock, objects, shaper)
+        self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
+        self._subresources = table.Subresources(
+            store,
+            self._clock,
+            objects,
+            self.writer,
+            token_key=token_key,
+            audiences=audiences,
+            kubelets=kubelets,
+            pod_connector=pod_connector,
+        )
+        advertised = options.advertise or ("127.0.0.1", 6443)
+        self._documents = documents.Documents(
+            lambda: documents.kinds_of(self._tables), openapi.Publisher(self._types), f"{advertised[0]}:{advertised[1]}"
+        )
+        self._token_key = token_key
+        self._health = health.Health()
+        self._health.add("poststarthook/rbac/bootstrap-roles", lambda: "" if self._ready else "not finished")
+        self._health.add("informer-sync", lambda: "" if self._ready else "not started", only_ready=True)
+        self._metrics = metrics.Metrics()
+        self._started = times.format_seconds(self._clock.now())
+
+    async def start(self) -> None:
+        """Create what every cluster has, read what the request path keeps in memory."""
+        await bootstrap.ensure(self.store, self._clock, self.options.service_cidr, self.options.advertise)
+        self._addresses.rebuild(await self.objects.list(builtin.SERVICE))
+        await self.authorizer.start()
+        self._tasks.keep("rules", self.authorizer.run, self._clock)
+        self._ready = True
+
+    async def close(self) -> None:
+        self._ready = False
+        await self._tasks.close()
+
+    async def handle(self, request: messages.Request) -> messages.Response:
+        """A `serving.messages.Handler`: answers everything, raises nothing but cancellation."""
+        began = self._clock.monotonic()
+        target = paths.parse(request.method, request.path)
+        kind = "readOnly" if request.method in ("GET", "HEAD") else "mutating"
+        self._metrics.inflight[kind] += 1
+        try:
+            response = await self._serve(request, target)
+        except errors.StatusError as refusal:
+            response = _refused(request, refusal)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            response = _refused(request, errors.internal("the server was unable to complete your request"))
+        finally:
+            self._metrics.inflight[kind] -= 1
+        self._count(request, target, response.status, self._clock.monotonic() - began)
+        return response
+
+    async def _serve(self, request: messages.Request, target: paths.Target) -> messages.Response:
+        user = await self.authenticator.user_of(request)
+        if "impersonate-user" in request.headers or any(name.startswith("impersonate-") for name in request.headers):
+            user = impersonation.user_of(request.headers, user, self.authorizer)
+        parameters = request.parameters() if request.query else {}
+        if target.is_resource:
+            return await self._resource(request, target, user, parameters)
+        asked = Attributes(request.method.lower() if request.method != "HEAD" else "get", path=request.path or "/")
+        self.authorizer.check(user, asked)
+        return self._document(request)
+
+    async def _resource(
+        self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
+    ) -> messages.Response:
+        if target.verb in ("list", "watch") and parameters:
+            target = _as_watch(target, parameters)
+        asked = Attributes(
+            target.verb, target.group, target.version, target.full_resource, target.namespace, target.name
+        )
+        self.authorizer.check(user, asked)
+        kind = self._kind(target)
+        if target.namespace and not kind.namespaced and kind.plural != "namespaces":
+            raise errors.no_route()
+        form = negotiation.form_of(request)
+        call = Call(request, target, user, kind, parameters, form)
+        if target.subresource:
+            response = await self._subresource(call)
+        elif target.verb not in kind.verbs:
+            raise errors.method_not_allowed()
+        else:
+            response = await self._verb(call)
+        if call.warnings:
+            response.headers["warning"] = ", ".join(_warning(text) for text in call.warnings)
+        return response
+
+    def _kind(self, target: paths.Target) -> Kind:
+        for rows in self._tables:
+            kind = rows.of_resource(target.group, target.version, target.resource)
+            if kind is not None:
+                return kind
+        raise errors.no_route()
+
+    async def _verb(self, call: Call) -> messages.Response:
+        match call.target.verb:
+            case "get":
+                return await self.reader.get(call)
+            case "list":
+                return await self.reader.list(call)
+            case "watch":
+                return await self.watcher.watch(call)
+        if reviews.KINDS.of_resource(call.kind.group, call.kind.version, call.kind.plural) is not None:
+            return await self._review(call)
+        match call.target.verb:
+            case "create":
+                if call.kind.namespaced and not call.target.namespace:
+                    raise errors.method_not_allowed()
+                return await self.writer.create(call)
+            case "update":
+                return await self.writer.update(call)
+            case "patch":
+                return await self.writer.patch(call)
+            case "delete":
+                return await self.writer.delete(call)
+        if call.kind.namespaced and not call.target.namespace:
+            raise errors.method_not_allowed()
+        page, _ = await self.reader.page(call)
+        return await self.writer.delete_collection(call, page)
+
+    async def _review(self, call: Call) -> messages.Response:
+        review = self.writer.decode(call, negotiation.read_object(call.request))
+        return negotiation.respond(call.form, await self._reviews.answer(call, review), 201, pretty=call.pretty)
+
+    async def _subresource(self, call: Call) -> messages.Response:
+        target = call.target
+        found = call.kind.subresource(target.subresource)
+        if found is None:
+            raise errors.no_route()
+        if target.verb not in found.verbs:
+            raise errors.method_not_allowed()
+        if found.name == "status":
+            if target.verb == "get":
+                return await self.reader.get(call)
+            return await (self.writer.update(call) if target.verb == "update" else self.writer.patch(call))
+        return await self._subresources.answer(call)
+
+    def _document(self, request: messages.Request) -> messages.Response:
+        response = self._plain_document(request)
+        if response is None:
+            raise errors.no_route()
+        return response
+
+    def _plain_document(self, request: messages.Request) -> messages.Response | None:
+        if request.method not in ("GET", "HEAD"):
+            return None
+        match request.path:
+            case "/version" | "/version/":
+                return health.version_response(self.options.release, self._started)
+            case "/metrics":
+                return self._metrics.answer(self._gauges())
+            case "/" | "":
+                return negotiation.respond(negotiation.PLAIN, {"paths": self._known_paths()})
+            case "/.well-known/openid-configuration" if self._token_key is not None:
+                return _json(self._issuer_document(self._token_key))
+            case "/openid/v1/jwks" if self._token_key is not None:
+                return _json(self._token_key.jwks())
+        return self._health.answer(request) or self._documents.answer(request)
+
+    def _issuer_document(self, key: tokens.TokenKey) -> Object:
+        return {
+            "issuer": key.issuer,
+            "jwks_uri": f"{key.issuer}/openid/v1/jwks",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [key.algorithm],
+        }
+
+    def _known_paths(self) -> list[str]:
+        served = {kind.path for kind in documents.kinds_of(self._tables)}
+        groups = {f"/apis/{kind.group}" for kind in documents.kinds_of(self._tables) if kind.group}
+        more = {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
+        return sorted(served | groups | more)
+
+    def _gauges(self) -> dict[str, int]:
+        return {'apiserver_longrunning_requests{verb="WATCH"}': self.watcher.open, "etcd_revision": self.store.revision}
+
+    def _count(self, request: messages.Request, target: paths.Target, code: int, seconds: float) -> None:
+        scope = (
+            "resource" if target.name else "namespace" if target.namespace else "cluster" if target.is_resource else ""
+        )
+        verb = target.verb.upper()
+        labels = (verb, target.group, target.version, target.resource, target.subresource, scope)
+        if code in (404, 405) and not any(rows.of_resource(*labels[1:4]) for rows in self._tables):
+            labels = (verb, "", "", "", "", "")  # what a stranger types must not become a label
+        self._metrics.count(labels, code, seconds)
+
+
+def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.Target:
+    """`?watch=1` makes a list a watch; a field selector on the name is that name, for authorization."""
+    watch = parameters.get("watch")
+    verb = "watch" if target.verb == "watch" or (watch and watch[0] not in ("0", "false", "False", "f")) else "list"
+    return dataclasses.replace(target, verb=verb) if verb != target.verb else target
+
+
+def _warning(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'
+
+
+def _refused(request: messages.Request, refusal: errors.StatusError) -> messages.Response:
+    headers = dict(negotiation.JSON_HEADERS)
+    if refusal.retry_after_seconds is not None:
+        headers["retry-after"] = str(refusal.retry_after_seconds)
+    if refusal.code == 401:
+        headers["www-authenticate"] = 'Bearer realm="kubernetes-master"'
+    return messages.Response(refusal.code, headers, orjson.dumps(refusal.status))
+
+
+def _json(obj: Object) -> messages.Response:
+    return messages.Response(200, dict(negotiation.JSON_HEADERS), orjson.dumps(obj))

@@ -1,0 +1,66 @@
+"""Objects in the shape a client asked for: themselves, a Table, or their metadata only; as JSON or YAML."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import orjson
+
+from steersman.aio import clock as clocks
+from steersman.api.printing import tables
+from steersman.apiserver import negotiation
+from steersman.apiserver.call import Call
+from steersman.meta import errors
+from steersman.meta.objects import Object
+from steersman.serving import messages
+
+_INCLUDE = ("", "None", "Metadata", "Object")
+
+
+class Shaper:
+    def __init__(self, clock: clocks.Clock) -> None:
+        self._clock = clock
+
+    def one(self, call: Call, value: bytes, status: int = 200) -> messages.Response:
+        """A stored object, as bytes where they can be used as they are."""
+        if not call.form.shape:
+            return negotiation.respond_bytes(call.form, value, status, pretty=call.pretty)
+        return negotiation.respond(call.form, self.shape(call, orjson.loads(value)), status, pretty=call.pretty)
+
+    def many(self, call: Call, items: Sequence[Object], meta: dict[str, Any]) -> messages.Response:
+        kind, shape = call.kind, call.form.shape
+        if shape == "Table":
+            body = self._table(call, items, meta, headers=True)
+        elif shape:
+            body = {**tables.partial_metadata_list(items, meta), "apiVersion": _meta_version(call)}
+        else:
+            body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": list(items)}
+        return negotiation.respond(call.form, body, pretty=call.pretty)
+
+    def shape(self, call: Call, obj: Object, *, headers: bool = True) -> Object:
+        """One object as the Table or PartialObjectMetadata the call asks for."""
+        if call.form.shape == "Table":
+            meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+            return self._table(call, [obj], meta, headers=headers)
+        if call.form.shape:
+            return {**tables.partial_metadata(obj), "apiVersion": _meta_version(call)}
+        return obj
+
+    def _table(self, call: Call, items: Sequence[Object], meta: dict[str, Any], *, headers: bool) -> Object:
+        include = cast(tables.IncludeObject, include_of(call))
+        found = tables.table(call.kind, items, self._clock.now(), include=include, metadata=meta, headers=headers)
+        found["apiVersion"] = _meta_version(call)
+        return found
+
+
+def include_of(call: Call) -> str:
+    """What of the objects a Table carries. Raises StatusError 422."""
+    include = call.parameter("includeObject")
+    if include not in _INCLUDE:
+        message = f"Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        cause = errors.FieldError("includeObject", "FieldValueInvalid", message)
+        raise errors.invalid("TableOptions", "", [cause], "meta.k8s.io")
+    return include or "Metadata"
+
+
+def _meta_version(call: Call) -> str:
+    return f"meta.k8s.io/{call.form.shape_version}"

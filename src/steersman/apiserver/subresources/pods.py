@@ -1,0 +1,108 @@
+"""binding, eviction and ephemeralcontainers of pods."""
+
+from typing import cast
+
+import orjson
+
+from steersman.aio import clock as clocks
+from steersman.apiserver import deletion, negotiation, patching, writing
+from steersman.apiserver.call import Call
+from steersman.meta import conditions, errors
+from steersman.meta.errors import FieldError
+from steersman.meta.objects import Object
+from steersman.serving import messages
+
+_CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+class Pods:
+    def __init__(self, writer: writing.Writer, clock: clocks.Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+
+    async def bind(self, call: Call) -> messages.Response:
+        """The scheduler's word: this pod runs on that node. Raises StatusError 409 when it is bound already."""
+        binding = negotiation.read_object(call.request)
+        node = _node_of(call, binding)
+        meta = binding.get("metadata") or {}
+        await self._writer.change_object(call, lambda pod: self._bound(call, pod, node, meta))
+        return negotiation.respond(call.form, _CREATED, 201)
+
+    def _bound(self, call: Call, pod: Object, node: str, binding_meta: Object) -> Object:
+        spec, meta = pod.get("spec") or {}, dict(pod["metadata"])
+        name = meta["name"]
+        if meta.get("deletionTimestamp"):
+            raise errors.conflict("pods/binding", name, f"pod {name} is being deleted, cannot be assigned to a host")
+        if spec.get("nodeName"):
+            raise errors.conflict("pods/binding", name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
+        if spec.get("schedulingGates"):
+            raise errors.conflict("pods/binding", name, f"pod {name} has non-empty .spec.schedulingGates")
+        uid = binding_meta.get("uid")
+        if uid and uid != meta.get("uid"):
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {meta.get('uid')}"
+            raise errors.conflict("pods/binding", name, why)
+        meta.pop("resourceVersion", None)
+        for field in ("annotations", "labels"):
+            if isinstance(binding_meta.get(field), dict):
+                meta[field] = {**(meta.get(field) or {}), **binding_meta[field]}
+        status = pod.get("status") or {}
+        scheduled = conditions.set(
+            status.get("conditions") or (), conditions.make("PodScheduled", "True"), self._clock.now()
+        )
+        return {
+            **pod,
+            "metadata": meta,
+            "spec": {**spec, "nodeName": node},
+            "status": {**status, "conditions": scheduled},
+        }
+
+    async def evict(self, call: Call) -> messages.Response:
+        """A delete by the pod's own grace period. Budgets are not asked yet: see docs/design/apiserver.md."""
+        body = negotiation.read_object(call.request)
+        name = (body.get("metadata") or {}).get("name", "")
+        if name and name != call.target.name:
+            raise errors.bad_request("name in URL does not match name in Eviction object")
+        given = body.get("deleteOptions")
+        options = deletion.options_of(given if isinstance(given, dict) else None, call.parameters)
+        await self._writer.delete_object(call, call.target.name, options)
+        return negotiation.respond(call.form, _CREATED, 201)
+
+    async def ephemeral_containers(self, call: Call) -> messages.Response:
+        """Only adds to spec.ephemeralContainers; everything else of the body is ignored."""
+        if call.target.verb == "update":
+            given = self._writer.decode(call, negotiation.read_object(call.request))
+            body = orjson.dumps(given)
+            return await self._writer.change(call, lambda old: _with_ephemeral(old, orjson.loads(body)))
+        patch = patching.read(call)
+        return await self._writer.change(
+            call, lambda old: _with_ephemeral(old, self._writer.decode(call, patching.apply(call, patch, old)))
+        )
+
+
+def _with_ephemeral(old: Object, given: Object) -> Object:
+    wanted = (given.get("spec") or {}).get("ephemeralContainers") or []
+    present = (old.get("spec") or {}).get("ephemeralContainers") or []
+    names = {one.get("name"): one for one in wanted}
+    if any(one["name"] not in names for one in present):
+        why = "Forbidden: existing ephemeral containers may not be removed"
+        name = old["metadata"]["name"]
+        raise errors.invalid("Pod", name, [FieldError("spec.ephemeralContainers", "FieldValueForbidden", why)])
+    meta = {**old["metadata"]}
+    version = given["metadata"].get("resourceVersion")
+    if version:
+        meta["resourceVersion"] = version
+    return {**old, "metadata": meta, "spec": {**cast(Object, old["spec"]), "ephemeralContainers": wanted}}
+
+
+def _node_of(call: Call, binding: Object) -> str:
+    target = binding.get("target")
+    name = (binding.get("metadata") or {}).get("name", "") if isinstance(binding.get("metadata", {}), dict) else ""
+    if name and name != call.target.name:
+        raise errors.bad_request("name in URL does not match name in Binding object")
+    if not isinstance(target, dict) or not isinstance(target.get("name", ""), str) or not target.get("name"):
+        cause = FieldError("target.name", "FieldValueRequired", "Required value")
+        raise errors.invalid("Binding", call.target.name, [cause])
+    if target.get("kind", "Node") not in ("Node", ""):
+        why = f'Unsupported value: "{target["kind"]}": supported values: "Node", "<empty>"'
+        raise errors.invalid("Binding", call.target.name, [FieldError("target.kind", "FieldValueNotSupported", why)])
+    return str(target["name"])

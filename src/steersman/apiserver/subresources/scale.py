@@ -1,0 +1,84 @@
+"""`…/scale`: the number of replicas of any scalable kind, seen as autoscaling/v1 Scale. Pure but for `Scaling`."""
+
+from typing import cast
+
+import orjson
+
+from steersman.apiserver import keys, metadata, negotiation, patching, writing
+from steersman.apiserver.call import Call
+from steersman.meta import errors, selectors
+from steersman.meta.errors import FieldError
+from steersman.meta.objects import Object
+from steersman.serving import messages
+from steersman.store import contract
+
+
+def of(obj: Object) -> Object:
+    """The Scale of an object."""
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    seen: Object = {"replicas": status.get("replicas", 0)}
+    text = str(selectors.from_object(spec.get("selector")))
+    if text:
+        seen["selector"] = text
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: meta[field] for field in fields if field in meta},
+        "spec": {"replicas": spec.get("replicas", 0)} if spec.get("replicas") else {},
+        "status": seen,
+    }
+
+
+def scaled(obj: Object, scale: Object) -> Object:
+    """The object with the replicas the Scale asks for; uid and resourceVersion of the Scale are preconditions."""
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    name = obj["metadata"]["name"]
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise errors.bad_request("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32")
+    if replicas < 0:
+        why = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise errors.invalid("Scale", name, [FieldError("spec.replicas", "FieldValueInvalid", why)], "autoscaling")
+    given = scale.get("metadata") or {}
+    meta = dict(obj["metadata"])
+    meta.pop("resourceVersion", None)
+    for field in ("resourceVersion", "uid"):
+        if given.get(field):
+            meta[field] = given[field]
+    return {**obj, "metadata": meta, "spec": {**obj["spec"], "replicas": replicas}}
+
+
+class Scaling:
+    def __init__(self, store: contract.Store, writer: writing.Writer) -> None:
+        self._store = store
+        self._writer = writer
+
+    async def answer(self, call: Call) -> messages.Response:
+        if call.target.verb == "get":
+            entry = await self._store.get(keys.key(call.kind, call.target.namespace, call.target.name))
+            if entry is None:
+                raise call.not_found()
+            return negotiation.respond(call.form, of(orjson.loads(entry.value)), pretty=call.pretty)
+        if call.target.verb == "update":
+            scale = _checked(call, negotiation.read_object(call.request))
+            value = await self._writer.change_object(call, lambda old: scaled(old, scale))
+        else:
+            patch = patching.read(call)
+            value = await self._writer.change_object(call, lambda old: self._patched(call, patch, old))
+        return negotiation.respond(call.form, of(cast(Object, orjson.loads(value))), pretty=call.pretty)
+
+    def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
+        before = of(old)
+        scale = _checked(call, patching.apply_to_scale(call, patch, before))
+        if scale["metadata"].get("resourceVersion") == before["metadata"].get("resourceVersion"):
+            scale["metadata"].pop("resourceVersion", None)  # the patch did not name it, so it is no precondition
+        return scaled(old, scale)
+
+
+def _checked(call: Call, scale: Object) -> Object:
+    if not isinstance(scale.get("metadata", {}), dict) or not isinstance(scale.get("spec", {}), dict):
+        raise errors.bad_request("the object provided is not a Scale")
+    if scale.get("kind", "Scale") != "Scale":
+        raise errors.bad_request(f"the object provided is unrecognized (must be of type Scale): {scale.get('kind')}")
+    metadata.check_place(call, scale)
+    return scale

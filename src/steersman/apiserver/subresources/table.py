@@ -1,0 +1,54 @@
+"""Which code answers which subresource (status aside, which is an ordinary read or write)."""
+
+from collections.abc import Awaitable, Callable
+
+from steersman.aio import clock as clocks
+from steersman.apiserver import decoded, tokens, writing
+from steersman.apiserver.call import Call
+from steersman.apiserver.subresources import finalize, kubelet, pods, proxy, scale, token_request
+from steersman.meta import errors
+from steersman.serving import messages
+from steersman.store import contract
+
+Answer = Callable[[Call], Awaitable[messages.Response]]
+
+
+class Subresources:
+    def __init__(
+        self,
+        store: contract.Store,
+        clock: clocks.Clock,
+        objects: decoded.DecodedObjects,
+        writer: writing.Writer,
+        *,
+        token_key: tokens.TokenKey | None,
+        audiences: tuple[str, ...],
+        kubelets: kubelet.KubeletConnector | None,
+        pod_connector: proxy.PodConnector | None,
+    ) -> None:
+        of_pods = pods.Pods(writer, clock)
+        nodes = kubelet.Kubelets(objects, kubelets)
+        through = proxy.Proxy(objects, pod_connector)
+        self._any: dict[str, Answer] = {"scale": scale.Scaling(store, writer).answer}
+        self._named: dict[tuple[str, str], Answer] = {
+            ("pods", "log"): nodes.logs,
+            ("pods", "exec"): nodes.run,
+            ("pods", "attach"): nodes.run,
+            ("pods", "portforward"): nodes.port_forward,
+            ("pods", "proxy"): through.answer,
+            ("pods", "binding"): of_pods.bind,
+            ("pods", "eviction"): of_pods.evict,
+            ("pods", "ephemeralcontainers"): of_pods.ephemeral_containers,
+            ("services", "proxy"): through.answer,
+            ("nodes", "proxy"): nodes.node_proxy,
+            ("namespaces", "finalize"): lambda call: finalize.answer(call, writer),
+            ("serviceaccounts", "token"): token_request.TokenRequests(objects, clock, token_key, audiences).answer,
+        }
+
+    async def answer(self, call: Call) -> messages.Response:
+        kind, name = call.kind, call.target.subresource
+        found = self._named.get((kind.plural, name)) if not kind.group else None
+        found = found or self._any.get(name)
+        if found is None:
+            raise errors.no_route()
+        return await found(call)

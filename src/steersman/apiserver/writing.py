@@ -1,0 +1,296 @@
+"""create, update, patch, delete and deletecollection: from a decoded body to a transaction of the store.
+
+Order of a write: place → server's metadata → kind's `prepare` → admission → defaults → validation → store.
+Keeps true: a write is based on the state it replaces (a conflict is retried when the client named no resourceVersion,
+else answered 409); a write that changes nothing writes nothing.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+import orjson
+
+from steersman.aio import clock as clocks
+from steersman.api import schema, strategies
+from steersman.api.kind import Kind
+from steersman.apiserver import deletion, keys, metadata, negotiation, patching, shapes
+from steersman.apiserver.admission import chain
+from steersman.apiserver.call import Call
+from steersman.meta import errors, names, times
+from steersman.meta.objects import Object
+from steersman.serving import messages
+from steersman.store import contract
+from steersman.store.contract import Entry
+
+CONFLICT_RETRIES = 5  # upstream's MaxRetryWhenPatchConflicts: beyond this the client hears of the conflict
+GENERATED_NAME_RETRIES = 8  # upstream's, for a suffix that is taken already
+
+# The new object from the old one; called again on each retry.
+Change = Callable[[Object], Object]
+
+
+class Writer:
+    def __init__(
+        self,
+        store: contract.Store,
+        clock: clocks.Clock,
+        types: schema.Schema,
+        admission: chain.Chain,
+        shaper: shapes.Shaper,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._types = types
+        self._admission = admission
+        self._shaper = shaper
+
+    # --- create ---
+
+    async def create(self, call: Call) -> messages.Response:
+        value = await self.create_object(call, self.decode(call, negotiation.read_object(call.request)))
+        return self._shaper.one(call, value, 201)
+
+    def decode(self, call: Call, obj: Object) -> Object:
+        """A new object of the call's kind without anything its type does not know. Raises StatusError 400."""
+        clean, warnings = self._types.decode(call.kind, obj, call.field_validation)
+        call.warnings.extend(warnings)
+        if clean is obj:
+            clean = cast(Object, orjson.loads(orjson.dumps(obj)))
+        if not isinstance(clean.setdefault("metadata", {}), dict):
+            raise errors.bad_request("json: cannot unmarshal metadata into Go struct field: it is not an object")
+        return clean
+
+    async def create_object(self, call: Call, obj: Object) -> bytes:
+        """The stored bytes of a new object; `obj` is taken over and completed."""
+        kind = call.kind
+        if obj["metadata"].get("resourceVersion"):
+            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+        metadata.check_place(call, obj)
+        generated = self._generate_name(call, obj)
+        metadata.fill_new(kind, obj, uid=self._clock.uid(), now=times.format_seconds(self._clock.now()))
+        if kind.prepare is not None:
+            kind.prepare(obj, None)
+        elif kind.subresource("status") is not None:
+            strategies.drop_status(obj, None)
+        async with self._admission.creating(call, obj):
+            if kind.default is not None:
+                kind.default(obj)
+            self._validate(call, obj, None)
+            for _ in range(GENERATED_NAME_RETRIES if generated else 1):
+                put = self._put(call, obj, expect=0)
+                if call.dry_run:
+                    return await self._dry_create(call, put)
+                try:
+                    revision = await self._store.txn([put], self._cause(call))
+                except contract.Mismatch:
+                    if generated:
+                        self._generate_name(call, obj | {"metadata": _unnamed(obj)}, into=obj)
+                    continue
+                return b"%b%d%b" % (put.head, revision, put.tail)
+        raise errors.already_exists(kind.plural, obj["metadata"]["name"], kind.group)
+
+    def _generate_name(self, call: Call, obj: Object, into: Object | None = None) -> bool:
+        meta = obj["metadata"]
+        if meta.get("name"):
+            return False
+        prefix = meta.get("generateName")
+        if not prefix:
+            why = "Required value: name or generateName is required"
+            cause = errors.FieldError("metadata.name", "FieldValueRequired", why)
+            raise errors.invalid(call.kind.kind, "", [cause], call.kind.group)
+        (into or obj)["metadata"]["name"] = names.generate(prefix, self._clock.suffix())
+        return True
+
+    async def _dry_create(self, call: Call, put: contract.Put) -> bytes:
+        if await self._store.get(put.key) is not None:
+            raise errors.already_exists(call.kind.plural, keys.split(put.key)[1], call.kind.group)
+        return put.head.removesuffix(b'"resourceVersion":"') + put.tail.removeprefix(b'",')
+
+    # --- update ---
+
+    async def update(self, call: Call) -> messages.Response:
+        """PUT of the object or of its status."""
+        given = self.decode(call, negotiation.read_object(call.request))
+        metadata.check_place(call, given)
+        # Each try starts from a fresh copy: defaults and admission fill it in place.
+        body = orjson.dumps(given)
+        return await self.change(call, lambda old: cast(Object, orjson.loads(body)))
+
+    async def patch(self, call: Call) -> messages.Response:
+        patch = patching.read(call)
+        return await self.change(call, lambda old: self._patched(call, patch, old))
+
+    def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
+        new = self.decode(call, patching.apply(call, patch, old))
+        metadata.check_place(call, new)
+        return new
+
+    async def change(self, call: Call, change: Change) -> messages.Response:
+        """Write what `change` makes of the current state."""
+        return self._shaper.one(call, await self.change_object(call, change))
+
+    async def change_object(self, call: Call, change: Change) -> bytes:
+        key = keys.key(call.kind, call.target.namespace, call.target.name)
+        for _ in range(CONFLICT_RETRIES):
+            entry = await self._store.get(key)
+            if entry is None:
+                raise call.not_found()
+            old = cast(Object, orjson.loads(entry.value))
+            new = change(old)
+            version = new["metadata"].get("resourceVersion")
+            self._check_preconditions(call, new, entry, old)
+            try:
+                return await self._replace(call, new, old, entry)
+            except contract.Mismatch as mismatch:
+                if version and call.request.method == "PUT":
+                    raise call.conflict() from mismatch
+        raise call.conflict()
+
+    def _check_preconditions(self, call: Call, new: Object, entry: Entry, old: Object) -> None:
+        version, uid = new["metadata"].get("resourceVersion"), new["metadata"].get("uid")
+        if uid and uid != old["metadata"].get("uid"):
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata'].get('uid')}"
+            raise errors.conflict(call.kind.plural, call.target.name, why, call.kind.group)
+        if version and version != str(entry.revision):
+            if not version.isascii() or not version.isdigit():
+                raise errors.bad_request(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+            raise call.conflict()
+
+    async def _replace(self, call: Call, new: Object, old: Object, entry: Entry) -> bytes:
+        kind = call.kind
+        metadata.keep_old(new, old)
+        if call.target.subresource == "status":
+            _keep_all_but_status(kind, new, old)
+        elif not call.target.subresource:
+            if kind.prepare is not None:
+                kind.prepare(new, old)
+            elif kind.subresource("status") is not None:
+                strategies.drop_status(new, old)
+        async with self._admission.updating(call, new, old):
+            if kind.default is not None:
+                kind.default(new)
+            metadata.raise_generation(kind, new, old)
+            self._validate(call, new, old)
+            put = self._put(call, new, expect=entry.revision)
+            unchanged = put.tail == keys.tail(old)
+            if unchanged and not deletion.is_finished(new):
+                return entry.value
+            if call.dry_run:
+                return b"%b%d%b" % (put.head, entry.revision, put.tail)
+            operation: contract.Put | contract.Delete = put
+            if deletion.is_finished(new):
+                operation = contract.Delete(put.key, put.head, put.tail, entry.revision)
+            revision = await self._store.txn([operation], self._cause(call))
+        if isinstance(operation, contract.Delete):
+            await self._admission.deleted(call, new)
+        return b"%b%d%b" % (put.head, revision, put.tail)
+
+    # --- delete ---
+
+    async def delete(self, call: Call) -> messages.Response:
+        options = self.delete_options(call)
+        value, removed = await self.delete_object(call, call.target.name, options)
+        if removed and call.kind.deletes_to_status:
+            return negotiation.respond(call.form, _deleted_status(call, orjson.loads(value)), pretty=call.pretty)
+        return self._shaper.one(call, value)
+
+    def delete_options(self, call: Call) -> deletion.Options:
+        body = negotiation.read_object(call.request) if call.request.body else None
+        return deletion.options_of(body, call.parameters)
+
+    async def delete_object(self, call: Call, name: str, options: deletion.Options) -> tuple[bytes, bool]:
+        """The bytes of the object's last or new state, and whether it is gone."""
+        key = keys.key(call.kind, call.target.namespace, name)
+        for _ in range(CONFLICT_RETRIES):
+            entry = await self._store.get(key)
+            if entry is None:
+                raise call.not_found(name)
+            obj = cast(Object, orjson.loads(entry.value))
+            _check_delete_preconditions(call, name, options, obj, entry)
+            await self._admission.deleting(call, obj)
+            try:
+                return await self._carry_out(call, obj, entry, options)
+            except contract.Mismatch:
+                continue
+        raise errors.modified(call.kind.plural, name, call.kind.group)
+
+    async def _carry_out(self, call: Call, obj: Object, entry: Entry, options: deletion.Options) -> tuple[bytes, bool]:
+        outcome = deletion.decide(call.kind, obj, options, self._clock.now())
+        if isinstance(outcome, deletion.Pending) or options.dry_run:
+            return entry.value, isinstance(outcome, deletion.Remove)
+        if isinstance(outcome, deletion.Mark):
+            put = self._put(call, outcome.obj, expect=entry.revision)
+            revision = await self._store.txn([put], self._cause(call))
+            return b"%b%d%b" % (put.head, revision, put.tail), False
+        head, tail = keys.head(call.kind), keys.tail(outcome.last)
+        gone = contract.Delete(entry.key, head, tail, entry.revision)
+        revision = await self._store.txn([gone], self._cause(call))
+        await self._admission.deleted(call, outcome.last)
+        return b"%b%d%b" % (head, revision, tail), True
+
+    async def delete_collection(self, call: Call, page: contract.Page) -> messages.Response:
+        """Delete each of the entries; those that vanish meanwhile are no error. Answers the list of what was there."""
+        options = self.delete_options(call)
+        for entry in page.entries:
+            try:
+                await self.delete_object(call, keys.split(entry.key)[1], options)
+            except errors.StatusError as refusal:
+                if refusal.code != 404:
+                    raise
+        meta = {"resourceVersion": str(self._store.revision)}
+        return self._shaper.many(call, [orjson.loads(entry.value) for entry in page.entries], meta)
+
+    # --- all ---
+
+    def _validate(self, call: Call, new: Object, old: Object | None) -> None:
+        causes = metadata.new_finalizers_while_deleting(new, old) if old is not None else []
+        if call.kind.validate is not None:
+            causes += call.kind.validate(new, old)
+        if causes:
+            raise errors.invalid(call.kind.kind, new["metadata"].get("name", ""), causes, call.kind.group)
+
+    def _put(self, call: Call, obj: Object, expect: int) -> contract.Put:
+        meta = obj["metadata"]
+        key = keys.key(call.kind, meta.get("namespace", ""), meta["name"])
+        try:
+            return contract.Put(key, keys.head(call.kind), keys.tail(obj), expect)
+        except orjson.JSONEncodeError as error:
+            raise errors.bad_request(f"json: the object cannot be encoded: {error}") from error
+
+    def _cause(self, call: Call) -> contract.Cause:
+        return call.cause(times.format_micros(self._clock.now()))
+
+
+def _unnamed(obj: Object) -> Object:
+    return {name: value for name, value in obj["metadata"].items() if name != "name"}
+
+
+def _keep_all_but_status(kind: Kind, new: Object, old: Object) -> None:
+    """A write to `…/status` changes status, and of the metadata what the kind allows."""
+    (kind.prepare_status or strategies.keep_all_but_status)(new, old)
+
+
+def _check_delete_preconditions(call: Call, name: str, options: deletion.Options, obj: Object, entry: Entry) -> None:
+    uid = obj["metadata"].get("uid")
+    why = ""
+    if options.uid and options.uid != uid:
+        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {uid}"
+    elif options.resource_version and options.resource_version != str(entry.revision):
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
+            f"ResourceVersion in object meta: {entry.revision}"
+        )
+    if why:
+        raise errors.conflict(call.kind.plural, name, why, call.kind.group)
+
+
+def _deleted_status(call: Call, obj: Object) -> Object:
+    details = {"name": obj["metadata"]["name"], "group": call.kind.group, "kind": call.kind.plural}
+    details["uid"] = obj["metadata"].get("uid", "")
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {key: value for key, value in details.items() if value},
+    }
