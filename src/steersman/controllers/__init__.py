@@ -1,1 +1,114 @@
-"""The control loops: each a pure decision and a declaration, run by one loop."""
+"""Keep what is true what is wished for: one folder per controller, and the one loop that runs them all.
+
+`run(client, caches, clock, options)` runs every controller until cancelled. It does not run the caches: whoever owns them
+does, as the scheduler in the same process reads the same ones.
+"""
+
+import dataclasses
+
+from steersman.aio import tasks
+from steersman.aio.clock import Clock
+from steersman.api import kinds
+from steersman.api.kind import Kinds
+from steersman.client.cache import Caches
+from steersman.client.client import Client
+from steersman.client.events import Recorder
+from steersman.client.leader_election import LeaderElection
+from steersman.controllers.deployment import controller as deployment
+from steersman.controllers.endpointslice import controller as endpointslice
+from steersman.controllers.garbage_collector import controller as garbage_collector
+from steersman.controllers.loop import Controller, Loop
+from steersman.controllers.namespace import controller as namespace
+from steersman.controllers.node_ipam import controller as node_ipam
+from steersman.controllers.node_lifecycle import controller as node_lifecycle
+from steersman.controllers.pod_gc import controller as pod_gc
+from steersman.controllers.replicaset import controller as replicaset
+from steersman.controllers.root_ca_publisher import controller as root_ca_publisher
+from steersman.controllers.service_account import controller as service_account
+from steersman.controllers.taint_eviction import controller as taint_eviction
+
+LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of the controllers. Delays are short, for a cluster on one machine; upstream's stand in brackets.
+
+    `node_grace_seconds` [40]: silence after which a node counts as lost, but at least what its lease promises
+    (`leaseDurationSeconds`), so kubelets must renew at least three times in it.
+    `node_startup_grace_seconds` [60]: the same for a node that has never reported.
+    `node_missing_seconds` [40]: how long a node must be gone before its pods are removed.
+    `terminated_pods_max` [12,500]: ended pods that may stay; 0: all.
+    `cluster_cidrs`, `node_mask_bits`: the pod network and each node's share of it; () leaves it to someone else.
+    `root_ca`: the certificate (PEM) that pods check the API server by; "" publishes none.
+    `leader_identity`: take part in leader election under this name; "" is for the only one.
+    """
+
+    node_grace_seconds: float = 8.0
+    node_startup_grace_seconds: float = 30.0
+    node_missing_seconds: float = 5.0
+    terminated_pods_max: int = 12_500
+    cluster_cidrs: tuple[str, ...] = ("10.244.0.0/16",)
+    node_mask_bits: tuple[int, ...] = (24,)
+    root_ca: str = ""
+    leader_identity: str = ""
+
+
+def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = kinds.BUILTIN) -> list[Controller]:
+    """Every controller, in the order of the run of a deployment."""
+    found = [
+        deployment.controller(),
+        replicaset.controller(),
+        endpointslice.controller(),
+        garbage_collector.controller(served),
+        namespace.controller(served),
+        node_lifecycle.controller(clock, options.node_grace_seconds, options.node_startup_grace_seconds),
+        taint_eviction.controller(),
+        pod_gc.controller(options.terminated_pods_max, options.node_missing_seconds),
+        service_account.controller(),
+    ]
+    if options.cluster_cidrs:
+        found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))
+    if options.root_ca:
+        found.append(root_ca_publisher.controller(options.root_ca))
+    return found
+
+
+async def run(client: Client, caches: Caches, clock: Clock, options: Options = Options()) -> None:
+    """Until cancelled; the crash of one controller's loop ends all and is raised."""
+    controllers = Controllers(client, caches, clock, options)
+    if not options.leader_identity:
+        await controllers.run()
+        return
+    election = LeaderElection(client, clock, name=LEASE, identity=options.leader_identity)
+    await election.run(controllers.run)
+
+
+class Controllers:
+    """All loops of one process."""
+
+    def __init__(self, client: Client, caches: Caches, clock: Clock, options: Options = Options()) -> None:
+        self._recorders: list[Recorder] = []
+        self.loops: list[Loop] = []
+        for controller in all_controllers(clock, options, client.kinds):
+            recorder = Recorder(client, clock, controller.name)
+            self._recorders.append(recorder)
+            self.loops.append(Loop(controller, caches, client, clock, recorder))
+
+    async def run(self) -> None:
+        running = tasks.Tasks("controllers")
+        try:
+            for recorder in self._recorders:
+                running.start("events", recorder.run())
+            for loop in self.loops:
+                running.start(loop.controller.name, loop.run())
+            await running.wait()
+        finally:
+            await running.close()
+
+    def is_idle(self) -> bool:
+        """No controller has anything to do now (some may look again later)."""
+        return all(loop.is_idle() for loop in self.loops)
+
+    def statistics(self) -> dict[str, dict[str, float]]:
+        return {loop.controller.name: dataclasses.asdict(loop.statistics) for loop in self.loops}

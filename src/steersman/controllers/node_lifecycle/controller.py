@@ -1,0 +1,104 @@
+"""What the node lifecycle controller watches and sees.
+
+Heartbeats are judged by our own clock: a node is alive when its Lease or its status *changes*, whatever time the node
+itself writes there (its clock may be wrong). So a controller that starts anew gives every node the whole grace once.
+"""
+
+from steersman.aio.clock import Clock
+from steersman.api import kinds
+from steersman.client.cache import Caches
+from steersman.controllers import indexes
+from steersman.controllers.loop import Controller, Look, Watch
+from steersman.controllers.node_lifecycle import decide
+from steersman.controllers.node_lifecycle.decide import Seen
+from steersman.meta import conditions, objects
+from steersman.meta.objects import Object
+
+LEASE_NAMESPACE = "kube-node-lease"
+
+
+def controller(clock: Clock, grace_seconds: float, startup_grace_seconds: float) -> Controller:
+    beats = _Heartbeats(clock, grace_seconds, startup_grace_seconds)
+    return Controller(
+        name="node-controller",  # upstream's component name in events
+        watches=(
+            Watch(kinds.NODE, lambda caches, obj: (objects.name(obj),), _node_matters, beats.note_node),
+            # A renewed lease wakes nobody: it is asked for when the grace is over, not thousands of times in between.
+            Watch(kinds.LEASE, note=beats.note_lease),
+            Watch(kinds.POD, _node_of_pod, _became_ready),
+        ),
+        observe=beats.observe,
+        decide=decide.decide,
+        indexes=(indexes.by_node(kinds.POD),),
+    )
+
+
+class _Heartbeats:
+    """When each node last gave a sign of life."""
+
+    def __init__(self, clock: Clock, grace_seconds: float, startup_grace_seconds: float) -> None:
+        self._clock = clock
+        self._grace_seconds = grace_seconds
+        self._startup_grace_seconds = startup_grace_seconds
+        self._at: dict[str, float] = {}
+
+    def note_lease(self, old: Object | None, new: Object | None) -> None:
+        if new is not None and objects.namespace(new) == LEASE_NAMESPACE:
+            self._at[objects.name(new)] = self._clock.monotonic()
+
+    def note_node(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            assert old is not None
+            self._at.pop(objects.name(old), None)
+        elif old is None or _reported_at(old) != _reported_at(new):
+            self._at[objects.name(new)] = self._clock.monotonic()
+
+    def observe(self, look: Look, key: str) -> Seen | None:
+        node = look.caches.of(kinds.NODE).get(key)
+        if node is None:
+            return None
+        lease = look.caches.of(kinds.LEASE).get(f"{LEASE_NAMESPACE}/{key}")
+        now = self._clock.monotonic()
+        return Seen(
+            node=node,
+            silent_seconds=now - self._at.setdefault(key, now),
+            grace_seconds=self._grace(conditions.status(node, "Ready"), lease),
+            now=look.now,
+            pods=look.caches.of(kinds.POD).by_index(indexes.NODE, key),
+        )
+
+    def _grace(self, ready: str, lease: Object | None) -> float:
+        """A node that never reported gets longer to start; one whose lease promises less frequent signs, that long."""
+        if not ready:
+            return max(self._grace_seconds, self._startup_grace_seconds)
+        promised = ((lease or {}).get("spec") or {}).get("leaseDurationSeconds") or 0
+        return max(self._grace_seconds, float(promised))
+
+
+def _reported_at(node: Object) -> object:
+    return (conditions.get(node, "Ready") or {}).get("lastHeartbeatTime")
+
+
+def _node_matters(old: Object | None, new: Object | None) -> bool:
+    """Not for mere heartbeats."""
+    if old is None or new is None:
+        return True
+    return old["spec"] != new["spec"] or _conditions(old) != _conditions(new)
+
+
+def _conditions(node: Object) -> list[tuple[str, str]]:
+    found = (node.get("status") or {}).get("conditions") or ()
+    return [(str(one.get("type")), str(one.get("status"))) for one in found]
+
+
+def _node_of_pod(caches: Caches, pod: Object) -> tuple[str, ...]:
+    """A pod that was reported ready on a node that is known not to be."""
+    name = str((pod.get("spec") or {}).get("nodeName") or "")
+    node = caches.of(kinds.NODE).get(name) if name else None
+    return (name,) if node is not None and conditions.status(node, "Ready") != "True" else ()
+
+
+def _became_ready(old: Object | None, new: Object | None) -> bool:
+    return (
+        new is not None and conditions.is_true(new, "Ready") and (old is None or not conditions.is_true(old, "Ready"))
+    )

@@ -1,0 +1,140 @@
+"""Notice nodes that fell silent, and say with taints what is wrong with a node.
+
+Reads: Node, its Lease (when it was last renewed, by our own clock), the pods bound to it.  Writes: Node conditions
+(Unknown after silence), Node taints, Ready=False of the pods of a node that is not ready (so that Services drop them).
+Leaves to others: reporting (kubelet), eviction (taint_eviction), pods of nodes that were deleted (pod_gc).
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+
+from steersman.api import kinds
+from steersman.controllers import decision, pods
+from steersman.controllers.decision import Action, Decision, Emit
+from steersman.meta import conditions, objects, times
+from steersman.meta.objects import Object
+
+NOT_READY = "node.kubernetes.io/not-ready"
+UNREACHABLE = "node.kubernetes.io/unreachable"
+
+# Conditions the kubelet reports; all become Unknown when it falls silent.
+REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+
+_TAINT_OF_CONDITION = {
+    ("Ready", "False"): NOT_READY,
+    ("Ready", "Unknown"): UNREACHABLE,
+    ("MemoryPressure", "True"): "node.kubernetes.io/memory-pressure",
+    ("DiskPressure", "True"): "node.kubernetes.io/disk-pressure",
+    ("PIDPressure", "True"): "node.kubernetes.io/pid-pressure",
+    ("NetworkUnavailable", "True"): "node.kubernetes.io/network-unavailable",
+}
+_UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_OURS = frozenset((*_TAINT_OF_CONDITION.values(), _UNSCHEDULABLE))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """`silent_seconds` since the last sign of life; `grace_seconds` how long that may be."""
+
+    node: Object
+    silent_seconds: float
+    grace_seconds: float
+    now: datetime.datetime
+    pods: Sequence[Object] = ()
+
+
+def decide(seen: Seen) -> Decision:
+    node = seen.node
+    if objects.is_terminating(node):
+        return Decision(why="being deleted")
+    is_silent = seen.silent_seconds >= seen.grace_seconds
+    told = _unknown(seen) if is_silent else list((node.get("status") or {}).get("conditions") or ())
+    status = {**(node.get("status") or {}), "conditions": told}
+    after = {**node, "status": status}
+    actions = (
+        *decision.with_status(kinds.NODE, node, status),
+        *_taint(seen, after),
+        *_events(node, after),
+        *_pods_not_ready(seen, after),
+    )
+    if is_silent:
+        return Decision(actions, f"silent for {seen.silent_seconds:.0f} s")
+    return Decision(actions, "gives signs of life", seen.grace_seconds - seen.silent_seconds + 0.05)
+
+
+def _unknown(seen: Seen) -> list[Object]:
+    found: list[Object] = list((seen.node.get("status") or {}).get("conditions") or ())
+    for name in REPORTED:
+        old = conditions.find(found, name)
+        if old is None:
+            new = conditions.make(name, "Unknown", "NodeStatusNeverUpdated", "Kubelet never posted node status.")
+            new["lastHeartbeatTime"] = str(seen.node["metadata"].get("creationTimestamp") or "")
+        elif old.get("status") == "Unknown":
+            continue
+        else:
+            new = conditions.make(name, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
+            if "lastHeartbeatTime" in old:
+                new["lastHeartbeatTime"] = old["lastHeartbeatTime"]
+        found = conditions.set(found, new, seen.now)
+    return found
+
+
+# Taints
+
+
+def _taint(seen: Seen, after: Object) -> tuple[Action, ...]:
+    old: list[Object] = seen.node["spec"].get("taints") or []
+    wanted = _wanted_taints(after)
+    kept = [one for one in old if one["key"] not in _OURS or (one["key"], one["effect"]) in wanted]
+    there = {(one["key"], one["effect"]) for one in kept}
+    stamp = times.format_seconds(seen.now)
+    added = [{"key": key, "effect": effect, "timeAdded": stamp} for key, effect in wanted if (key, effect) not in there]
+    if not added and len(kept) == len(old):
+        return ()
+    return (decision.patch(kinds.NODE, seen.node, {"spec": {"taints": [*kept, *added] or None}}),)
+
+
+def _wanted_taints(node: Object) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for condition in (node.get("status") or {}).get("conditions") or ():
+        key = _TAINT_OF_CONDITION.get((condition.get("type", ""), condition.get("status", "")))
+        if key:
+            found.append((key, "NoSchedule"))
+            if condition["type"] == "Ready":
+                found.append((key, "NoExecute"))
+    if node["spec"].get("unschedulable"):
+        found.append((_UNSCHEDULABLE, "NoSchedule"))
+    return found
+
+
+# What a node that is not ready means for others
+
+
+def _events(before: Object, after: Object) -> tuple[Emit, ...]:
+    """Told once: with the taint that says so."""
+    if conditions.status(after, "Ready") not in ("False", "Unknown"):
+        return ()
+    if any(one["key"] in (NOT_READY, UNREACHABLE) for one in before["spec"].get("taints") or ()):
+        return ()
+    text = f"Node {objects.name(before)} status is now: NodeNotReady"
+    return (Emit(before, "Normal", "NodeNotReady", text),)
+
+
+def _pods_not_ready(seen: Seen, after: Object) -> tuple[Action, ...]:
+    """Pods that became ready before their node stopped being so. A kubelet that reports one ready later knows better."""
+    ready = conditions.get(after, "Ready")
+    if ready is None or ready.get("status") == "True":
+        return ()
+    since = str(ready.get("lastTransitionTime") or "")
+    doubtful = [pod for pod in seen.pods if pods.is_ready(pod) and pods.ready_at(pod) <= since]
+    return tuple(_not_ready(pod, seen.now) for pod in doubtful)
+
+
+def _not_ready(pod: Object, now: datetime.datetime) -> Action:
+    old = pods.ready_condition(pod)
+    assert old is not None
+    new = {key: value for key, value in old.items() if key != "lastTransitionTime"}
+    found = conditions.set(pod["status"]["conditions"], {**new, "status": "False"}, now)
+    event = Emit(pod, "Warning", "NodeNotReady", "Node is not ready")
+    return decision.patch(kinds.POD, pod, {"status": {"conditions": found}}, subresource="status", done=event)
