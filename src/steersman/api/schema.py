@@ -268,17 +268,17 @@ def _json_type(value: Any) -> str:
     return "null"
 
 
-def _wrong(value: Any, path: Path, struct: str, go_type: str) -> WrongType:
+def _wrong(described: str, path: Path, struct: str, go_type: str) -> WrongType:
     into = f"Go struct field {struct.rpartition('.')[2]}.{_fields_only(path)}" if path else "Go value"
-    return WrongType(f"json: cannot unmarshal {_json_type(value)} into {into} of type {go_type}")
+    return WrongType(f"json: cannot unmarshal {described} into {into} of type {go_type}")
 
 
 class _Scalar(Exception):
     """A scalar of the wrong type; the enclosing object knows its own name."""
 
-    def __init__(self, value: Any, path: Path, go_type: str) -> None:
+    def __init__(self, value: Any, path: Path, go_type: str, described: str = "") -> None:
         super().__init__()
-        self.value, self.path, self.go_type = value, path, go_type
+        self.described, self.path, self.go_type = described or _json_type(value), path, go_type
 
 
 # Checks. Each takes (value, path, unknown) and returns the clean value, or None for what is to be left out.
@@ -290,7 +290,7 @@ def _object(name: str, plain: dict[str, type], rest: dict[str, Check], required:
 
     def check(value: Any, path: Path, unknown: list[str]) -> Any:
         if value.__class__ is not dict:
-            raise _Scalar(value, path, go_type) if path else _wrong(value, path, name, go_type)
+            raise _Scalar(value, path, go_type) if path else _wrong(_json_type(value), path, name, go_type)
         clean = {}
         try:
             for key, item in value.items():
@@ -308,7 +308,7 @@ def _object(name: str, plain: dict[str, type], rest: dict[str, Check], required:
                     elif key in required:
                         clean[key] = value[key]
         except _Scalar as wrong:
-            raise _wrong(wrong.value, wrong.path, name, wrong.go_type) from None
+            raise _wrong(wrong.described, wrong.path, name, wrong.go_type) from None
         return clean
 
     return check
@@ -387,9 +387,7 @@ def _integer(bits: int) -> Check:
         if value.__class__ is not int:
             raise _Scalar(value, path, f"int{bits}")
         if not low <= value <= high:
-            raise WrongType(
-                f"json: cannot unmarshal number {value} into Go struct field {_fields_only(path)} of type int{bits}"
-            )
+            raise _Scalar(value, path, f"int{bits}", f"number {value}")
         return value
 
     return check
@@ -427,7 +425,7 @@ def _int_or_string(value: Any, path: Path, unknown: list[str]) -> Any:
     if value.__class__ is not int and value.__class__ is not str:
         raise _Scalar(value, path, "int32" if isinstance(value, float) else "string")
     if value.__class__ is int and not -(1 << 31) <= value < 1 << 31:
-        raise WrongType(f"json: cannot unmarshal number {value} into Go value of type int32")
+        raise _Scalar(value, path, "int32", f"number {value}")
     return value
 
 

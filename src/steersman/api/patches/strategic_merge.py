@@ -83,6 +83,8 @@ class _Merge:
         if not any(isinstance(item, dict) for item in [*patch, *original]):
             merged = [*original, *(item for item in _distinct(patch) if item not in original)]
             return _ordered(merged, _distinct(patch), original, lambda item: item)
+        if not all(isinstance(item, dict) for item in [*patch, *original]):
+            raise json_patch.does_not_fit("list elements are of different types")
         merge_key = _merge_key(definition)
         if any(item.get(_PATCH) == "replace" for item in patch):
             whole: list[Any] = _clean([item for item in patch if _PATCH not in item])
