@@ -169,8 +169,11 @@ def usable(endpoints: Iterable[Endpoint]) -> list[str]:
 
 def assign_slots(old: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     """Number the wanted targets from 0 with no gap, moving as few as possible."""
-    new = [target for target in wanted if target not in set(old)]
-    slots: list[str | None] = [target if target in set(wanted) else None for target in old]
+    if not old:
+        return tuple(wanted)
+    before, after = set(old), set(wanted)
+    new = [target for target in reversed(wanted) if target not in before]
+    slots: list[str | None] = [target if target in after else None for target in old]
     for place, target in enumerate(slots):
         if target is None and new:
             slots[place] = new.pop()

@@ -1,0 +1,174 @@
+"""A small cluster in throw-away network namespaces: a "host", nodes, pods that are nothing but sockets.
+
+Nothing here touches the machine's own network: the test's thread is inside the host's namespace while the laboratory is open.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import pathlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+
+from steersman.network import cluster_network, namespaces, netlink, pod_network
+
+WAIT_SECONDS = 3.0
+
+
+@dataclasses.dataclass
+class Mapping:
+    container_port: int
+    host_port: int
+    protocol: str = "TCP"
+    host_address: str = ""
+
+
+@dataclasses.dataclass
+class Pod:
+    """Also what `PodNetwork.attach` is given for it."""
+
+    name: str
+    namespace: str
+    port_mappings: Sequence[Mapping] = ()
+    host_network: bool = False
+    address: str = ""
+
+
+@dataclasses.dataclass
+class Node:
+    name: str
+    index: int
+    link: cluster_network.NodeLink
+    pods: pod_network.PodNetwork
+
+    @property
+    def namespace(self) -> str:
+        return self.link.namespace_path
+
+    @property
+    def address(self) -> str:
+        return self.link.address
+
+
+class Lab:
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.host = str(folder / "host")
+        self.network = cluster_network.ClusterNetwork("lab", folder)
+        self._stack = contextlib.AsyncExitStack()
+        self._pinned: list[str] = []
+
+    async def add_node(self, index: int) -> Node:
+        name = f"node-{index}"
+        link = self.network.ensure_node(index, name)
+        folder = self.folder / "nodes" / name
+        pods = pod_network.PodNetwork(
+            f"10.244.{index}.0/24", state_dir=folder, node_address=link.address, namespace=link.namespace_path
+        )
+        self._stack.callback(pods.close)
+        return Node(name, index, link, pods)
+
+    def connect(self, nodes: Sequence[Node]) -> None:
+        """Routes between the nodes, as `node_network` keeps them."""
+        for at, device in [(None, self.network.bridge), *((node.namespace, "eth0") for node in nodes)]:
+            with netlink.Netlink(at) as kernel:
+                link = kernel.link(device)
+                assert link is not None
+                for node in nodes:
+                    if node.namespace != at:
+                        kernel.replace_route(f"10.244.{node.index}.0/24", gateway=node.address, index=link.index)
+
+    async def add_pod(self, node: Node, name: str, mappings: Sequence[Mapping] = ()) -> Pod:
+        path = str(self.folder / f"pod-{name}")
+        namespaces.pin({"net": path})
+        self._pinned.append(path)
+        pod = Pod(name, path, mappings)
+        (pod.address,) = await node.pods.attach(name, path, pod)
+        return pod
+
+    async def serve_tcp(self, namespace: str, port: int, text: str) -> asyncio.Server:
+        """Every connection is told `text` and who it seems to come from."""
+
+        async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(f"{text} {writer.get_extra_info('peername')[0]}".encode())
+            await writer.drain()
+            writer.close()
+
+        channel = namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_STREAM)
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        channel.bind(("0.0.0.0", port))
+        server = await asyncio.start_server(tell, sock=channel)
+        self._stack.callback(server.close)
+        return server
+
+    async def serve_udp(self, namespace: str, port: int, text: str) -> asyncio.DatagramTransport:
+        channel = namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM)
+        channel.bind(("0.0.0.0", port))
+        channel.setblocking(False)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Echo(text), sock=channel)
+        self._stack.callback(transport.close)
+        return transport
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+        self.network.remove()
+        for path in self._pinned:
+            namespaces.unpin(path)
+
+
+class _Echo(asyncio.DatagramProtocol):
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, client: tuple[str, int]) -> None:
+        send = self._transport.sendto  # type: ignore[attr-defined]  # asyncio's own class is not a DatagramTransport
+        send(f"{self._text} {client[0]}".encode(), client)
+
+
+async def ask_tcp(namespace: str, address: str, port: int, *, wait_seconds: float = WAIT_SECONDS) -> tuple[str, str]:
+    """(text of whoever answered, the address it saw). Raises OSError; TimeoutError when nobody does."""
+    with namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_STREAM) as channel:
+        channel.setblocking(False)
+        async with asyncio.timeout(wait_seconds):
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(channel, (address, port))
+            text, seen = (await loop.sock_recv(channel, 100)).decode().split()
+            return text, seen
+
+
+class UdpClient:
+    """One socket, so that all its datagrams are one "connection"."""
+
+    def __init__(self, namespace: str, address: str, port: int) -> None:
+        self._socket = namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.connect((address, port))
+
+    async def ask(self) -> str:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._socket, b"?")
+        async with asyncio.timeout(WAIT_SECONDS):
+            return (await loop.sock_recv(self._socket, 100)).decode().split()[0]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: pathlib.Path) -> AsyncIterator[Lab]:
+    """A host without nodes; all of it gone afterwards."""
+    lab = Lab(folder)
+    namespaces.pin({"net": lab.host})
+    try:
+        with namespaces.entered(lab.host):
+            try:
+                lab.network.ensure_host()
+                yield lab
+            finally:
+                await lab.close()
+    finally:
+        namespaces.unpin(lab.host)
