@@ -21,12 +21,15 @@ class Alarms:
         self._numbers = itertools.count()
         self._sleeper: asyncio.Task[None] | None = None
         self._sleeps_until = 0.0
+        self._ringing = False
 
     def set(self, key: Hashable, seconds: float, ring: Callable[[], None]) -> None:
         """Call `ring()` in `seconds`, instead of what was set for `key` before."""
         at, number = self._clock.monotonic() + max(0.0, seconds), next(self._numbers)
         self._set[key] = (at, number, ring)
         heapq.heappush(self._heap, (at, number, key))
+        if self._ringing:
+            return  # `_wait` looks at the heap when it is done
         if self._sleeper is None:
             self._sleep(at)
         elif at < self._sleeps_until:
@@ -45,10 +48,13 @@ class Alarms:
 
     async def _wait(self, until: float) -> None:
         await self._clock.sleep(max(0.0, until - self._clock.monotonic()))
-        self._sleeper = None
-        self._ring_due()
-        if self._heap and self._sleeper is None:
-            self._sleep(self._heap[0][0])
+        self._ringing = True
+        try:
+            self._ring_due()
+        finally:
+            self._ringing, self._sleeper = False, None
+            if self._heap:
+                self._sleep(self._heap[0][0])
 
     def _ring_due(self) -> None:
         now = self._clock.monotonic()

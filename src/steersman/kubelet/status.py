@@ -54,14 +54,15 @@ def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) 
 def patch(was: Object, status: Object) -> Object:
     """The strategic merge patch of `status` from `was` to `status`; empty when nothing changed.
 
-    Only own conditions are sent (the list merges by type), so that nobody else's is undone.
+    Only own conditions are sent (the list merges by type), so that nobody else's is undone; null takes a field away.
     """
     changed = {key: value for key, value in status.items() if value != was.get(key)}
     gone = ("reason", "message", "podIP", "podIPs")
     changed.update({key: None for key in gone if key in was and key not in status})
     if "conditions" in changed:
         old = was.get("conditions") or []
-        own = [one for one in status["conditions"] if conditions.find(old, one["type"]) != one]
+        pairs = [(conditions.find(old, one["type"]) or {}, one) for one in status["conditions"]]
+        own = [{**dict.fromkeys(was_one.keys() - one.keys()), **one} for was_one, one in pairs if was_one != one]
         if own:
             changed["conditions"] = own
         else:

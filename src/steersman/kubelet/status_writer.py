@@ -110,13 +110,16 @@ class StatusWriter:
     async def _write(self, entry: _Entry) -> None:
         try:
             pauses = Backoff(self._clock, PAUSES)
-            while not entry.gone and entry.wanted is not None:
+            sent: Object | None = None
+            while not entry.gone and entry.wanted is not None and entry.wanted is not sent:
                 patch = pod_status.patch(entry.confirmed, entry.wanted)
                 if not patch:
                     return
+                wanted = entry.wanted
                 try:
                     async with self._limit:
                         await self._send(entry, patch)
+                    sent = wanted
                 except (StatusError, Unreachable) as refused:
                     if not _is_temporary(refused):
                         _log.info("status of %s/%s: %s", entry.namespace, entry.name, refused)

@@ -1,0 +1,360 @@
+"""The whole kubelet on the fake runtime: what the API sees of pods."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steersman.aio.clock import VirtualClock
+from steersman.meta import conditions
+from tests.aio import virtual
+from tests.kubelet import world
+from tests.kubelet.world import container, sidecar
+
+
+def run(test: Any, folder: Path, **options: Any) -> None:
+    async def body(clock: VirtualClock) -> None:
+        await test(world.make(clock, folder, **options))
+
+    virtual.run(body)
+
+
+def test_registers_its_node_and_keeps_a_lease(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            await here.clock.sleep(25)
+            node = here.api.get("nodes", world.NODE, "")
+            assert node is not None
+            assert node["metadata"]["labels"]["kubernetes.io/hostname"] == world.NODE
+            assert conditions.is_true(node, "Ready")
+            assert node["status"]["capacity"]["cpu"] == "2"
+            assert node["status"]["addresses"][0] == {"type": "InternalIP", "address": "172.30.0.2"}
+            lease = here.api.get("leases", world.NODE, "kube-node-lease")
+            assert lease is not None
+            assert lease["spec"]["renewTime"] > "2026-01-01T00:00:15"
+            assert lease["metadata"]["ownerReferences"][0]["uid"] == node["metadata"]["uid"]
+
+    run(test, tmp_path)
+
+
+def test_a_pod_runs_with_one_write(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(containers=[container(), container("second")])
+            await here.until_running()
+            assert len(here.api.statuses("web")) == 2, "the user's own write and one of the kubelet"
+            found = here.status()
+            assert found["podIP"].startswith("10.244.")
+            assert found["hostIP"] == "172.30.0.2"
+            assert [one["ready"] for one in found["containerStatuses"]] == [True, True]
+            assert here.events.of("Started") == ["Started container main", "Started container second"]
+
+    run(test, tmp_path)
+
+
+def test_a_slow_start_is_told(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(annotations={"fake.steersman.dev/start-delay": "2"})
+            await here.until(lambda: "containerStatuses" in here.status(), 1)
+            assert here.container()["state"] == {"waiting": {"reason": "ContainerCreating"}}
+            await here.until_running()
+
+    run(test, tmp_path)
+
+
+def test_deletion_ends_gracefully_and_removes_the_object(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running() as kubelet:
+            here.pod(annotations={"fake.steersman.dev/stop-seconds": "3"})
+            await here.until_running()
+            started = here.clock.monotonic()
+            here.api.delete_pod("web")
+            await here.until(lambda: here.api.get("pods", "web") is None)
+            assert 3 <= here.clock.monotonic() - started < 4
+            assert here.api.statuses("web")[-1]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
+            assert here.events.of("Killing") == ["Stopping container main"]
+            await world.turns()
+            assert not kubelet.workers
+            assert not await here.runtime.list_sandboxes()
+
+    run(test, tmp_path)
+
+
+def test_sigkill_after_the_grace_period(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(annotations={"fake.steersman.dev/stop-seconds": "never"}, terminationGracePeriodSeconds=5)
+            await here.until_running()
+            started = here.clock.monotonic()
+            here.api.delete_pod("web")
+            await here.until(lambda: here.api.get("pods", "web") is None)
+            assert 5 <= here.clock.monotonic() - started < 6
+            assert here.api.statuses("web")[-1]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 137
+
+    run(test, tmp_path)
+
+
+def test_a_shorter_grace_period_counts(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(annotations={"fake.steersman.dev/stop-seconds": "never"}, terminationGracePeriodSeconds=600)
+            await here.until_running()
+            here.api.delete_pod("web")
+            await here.clock.sleep(1)
+            started = here.clock.monotonic()
+            here.api.delete_pod("web", grace_seconds=2)
+            await here.until(lambda: here.api.get("pods", "web") is None)
+            assert here.clock.monotonic() - started < 4
+
+    run(test, tmp_path)
+
+
+def test_crash_loop_backoff_doubles(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(annotations={"fake.steersman.dev/run-seconds": "1", "fake.steersman.dev/exit-code": "3"})
+            await here.until(lambda: here.status().get("containerStatuses", [{}])[0].get("restartCount") == 4)
+            starts = [m for m in here.events.of("Started")]
+            assert len(starts) == 5
+            assert 70 < here.clock.monotonic() < 80, "0 + 10 + 20 + 40 seconds of waiting, 1 of running each"
+            await here.until(lambda: "waiting" in here.container()["state"])
+            waiting = here.container()["state"]["waiting"]
+            assert waiting["reason"] == "CrashLoopBackOff"
+            assert waiting["message"].startswith("back-off 1m20s restarting failed container=main pod=web_default(")
+            assert here.container()["lastState"]["terminated"]["exitCode"] == 3
+            assert here.phase() == "Running"
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("policy", "codes", "phase", "restarts"),
+    [
+        ("Never", "0", "Succeeded", 0),
+        ("Never", "2", "Failed", 0),
+        ("OnFailure", "0", "Succeeded", 0),
+        ("OnFailure", "1,0", "Succeeded", 1),
+    ],
+)
+def test_pods_that_end(tmp_path: Path, policy: str, codes: str, phase: str, restarts: int) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            about = {"fake.steersman.dev/run-seconds": "1", "fake.steersman.dev/exit-code": codes}
+            here.pod(restartPolicy=policy, annotations=about)
+            await here.until(lambda: here.phase() in ("Succeeded", "Failed"))
+            assert here.phase() == phase
+            assert here.container()["restartCount"] == restarts
+            assert not here.is_ready()
+            here.api.delete_pod("web")
+            await here.until(lambda: here.api.get("pods", "web") is None)
+
+    run(test, tmp_path)
+
+
+def test_init_containers_and_sidecars_start_in_order(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(
+                inits=[container("first"), sidecar(), container("second")],
+                annotations={
+                    "fake.steersman.dev/run-seconds.first": "1",
+                    "fake.steersman.dev/run-seconds.second": "1",
+                },
+            )
+            await here.until(lambda: here.status().get("initContainerStatuses"))
+            assert here.container()["state"] == {"waiting": {"reason": "PodInitializing"}}
+            assert here.phase() == "Pending"
+            await here.until_running()
+            order = [text.removeprefix("Started container ") for text in here.events.of("Started")]
+            assert order == ["first", "side", "second", "main"]
+            here.api.delete_pod("web")
+            await here.until(lambda: here.api.get("pods", "web") is None)
+            order = [text.removeprefix("Stopping container ") for text in here.events.of("Killing")]
+            assert order == ["main", "side"], "sidecars end after what they serve"
+
+    run(test, tmp_path)
+
+
+def test_a_failed_init_container_fails_a_pod_that_never_restarts(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(
+                inits=[container("first")],
+                restartPolicy="Never",
+                annotations={"fake.steersman.dev/run-seconds.first": "1", "fake.steersman.dev/exit-code.first": "1"},
+            )
+            await here.until(lambda: here.phase() == "Failed")
+            assert here.container()["state"] == {"waiting": {"reason": "PodInitializing"}}
+
+    run(test, tmp_path)
+
+
+def test_a_job_with_a_sidecar_succeeds(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(
+                inits=[sidecar()], restartPolicy="Never", annotations={"fake.steersman.dev/run-seconds.main": "1"}
+            )
+            await here.until(lambda: here.phase() == "Succeeded")
+
+    run(test, tmp_path)
+
+
+def test_an_image_that_is_missing_backs_off(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        image = "missing.fake.steersman.dev/no:1"
+        async with here.running():
+            here.pod(containers=[container(image=image)])
+            await here.until(lambda: here.status().get("containerStatuses"))
+            assert here.container()["state"]["waiting"]["reason"] == "ErrImagePull"
+            await here.until(lambda: here.container()["state"]["waiting"]["reason"] == "ImagePullBackOff")
+            assert here.container()["state"]["waiting"]["message"].startswith(f'Back-off pulling image "{image}"')
+            assert here.events.of("BackOff") == [f'Back-off pulling image "{image}"']
+            assert "Error: ErrImagePull" in here.events.of("Failed")
+            await here.clock.sleep(40)
+            assert len(here.events.of("Pulling")) == 3, "after 10 and 20 seconds"
+            here.api.delete_pod("web")
+            await here.until(lambda: here.api.get("pods", "web") is None)
+
+    run(test, tmp_path)
+
+
+def test_a_failing_readiness_probe_takes_the_pod_out(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        probe = {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 2}
+        async with here.running():
+            here.pod(containers=[container(readinessProbe=probe)])
+            await here.until_running()
+            found = (await here.runtime.list_containers())[0]
+            await world.turns()
+            behaviour = here.runtime._containers[found.id].behaviour
+            _fail(here, found.id, behaviour)
+            await here.until(lambda: not here.is_ready())
+            assert here.container()["state"].keys() == {"running"}
+            assert any(text.startswith("Readiness probe failed:") for text in here.events.of("Unhealthy"))
+
+    run(test, tmp_path)
+
+
+def test_a_failing_liveness_probe_restarts(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        probe = {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 2}
+        async with here.running():
+            here.pod(containers=[container(livenessProbe=probe)])
+            await here.until_running()
+            found = (await here.runtime.list_containers())[0]
+            _fail(here, found.id, here.runtime._containers[found.id].behaviour)
+            await here.until(lambda: here.container()["restartCount"] == 1)
+            assert here.events.of("Killing") == ["Container main failed liveness probe, will be restarted"]
+            await here.until_running()
+
+    run(test, tmp_path)
+
+
+def _fail(here: world.World, container_id: str, behaviour: Any) -> None:
+    import dataclasses
+
+    from steersman.containers.fake_behaviour import ExecAnswer
+
+    here.runtime.set_behaviour(container_id, dataclasses.replace(behaviour, exec={"*": ExecAnswer(1, b"no")}))
+
+
+def test_a_killed_kubelet_takes_running_containers_over(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(containers=[container(), container("second")])
+            await here.until_running()
+        before = [one.id for one in await here.runtime.list_containers()]
+        writes = len(here.api.statuses("web"))
+        async with here.running():
+            await here.clock.sleep(5)
+            assert [one.id for one in await here.runtime.list_containers()] == before
+            assert here.is_ready()
+            assert len(here.api.statuses("web")) == writes, "nothing to tell"
+            assert here.container()["restartCount"] == 0
+
+    run(test, tmp_path)
+
+
+def test_what_ended_while_no_kubelet_looked_is_told(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod()
+            here.pod("gone")
+            await here.until_running()
+            await here.until_running("gone")
+        for one in await here.runtime.list_containers():
+            if one.pod_uid == here.api.objects["pods", "default", "web"]["metadata"]["uid"]:
+                here.runtime.exit(one.id, 7)
+        here.api.remove("pods", "gone")
+        async with here.running():
+            await here.until(lambda: here.container()["restartCount"] == 1)
+            assert here.container()["lastState"]["terminated"]["exitCode"] == 7
+            await here.clock.sleep(3)
+            assert len(await here.runtime.list_sandboxes()) == 1, "the orphan is removed"
+
+    run(test, tmp_path)
+
+
+def test_a_lost_sandbox_is_made_again(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod()
+            await here.until_running()
+            here.runtime.lose_sandbox((await here.runtime.list_sandboxes())[0].id)
+            await here.until(lambda: here.container()["restartCount"] == 1)
+            await here.until_running()
+            assert here.events.of("SandboxChanged")
+
+    run(test, tmp_path)
+
+
+def test_an_unreachable_api_is_told_later(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            await here.clock.sleep(1)
+            here.pod()
+            await world.turns(3)
+            here.api.failing = 4
+            await here.until_running()
+
+    run(test, tmp_path)
+
+
+def test_a_status_that_someone_overwrote_is_written_again(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod()
+            await here.until_running()
+            pod = here.api.objects["pods", "default", "web"]
+            wrong = [{**one, "status": "False"} for one in pod["status"]["conditions"]]
+            here.api.put("pods", {**pod, "status": {**pod["status"], "conditions": wrong}})
+            assert not here.is_ready()
+            await here.until(here.is_ready, 5)
+
+    run(test, tmp_path)
+
+
+def test_a_new_image_restarts_the_container(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod()
+            await here.until_running()
+            pod = here.api.objects["pods", "default", "web"]
+            here.api.put("pods", {**pod, "spec": {**pod["spec"], "containers": [container(image="localhost/hello:2")]}})
+            await here.until(lambda: here.container()["image"] == "localhost/hello:2")
+            assert here.container()["restartCount"] == 1
+
+    run(test, tmp_path)
+
+
+def test_a_pod_has_its_deadline(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(activeDeadlineSeconds=20)
+            await here.until(lambda: here.phase() == "Failed")
+            assert here.status()["reason"] == "DeadlineExceeded"
+            assert here.clock.monotonic() > 20
+
+    run(test, tmp_path)
