@@ -68,7 +68,15 @@ def create(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
 
 
 def update(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
-    """New limits for a group that is there."""
+    """New limits for a group that is there. Version 1 counts memory with swap beside memory, and no order of writing suits
+    both a higher and a lower limit: first the one that makes room."""
+    memory = limits.get("memory.limit_in_bytes")
+    with_swap = os.path.join(hierarchy.folder("memory", path), "memory.memsw.limit_in_bytes")
+    if memory and os.path.exists(with_swap):
+        order = ("memory.memsw.limit_in_bytes", "memory.limit_in_bytes")
+        is_lower = int(memory) < _number(_read(with_swap))
+        rest = {name: text for name, text in limits.items() if name != "memory.limit_in_bytes"}
+        limits = dict.fromkeys(reversed(order) if is_lower else order, memory) | rest
     for name, text in limits.items():
         _write(os.path.join(hierarchy.folder(name.partition(".")[0], path), name), text)
 

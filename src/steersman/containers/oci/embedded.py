@@ -120,10 +120,7 @@ class OciRuntime:
         self._watcher = asyncio.create_task(self._watch_shim(), name="shim watcher")
 
     async def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+        await self._stop_watching()
         if self._client is not None:
             self._client.close()
         for container in self._containers.values():
@@ -136,12 +133,20 @@ class OciRuntime:
         """Remove every sandbox, end the shim and undo the host's mounts: nothing is left but images and folders."""
         for sandbox_id in tuple(self._sandboxes):
             await self.remove_sandbox(sandbox_id)
+        await self._stop_watching()
         with contextlib.suppress(shim_client.ShimGone, shim_client.Refused):
-            await self._shim.ask("shutdown")
+            await self._shim.shut_down()
         await self.close()
         for folder in (self._run_dir, self._root_dir, *self._shared_dirs):
             await asyncio.to_thread(host_mounts.unmount_below, folder)
         cgroups.remove_empty_parents(self.facts.hierarchy, self._cgroup_root, self._cgroup_root)
+
+    async def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+            self._watcher = None
 
     @property
     def facts(self) -> host.Facts:

@@ -26,6 +26,7 @@ class Facts:
     own_oom_score_adjust: int
     may_raise_limits: bool
     open_files_max: int
+    capabilities: int = (1 << 64) - 1  # the node's own, as bits
     uid_ranges: tuple[tuple[int, int], ...] = ((0, 1 << 32),)
 
     @property
@@ -43,14 +44,16 @@ def observe(cgroup_root: str, runtime: str = "") -> Facts:
     hierarchy = cgroups.detect(_read("/proc/self/mountinfo"))
     ranges = tuple(_ranges(_read("/proc/self/uid_map")))
     in_user_namespace = sum(count for _, count in ranges) < (1 << 32) - 1
+    capabilities = _effective_capabilities()
     is_rootless = in_user_namespace or os.geteuid() != 0 or not cgroups.is_writable(hierarchy, cgroup_root)
     return Facts(
         runtime=path,
         hierarchy=cgroups.NONE if is_rootless else hierarchy,
         is_rootless=is_rootless,
         own_oom_score_adjust=int(_read("/proc/self/oom_score_adj")),
-        may_raise_limits=bool(_effective_capabilities() >> CAP_SYS_RESOURCE & 1) and not in_user_namespace,
+        may_raise_limits=bool(capabilities >> CAP_SYS_RESOURCE & 1) and not in_user_namespace,
         open_files_max=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+        capabilities=capabilities,
         uid_ranges=ranges,
     )
 

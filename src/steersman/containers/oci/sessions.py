@@ -9,7 +9,7 @@ import struct
 import termios
 from collections.abc import Awaitable, Callable
 
-from steersman.containers.oci import protocol
+from steersman.containers.oci import protocol, readiness
 
 CHUNK_BYTES = 65536
 OUTPUT_WAITING_MAX = 16  # chunks read ahead of a slow reader
@@ -65,7 +65,7 @@ class Session:
             try:
                 data = data[os.write(self._stdin, data) :]
             except BlockingIOError:
-                await _wait_writable(self._stdin)
+                await readiness.wait_writable(self._stdin)
             except OSError:
                 await self.close_stdin()
 
@@ -138,36 +138,11 @@ class ConsoleReceiver:
         connection, _ = await loop.sock_accept(self._sock)
         with connection:
             while True:
-                await _wait_readable(connection.fileno())
+                await readiness.wait_readable(connection.fileno())
                 with contextlib.suppress(BlockingIOError):
-                    _, descriptors, _, _ = socket.recv_fds(connection, 4096, 1)
-                    os.set_inheritable(descriptors[0], False)
-                    return descriptors[0]
+                    _, received, _, _ = socket.recv_fds(connection, 4096, 1)
+                    os.set_inheritable(received[0], False)
+                    return received[0]
 
     def close(self) -> None:
         self._sock.close()
-
-
-async def _wait_writable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(fd, _settle, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_writer(fd)
-
-
-async def _wait_readable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, _settle, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-def _settle(ready: "asyncio.Future[None]") -> None:
-    if not ready.done():
-        ready.set_result(None)

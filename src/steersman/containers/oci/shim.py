@@ -67,9 +67,8 @@ class Shim:
 
     # The loop
 
-    def serve(self) -> None:
+    def serve(self, listener: socket.socket) -> None:
         self._wake_on_children()
-        listener = protocol.listen(self._fresh_socket_path(), socket.SOCK_SEQPACKET)
         listener.setblocking(False)
         self.watch(listener.fileno(), select.EPOLLIN, lambda: self._accept(listener))
         self._adopt()
@@ -95,12 +94,6 @@ class Shim:
     def call_again(self, container: Container) -> None:
         """More output may wait: give the others their turn first."""
         self._again.add(container)
-
-    def _fresh_socket_path(self) -> str:
-        path = os.path.join(self.config.run_dir, SOCKET)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return path
 
     def _wait_seconds(self) -> float:
         if self._again:
@@ -348,12 +341,20 @@ class Shim:
                 self.containers[name] = container
 
 
-def run(config: Config) -> int:
-    """Serve until told to stop. 0 also when another shim already serves this folder."""
+def run(config: Config, *, detach: bool = False) -> int:
+    """Serve until told to stop; with `detach`, return once it listens and serve in an orphaned process. 0 also when another
+    shim already serves this folder."""
     lock = os.open(os.path.join(config.run_dir, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        return 0
+    path = os.path.join(config.run_dir, SOCKET)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    listener = protocol.listen(path, socket.SOCK_SEQPACKET)
+    shim_mounts.enter_own_namespace(config)
+    if detach and os.fork():
         return 0
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
@@ -362,14 +363,13 @@ def run(config: Config) -> int:
     with contextlib.suppress(OSError):
         syscalls.set_process_name("steersman-shim")
     syscalls.become_subreaper()
-    shim_mounts.enter_own_namespace(config)
-    Shim(config).serve()
+    Shim(config).serve(listener)
     return 0
 
 
 def main(argv: list[str]) -> int:
-    return run(Config(**json.loads(argv[0])))
+    return run(Config(**json.loads(argv[0])), detach=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))

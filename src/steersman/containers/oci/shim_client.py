@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from steersman.aio.clock import Clock
-from steersman.containers.oci import protocol
+from steersman.containers.oci import protocol, readiness
 
-SOCKET_NAME, LOCK_NAME = "shim.sock", "shim.lock"
+SOCKET_NAME = "shim.sock"
 START_SECONDS = 10.0  # a shim is there after some 50 ms; longer on a very busy machine
-START_POLL_SECONDS = 0.005
+START_PAUSE_SECONDS = 0.005  # another shim may just be ending
 REQUEST_SECONDS = 120.0  # of all requests `start` takes longest: crun below a full disk or a frozen cgroup
 SEND_WAITING_MAX = 1024  # requests that wait for a slow shim
 
@@ -80,33 +80,45 @@ class ShimClient:
             if self._sock is None:
                 self._use(await self._reach())
 
+    async def shut_down(self) -> None:
+        """End the shim, and wait until it has ended. Containers it still has would be orphans."""
+        pid = (await self.ask("list"))["pid"]
+        process = os.pidfd_open(pid)
+        try:
+            await self.ask("shutdown")
+            async with self._clock.timeout(START_SECONDS):
+                await readiness.wait_readable(process)
+        finally:
+            os.close(process)
+            self.close()
+
     def close(self) -> None:
         self._disconnect(ShimGone("the runtime was closed"))
 
     async def _reach(self) -> socket.socket:
         path = os.path.join(self._run_dir, SOCKET_NAME)
-        with contextlib.suppress(OSError):
-            return protocol.connect(path)
-        child = self._spawn()
         deadline = self._clock.monotonic() + START_SECONDS
-        while self._clock.monotonic() < deadline:
-            await self._clock.sleep(START_POLL_SECONDS)
+        while True:
             with contextlib.suppress(OSError):
                 return protocol.connect(path)
-            if child is not None and child.poll() not in (None, 0):
-                raise ShimGone(f"the shim ended with {child.returncode}: {self._last_words()}")
-        raise ShimGone(f"the shim did not start within {START_SECONDS:.0f} s: {self._last_words()}")
+            if self._clock.monotonic() > deadline:
+                raise ShimGone(f"the shim did not start within {START_SECONDS:.0f} s: {self._last_words()}")
+            code = await asyncio.to_thread(self._start)
+            if code:
+                raise ShimGone(f"the shim ended with {code}: {self._last_words()}")
+            await self._clock.sleep(START_PAUSE_SECONDS)
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
-        """In a session of its own, so that nothing that ends the kubelet ends it too."""
+    def _start(self) -> int:
+        """The process returns as soon as the shim listens; the shim itself is then nobody's child, in its own session, so
+        that nothing that ends the kubelet ends it too."""
         with open(os.path.join(self._run_dir, "shim.log"), "ab") as log:
-            return subprocess.Popen(
+            return subprocess.run(
                 [sys.executable, "-m", "steersman.containers.oci.shim", json.dumps(self._config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-            )
+            ).returncode
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError), open(os.path.join(self._run_dir, "shim.log")) as log:
@@ -121,16 +133,16 @@ class ShimClient:
     def _receive(self) -> None:
         while self._sock is not None:
             try:
-                message, descriptors = protocol.receive(self._sock)
+                message, passed = protocol.receive(self._sock)
             except BlockingIOError:
                 return
             except OSError:
-                message, descriptors = None, []
+                message, passed = None, []
             if message is None:
                 self._disconnect(ShimGone("the shim is gone"))
                 self.lost.set()
                 return
-            self._handle(message, descriptors)
+            self._handle(message, passed)
 
     def _handle(self, message: protocol.Message, descriptors: list[int]) -> None:
         future = self._answers.get(message["id"]) if "id" in message else None
@@ -150,9 +162,9 @@ class ShimClient:
             return
         loop = asyncio.get_running_loop()
         while self._outbox:
-            message, descriptors = self._outbox[0]
+            message, passed = self._outbox[0]
             try:
-                protocol.send(self._sock, message, descriptors)
+                protocol.send(self._sock, message, passed)
             except BlockingIOError:
                 loop.add_writer(self._sock.fileno(), self._send_waiting)
                 return
@@ -161,7 +173,7 @@ class ShimClient:
                 self.lost.set()
                 return
             self._outbox.pop(0)
-            for descriptor in descriptors:
+            for descriptor in passed:
                 os.close(descriptor)
         loop.remove_writer(self._sock.fileno())
 

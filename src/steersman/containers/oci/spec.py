@@ -33,6 +33,7 @@ DEFAULT_CAPABILITIES = (
     "CAP_KILL",
     "CAP_AUDIT_WRITE",
 )
+# In the order of their numbers.
 ALL_CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
@@ -188,7 +189,13 @@ def environment(config: runtime.ContainerConfig, image: ImageConfig, hostname: s
     return [f"{name}={value}" for name, value in values.items()]
 
 
-def capabilities(security: runtime.Security) -> list[str]:
+def capabilities(security: runtime.Security, facts: Facts) -> list[str]:
+    """Nobody can be given what the node itself lacks: it is left out, as the kernel would refuse the whole container."""
+    own = {name for bit, name in enumerate(ALL_CAPABILITIES) if facts.capabilities >> bit & 1}
+    return [name for name in _wanted_capabilities(security) if name in own]
+
+
+def _wanted_capabilities(security: runtime.Security) -> list[str]:
     if security.privileged:
         return list(ALL_CAPABILITIES)
     add, drop = _capability_names(security.add_capabilities), _capability_names(security.drop_capabilities)
@@ -221,7 +228,7 @@ def _process(
     for uid in (user.uid,):
         if not facts.has_uid(uid):
             raise InvalidContainer(f"user {uid} does not exist on this rootless node, which has only root")
-    caps = capabilities(config.security)
+    caps = capabilities(config.security, facts)
     is_root = user.uid == 0
     process: dict[str, Any] = {
         "terminal": config.tty,
