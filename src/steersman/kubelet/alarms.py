@@ -12,6 +12,10 @@ from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 
 
+# A sleep may end this much early: loops round to their clock's resolution.
+ROUNDING_SECONDS = 1e-6
+
+
 class Alarms:
     def __init__(self, clock: Clock, tasks: Tasks) -> None:
         self._clock = clock
@@ -49,15 +53,13 @@ class Alarms:
     async def _wait(self, until: float) -> None:
         await self._clock.sleep(max(0.0, until - self._clock.monotonic()))
         self._ringing = True
-        try:
-            self._ring_due()
-        finally:
-            self._ringing, self._sleeper = False, None
-            if self._heap:
-                self._sleep(self._heap[0][0])
+        self._ring_due()
+        self._ringing, self._sleeper = False, None
+        if self._heap:
+            self._sleep(self._heap[0][0])
 
     def _ring_due(self) -> None:
-        now = self._clock.monotonic()
+        now = self._clock.monotonic() + ROUNDING_SECONDS
         while self._heap and self._heap[0][0] <= now:
             _, number, key = heapq.heappop(self._heap)
             found = self._set.get(key)
