@@ -58,9 +58,9 @@ CASES = {
     "failed": (_pod(_status(**_ended(1, reason="Error")), phase="Failed"), "0/1", "Error", "0"),
     "exit code": (_pod(_status(**_ended(7)), phase="Failed"), "0/1", "ExitCode:7", "0"),
     "signal": (_pod(_status(**_ended(137, signal=9)), phase="Failed"), "0/1", "Signal:9", "0"),
-    "one of two done": (
+    "second of two done, not ready": (
         _pod(_status("a", ready=True, **RUNNING), _status("b", **_ended(reason="Completed")), containers=TWO),
-        "1/2", "Running", "0",
+        "1/2", "NotReady", "0",
     ),
     "first of two done, not ready": (
         _pod(_status("a", **_ended(reason="Completed")), _status("b", ready=True, **RUNNING), containers=TWO),

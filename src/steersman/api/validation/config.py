@@ -35,7 +35,7 @@ def validate_config_map(new: Object, old: Object | None) -> list[FieldError]:
         errors += fields.each_invalid(f"binaryData[{key}]", key, names.config_key_errors(key))
         size += _decoded_size(value)
     if size > SIZE_MAX:
-        errors.append(fields.too_long("", SIZE_MAX))
+        errors.append(fields.too_long("[]", SIZE_MAX))
     if old is not None:
         errors += _frozen(new, old, ("data", "binaryData"))
     return errors
