@@ -77,6 +77,9 @@ class ClusterNetwork:
     def ensure_host(self) -> str:
         """Make or find the host's side; returns its address."""
         with netlink.Netlink() as kernel:
+            loopback = kernel.link("lo")
+            assert loopback is not None
+            kernel.set_up(loopback.index)  # in a user namespace the host is as new as everything else
             bridge = self._ensure_bridge(kernel)
             kernel.set_mac(bridge, _mac(0x02, self.number, 0))
             kernel.set_up(bridge)
