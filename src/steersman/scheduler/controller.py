@@ -224,7 +224,7 @@ class Scheduler:
         self._forget_assumed(key)
         self._queue.failed(placement.pod, self._clock.monotonic())
         self._wake.set()
-        self._recorder.event(pod, "Warning", "FailedScheduling", f"binding rejected: {why}")
+        self._recorder.event(pod, "Warning", "FailedScheduling", f'binding rejected: running Bind plugin "DefaultBinder": {why}')
 
     async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)

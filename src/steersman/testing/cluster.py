@@ -128,8 +128,8 @@ class _Parts:
     async def start(self) -> None:
         await self.server.start()
         client = self.client_of(*ADMIN)
-        self._tasks.start("controllers", controllers.run(client, self._clock, controllers.Options()))
         caches = Caches(client, self._clock)
+        self._tasks.start("controllers", controllers.run(client, caches, self._clock))
         self._tasks.start("scheduler", scheduler.run(client, caches, self._clock))
         pods = PodsByNode(caches.of(kinds.POD))
         self._tasks.start("caches", caches.run())
