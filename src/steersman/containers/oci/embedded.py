@@ -66,7 +66,8 @@ class _Container:
 
 class OciRuntime:
     """`root_dir` is kept over reboots, `run_dir` is not; both may be shared with nobody. `cgroup_root` is relative, as in
-    `steersman/node-1`. `shared_dirs`: further folders (of volumes) below which mounts must reach the containers."""
+    `steersman/node-1`. `shared_dirs`: further folders (of volumes) below which mounts must reach the containers. `images_dir`
+    may be shared by the runtimes of several nodes of one machine."""
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class OciRuntime:
         shared_dirs: Sequence[str | os.PathLike[str]] = (),
         insecure_registries: Sequence[str] = (),
         shim_idle_seconds: float = 60.0,
+        images_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self._root_dir = os.path.abspath(root_dir)
         self._run_dir = os.path.abspath(run_dir)
