@@ -27,6 +27,8 @@ PAGE_OBJECTS = 500
 WATCH_SECONDS = 300
 # A watch that ends sooner is a server in trouble: pause before the next one.
 SHORT_WATCH_SECONDS = 1.0
+# As client-go's, but the first tries come soon: at the start of a cluster the API server is ready any moment.
+PAUSES = backoff.Pauses(initial_seconds=0.05)
 
 Handler = Callable[[Object | None, Object | None], None]
 IndexFunction = Callable[[Object], Iterable[str]]
@@ -128,7 +130,7 @@ class Cache:
 
     async def run(self) -> None:
         """Mirror until cancelled."""
-        pause = backoff.Backoff(self._clock)
+        pause = backoff.Backoff(self._clock, PAUSES)
         while True:
             try:
                 if not self.synced.is_set() or self.revision == 0:
@@ -140,9 +142,7 @@ class Cache:
                     await self._pause(pause, "the watch ended at once", 0)
             except StatusError as refused:
                 if refused.code == 410:
-                    _log.info("%s: revision %s is gone, listing again", self.kind.resource, self.revision)
-                    self.revision = 0
-                    continue
+                    self.revision = 0  # list again
                 await self._pause(pause, refused, refused.retry_after_seconds or 0)
             except Unreachable as lost:
                 await self._pause(pause, lost, 0)
