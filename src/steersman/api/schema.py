@@ -35,7 +35,6 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _UNKNOWN_MAX = 32  # how many unknown fields are reported; a body of nothing but mistakes must not make a huge answer
-_DEPTH_MAX = 1000  # nesting of recursive definitions (JSONSchemaProps); the JSON parser stops near it too
 
 
 class WrongType(Exception):
@@ -48,6 +47,7 @@ class Schema:
     def __init__(self, release: str = RELEASE) -> None:
         self.release = release
         self._checks: dict[str, Check] = {}
+        self._compiling: set[str] = set()
 
     @functools.cached_property
     def definitions(self) -> dict[str, Definition]:
@@ -119,7 +119,9 @@ class Schema:
         """The compiled check of a definition: (value, path, unknown) → clean value."""
         found = self._checks.get(name)
         if found is None:
+            self._compiling.add(name)
             found = self._checks[name] = self._compile_named(name)
+            self._compiling.discard(name)
         return found
 
     def _compile_named(self, name: str) -> Check:
@@ -145,13 +147,13 @@ class Schema:
         return _SCALARS.get((kind, definition.get("format", "")), _anything)
 
     def _reference(self, name: str) -> Check:
-        """Compiled on first use: definitions may contain themselves, and most parts of a pod are never seen."""
-        if name in _SPECIAL:
-            return _SPECIAL[name]
+        """The check itself, or, inside a definition that contains itself, a detour to it."""
+        if name not in self._compiling:
+            return self.check(name)
         checks = self._checks
 
         def check(value: Any, path: Path, unknown: list[str]) -> Any:
-            return (checks.get(name) or self.check(name))(value, path, unknown)
+            return checks[name](value, path, unknown)
 
         return check
 
