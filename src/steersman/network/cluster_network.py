@@ -134,6 +134,7 @@ class ClusterNetwork:
                 kernel.remove_link(name)
         for name in bridges:
             _delete_table(f"steersman-{name}")
+            _delete_table(services_table(name))
         for path in sorted(self._run_dir.glob("nodes/*/net")):
             self._unpin(path.parent.name)
         self._number = None
@@ -241,6 +242,11 @@ def _free_numbers(kernel: netlink.Netlink) -> list[int]:
 def _mac(first: int, number: int, index: int) -> str:
     """Locally administered, and always the same: a neighbour that remembers a node's old address would not find it again."""
     return bytes((first, 0x73, 0x74, 0x6D, number, index)).hex(":")
+
+
+def services_table(bridge: str) -> str:
+    """The table of the proxy that serves the host's own namespace: clusters that share the host must not share it."""
+    return f"steersman-services-{bridge}"
 
 
 def _delete_table(table: str) -> None:
