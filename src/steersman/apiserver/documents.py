@@ -12,6 +12,7 @@ import orjson
 from steersman.api import openapi
 from steersman.api.kind import Kind, Kinds
 from steersman.apiserver import discovery, negotiation
+from steersman.apiserver.protobuf import openapi as openapi_protobuf
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.serving import messages
@@ -71,6 +72,8 @@ class Documents:
     def _openapi(self, request: messages.Request, parts: list[str]) -> messages.Response | None:
         match parts:
             case ["openapi", "v2"]:
+                if openapi_protobuf.ASKED in request.headers.get("accept", ""):
+                    return self._send_protobuf(request)
                 _check_openapi_accept(request.headers.get("accept", ""), "v2")
                 return self._send(request, "openapi v2", lambda: self._publisher.v2(self._kinds()))
             case ["openapi", "v3"]:
@@ -86,18 +89,32 @@ class Documents:
                 return answer
         return None
 
-    def _send(
-        self, request: messages.Request, name: str, make: Callable[[], Object], content_type: str = "application/json"
-    ) -> messages.Response:
+    def _send_protobuf(self, request: messages.Request) -> messages.Response:
+        def make() -> bytes:
+            return openapi_protobuf.document(self._publisher.v2(self._kinds()))
+
+        body, tag = self._make("openapi v2 protobuf", make)
+        headers = {"content-type": openapi_protobuf.CONTENT_TYPE, "etag": tag, "vary": "Accept"}
+        if tag in request.headers.get("if-none-match", ""):
+            return messages.Response(304, headers)
+        return messages.Response(200, headers, body)
+
+    def _make(self, name: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
+        """The document of that name and its ETag, made anew when the table of kinds has changed."""
         state = tuple(self._kinds())
         if len(state) != len(self._state) or any(new is not old for new, old in zip(state, self._state, strict=True)):
             self._made.clear()
             self._state = state
         made = self._made.get(name)
         if made is None:
-            body = orjson.dumps(make())
+            body = make()
             made = self._made[name] = (body, f'"{hashlib.sha256(body).hexdigest().upper()}"')
-        body, tag = made
+        return made
+
+    def _send(
+        self, request: messages.Request, name: str, make: Callable[[], Object], content_type: str = "application/json"
+    ) -> messages.Response:
+        body, tag = self._make(name, lambda: orjson.dumps(make()))
         headers = {"content-type": content_type, "etag": tag, "vary": "Accept", "cache-control": "public"}
         if tag in request.headers.get("if-none-match", ""):
             return messages.Response(304, headers)

@@ -103,7 +103,9 @@ class TokenRequests:
 
 
 def _seconds(spec: Object) -> int:
-    seconds = spec.get("expirationSeconds", tokens.DEFAULT_SECONDS)
+    seconds = spec.get("expirationSeconds")
+    if seconds is None:
+        return tokens.DEFAULT_SECONDS
     if not isinstance(seconds, int) or isinstance(seconds, bool):
         raise errors.bad_request(
             "json: cannot unmarshal into Go struct field TokenRequestSpec.spec.expirationSeconds of type int64"
