@@ -22,6 +22,8 @@ from steersman.serving import messages
 from steersman.store import contract
 from steersman.store.contract import Entry
 
+# These subresources change what an update of the whole pod may not, and check for themselves what they change.
+OWN_RULES = frozenset(("binding", "ephemeralcontainers"))
 CONFLICT_RETRIES = 5  # upstream's MaxRetryWhenPatchConflicts: beyond this the client hears of the conflict
 GENERATED_NAME_RETRIES = 8  # upstream's, for a suffix that is taken already
 
@@ -244,7 +246,7 @@ class Writer:
 
     def _validate(self, call: Call, new: Object, old: Object | None) -> None:
         causes = metadata.new_finalizers_while_deleting(new, old) if old is not None else []
-        if call.kind.validate is not None:
+        if call.kind.validate is not None and call.target.subresource not in OWN_RULES:
             causes += call.kind.validate(new, old)
         if causes:
             raise errors.invalid(call.kind.kind, new["metadata"].get("name", ""), causes, call.kind.group)
