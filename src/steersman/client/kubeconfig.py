@@ -6,40 +6,35 @@ paths in a file start at that file's folder; `*-data` fields are base64 and win 
 
 import base64
 import contextlib
-import dataclasses
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from steersman.client.access import Access
 from steersman.meta.objects import Object
+
+__all__ = [
+    "Access",
+    "KubeconfigError",
+    "access",
+    "build",
+    "default_paths",
+    "in_pod",
+    "load",
+    "merge",
+    "named",
+    "parse",
+    "without",
+    "write",
+]
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class KubeconfigError(Exception):
     """The file does not say what is asked; the text is clientcmd's where it has one."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach one API server as one user. PEM texts are bytes; `namespace` is the context's default."""
-
-    server: str
-    authority: bytes = b""
-    certificate: bytes = b""
-    key: bytes = dataclasses.field(default=b"", repr=False)
-    token: str = dataclasses.field(default="", repr=False)
-    token_file: str = ""
-    username: str = ""
-    password: str = dataclasses.field(default="", repr=False)
-    insecure: bool = False
-    server_name: str = ""  # checked in the server's certificate instead of the host
-    namespace: str = ""
-    context: str = ""
 
 
 def default_paths(environment: Mapping[str, str]) -> list[Path]:
@@ -62,6 +57,8 @@ def load(paths: list[Path]) -> Object:
 
 
 def parse(text: str, source: str = "") -> Object:
+    import yaml  # here: most processes know their access without a file
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         found = yaml.load(text, Loader=loader)
@@ -172,6 +169,8 @@ def write(path: Path, config: Object) -> None:
     """Replace the file at once (readers see the old or the new one), readable by its owner only."""
     path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    import yaml
+
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text = yaml.dump(config, Dumper=dumper, sort_keys=False)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600

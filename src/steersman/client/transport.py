@@ -13,9 +13,8 @@ from typing import Protocol
 
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
-from steersman.client import tls
+from steersman.client.access import Access
 from steersman.client.http_connection import Connection, RawConnection, Stream, Unreachable
-from steersman.client.kubeconfig import Access
 from steersman.serving.messages import Duplex, Handler, MemoryDuplex, Peer, Request, Response, Upgrade
 
 __all__ = ["HttpTransport", "InProcessTransport", "Transport", "Unreachable", "streaming"]
@@ -72,7 +71,7 @@ class HttpTransport:
         self._base_path = url.path.rstrip("/")
         self._host_header = url.netloc.rpartition("@")[2]
         self._server_name = access.server_name or url.hostname
-        self._tls = tls.client_context(access) if url.scheme == "https" else None
+        self._tls = access.tls_context() if url.scheme == "https" else None
         self._authorization = _Authorization(access, clock)
         self._idle: list[tuple[float, Connection]] = []
         self._in_use: set[Connection] = set()
