@@ -91,9 +91,8 @@ class OciRuntime:
         self._runtime_path = runtime_path
         self._shared_dirs = [os.path.abspath(folder) for folder in shared_dirs]
         self._shim_idle_seconds = shim_idle_seconds
-        self._images = ImageStore(
-            os.path.join(self._root_dir, "images"), clock, insecure_registries=insecure_registries
-        )
+        images = os.path.abspath(images_dir or os.path.join(self._root_dir, "images"))
+        self._images = ImageStore(images, clock, insecure_registries=insecure_registries)
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
         self._execs: dict[str, asyncio.Future[int]] = {}
@@ -257,7 +256,7 @@ class OciRuntime:
         if container.status.state is State.EXITED:
             return
         if ending["unknown"] and container.pidfd >= 0:
-            ending = statuses.with_known_status(ending, container.pidfd)
+            ending = statuses.with_known_status(ending, container.pidfd, container.status.pid)
             path = os.path.join(self._container_folder(container.record.id), records.EXIT)
             records.write(path, {key: ending[key] for key in ("code", "signal", "at", "oom", "unknown")})
         container.status = statuses.exited(container.status, ending)
