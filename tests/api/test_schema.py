@@ -57,6 +57,10 @@ WRONG = {
         ("metadata", "labels"), 3,
         "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type map[string]string",
     ),
+    "number for a map's value": (
+        ("metadata", "labels"), {"a": 3},
+        "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+    ),
     "no quantity": (
         ("spec", "containers", 0, "resources"), {"limits": {"cpu": "much"}},
         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
@@ -102,6 +106,7 @@ CLEANED: dict[str, Any] = {
     "null vanishes": (("spec", "nodeName"), None, None),
     "empty list vanishes": (("spec", "tolerations"), [], None),
     "empty map vanishes": (("spec", "nodeSelector"), {}, None),
+    "null items become zeros": (("spec", "tolerations"), [None], [{}]),
     "empty struct stays": (("spec", "securityContext"), {}, {}),
     "false stays": (("spec", "enableServiceLinks"), False, False),
     "quantities become canonical": (("spec", "overhead"), {"cpu": 0.5, "memory": "1024Ki"}, {"cpu": "500m", "memory": "1Mi"}),

@@ -27,6 +27,7 @@ FieldValidation = Literal["Ignore", "Warn", "Strict"]
 
 Definition = dict[str, Any]
 # A path is a linked list from the innermost name outwards: cheap to extend on the way down, read only when something is wrong.
+# (rest, field) and (rest, index); a map's key is (rest, key, True).
 Path = tuple[Any, ...] | None
 Check = Callable[[Any, Path, list[str]], Any]
 
@@ -143,7 +144,8 @@ class Schema:
         if kind == "object" and isinstance(definition.get("additionalProperties"), dict):
             return _map(self._compile(definition["additionalProperties"], name), self._go_type(definition))
         if kind == "array":
-            return _array(self._compile(definition["items"], name), self._go_type(definition))
+            zero = _ZERO.get(_type_of(self.resolve(definition["items"])))
+            return _array(self._compile(definition["items"], name), self._go_type(definition), zero)
         return _SCALARS.get((kind, definition.get("format", "")), _anything)
 
     def _reference(self, name: str) -> Check:
@@ -243,14 +245,19 @@ def _dotted(path: Path) -> str:
     """`spec.containers[0].image`."""
     parts: list[str] = []
     while path is not None:
-        path, name = path[0], path[1]
-        parts.append(f"[{name}]" if isinstance(name, int) else f".{name}")
+        parts.append(f"[{path[1]}]" if isinstance(path[1], int) else f".{path[1]}")
+        path = path[0]
     return "".join(reversed(parts)).removeprefix(".")
 
 
 def _fields_only(path: Path) -> str:
     """`spec.containers.image`: Go's decode errors leave indices and map keys out."""
-    return re.sub(r"\[\d+\]", "", _dotted(path))
+    parts: list[str] = []
+    while path is not None:
+        if len(path) == 2 and not isinstance(path[1], int):
+            parts.append(path[1])
+        path = path[0]
+    return ".".join(reversed(parts))
 
 
 def _json_type(value: Any) -> str:
@@ -327,7 +334,7 @@ def _map(of_value: Check, go_type: str) -> Check:
         if only_strings and all(item.__class__ is str for item in value.values()):
             return value
         return {
-            key: "" if item is None and only_strings else of_value(item, (path, key), unknown)
+            key: "" if item is None and only_strings else of_value(item, (path, key, True), unknown)
             for key, item in value.items()
             if item is not None or only_strings
         }
@@ -335,7 +342,8 @@ def _map(of_value: Check, go_type: str) -> Check:
     return check
 
 
-def _array(of_item: Check, go_type: str) -> Check:
+def _array(of_item: Check, go_type: str, zero: Any) -> Check:
+    """`zero` makes the value that Go puts in the place of a null item."""
     only_strings = of_item is _string
 
     def check(value: Any, path: Path, unknown: list[str]) -> Any:
@@ -348,7 +356,7 @@ def _array(of_item: Check, go_type: str) -> Check:
         clean = []
         for index, item in enumerate(value):
             if item is None:
-                clean.append("" if only_strings else {})
+                clean.append(zero() if zero else None)
             else:
                 new = of_item(item, (path, index), unknown)
                 clean.append(item if new is None else new)
@@ -462,6 +470,8 @@ _SPECIAL: dict[str, Check] = {
     _META + "Time": _time,
     _META + "MicroTime": _micro_time,
 }
+
+_ZERO: dict[str, Callable[[], Any]] = {"object": dict, "string": str, "integer": int, "number": int, "boolean": bool}
 
 # Definitions that hold any object at all.
 _OPEN = frozenset((_META + "FieldsV1", _META + "Patch", "io.k8s.apimachinery.pkg.runtime.RawExtension"))

@@ -33,7 +33,7 @@ def default_secret(secret: Object) -> None:
 
 
 def default_role(role: Object) -> None:
-    role.setdefault("rules", None if "aggregationRule" in role else [])
+    role.setdefault("rules", [])
 
 
 def default_binding(binding: Object) -> None:

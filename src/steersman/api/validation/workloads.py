@@ -11,6 +11,8 @@ from steersman.meta.objects import Object
 def validate_deployment(new: Object, old: Object | None) -> list[FieldError]:
     spec = new.get("spec") or {}
     errors = metadata.validate(new, old)
+    if old is not None and spec == old.get("spec"):
+        return errors  # a status: most writes are of this kind
     errors += fields.check_not_negative("spec.replicas", spec.get("replicas"))
     errors += validate_selector(spec, old, "deployment")
     errors += validate_template(spec, "spec.template", "Deployment")
@@ -27,6 +29,8 @@ def validate_deployment(new: Object, old: Object | None) -> list[FieldError]:
 def validate_replica_set(new: Object, old: Object | None) -> list[FieldError]:
     spec = new.get("spec") or {}
     errors = metadata.validate(new, old)
+    if old is not None and spec == old.get("spec"):
+        return errors
     errors += fields.check_not_negative("spec.replicas", spec.get("replicas"))
     errors += fields.check_not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
     errors += validate_selector(spec, old, "deployment")
