@@ -107,7 +107,8 @@ class PodWorker:
             self._node.writer.report(self.uid, now)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._node.tasks.start(f"{objects.key(self.pod)} {name}", self._guard(name, work))
+        task = self._node.tasks.start(f"{objects.key(self.pod)} {name}", self._guard(name, work))
+        task.add_done_callback(lambda _: work.close())  # cancelled before its first step, it would never be awaited
 
     async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """A mistake of ours that one pod brings out ends that pod, visibly, and not the node."""
