@@ -35,7 +35,7 @@ def look() -> Machine:
 
 def missing(machine: Machine, options: Options) -> str:
     """Why real nodes cannot run here, as a sentence that says what to do; "" when they can or none are wanted."""
-    if options.nodes == 0 or options.runtime == "fake":
+    if not options.has_real_nodes():
         return ""
     if not machine.linux:
         return "Real containers need Linux; `--nodes 0 --fake-nodes 3` runs a cluster without them anywhere."

@@ -39,10 +39,15 @@ class Options:
     eviction_seconds: int = 2
 
     def node_names(self) -> tuple[str, ...]:
-        return tuple(f"node{number}" for number in range(1, self.nodes + 1))
+        return tuple(f"node{number}" for number in range(1, self.nodes + 1)) if self.has_real_nodes() else ()
+
+    def has_real_nodes(self) -> bool:
+        return self.nodes > 0 and self.runtime != "fake"
 
     def fake_node_names(self) -> tuple[str, ...]:
-        return tuple(f"fake{number}" for number in range(1, self.fake_nodes + 1))
+        """With `--runtime fake` the nodes asked for are on paper, too."""
+        count = self.fake_nodes + (0 if self.has_real_nodes() else self.nodes)
+        return tuple(f"fake{number}" for number in range(1, count + 1))
 
 
 def load(path: pathlib.Path) -> Options | None:

@@ -39,6 +39,7 @@ ADMIN = Identity("admin", "kubernetes-admin", ("system:masters",))
 CONTROLLERS = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("kube-proxy", "system:kube-proxy")
+FAKE_NODES = Identity("fake-nodes", "steersman:fake-nodes", ("system:masters",))  # stands for every node on paper
 API_TO_KUBELET = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",))
 
 

@@ -45,7 +45,11 @@ def enter(holder_file: pathlib.Path) -> None:
         _create()
         # Not called steersman, and no child of it: it shall be there when everything else was killed.
         process = subprocess.Popen(
-            ["sleep", "infinity"], start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            ["sleep", "infinity"],
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         holder_file.write_text(f"{process.pid} {_started_at(process.pid)}\n")
         process.returncode = 0  # never waited for: it outlives this process on purpose

@@ -1,0 +1,87 @@
+"""The command line's own look at the API, blocking and small: is it ready, are the nodes Ready, how many pods run."""
+
+import datetime
+import http.client
+import socket
+import ssl
+from typing import Any
+
+import msgspec
+
+from steersman.aio.clock import SystemClock
+from steersman.cluster.paths import Paths
+from steersman.meta import times
+
+REQUEST_SECONDS_MAX = 5.0
+POLL_SECONDS = 0.01
+
+
+class ApiAccess:
+    """An administrator's connection to the API server of the cluster in `paths`, opened when first used."""
+
+    def __init__(self, paths: Paths, port: int) -> None:
+        self._paths = paths
+        self._port = port
+        self._connection: http.client.HTTPSConnection | None = None
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """The answer's JSON, None when there was no good answer."""
+        try:
+            status, body = self._request(path)
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return None
+        answer: dict[str, Any] | None = msgspec.json.decode(body) if status == http.HTTPStatus.OK else None
+        return answer
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """The items of a list, none when there was no good answer."""
+        answer = self.get(path)
+        return answer["items"] if answer else []
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _request(self, path: str) -> tuple[int, bytes]:
+        if not self._connection:
+            context = ssl.create_default_context(cafile=str(self._paths.pki / "ca.crt"))
+            context.load_cert_chain(self._paths.pki / "admin.crt", self._paths.pki / "admin.key")
+            self._connection = http.client.HTTPSConnection(
+                "127.0.0.1", self._port, context=context, timeout=REQUEST_SECONDS_MAX
+            )
+            self._connection.connect()
+            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection.request("GET", path, headers={"Accept": "application/json"})
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+
+def is_ready(node: dict[str, Any]) -> bool:
+    conditions = node.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _heartbeat(node: dict[str, Any]) -> str:
+    """When the node last said whether it is Ready, RFC 3339 in UTC (such texts sort as the times do)."""
+    conditions = node.get("status", {}).get("conditions", ())
+    return next((str(c.get("lastHeartbeatTime") or "") for c in conditions if c["type"] == "Ready"), "")
+
+
+def wait_nodes_ready(
+    api: ApiAccess, wanted: set[str], since: datetime.datetime, seconds: float, clock: SystemClock
+) -> set[str]:
+    """Wait until the named nodes have said that they are Ready at `since` or later (what the store kept from an earlier
+    start does not count); returns those that have not when time is up."""
+    deadline = clock.monotonic() + seconds
+    earliest = times.format_seconds(since)
+    while True:
+        nodes = api.items("/api/v1/nodes")
+        ready = {node["metadata"]["name"] for node in nodes if is_ready(node) and _heartbeat(node) >= earliest}
+        late = wanted - ready
+        if not late and (wanted or api.get("/version")):
+            return set()
+        if clock.monotonic() > deadline:
+            return late or {"the API server"}
+        clock.pause(POLL_SECONDS)

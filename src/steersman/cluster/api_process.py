@@ -1,0 +1,76 @@
+"""The process of the API server and its store."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+from steersman.aio.clock import Clock, SystemClock
+from steersman.apiserver.server import ApiServer, Options
+from steersman.client import kubeconfig
+from steersman.client.transport import HttpTransport, Transport
+from steersman.cluster import options, pki, processes
+from steersman.cluster.plan import Plan
+from steersman.serving import http_server, tls
+from steersman.store.memory import MemoryStore
+from steersman.store.sqlite import SqliteStore
+
+
+async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: int) -> None:
+    """Serve on `sockets` until cancelled."""
+    clock = SystemClock()
+    store = SqliteStore.open(plan.paths.store) if plan.options.store == "sqlite" else MemoryStore()
+    server = ApiServer(
+        store,
+        clock=clock,
+        options=Options(
+            service_cidr=options.SERVICE_NETWORK,
+            advertise=(plan.address, plan.options.port) if plan.address else None,
+            unreachable_seconds=plan.options.eviction_seconds,
+            token_key_pem=plan.service_account_key.read_bytes(),
+        ),
+        kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,
+        pod_connector=_Pods(clock).transport if plan.address else None,
+    )
+    try:
+        await server.start()
+        context = tls.server_context(plan.api_server.certificate, plan.api_server.key, plan.authority)
+        async with await http_server.serve(server.handle, sockets=list(sockets), ssl_context=context, clock=clock):
+            await asyncio.get_running_loop().create_future()
+    finally:
+        await server.close()
+        await store.close()
+
+
+class _Kubelets:
+    """Ways to the kubelets, kept for reuse. All nodes on paper are behind one server on this machine."""
+
+    def __init__(self, plan: Plan, clock: Clock, fake_port: int) -> None:
+        self._access = processes.access(plan, pki.API_TO_KUBELET)
+        self._clock = clock
+        self._fake_port = fake_port
+        self._fake_names = {node.name for node in plan.fake_nodes}
+        self._known: dict[tuple[str, int], Transport] = {}
+
+    def transport(self, node: str, address: str, port: int) -> Transport:
+        if node in self._fake_names:
+            address, port = "127.0.0.1", self._fake_port
+        if (address, port) not in self._known:
+            access = kubeconfig.Access(
+                server=f"https://{address}:{port}",
+                authority=self._access.authority,
+                certificate=self._access.certificate,
+                key=self._access.key,
+            )
+            self._known[address, port] = HttpTransport(access, clock=self._clock)
+        return self._known[address, port]
+
+
+class _Pods:
+    """Ways to pods for their proxy: as upstream, certificates of pods are not checked."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def transport(self, scheme: str, address: str, port: int) -> Transport:
+        access = kubeconfig.Access(server=f"{scheme or 'http'}://{address}:{port}", insecure=True)
+        return HttpTransport(access, clock=self._clock)

@@ -1,0 +1,33 @@
+"""The process of controllers and scheduler; as root also of what the host itself needs to reach pods and Services."""
+
+from steersman import controllers
+from steersman.aio.clock import SystemClock
+from steersman.aio.tasks import Tasks
+from steersman.client.cache import Caches
+from steersman.cluster import options, pki, processes
+from steersman.cluster.plan import Plan
+from steersman.network import node_network
+from steersman.proxy import controller as proxy
+from steersman.proxy.nftables import Nftables
+from steersman.scheduler import controller as scheduler
+
+
+async def run(plan: Plan, bridge: str) -> None:
+    """Until cancelled. `bridge` is the link to the nodes, "" when there are none to reach."""
+    clock = SystemClock()
+    wanted = controllers.Options(
+        node_grace_seconds=plan.options.node_monitor_grace_seconds,
+        cluster_cidrs=(options.POD_NETWORK,),
+        root_ca=plan.authority.read_text(),
+    )
+    client = processes.client(plan, pki.CONTROLLERS, "steersman-controllers", clock)
+    caches = Caches(client, clock)
+    scheduling = processes.client(plan, pki.SCHEDULER, "steersman-scheduler", clock)
+    async with Tasks("control plane") as running:
+        running.start("controllers", controllers.run(client, caches, clock, wanted))
+        running.start("scheduler", scheduler.run(scheduling, caches, clock))
+        if bridge:
+            running.start("host proxy", proxy.run(caches, "", Nftables(), clock))
+            running.start("host routes", node_network.run(caches, "", clock, device=bridge))
+        running.start("caches", caches.run())
+        await running.wait()

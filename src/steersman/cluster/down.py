@@ -1,0 +1,50 @@
+"""`steersman down`: stop a cluster and everything it runs; with `--purge`, forget it too."""
+
+import os
+import select
+import shutil
+import sys
+
+from steersman.aio.clock import SystemClock
+from steersman.client import kubeconfig
+from steersman.cluster import control, paths
+
+STOP_SECONDS_MAX = 60.0
+
+
+def run(name: str, data_dir: str | None, *, purge: bool) -> int:
+    where = paths.of_cluster(name, data_dir)
+    clock = SystemClock()
+    began = clock.monotonic()
+    try:
+        pid = control.ask(where.control_socket, {"command": "stop"})["pid"]
+    except control.NotRunning:
+        from steersman.cluster import start  # imports every part: only needed here
+
+        leftover = start.sweep_leftovers(where)
+        print(f'Cluster "{name}" does not run.' + (" Cleaned up what it had left." if leftover else ""))
+    else:
+        if not _ended(pid):
+            print(f"The supervisor (process {pid}) did not end within {STOP_SECONDS_MAX:.0f} s.", file=sys.stderr)
+            return 1
+        print(f'Cluster "{name}" stopped in {clock.monotonic() - began:.1f} s.')
+    if purge:
+        shutil.rmtree(where.data, ignore_errors=True)
+        shutil.rmtree(where.run, ignore_errors=True)
+        for path in kubeconfig.default_paths(os.environ):
+            config = kubeconfig.load([path])
+            if kubeconfig.named(config, "contexts", name) is not None:
+                kubeconfig.write(path, kubeconfig.without(config, name))
+        print(f"Deleted {where.data}.")
+    return 0
+
+
+def _ended(pid: int) -> bool:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], STOP_SECONDS_MAX)[0])
+    finally:
+        os.close(descriptor)

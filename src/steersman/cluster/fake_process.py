@@ -1,0 +1,56 @@
+"""The process of all nodes on paper: many kubelets, one cache of pods, one server for logs and exec."""
+
+import pathlib
+import socket
+
+from steersman.aio.clock import SystemClock
+from steersman.aio.tasks import Tasks
+from steersman.api import kinds
+from steersman.client.cache import Caches
+from steersman.client.client import Client
+from steersman.client.events import Recorder
+from steersman.cluster import node_process, options, pki, processes
+from steersman.cluster.plan import FAKE_KUBELET, Node, Plan
+from steersman.containers.fake import FakeRuntime
+from steersman.kubelet import node_object
+from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.options import Options
+from steersman.kubelet.pods_by_node import PodsByNode
+
+# Like a usual server, whatever this machine is: kwok's nodes have 32 CPUs and 256 Gi.
+CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}
+
+
+async def run(plan: Plan, listener: socket.socket) -> None:
+    """Until cancelled."""
+    clock = SystemClock()
+    client = processes.client(plan, pki.FAKE_NODES, "kubelet", clock)
+    caches = Caches(client, clock)
+    pods = PodsByNode(caches.of(kinds.POD))
+    recorder = Recorder(client, clock, "kubelet")
+    agents = [_agent(plan, node, client, pods, recorder, clock) for node in plan.fake_nodes]
+    async with Tasks("fake nodes") as running:
+        running.start("events", recorder.run())
+        for agent in agents:
+            await agent.runtime.start()
+            running.start(agent.node_name, agent.run())
+        running.start("kubelet server", node_process.serve(plan, FAKE_KUBELET, agents, listener, clock))
+        running.start("caches", caches.run())
+        await running.wait()
+
+
+def _agent(plan: Plan, node: Node, client: Client, pods: PodsByNode, recorder: Recorder, clock: SystemClock) -> Kubelet:
+    known = Options(
+        data_dir=pathlib.Path(plan.paths.data / "fake-nodes"),
+        address=node.address,
+        hostname=node.name,
+        labels={"type": "fake"},
+        capacity=CAPACITY,
+        pods_max=int(CAPACITY["pods"]),
+        pod_cidr=node.pod_cidr,
+        lease_renew_seconds=plan.options.heartbeat_seconds,
+        lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * node_process.LEASES_IN_GRACE)),
+        on_paper=True,
+    )
+    containers = FakeRuntime(clock, pod_cidr=node.pod_cidr or options.POD_NETWORK)
+    return Kubelet(node.name, client, pods, containers, clock, recorder, known, machine=node_object.Machine())

@@ -1,0 +1,49 @@
+"""`steersman image load/ls/rm`: what the nodes have. Works on the files the nodes share, so also while nothing runs."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from steersman.cluster import images, paths
+from steersman.containers.runtime import ImageStatus, RuntimeFailure
+
+
+def load(archives: Sequence[str], name: str, data_dir: str | None) -> int:
+    where = paths.of_cluster(name, data_dir)
+    where.prepare()
+    store = images.open_store(where)
+    try:
+        for reference in images.load(store, archives):
+            print(f"Loaded {reference}")
+    except (RuntimeFailure, ValueError, OSError) as problem:
+        print(f"Could not load: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def list_images(name: str, data_dir: str | None) -> int:
+    store = images.open_store(paths.of_cluster(name, data_dir))
+    rows = [row for image in asyncio.run(store.list()) for row in _rows(image)]
+    print(f"{'IMAGE':<48}{'ID':<16}SIZE")
+    for row in sorted(rows):
+        print(row)
+    return 0
+
+
+def remove(references: Sequence[str], name: str, data_dir: str | None) -> int:
+    store = images.open_store(paths.of_cluster(name, data_dir))
+    failed = False
+    for reference in references:
+        if store.find(reference) is None:
+            print(f"{reference}: no such image", file=sys.stderr)
+            failed = True
+            continue
+        asyncio.run(store.remove(reference))
+        print(f"Removed {reference}")
+    return int(failed)
+
+
+def _rows(image: ImageStatus) -> list[str]:
+    identifier = image.id.removeprefix("sha256:")[:12]
+    names = image.tags or image.digests or ("<none>",)
+    return [f"{name:<48}{identifier:<16}{image.size_bytes / 1e6:.1f} MB" for name in names]

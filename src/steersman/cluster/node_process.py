@@ -1,0 +1,134 @@
+"""The process of one real node: kubelet, proxy and DNS, inside the node's network namespace."""
+
+import asyncio
+import pathlib
+import socket
+
+from steersman.aio.clock import SystemClock
+from steersman.aio.tasks import Tasks
+from steersman.api import kinds
+from steersman.client.cache import Caches
+from steersman.client.events import Recorder
+from steersman.cluster import options, pki, processes
+from steersman.cluster.paths import Paths
+from steersman.cluster.plan import Node, Plan
+from steersman.containers.oci.embedded import OciRuntime
+from steersman.dns import server as dns
+from steersman.kubelet import server as kubelet_server
+from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.options import Options
+from steersman.kubelet.pods_by_node import PodsByNode
+from steersman.network import node_network, pod_network
+from steersman.proxy import controller as proxy
+from steersman.proxy.nftables import Nftables
+from steersman.serving import http_server, listeners, tls
+
+KUBELET_PORT = 10250
+LEASES_IN_GRACE = 4  # heartbeats that may be lost before a node counts as lost
+RESOLV_CONF = pathlib.Path("/etc/resolv.conf")
+
+
+def runtime(
+    plan_paths: Paths, cluster: str, node: Node, network: pod_network.PodNetwork, clock: SystemClock
+) -> OciRuntime:
+    """The node's container runtime; also used to switch the node off."""
+    data = plan_paths.node_data(node.name)
+    return OciRuntime(
+        data,
+        plan_paths.node_run(node.name) / "containers",
+        network,
+        clock,
+        f"steersman/{cluster}/{node.name}",
+        shared_dirs=[kubelet_dir(plan_paths, node)],
+        images_dir=plan_paths.images,
+    )
+
+
+def kubelet_dir(plan_paths: Paths, node: Node) -> pathlib.Path:
+    return plan_paths.node_data(node.name) / "kubelet"
+
+
+def network_of(plan_paths: Paths, node: Node) -> pod_network.PodNetwork:
+    return pod_network.PodNetwork(
+        node.pod_cidr,
+        state_dir=plan_paths.node_data(node.name),
+        node_address=node.address,
+        cluster_cidr=options.POD_NETWORK,
+    )
+
+
+async def run(plan: Plan, node: Node) -> None:
+    """Until cancelled; containers go on running. The process must be in the node's network namespace."""
+    clock = SystemClock()
+    directory = kubelet_dir(plan.paths, node)
+    directory.mkdir(parents=True, exist_ok=True)
+    network = network_of(plan.paths, node)
+    containers = runtime(plan.paths, plan.options.name, node, network, clock)
+    client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
+    caches = Caches(client, clock)
+    proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)
+    pods = PodsByNode(caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
+    recorder = Recorder(client, clock, "kubelet", node.name)
+    agent = Kubelet(
+        node.name,
+        client,
+        pods,
+        containers,
+        clock,
+        recorder,
+        kubelet_options(plan, node),
+        services=caches.of(kinds.SERVICE),
+    )
+    node_network.bind_dns_address(options.DNS_ADDRESS)
+    await containers.start()
+    try:
+        async with Tasks(node.name) as running:
+            running.start("events", recorder.run())
+            running.start("kubelet", agent.run())
+            running.start(
+                "kubelet server", serve(plan, node.name, [agent], listeners.tcp(node.address, KUBELET_PORT), clock)
+            )
+            running.start("proxy", proxy.run(proxy_caches, node.name, Nftables(), clock))
+            running.start("routes", node_network.run(proxy_caches, node.name, clock))
+            running.start("dns", dns.run(proxy_caches, [options.DNS_ADDRESS], clock, upstreams()))
+            running.start("caches", caches.run())
+            running.start("proxy caches", proxy_caches.run())
+            await running.wait()
+    finally:
+        await containers.close()
+        network.close()
+
+
+async def serve(plan: Plan, server: str, agents: list[Kubelet], listener: socket.socket, clock: SystemClock) -> None:
+    """The kubelet's HTTPS API for one or many agents, until cancelled."""
+    pair = plan.kubelet_servers[server]
+    context = tls.server_context(pair.certificate, pair.key, plan.authority)
+    handler = kubelet_server.KubeletServer(agents, clock).handle
+    async with await http_server.serve(handler, sockets=[listener], ssl_context=context, clock=clock):
+        await asyncio.get_running_loop().create_future()
+
+
+def kubelet_options(plan: Plan, node: Node) -> Options:
+    return Options(
+        data_dir=kubelet_dir(plan.paths, node),
+        address=node.address,
+        hostname=node.name,
+        port=KUBELET_PORT,
+        labels={"node-role.kubernetes.io/control-plane": ""} if node.index == 1 else {},
+        pod_cidr=node.pod_cidr,
+        cluster_dns=(options.DNS_ADDRESS,),
+        cluster_domain=options.CLUSTER_DOMAIN,
+        resolv_conf=RESOLV_CONF,
+        lease_renew_seconds=plan.options.heartbeat_seconds,
+        lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
+    )
+
+
+def upstreams() -> list[str]:
+    """The machine's own resolvers, for names outside the cluster; those on loopback are out of a node's reach."""
+    try:
+        lines = RESOLV_CONF.read_text().splitlines()
+    except OSError:
+        return []
+    found = [line.split()[1] for line in lines if line.startswith("nameserver ") and len(line.split()) > 1]
+    return [address for address in found if not address.startswith("127.")]

@@ -1,0 +1,101 @@
+"""Everything a process of the cluster must know to start its part: who it is, where things are, whom to trust."""
+
+import dataclasses
+import datetime
+import pathlib
+import socket
+
+from steersman.cluster import options, pki
+from steersman.cluster.options import Options
+from steersman.cluster.paths import Paths
+from steersman.cluster.pki import KeyPair
+
+# Without real nodes there is no network of the cluster's own; objects still need an address that validates.
+ADDRESS_WITHOUT_NETWORK = "172.30.0.1"
+FAKE_KUBELET = "fake-nodes"  # one server for all nodes on paper
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Node:
+    """A node's place in the cluster. `index` counts from 1, real nodes before those on paper."""
+
+    name: str
+    index: int
+    address: str
+    pod_cidr: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """`address` is where nodes and pods reach the API server ("" when there is no network of our own).
+
+    `clients` and `kubelet_servers` are by file name of the identity and by node. All certificates are PEM files.
+    """
+
+    options: Options
+    paths: Paths
+    address: str
+    authority: pathlib.Path
+    service_account_key: pathlib.Path
+    api_server: KeyPair
+    clients: dict[str, KeyPair]
+    kubelet_servers: dict[str, KeyPair]
+    nodes: tuple[Node, ...]
+    fake_nodes: tuple[Node, ...]
+
+    @property
+    def server(self) -> str:
+        """The API server's URL for the cluster's own processes."""
+        return f"https://{self.address or '127.0.0.1'}:{self.options.port}"
+
+    def client(self, identity: pki.Identity) -> KeyPair:
+        return self.clients[identity.file]
+
+
+def make(wanted: Options, where: Paths, address: str, now: datetime.datetime) -> Plan:
+    """Certificates made or found, nodes numbered."""
+    authority = pki.Authority(where.pki, now)
+    prefix = (address or ADDRESS_WITHOUT_NETWORK).rpartition(".")[0]
+    count = len(wanted.node_names())
+    real = tuple(_node(name, index, prefix) for index, name in enumerate(wanted.node_names(), 1))
+    fake = tuple(_node(name, index, prefix) for index, name in enumerate(wanted.fake_node_names(), count + 1))
+    identities = [pki.ADMIN, pki.CONTROLLERS, pki.SCHEDULER, pki.PROXY, pki.API_TO_KUBELET, pki.FAKE_NODES]
+    identities += [pki.node_identity(node.name) for node in real]
+    return Plan(
+        options=wanted,
+        paths=where,
+        address=address,
+        authority=authority.pair.certificate,
+        service_account_key=authority.service_account_key(),
+        api_server=authority.server("apiserver", "kube-apiserver", _api_server_names(address)),
+        clients={identity.file: authority.client(identity) for identity in identities},
+        kubelet_servers=_kubelet_servers(authority, real, bool(fake)),
+        nodes=real,
+        fake_nodes=fake,
+    )
+
+
+def _node(name: str, index: int, prefix: str) -> Node:
+    """Addresses follow from the index, so that a node has the same ones after every start. On paper they repeat after
+    250 nodes: nobody ever sends a packet there."""
+    cidr = f"10.244.{index - 1}.0/24" if index <= 256 else ""
+    return Node(name, index, f"{prefix}.{(index - 1) % 252 + 2}", cidr)
+
+
+def _api_server_names(address: str) -> list[str]:
+    services = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    services.append(f"kubernetes.default.svc.{options.CLUSTER_DOMAIN}")
+    addresses = ["127.0.0.1", options.API_SERVICE_ADDRESS, *([address] if address else [])]
+    return ["localhost", *services, socket.gethostname(), *addresses]
+
+
+def _kubelet_servers(authority: pki.Authority, nodes: tuple[Node, ...], with_fake: bool) -> dict[str, KeyPair]:
+    servers = {
+        node.name: authority.server(
+            f"kubelet-{node.name}", f"system:node:{node.name}", [node.name, node.address], ["system:nodes"]
+        )
+        for node in nodes
+    }
+    if with_fake:
+        servers[FAKE_KUBELET] = authority.server(f"kubelet-{FAKE_KUBELET}", "fake-nodes", ["127.0.0.1"])
+    return servers

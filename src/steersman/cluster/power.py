@@ -1,0 +1,45 @@
+"""Switching nodes off: with `down` in good order, with `node stop` as if the power went."""
+
+import asyncio
+import logging
+
+from steersman.aio.clock import SystemClock
+from steersman.cluster import node_process
+from steersman.cluster.paths import Paths
+from steersman.cluster.plan import Node
+from steersman.containers import runtime
+from steersman.containers.oci import power
+from steersman.network import cluster_network, pod_network
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 2.0  # for containers to end by themselves when the whole cluster stops
+
+
+def cut(paths: Paths, node: str) -> None:
+    """Every process of the node's containers is killed, and their parent, before anyone can react."""
+    power.cut(paths.node_run(node) / "containers")
+
+
+def shut_down(paths: Paths, cluster: str, nodes: tuple[Node, ...]) -> None:
+    """End all containers, and leave no mount, namespace or control group of theirs. Nothing else may use the nodes."""
+    asyncio.run(_shut_down_all(paths, cluster, nodes))
+
+
+async def _shut_down_all(paths: Paths, cluster: str, nodes: tuple[Node, ...]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for node in nodes:
+            group.create_task(_shut_down(paths, cluster, node))
+
+
+async def _shut_down(paths: Paths, cluster: str, node: Node) -> None:
+    path = cluster_network.ClusterNetwork(cluster, paths.run).namespace_path(node.name)
+    network = pod_network.PodNetwork(state_dir=paths.node_data(node.name), namespace=str(path))
+    containers = node_process.runtime(paths, cluster, node, network, SystemClock())
+    await containers.start()
+    running = [one.id for one in await containers.list_containers() if one.state is runtime.State.RUNNING]
+    async with asyncio.TaskGroup() as group:
+        for container_id in running:
+            group.create_task(containers.stop_container(container_id, GRACE_SECONDS))
+    await containers.destroy()
+    network.close()

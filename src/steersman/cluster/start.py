@@ -1,0 +1,206 @@
+"""From a set of options to a running cluster: what the supervisor does between its lock and its first child.
+
+Order matters. The API server's socket on 127.0.0.1 is opened before a user namespace is entered (its network namespace is
+the user's own, where kubectl runs), and all sockets listen before any child starts: whoever connects early waits in the
+backlog instead of trying again.
+"""
+
+import fcntl
+import functools
+import importlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+from steersman.aio.clock import SystemClock
+from steersman.client import kubeconfig
+from steersman.cluster import control, images, pki, plan, power, processes, rootless
+from steersman.cluster.options import Options
+from steersman.cluster.paths import Paths
+from steersman.cluster.plan import Node, Plan
+from steersman.cluster.supervisor import Supervisor
+from steersman.containers.images.build import NoBusybox
+from steersman.network import cluster_network, namespaces
+from steersman.serving import listeners
+
+log = logging.getLogger(__name__)
+
+LOCK_SECONDS_MAX = 15.0  # the last processes of a killed supervisor need a moment to notice
+LOCK_POLL_SECONDS = 0.02
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+# Imported before the first fork, so that every process shares them.
+PARTS = ("api_process", "control_process", "node_process", "fake_process")
+
+
+class CannotStart(Exception):
+    """The cluster cannot start; the text says why and what to do."""
+
+
+def preload() -> None:
+    for part in PARTS:
+        importlib.import_module(f"steersman.cluster.{part}")
+
+
+def supervise(wanted: Options, where: Paths, example_images: bool, on_started: Callable[[], None]) -> None:
+    """Run the cluster until it is told to stop. Raises CannotStart."""
+    logging.basicConfig(level=logging.INFO, format=processes.LOG_FORMAT)
+    clock = SystemClock()
+    lock = take_lock(where, clock)
+    sockets = [_listen("127.0.0.1", wanted.port)]
+    network = _network(wanted, where)
+    address = network.host_address if network else ""
+    if address:
+        sockets.append(_listen(address, wanted.port))
+    made = plan.make(wanted, where, address, clock.now())
+    write_kubeconfig(made)
+    if network and example_images:
+        _load_examples(where)
+    supervisor = Supervisor(clock, where.control_socket, where.logs)
+    _add_processes(supervisor, made, network, sockets)
+    supervisor.run(on_started)
+    if network:
+        _dismantle(made, network)
+    os.close(lock)
+
+
+def take_lock(where: Paths, clock: SystemClock) -> int:
+    """Children inherit it: it is free only when the last process of an earlier start is gone."""
+    lock = os.open(where.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = clock.monotonic() + LOCK_SECONDS_MAX
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock.monotonic() > deadline:
+                raise CannotStart(f"Processes of an earlier start still run in {where.data}.") from None
+            clock.pause(LOCK_POLL_SECONDS)
+        else:
+            return lock
+
+
+def write_kubeconfig(made: Plan) -> None:
+    access = processes.access(made, pki.ADMIN, f"https://127.0.0.1:{made.options.port}")
+    name = made.options.name
+    kubeconfig.write(made.paths.kubeconfig, kubeconfig.build(name, access, user=f"{name}-admin"))
+
+
+def sweep_leftovers(where: Paths) -> bool:
+    """After a kill of everything, and with no wish to start again: end containers, remove links. Whether there were any."""
+    return False
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    try:
+        return listeners.tcp(address, port)
+    except OSError as problem:
+        raise CannotStart(
+            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another --port."
+        ) from problem
+
+
+def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | None:
+    """The host's side of the network; without root inside the cluster's user namespace. None when all nodes are on paper."""
+    if not wanted.has_real_nodes():
+        return None
+    if os.geteuid() != 0:
+        rootless.enter(where.namespace_holder)
+    network = cluster_network.ClusterNetwork(wanted.name, where.run)
+    network.ensure_host()
+    return network
+
+
+def _load_examples(where: Paths) -> None:
+    try:
+        images.load_examples(where)
+    except NoBusybox as problem:
+        log.warning("no example images: %s", problem)
+
+
+def _add_processes(
+    supervisor: Supervisor, made: Plan, network: cluster_network.ClusterNetwork | None, sockets: list[socket.socket]
+) -> None:
+    fake_listener = listeners.tcp("127.0.0.1", 0) if made.fake_nodes else None
+    fake_port = fake_listener.getsockname()[1] if fake_listener else 0
+    supervisor.add("apiserver", lambda: _api(made, sockets, fake_port))
+    supervisor.add("controllers", lambda: _control(made, network.bridge if network else ""))
+    for node in made.nodes:
+        assert network is not None, "real nodes have a network"
+        path = network.ensure_node(node.index, node.name).namespace_path
+        supervisor.add(node.name, functools.partial(_node, made, node, path))
+    if fake_listener:
+        supervisor.add("fake-nodes", lambda: _fake(made, fake_listener))
+    supervisor.command("status", lambda _: {"processes": [_with_memory(one) for one in supervisor.statistics()]})
+    if network:
+        supervisor.command("node-stop", lambda message: _stop_node(supervisor, made, network, message))
+        supervisor.command("node-start", lambda message: _start_node(supervisor, made, network, message))
+
+
+def _api(made: Plan, sockets: list[socket.socket], fake_port: int) -> None:
+    from steersman.cluster import api_process
+
+    processes.run(api_process.run(made, sockets, fake_port))
+
+
+def _control(made: Plan, bridge: str) -> None:
+    from steersman.cluster import control_process
+
+    processes.run(control_process.run(made, bridge))
+
+
+def _node(made: Plan, node: Node, namespace: str) -> None:
+    from steersman.cluster import node_process
+
+    with namespaces.entered(namespace):
+        processes.run(node_process.run(made, node))
+
+
+def _fake(made: Plan, listener: socket.socket) -> None:
+    from steersman.cluster import fake_process
+
+    processes.run(fake_process.run(made, listener))
+
+
+def _stop_node(
+    supervisor: Supervisor, made: Plan, network: cluster_network.ClusterNetwork, message: control.Message
+) -> control.Message:
+    name = _real_node(made, message)
+    network.link_down(name)
+    supervisor.kill_child(name)
+    power.cut(made.paths, name)
+    return {"done": f"{name} has no power any more."}
+
+
+def _start_node(
+    supervisor: Supervisor, made: Plan, network: cluster_network.ClusterNetwork, message: control.Message
+) -> control.Message:
+    name = _real_node(made, message)
+    network.link_up(name)
+    supervisor.start_child(name)
+    return {"done": f"{name} is switched on."}
+
+
+def _real_node(made: Plan, message: control.Message) -> str:
+    names = [node.name for node in made.nodes]
+    if message.get("node") not in names:
+        raise ValueError(f"no such node on this machine: {message.get('node')} (there are {', '.join(names)})")
+    return str(message["node"])
+
+
+def _dismantle(made: Plan, network: cluster_network.ClusterNetwork) -> None:
+    power.shut_down(made.paths, made.options.name, made.nodes)
+    network.remove()
+    rootless.release(made.paths.namespace_holder)
+
+
+def _with_memory(process: Mapping[str, object]) -> Mapping[str, object]:
+    """Adds the memory that only this process uses, plus its share of what it shares (PSS), in bytes."""
+    if process["pid"]:
+        try:
+            with open(f"/proc/{process['pid']}/smaps_rollup") as file:
+                lines = [line.split() for line in file]
+            process = {**process, "memoryBytes": next(int(line[1]) * 1024 for line in lines if line[0] == "Pss:")}
+        except (OSError, StopIteration):
+            pass  # it has just ended, or the kernel does not tell
+    return process

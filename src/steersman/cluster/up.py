@@ -1,0 +1,153 @@
+"""`steersman up`: start a cluster, or say that it runs.
+
+The supervisor is forked off this process after all parts are imported: imports are paid once, and what is paid is shared.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+from typing import Any
+
+import msgspec
+
+from steersman.aio.clock import SystemClock
+from steersman.client import kubeconfig
+from steersman.cluster import control, machine, options, paths, start, status
+from steersman.cluster.api_access import ApiAccess, wait_nodes_ready
+from steersman.cluster.options import Options
+from steersman.cluster.paths import Paths
+from steersman.cluster.supervisor import redirect_output
+
+READY_SECONDS_MAX = 60.0
+LIVE_SECONDS = 0.5
+
+
+def run(
+    name: str,
+    data_dir: str | None,
+    flags: dict[str, Any],
+    *,
+    kubeconfig: str | None,
+    detach: bool,
+    example_images: bool,
+) -> int:
+    clock = SystemClock()
+    began = clock.monotonic()
+    where = paths.of_cluster(name, data_dir)
+    if status.gather(where)["running"]:
+        print(f'Cluster "{name}" already runs: steersman status')
+        return 0
+    wanted = options.merged(options.load(where.options), {"name": name, **flags})
+    problem = machine.missing(machine.look(), wanted)
+    if problem:
+        print(problem, file=sys.stderr)
+        return 1
+    where.prepare()
+    options.save(where.options, wanted)
+    return _start(wanted, where, clock, began, kubeconfig, detach, example_images)
+
+
+def _start(
+    wanted: Options,
+    where: Paths,
+    clock: SystemClock,
+    began: float,
+    kubeconfig_file: str | None,
+    detach: bool,
+    example_images: bool,
+) -> int:
+    since = clock.now()
+    start.preload()
+    supervisor, error = _fork_supervisor(wanted, where, example_images)
+    if error:
+        print(error, file=sys.stderr)
+        return 1
+    target = pathlib.Path(kubeconfig_file) if kubeconfig_file else kubeconfig.default_paths(os.environ)[0]
+    kubeconfig.write(target, kubeconfig.merge(kubeconfig.load([target]), kubeconfig.load([where.kubeconfig])))
+    api = ApiAccess(where, wanted.port)
+    late = wait_nodes_ready(api, {*wanted.node_names(), *wanted.fake_node_names()}, since, READY_SECONDS_MAX, clock)
+    if late:
+        print(
+            f"Not ready after {READY_SECONDS_MAX:.0f} s: {', '.join(sorted(late))}. See {where.logs}.", file=sys.stderr
+        )
+        return 1
+    print(_welcome(wanted, where, target, api, clock.monotonic() - began))
+    if not detach:
+        _show_until_interrupted(where, supervisor, clock)
+    return 0
+
+
+def _fork_supervisor(wanted: Options, where: Paths, example_images: bool) -> tuple[int, str]:
+    """(process id, "") once every process is started, or (0, what went wrong)."""
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        redirect_output(where.logs / "supervisor.log")
+        _be_supervisor(wanted, where, example_images, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        line = pipe.readline()
+    if line:
+        message = msgspec.json.decode(line)
+        return pid, message.get("error", "")
+    return 0, f"The supervisor did not start. See {where.logs / 'supervisor.log'}."
+
+
+def _be_supervisor(wanted: Options, where: Paths, example_images: bool, writer: int) -> None:
+    """In the new process; does not return."""
+    code = 1
+
+    def report(**message: Any) -> None:
+        os.write(writer, msgspec.json.encode(message) + b"\n")
+        os.close(writer)
+
+    try:
+        start.supervise(wanted, where, example_images, lambda: report(started=True))
+        code = 0
+    except start.CannotStart as problem:
+        report(error=str(problem))
+    finally:
+        if code:
+            sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _welcome(wanted: Options, where: Paths, target: pathlib.Path, api: ApiAccess, seconds: float) -> str:
+    version = (api.get("/version") or {}).get("gitVersion", "")
+    count = wanted.nodes + wanted.fake_nodes
+    return "\n".join(
+        (
+            f'Cluster "{wanted.name}" is up in {seconds:.1f} s: Kubernetes {version}, {count} node{"s" * (count != 1)} Ready.',
+            f"  kubeconfig  {where.kubeconfig}",
+            f'              and context "{wanted.name}" in {target}',
+            "  next        kubectl get nodes",
+            "              kubectl apply -f examples/web.yaml",
+            "              steersman status, steersman down",
+        )
+    )
+
+
+def _show_until_interrupted(where: Paths, supervisor: int, clock: SystemClock) -> None:
+    """Print a line whenever what runs changed; Ctrl-C stops the cluster."""
+    shown = ""
+    try:
+        while True:
+            found = status.gather(where)
+            line = status.one_line(found)
+            if line != shown:
+                print(line, flush=True)
+                shown = line
+            if not found["running"]:
+                return
+            clock.pause(LIVE_SECONDS)
+    except KeyboardInterrupt:
+        print("Stopping.")
+        control.ask(where.control_socket, {"command": "stop"})
+        os.waitpid(supervisor, 0)

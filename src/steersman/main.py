@@ -1,0 +1,148 @@
+"""The command line. Each command imports its part only when it is called, so that `--help` and completion are instant."""
+
+import sys
+from typing import Any
+
+import click
+
+from steersman import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def _name_option(function: Any) -> Any:
+    function = click.option("--data-dir", metavar="DIR", help="Where the cluster keeps its state.")(function)
+    return click.option("--name", default="steersman", show_default=True, help="Which cluster.")(function)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="steersman")
+def main() -> None:
+    """Kubernetes in Python: one command, and a real cluster runs."""
+
+
+@main.command()
+@click.option("-d", "--detach", is_flag=True, help="Return as soon as the API is ready and every node is Ready.")
+@_name_option
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1.  [default: 6443]")
+@click.option(
+    "--kubeconfig", metavar="FILE", help="Merge a context into this file.  [default: $KUBECONFIG or ~/.kube/config]"
+)
+@click.option("--nodes", type=click.IntRange(0, 64), help="Real nodes on this machine.  [default: 1]")
+@click.option("--fake-nodes", type=click.IntRange(0, 10_000), help="Nodes that run pods only on paper.  [default: 0]")
+@click.option("--runtime", type=click.Choice(["auto", "oci", "fake"]), help="What runs containers.  [default: auto]")
+@click.option("--store", type=click.Choice(["sqlite", "memory"]), help="Where objects are kept.  [default: sqlite]")
+@click.option(
+    "--node-monitor-grace-period",
+    "node_monitor_grace_seconds",
+    type=float,
+    metavar="SECONDS",
+    help="Without heartbeats for this long, a node is NotReady.  [default: 4]",
+)
+@click.option(
+    "--default-not-ready-toleration-seconds",
+    "eviction_seconds",
+    type=click.IntRange(0),
+    metavar="SECONDS",
+    help="How long pods stay on a node that is NotReady.  [default: 2]",
+)
+@click.option(
+    "--node-status-update-frequency",
+    "heartbeat_seconds",
+    type=float,
+    metavar="SECONDS",
+    help="How often a node says that it is alive.  [default: 1]",
+)
+@click.option("--example-images", is_flag=True, help="Build and load localhost/hello:1 and localhost/hello:2.")
+def up(
+    detach: bool, name: str, data_dir: str | None, kubeconfig: str | None, example_images: bool, **flags: Any
+) -> None:
+    """Start a cluster."""
+    from steersman.cluster import up as command
+
+    sys.exit(command.run(name, data_dir, flags, kubeconfig=kubeconfig, detach=detach, example_images=example_images))
+
+
+@main.command()
+@click.option("--purge", is_flag=True, help="Delete everything the cluster kept, too.")
+@_name_option
+def down(purge: bool, name: str, data_dir: str | None) -> None:
+    """Stop a cluster and its containers; objects are kept for the next start."""
+    from steersman.cluster import down as command
+
+    sys.exit(command.run(name, data_dir, purge=purge))
+
+
+@main.command()
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@_name_option
+def status(output: str, name: str, data_dir: str | None) -> None:
+    """Say what runs, where, and how healthy it is."""
+    from steersman.cluster import status as command
+
+    sys.exit(command.run(name, data_dir, output))
+
+
+@main.group()
+def node() -> None:
+    """Stop and start single nodes, as if their power was cut."""
+
+
+@node.command("stop")
+@click.argument("node_name", metavar="NODE")
+@_name_option
+def node_stop(node_name: str, name: str, data_dir: str | None) -> None:
+    """Cut a node's power: everything on it dies at once."""
+    from steersman.cluster import node as command
+
+    sys.exit(command.run("node-stop", node_name, name, data_dir))
+
+
+@node.command("start")
+@click.argument("node_name", metavar="NODE")
+@_name_option
+def node_start(node_name: str, name: str, data_dir: str | None) -> None:
+    """Switch a node on again."""
+    from steersman.cluster import node as command
+
+    sys.exit(command.run("node-start", node_name, name, data_dir))
+
+
+@main.group()
+def image() -> None:
+    """The images that the cluster's nodes have."""
+
+
+@image.command("load")
+@click.argument(
+    "archives", metavar="FILE.tar...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False)
+)
+@_name_option
+def image_load(archives: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Load images from OCI or `docker save` archives."""
+    from steersman.cluster import image as command
+
+    sys.exit(command.load(archives, name, data_dir))
+
+
+@image.command("ls")
+@_name_option
+def image_list(name: str, data_dir: str | None) -> None:
+    """List the images."""
+    from steersman.cluster import image as command
+
+    sys.exit(command.list_images(name, data_dir))
+
+
+@image.command("rm")
+@click.argument("references", metavar="IMAGE...", nargs=-1, required=True)
+@_name_option
+def image_remove(references: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Remove images."""
+    from steersman.cluster import image as command
+
+    sys.exit(command.remove(references, name, data_dir))
+
+
+if __name__ == "__main__":
+    main()
