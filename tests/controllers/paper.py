@@ -7,7 +7,7 @@ The pretended node binds each pod after `bind_seconds`, makes it ready after `st
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from steersman import controllers
@@ -18,7 +18,7 @@ from steersman.api import kinds
 from steersman.api.kind import Kind
 from steersman.apiserver.server import ApiServer
 from steersman.client.cache import Caches
-from steersman.client.client import Client
+from steersman.client.client import Client, WatchEvent
 from steersman.client.transport import InProcessTransport
 from steersman.meta import conditions, objects, times
 from steersman.meta.errors import StatusError
@@ -48,6 +48,19 @@ class Node:
     silent: bool = False
 
 
+class LateClient(Client):
+    """Its watches are behind by a random time, each by its own: what controllers see is stale and out of step."""
+
+    watch_delay_seconds = 0.0
+
+    async def watch(self, *arguments: Any, **more: Any) -> AsyncGenerator[WatchEvent, None]:
+        async with contextlib.aclosing(super().watch(*arguments, **more)) as events:
+            async for event in events:
+                if self.watch_delay_seconds:
+                    await self.clock.sleep(self.clock.jitter(self.watch_delay_seconds, 1.0))
+                yield event
+
+
 class Paper:
     def __init__(self, client: Client, caches: Caches, clock: VirtualClock, loops: controllers.Controllers) -> None:
         self.client = client
@@ -55,6 +68,7 @@ class Paper:
         self.clock = clock
         self.controllers = loops
         self.nodes = [Node()]
+        self.pods_ever: set[str] = set()  # uids
         self.steps: list[tuple[int, int]] = []  # (pods not ended, available pods) after each change of a pod
 
     async def create(self, kind: Kind, obj: Object) -> Object:
@@ -81,11 +95,15 @@ class Paper:
 
 
 @contextlib.asynccontextmanager
-async def cluster(options: controllers.Options = controllers.Options(), nodes: int = 1) -> AsyncIterator[Paper]:
+async def cluster(
+    options: controllers.Options = controllers.Options(), nodes: int = 1, watch_delay_seconds: float = 0.0
+) -> AsyncIterator[Paper]:
     clock = VirtualClock(asyncio.get_running_loop())
     server = ApiServer(MemoryStore(), clock=clock)
     await server.start()
-    client = Client(InProcessTransport(server.handle, "kubernetes-admin", ("system:masters",)), clock=clock)
+    transport = InProcessTransport(server.handle, "kubernetes-admin", ("system:masters",))
+    client = LateClient(transport, clock=clock)
+    client.watch_delay_seconds = watch_delay_seconds
     caches = Caches(client, clock)
     paper = Paper(client, caches, clock, controllers.Controllers(client, caches, clock, options))
     paper.nodes = [Node(f"node-{number + 1}") for number in range(nodes)]
@@ -139,6 +157,7 @@ class _Pretender:
         self._paper.steps.append((len(alive), sum(conditions.is_true(pod, "Ready") for pod in alive)))
         if new is None:
             return
+        self._paper.pods_ever.add(objects.uid(new))
         step = "stop" if objects.is_terminating(new) else "start"
         if (objects.uid(new), step) not in self._known:
             self._known.add((objects.uid(new), step))
@@ -153,7 +172,7 @@ class _Pretender:
             if not pod["spec"].get("nodeName"):
                 target = {"apiVersion": "v1", "kind": "Node", "name": node.name}
                 binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
-                with contextlib.suppress(StatusError): await paper.client.create(kinds.POD, binding, space, subresource="binding", name=name)
+                await paper.client.create(kinds.POD, binding, space, subresource="binding", name=name)
             await paper.clock.sleep(node.start_seconds)
             self._next += 1
             ip = f"10.244.{self._next // 250}.{self._next % 250 + 1}"

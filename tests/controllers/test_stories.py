@@ -299,6 +299,28 @@ def test_every_namespace_gets_the_root_certificate():
     paper.run(story)
 
 
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.3], ids=["prompt", "late", "very late"])
+def test_a_stale_cache_never_makes_a_pod_twice(delay):
+    async def story():
+        async with paper.cluster(watch_delay_seconds=delay) as cluster:
+            await cluster.settle(20)
+            await cluster.create(kinds.DEPLOYMENT, shapes.deployment(10))
+            await cluster.settle(60)
+            assert len(cluster.pods_ever) == 10
+            await cluster.patch(kinds.DEPLOYMENT, "web", {"spec": {"replicas": 4}})
+            await cluster.settle(60)
+            assert len(await cluster.all(kinds.POD)) == 4
+            assert len(cluster.pods_ever) == 10
+            for name in sorted(objects.name(pod) for pod in await cluster.all(kinds.POD))[:2]:
+                await cluster.delete(kinds.POD, name)
+            await cluster.settle(60)
+            assert len(await cluster.all(kinds.POD)) == 4
+            assert len(cluster.pods_ever) == 12
+            assert len(await cluster.all(kinds.REPLICA_SET)) == 1
+
+    paper.run(story)
+
+
 def test_a_settled_cluster_is_left_alone():
     async def story():
         async with paper.cluster() as cluster:
