@@ -12,7 +12,7 @@ the API server then refuses is taken back, and the pod decided anew on what is t
 import asyncio
 import logging
 
-from steersman.aio import tasks
+from steersman.aio import backoff, tasks
 from steersman.aio.clock import Clock
 from steersman.api import kinds
 from steersman.client.cache import Caches
@@ -204,19 +204,33 @@ class Scheduler:
             await self._client.create(
                 kinds.POD, binding, namespace, because=objects.revision(pod), subresource="binding", name=name
             )
-        except StatusError as refused:
-            self._take_back(placement, pod, refused)
-            return
-        except Unreachable as lost:
-            self._take_back(placement, pod, lost)
-            return
+        except (StatusError, Unreachable) as why:
+            is_known = isinstance(why, StatusError) and why.code < 500
+            if is_known or not await self._was_bound_after_all(pod):
+                self._take_back(placement, pod, why)
+                return
         if self._assumed.get(placement.pod.key) == objects.uid(pod):
             self._queue.remove(placement.pod.key)
         text = f"Successfully assigned {namespace}/{name} to {placement.node}"
         self._recorder.event(pod, "Normal", "Scheduled", text)
 
+    async def _was_bound_after_all(self, pod: Object) -> bool:
+        """After an answer was lost. Until this is known the pod stays assumed: its room must not be given away twice."""
+        pause = backoff.Backoff(self._clock)
+        while True:
+            await pause.wait()
+            try:
+                found = await self._client.get(kinds.POD, objects.name(pod), objects.namespace(pod))
+            except StatusError as refused:
+                if refused.code == 404:
+                    return False
+                _log.warning("%s: cannot see whether it was bound: %s", objects.key(pod), refused)
+            except Unreachable as lost:
+                _log.info("%s: cannot see whether it was bound: %s", objects.key(pod), lost)
+            else:
+                return objects.uid(found) == objects.uid(pod) and bool(found["spec"].get("nodeName"))
+
     def _take_back(self, placement: Placement, pod: Object, why: Exception) -> None:
-        """After an unknown outcome too: if the pod was bound after all, the cache says so, and that counts."""
         key = placement.pod.key
         _log.info("%s could not be bound to %s: %s", key, placement.node, why)
         if self._assumed.get(key) != objects.uid(pod):
@@ -224,7 +238,9 @@ class Scheduler:
         self._forget_assumed(key)
         self._queue.failed(placement.pod, self._clock.monotonic())
         self._wake.set()
-        self._recorder.event(pod, "Warning", "FailedScheduling", f'binding rejected: running Bind plugin "DefaultBinder": {why}')
+        self._recorder.event(
+            pod, "Warning", "FailedScheduling", f'binding rejected: running Bind plugin "DefaultBinder": {why}'
+        )
 
     async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)

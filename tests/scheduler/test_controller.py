@@ -1,0 +1,225 @@
+"""The scheduler against a real API server in virtual time, with a network between them that can fail."""
+
+import pytest
+
+from steersman.aio import tasks
+from steersman.api import kinds
+from steersman.apiserver.server import ApiServer
+from steersman.client.cache import Caches
+from steersman.client.client import Client, Unreachable
+from steersman.client.transport import InProcessTransport
+from steersman.meta import conditions, errors
+from steersman.scheduler import controller
+from steersman.store.memory import MemoryStore
+from steersman.testing.driver import VirtualDriver
+from steersman.testing.objects_api import AsyncObjects, Objects
+from tests.scheduler.builders import node, pod
+
+
+class Network(InProcessTransport):
+    """`answers`: what becomes of the next bindings: an error to raise instead of sending, or after sending."""
+
+    def __init__(self, handler):
+        super().__init__(handler, "system:admin", ("system:masters",))
+        self.instead: list[Exception] = []
+        self.afterwards: list[Exception] = []
+        self.bindings = 0
+
+    async def request(self, request):
+        if not request.path.endswith("/binding"):
+            return await super().request(request)
+        self.bindings += 1
+        if self.instead:
+            raise self.instead.pop(0)
+        response = await super().request(request)
+        if self.afterwards:
+            raise self.afterwards.pop(0)
+        return response
+
+
+class Stage:
+    def __init__(self):
+        self.driver = VirtualDriver()
+        self.server = ApiServer(MemoryStore(), clock=self.driver.clock)
+        self.network = Network(self.server.handle)
+        self.client = Client(self.network, clock=self.driver.clock)
+        self.objects = Objects(AsyncObjects(self.client, self.driver.clock), self.driver)
+        self.running: tasks.Tasks | None = None
+
+    async def begin(self):
+        await self.server.start()
+        await self.client.create(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, "default")
+        self.running = tasks.Tasks("stage")
+        caches = Caches(self.client, self.driver.clock)
+        self.running.start("scheduler", controller.run(self.client, caches, self.driver.clock))
+        self.running.start("caches", caches.run())
+
+    async def end(self):
+        if self.running is not None:
+            await self.running.close()
+        await self.server.close()
+
+    def advance(self, seconds=1.0):
+        self.driver.run(self.driver.clock.sleep(seconds))
+
+    def create(self, *objects):
+        for obj in objects:
+            if "nodeName" in obj["spec"] or "containers" in obj["spec"]:
+                self.objects.create({**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "uid"}})
+            else:
+                self.objects.create({"apiVersion": "v1", "kind": "Node", **obj})
+                self.objects.patch("nodes", {"status": obj["status"]}, obj["metadata"]["name"], subresource="status")
+
+    def node_of(self, name):
+        return self.objects.get("pods", name)["spec"].get("nodeName", "")
+
+    def events_of(self, name):
+        found = self.objects.list("events", fields=f"involvedObject.name={name}")
+        return [(event["type"], event["reason"], event["message"]) for event in found]
+
+
+@pytest.fixture
+def stage():
+    stage = Stage()
+    try:
+        stage.driver.run(stage.begin())
+        yield stage
+    finally:
+        stage.driver.run(stage.end())
+        stage.driver.close()
+
+
+SCHEDULED = ("Normal", "Scheduled", "Successfully assigned default/web-1 to node1")
+TOO_FEW = (
+    "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, "
+    "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+)
+
+
+def test_a_pod_gets_a_node(stage):
+    stage.create(node("node1"), pod("web-1"))
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+    assert stage.events_of("web-1") == [SCHEDULED]
+
+
+def test_a_pod_that_fits_nowhere_says_why_and_is_tried_when_something_changes(stage):
+    stage.create(node("small", cpu="1"), pod("web-1", cpu="2"))
+    stage.advance()
+    assert stage.events_of("web-1") == [("Warning", "FailedScheduling", TOO_FEW)]
+    condition = conditions.get(stage.objects.get("pods", "web-1"), "PodScheduled")
+    assert condition is not None
+    assert (condition["status"], condition["reason"], condition["message"]) == ("False", "Unschedulable", TOO_FEW)
+    stage.create(node("node1"))
+    stage.advance(0.1)
+    assert stage.node_of("web-1") == "node1"
+    assert conditions.is_true(stage.objects.get("pods", "web-1"), "PodScheduled")
+
+
+def test_a_pod_without_any_node_waits_for_one(stage):
+    stage.create(pod("web-1"))
+    stage.advance()
+    assert stage.events_of("web-1") == [("Warning", "FailedScheduling", "no nodes available to schedule pods")]
+    stage.create(node("node1"))
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+
+
+def test_room_made_by_a_deleted_pod_is_used(stage):
+    stage.create(node("node1", pods="1"), pod("old", on="node1"))
+    stage.advance()
+    stage.create(pod("web-1"))
+    stage.advance()
+    assert stage.node_of("web-1") == ""
+    stage.objects.delete("pods", "old", grace_seconds=0)
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+
+
+def test_room_of_a_pod_that_ended_is_used(stage):
+    stage.create(node("node1", pods="1"), pod("old", on="node1"))
+    stage.objects.patch("pods", {"status": {"phase": "Succeeded"}}, "old", subresource="status")
+    stage.create(pod("web-1"))
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"schedulerName": "other"}, id="another scheduler's"),
+        pytest.param({"schedulingGates": [{"name": "example.com/wait"}]}, id="gated"),
+    ],
+)
+def test_pods_left_alone(stage, more):
+    stage.create(node("node1"), pod("web-1", **more))
+    stage.advance(30)
+    assert stage.node_of("web-1") == ""
+    assert stage.events_of("web-1") == []
+
+
+def test_a_pod_is_placed_once_its_last_gate_is_gone(stage):
+    stage.create(node("node1"), pod("web-1", schedulingGates=[{"name": "example.com/wait"}]))
+    stage.advance()
+    stage.objects.patch("pods", {"spec": {"schedulingGates": []}}, "web-1")
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+
+
+def test_many_pods_never_overfill_nodes(stage):
+    stage.create(*(node(f"node{i}", pods="10") for i in range(3)))
+    stage.create(*(pod(f"web-{i}") for i in range(35)))
+    stage.advance()
+    nodes = [one["spec"].get("nodeName") for one in stage.objects.list("pods")]
+    assert sorted(nodes.count(f"node{i}") for i in range(3)) == [10, 10, 10]
+    assert nodes.count(None) == 5
+
+
+def test_a_refused_binding_is_tried_again(stage):
+    stage.network.instead.append(errors.conflict("pods/binding", "web-1", "try again"))
+    stage.create(node("node1", pods="1"), pod("web-1"))
+    stage.advance(0.5)
+    assert stage.node_of("web-1") == ""
+    stage.advance(1)
+    assert stage.node_of("web-1") == "node1"
+    assert stage.events_of("web-1")[0][2].startswith('binding rejected: running Bind plugin "DefaultBinder": ')
+
+
+def test_a_binding_whose_answer_was_lost_counts(stage):
+    """The pod is bound, the scheduler does not know: the watch tells it, and the room is not given away twice."""
+    stage.network.afterwards.append(Unreachable("connection lost"))
+    stage.create(node("node1", pods="1"), pod("web-1"), pod("web-2"))
+    stage.advance(30)
+    assert stage.node_of("web-1") == "node1"
+    assert stage.node_of("web-2") == ""
+    assert stage.network.bindings == 1
+
+
+def test_a_pod_deleted_and_made_again_while_waiting_is_placed_as_the_new_one(stage):
+    stage.create(pod("web-1", cpu="100"))
+    stage.advance()
+    stage.objects.delete("pods", "web-1", grace_seconds=0)
+    stage.create(pod("web-1"), node("node1"))
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+
+
+def test_a_refusal_is_written_once_as_long_as_it_stays_the_same(stage):
+    stage.create(node("small", cpu="1"), pod("web-1", cpu="2"))
+    stage.advance()
+    version = stage.objects.get("pods", "web-1")["metadata"]["resourceVersion"]
+    stage.create(node("small2", cpu="1"))
+    stage.objects.delete("nodes", "small2")
+    stage.advance(400)
+    assert stage.objects.get("pods", "web-1")["metadata"]["resourceVersion"] != version  # 0/2 nodes, then 0/1 again
+    version = stage.objects.get("pods", "web-1")["metadata"]["resourceVersion"]
+    stage.advance(400)
+    assert stage.objects.get("pods", "web-1")["metadata"]["resourceVersion"] == version
+
+
+def test_a_binding_that_never_arrived_is_tried_again(stage):
+    stage.network.instead.append(Unreachable("connection refused"))
+    stage.create(node("node1"), pod("web-1"))
+    stage.advance(30)
+    assert stage.node_of("web-1") == "node1"
+    assert stage.network.bindings == 2
