@@ -33,6 +33,17 @@ def test_virtual_timers_fire_in_order():
     assert virtual.run(story) == [(0.5, 0.5), (1, 1), (5, 5), (60, 60)]
 
 
+def test_virtual_time_stays_exact_enough_for_years():
+    async def story(virtual_clock):
+        await virtual_clock.sleep(3e8 + 1 / 3)
+        for _ in range(100):
+            await virtual_clock.sleep(0.1)
+            await virtual_clock.sleep(1 / 3e5)
+        return virtual_clock.monotonic()
+
+    assert virtual.run(story) == pytest.approx(3e8 + 10.3, abs=0.1)
+
+
 def test_virtual_timeout():
     async def story(virtual_clock):
         with pytest.raises(TimeoutError):
