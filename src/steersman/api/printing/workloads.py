@@ -37,13 +37,6 @@ CONTROLLER_REVISION_COLUMNS = (
     cells.AGE,
 )
 
-SCALE_COLUMNS = (
-    Column("Name", field="metadata.name"),
-    Column("Desired", "integer", field="spec.replicas"),
-    Column("Available", "integer", field="status.replicas"),
-    cells.AGE,
-)
-
 
 def deployment(obj: Object, now: datetime.datetime) -> list[Any]:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -79,8 +72,3 @@ def controller_revision(obj: Object, now: datetime.datetime) -> list[Any]:
         kind = owner.get("kind", "").lower()
         controller = f"{kind}.{group}/{owner.get('name', '')}" if group else f"{kind}/{owner.get('name', '')}"
     return [cells.name(obj), controller, obj.get("revision", 0), cells.age(obj, now)]
-
-
-def scale(obj: Object, now: datetime.datetime) -> list[Any]:
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    return [cells.name(obj), spec.get("replicas", 0), status.get("replicas", 0), cells.age(obj, now)]

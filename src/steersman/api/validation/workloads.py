@@ -14,7 +14,7 @@ def validate_deployment(new: Object, old: Object | None) -> list[FieldError]:
     if old is not None and spec == old.get("spec"):
         return errors  # a status: most writes are of this kind
     errors += fields.check_not_negative("spec.replicas", spec.get("replicas"))
-    errors += validate_selector(spec, old, "deployment")
+    errors += validate_selector(spec, "deployment")
     errors += validate_template(spec, "spec.template", "Deployment")
     errors += _strategy(spec.get("strategy") or {})
     for field in ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
@@ -23,7 +23,7 @@ def validate_deployment(new: Object, old: Object | None) -> list[FieldError]:
     if deadline is not None and deadline <= spec.get("minReadySeconds", 0):
         text = "must be greater than minReadySeconds"
         errors.append(fields.invalid("spec.progressDeadlineSeconds", deadline, text))
-    return errors
+    return [*errors, *check_selector_kept(spec, old)]
 
 
 def validate_replica_set(new: Object, old: Object | None) -> list[FieldError]:
@@ -33,9 +33,9 @@ def validate_replica_set(new: Object, old: Object | None) -> list[FieldError]:
         return errors
     errors += fields.check_not_negative("spec.replicas", spec.get("replicas"))
     errors += fields.check_not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
-    errors += validate_selector(spec, old, "deployment")
+    errors += validate_selector(spec, "deployment")
     errors += validate_template(spec, "spec.template", "ReplicaSet")
-    return errors
+    return [*errors, *check_selector_kept(spec, old)]
 
 
 def validate_controller_revision(new: Object, old: Object | None) -> list[FieldError]:
@@ -48,17 +48,22 @@ def validate_controller_revision(new: Object, old: Object | None) -> list[FieldE
     return errors
 
 
-def validate_selector(spec: Object, old: Object | None, of: str) -> list[FieldError]:
-    """A selector is there, selects something, and never changes."""
+def validate_selector(spec: Object, of: str) -> list[FieldError]:
+    """A selector is there and selects something."""
     selector = spec.get("selector")
     if selector is None:
         return [fields.required("spec.selector")]
     errors = metadata.label_selector(selector, "spec.selector")
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         errors.append(fields.invalid("spec.selector", selector, f"empty selector is invalid for {of}"))
-    if old is not None:
-        errors += fields.check_immutable("spec.selector", selector, (old.get("spec") or {}).get("selector"))
     return errors
+
+
+def check_selector_kept(spec: Object, old: Object | None) -> list[FieldError]:
+    """A selector never changes: the pods it selected would be forgotten."""
+    if old is None:
+        return []
+    return fields.check_immutable("spec.selector", spec.get("selector"), (old.get("spec") or {}).get("selector"))
 
 
 def validate_template(spec: Object, path: str, kind: str) -> list[FieldError]:
