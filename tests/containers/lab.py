@@ -3,14 +3,19 @@
 import asyncio
 import contextlib
 import dataclasses
+import fcntl
+import socket
+import struct
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from steersman.containers import fake, runtime
+from steersman.containers import fake, runtime, syscalls
 from steersman.containers.fake_behaviour import Behaviour, ExecAnswer
 from steersman.containers.oci import OciRuntime
 from steersman.containers.runtime import ContainerConfig, SandboxConfig, State
 
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 IMAGE = "localhost/hello:1"
 PATIENCE_SECONDS = 15.0  # a test that waits longer has failed
 
@@ -45,6 +50,8 @@ class NoNetwork:
 
     async def attach(self, sandbox_id: str, namespace_path: str, config: SandboxConfig) -> tuple[str, ...]:
         self.attached[sandbox_id] = namespace_path
+        if namespace_path:
+            await asyncio.to_thread(_loopback_up, namespace_path)
         return ("10.0.0.7",)
 
     async def detach(self, sandbox_id: str, namespace_path: str) -> None:
@@ -109,6 +116,20 @@ class Lab:
 
         await until(check)
         return read_log(path)
+
+
+def _loopback_up(namespace_path: str) -> None:
+    """In a thread that is thrown away, as it moves into the namespace."""
+
+    def work() -> None:
+        with open(namespace_path) as namespace:
+            syscalls.setns(namespace.fileno(), syscalls.CLONE_NEWNET)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
 
 
 def read_log(path: str) -> str:

@@ -1,11 +1,12 @@
 """The system calls that Python's `os` lacks, with errors as OSError.
 
-Imports nothing but ctypes and os: the shim, which must stay small, uses it too.
+Small imports only: the shim, which must stay small, uses it too.
 """
 
 import ctypes
 import fcntl
 import os
+import signal
 import struct
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
@@ -89,11 +90,37 @@ def take_descriptor(pidfd: int, descriptor: int) -> int:
     return int(_check(_libc.syscall(ctypes.c_long(_SYS_PIDFD_GETFD), pidfd, descriptor, 0)))
 
 
-def exit_status_of(pidfd: int) -> int | None:
-    """The wait status of a process that has ended and been reaped by whoever was its parent, as `os.waitpid` gives it.
+def exit_status_of(pidfd: int, pid: int) -> int | None:
+    """The wait status, as `os.waitpid` gives it, of a process that has ended and is not our child.
 
-    None where the kernel (before 6.15) does not tell, or has not been told yet.
+    As long as its parent has not reaped it, /proc tells; afterwards the kernel (6.15 and newer) tells holders of a pidfd.
+    None: too late, or it has not ended.
     """
+    waiting = _status_of_zombie(pid) if _is_unreaped(pidfd) else None
+    # Asked again: only if it is still there was it the same process that /proc told about.
+    if waiting is not None and _is_unreaped(pidfd):
+        return waiting
+    return _status_kept(pidfd)
+
+
+def _is_unreaped(pidfd: int) -> bool:
+    try:
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _status_of_zombie(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(fields[49]) if fields[0] == b"Z" else None
+
+
+def _status_kept(pidfd: int) -> int | None:
     request = bytearray(struct.pack("=Q", _PIDFD_INFO_EXIT).ljust(_PIDFD_INFO_SIZE, b"\0"))
     try:
         fcntl.ioctl(pidfd, _PIDFD_GET_INFO, request)

@@ -41,7 +41,7 @@ EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again 
 GROUP_REMOVAL_TRIES_MAX = 100  # × 10 ms: a group stays busy for a moment after its last process has ended
 GROUP_REMOVAL_PAUSE_SECONDS = 0.01
 KILL_SECONDS = 10.0  # SIGKILL takes effect in milliseconds, except for processes stuck in the kernel
-DRAIN_SECONDS = 2.0  # output that background processes of a finished exec still hold open
+DRAIN_SECONDS = 0.5  # output that background processes of a finished exec still hold open
 EXEC_OUTPUT_BYTES_MAX = 16 * 1024 * 1024  # of exec_sync, as in CRI
 START_ERROR_EXIT_CODE = 128  # what containerd reports for a container that could not be started
 LOST_EXIT_CODE = 137  # upstream's for a container whose end nobody saw
@@ -255,6 +255,10 @@ class OciRuntime:
     def _ended(self, container: _Container, ending: dict[str, Any]) -> None:
         if container.status.state is State.EXITED:
             return
+        if container.status.state is State.CREATED:  # it ended before we heard that it had started
+            folder = self._container_folder(container.record.id)
+            begun = records.read(os.path.join(folder, records.STARTED))
+            container.status = statuses.started(container.status, begun) if begun else container.status
         if ending["unknown"] and container.pidfd >= 0:
             ending = statuses.with_known_status(ending, container.pidfd, container.status.pid)
             path = os.path.join(self._container_folder(container.record.id), records.EXIT)

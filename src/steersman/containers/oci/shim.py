@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -73,15 +74,18 @@ class Shim:
         self.watch(listener.fileno(), select.EPOLLIN, lambda: self._accept(listener))
         self._adopt()
         while not self._stopping:
-            for fd, _ in self._poll.poll(self._wait_seconds()):
-                if call := self._ready.get(fd):
-                    call()
-            for container in tuple(self._again):
-                self._again.discard(container)
-                container.pump()
-            self._flush_old_fragments()
-            self._end_when_idle()
+            self._turn()
         os.unlink(os.path.join(self.config.run_dir, SOCKET))
+
+    def _turn(self) -> None:
+        for fd, _ in self._poll.poll(self._wait_seconds()):
+            if call := self._ready.get(fd):
+                _survive(call)
+        for container in tuple(self._again):
+            self._again.discard(container)
+            _survive(container.pump)
+        _survive(self._flush_old_fragments)
+        self._end_when_idle()
 
     def watch(self, fd: int, events: int, call: Callable[[], None]) -> None:
         self._poll.register(fd, events)
@@ -139,7 +143,7 @@ class Shim:
                 return
             ended = self._children.pop(pid, None)
             if ended is not None:
-                ended(status)
+                _survive(lambda ended=ended, status=status: ended(status))  # type: ignore[misc]
             elif self._launches:
                 self._unclaimed[pid] = (status, time.time())
 
@@ -206,6 +210,7 @@ class Shim:
             handle = getattr(self, "_do_" + str(request["do"]))
             handle(peer, request, descriptors, reply)
         except Exception as failed:
+            traceback.print_exc()
             reply({"error": f"{request.get('do')}: {failed}"})
         finally:
             for descriptor in descriptors:
@@ -339,6 +344,14 @@ class Shim:
             container = Container(self, name)
             if container.adopt():
                 self.containers[name] = container
+
+
+def _survive(call: Callable[[], None]) -> None:
+    """One container's trouble (a full disk, say) must not end the parent of all the others: it is written to the log."""
+    try:
+        call()
+    except Exception:
+        traceback.print_exc()
 
 
 def run(config: Config, *, detach: bool = False) -> int:

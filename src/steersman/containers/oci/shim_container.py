@@ -6,7 +6,6 @@ import json
 import os
 import select
 import signal
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from steersman.containers.oci.shim import Peer, Shim
 
 Reply = Callable[..., None]
-EXIT_INFO_TRIES_MAX = 50  # × 10 ms: an adopted process ends before whoever is now its parent reaps it
-EXIT_INFO_PAUSE_SECONDS = 0.01
 
 
 class Container:
@@ -35,6 +32,8 @@ class Container:
         self._pidfd = -1
         self._stdin = -1
         self._is_starting = False
+        self.launch: dict[str, Any] = {"cgroup": "", "tty": False}
+        self.log = LogFile("")
 
     @property
     def is_running(self) -> bool:
@@ -62,14 +61,17 @@ class Container:
 
         def done(status: int) -> None:
             self._is_starting = False
-            if os.waitstatus_to_exitcode(status) == 0:
-                self._started(terminal)
-                reply({"ok": {"pid": self.pid, "started_at": self._started_at}})
-            else:
+            try:
+                if os.waitstatus_to_exitcode(status) != 0:
+                    raise RuntimeError(runtime_error(self._path("crun.log"), status))
+                reply({"ok": self._started(terminal)})
+            except Exception as failed:
                 self._close_streams()
-                reply({"error": runtime_error(self._path("crun.log"), status)})
-            if terminal is not None:
-                terminal.close()
+                shim_mounts.unmount_root(self._root)
+                reply({"error": str(failed)})
+            finally:
+                if terminal is not None:
+                    terminal.close()
 
         log = ["--log", self._path("crun.log"), "--log-format", "json"]
         try:
@@ -78,7 +80,7 @@ class Container:
             for fd in set(ours):
                 os.close(fd)
 
-    def _started(self, terminal: "shim_terminal.Console | None") -> None:
+    def _started(self, terminal: "shim_terminal.Console | None") -> dict[str, Any]:
         with open(self._path(records.PID)) as file:
             self.pid = int(file.read())
         self._started_at = _now()
@@ -93,7 +95,8 @@ class Container:
         records.write(self._path(records.STARTED), started)
         with contextlib.suppress(ProcessLookupError):
             self._pidfd = os.pidfd_open(self.pid)
-        self._shim.on_exit(self.pid, self._exited)
+        self._shim.on_exit(self.pid, self._exited)  # calls at once if it has ended already
+        return started
 
     def _open_fifos(self) -> tuple[int, int, int]:
         """The container's three descriptors. Outputs are opened for reading too, so that a writer without a shim waits
@@ -256,14 +259,8 @@ class Container:
             self._watch_fifo(name)
 
     def _adopted_ended(self) -> None:
-        """It is not our child: the kernel tells how it ended once its new parent has reaped it."""
-        status = None
-        for _ in range(EXIT_INFO_TRIES_MAX):
-            status = syscalls.exit_status_of(self._pidfd)
-            if status is not None:
-                break
-            time.sleep(EXIT_INFO_PAUSE_SECONDS)
-        self._exited(status)
+        """It is not our child: only the kernel tells how it ended."""
+        self._exited(syscalls.exit_status_of(self._pidfd, self.pid))
 
     # Small things
 

@@ -131,9 +131,9 @@ def exited(status: runtime.ContainerStatus, ending: Mapping[str, Any]) -> runtim
     )
 
 
-def with_known_status(ending: Mapping[str, Any], pidfd: int) -> dict[str, Any]:
-    """An ending nobody saw, with the status that the kernel keeps for holders of a pidfd (6.15 and newer)."""
-    status = syscalls.exit_status_of(pidfd)
+def with_known_status(ending: Mapping[str, Any], pidfd: int, pid: int) -> dict[str, Any]:
+    """An ending nobody saw, with what the kernel still tells."""
+    status = syscalls.exit_status_of(pidfd, pid)
     if status is None:
         return dict(ending)
     code = os.waitstatus_to_exitcode(status)
