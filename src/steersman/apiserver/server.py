@@ -187,7 +187,7 @@ class ApiServer:
         call = Call(request, target, user, kind, parameters, form)
         if target.subresource:
             response = await self._subresource(call)
-        elif target.verb not in kind.verbs:
+        elif target.verb not in kind.verbs or not _is_shaped_for(target, kind):
             raise errors.method_not_allowed()
         else:
             response = await self._verb(call)
@@ -214,8 +214,6 @@ class ApiServer:
             return await self._review(call)
         match call.target.verb:
             case "create":
-                if call.kind.namespaced and not call.target.namespace:
-                    raise errors.method_not_allowed()
                 return await self.writer.create(call)
             case "update":
                 return await self.writer.update(call)
@@ -223,8 +221,6 @@ class ApiServer:
                 return await self.writer.patch(call)
             case "delete":
                 return await self.writer.delete(call)
-        if call.kind.namespaced and not call.target.namespace:
-            raise errors.method_not_allowed()
         page, _ = await self.reader.page(call)
         return await self.writer.delete_collection(call, page)
 
@@ -294,6 +290,15 @@ class ApiServer:
         if code in (404, 405) and not any(rows.of_resource(*labels[1:4]) for rows in self._tables):
             labels = (verb, "", "", "", "", "")  # what a stranger types must not become a label
         self._metrics.count(labels, code, seconds)
+
+
+def _is_shaped_for(target: paths.Target, kind: Kind) -> bool:
+    """Whether the path has a name where the verb needs one, and a namespace where it writes."""
+    if target.verb in ("list", "watch"):
+        return True
+    if kind.namespaced and not target.namespace:
+        return False
+    return bool(target.name) == (target.verb not in ("create", "deletecollection"))
 
 
 def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.Target:

@@ -1,0 +1,123 @@
+"""What is special about pods: admission, graceful deletion, binding, eviction, containers."""
+
+import pytest
+
+from steersman.apiserver import deletion
+from tests.apiserver import kit
+from tests.apiserver.kit import MERGE, PODS
+
+
+@pytest.fixture
+async def ready(api: kit.Api) -> kit.Api:
+    await kit.with_account(api)
+    return api
+
+
+async def test_a_new_pod_is_complete(ready: kit.Api):
+    spec = (await ready.make(PODS, kit.pod("p")))["spec"]
+    assert spec["serviceAccountName"] == "default"
+    volume = spec["volumes"][0]
+    assert volume["name"].startswith("kube-api-access-")
+    assert [next(iter(source)) for source in volume["projected"]["sources"]] == [
+        "serviceAccountToken",
+        "configMap",
+        "downwardAPI",
+    ]
+    mount = spec["containers"][0]["volumeMounts"][0]
+    assert (mount["mountPath"], mount["readOnly"]) == ("/var/run/secrets/kubernetes.io/serviceaccount", True)
+    assert [(one["key"], one["tolerationSeconds"]) for one in spec["tolerations"]] == [
+        ("node.kubernetes.io/not-ready", 300),
+        ("node.kubernetes.io/unreachable", 300),
+    ]
+    assert (spec["priority"], spec["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+
+
+async def test_no_token_where_none_is_wanted(ready: kit.Api):
+    spec = (await ready.make(PODS, kit.pod("p", automountServiceAccountToken=False)))["spec"]
+    assert "volumes" not in spec
+
+
+async def test_priority_of_a_class(ready: kit.Api):
+    spec = (await ready.make(PODS, kit.pod("p", priorityClassName="system-node-critical")))["spec"]
+    assert spec["priority"] == 2000001000
+    refused = await ready.ask("POST", PODS, kit.pod("q", priorityClassName="nope"))
+    assert refused.refusal == (403, "Forbidden", 'pods "q" is forbidden: no PriorityClass with name nope was found')
+
+
+async def bind(api: kit.Api, name: str, node: str = "n1"):
+    body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
+    return await api.ask("POST", f"{PODS}/{name}/binding", body)
+
+
+async def test_binding_once(ready: kit.Api):
+    await ready.make(PODS, kit.pod("p"))
+    assert (await bind(ready, "p")).status == 201
+    bound = (await ready.ask("GET", f"{PODS}/p")).body
+    assert bound["spec"]["nodeName"] == "n1"
+    condition = bound["status"]["conditions"][0]
+    assert (condition["type"], condition["status"]) == ("PodScheduled", "True")
+    again = await bind(ready, "p", "n2")
+    assert again.refusal == (
+        409,
+        "Conflict",
+        'Operation cannot be fulfilled on pods/binding "p": pod p is already assigned to node "n1"',
+    )
+
+
+async def test_a_pod_without_a_node_goes_at_once(ready: kit.Api):
+    await ready.make(PODS, kit.pod("p"))
+    assert (await ready.ask("DELETE", f"{PODS}/p")).body["kind"] == "Pod"
+    assert (await ready.ask("GET", f"{PODS}/p")).status == 404
+
+
+async def test_a_pod_on_a_node_gets_its_grace_period(ready: kit.Api):
+    await ready.make(PODS, kit.pod("p", terminationGracePeriodSeconds=7))
+    await bind(ready, "p")
+    marked = (await ready.ask("DELETE", f"{PODS}/p")).body["metadata"]
+    assert marked["deletionGracePeriodSeconds"] == 7
+    longer = (await ready.ask("DELETE", f"{PODS}/p?gracePeriodSeconds=60")).body["metadata"]
+    assert longer == marked
+    shorter = (await ready.ask("DELETE", f"{PODS}/p?gracePeriodSeconds=3")).body["metadata"]
+    assert shorter["deletionGracePeriodSeconds"] == 3
+    assert shorter["deletionTimestamp"] < marked["deletionTimestamp"]
+    assert (await ready.ask("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 0})).status == 200
+    assert (await ready.ask("GET", f"{PODS}/p")).status == 404
+
+
+async def test_status_of_a_dying_pod_can_be_written(ready: kit.Api):
+    await ready.make(PODS, kit.pod("p"))
+    await bind(ready, "p")
+    await ready.ask("DELETE", f"{PODS}/p")
+    patched = await ready.ask("PATCH", f"{PODS}/p/status", {"status": {"phase": "Failed"}}, headers=MERGE)
+    assert (patched.status, patched.body["status"]["phase"]) == (200, "Failed")
+    assert patched.body["metadata"]["deletionTimestamp"]
+
+
+async def test_eviction_deletes(ready: kit.Api):
+    await ready.make(PODS, kit.pod("p"))
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
+    assert (await ready.ask("POST", f"{PODS}/p/eviction", body)).status == 201
+    assert (await ready.ask("GET", f"{PODS}/p")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("policy", "finalizers"), [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"])], ids=lambda value: str(value)
+)
+async def test_propagation_becomes_a_finalizer(api: kit.Api, policy, finalizers):
+    await api.make(kit.DEPLOYMENTS, kit.deployment("d"))
+    marked = await api.ask("DELETE", f"{kit.DEPLOYMENTS}/d", {"propagationPolicy": policy})
+    assert marked.body["metadata"]["finalizers"] == finalizers
+    assert marked.body["metadata"]["generation"] == 2
+    background = await api.ask("DELETE", f"{kit.DEPLOYMENTS}/d", {"propagationPolicy": "Background"})
+    assert background.status == 200
+    assert (await api.ask("GET", f"{kit.DEPLOYMENTS}/d")).status == 404
+
+
+def test_delete_options_are_checked():
+    for body, text in (
+        ({"propagationPolicy": "Now"}, "propagationPolicy: Unsupported value"),
+        ({"propagationPolicy": "Orphan", "orphanDependents": True}, "cannot be both set"),
+        ({"dryRun": ["x"]}, "dryRun: Unsupported value"),
+    ):
+        with pytest.raises(deletion.errors.StatusError, match=text):
+            deletion.options_of(body, {})
