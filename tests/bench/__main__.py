@@ -8,6 +8,7 @@ from tests.bench import report
 
 BENCHES = {
     "scheduler": "The scheduler's decision",
+    "network": "Pod network, packet rules, DNS (root only)",
     "api": "The API server over TLS, durable store",
     "cluster": "A cluster of real processes (root only)",
 }

@@ -5,7 +5,8 @@ Two maps in nftables, one lookup each; the maps are the record, so that a later 
 """
 
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from steersman.network import libnftables
@@ -56,55 +57,67 @@ class HostPorts:
     def __init__(self, context: libnftables.Context) -> None:
         self._nftables = context
         self._ready = False
+        self._lock = threading.Lock()  # pods come and go in several threads; what is held must be what nftables holds
+        self._held = self._observe()  # (map, key) → target of every open port
 
     def open(self, address: str, mappings: Sequence[PortMapping]) -> None:
-        """Lead the host ports of the pod at `address` to it; a mapping that another pod holds is taken over."""
-        wanted = [mapping for mapping in mappings if mapping.host_port]
+        """Lead the host ports of the pod at `address` to it; one that another pod holds is taken over."""
+        wanted = {
+            _element(mapping): f"{address} . {mapping.container_port}" for mapping in mappings if mapping.host_port
+        }
         if not wanted:
             return
-        self._ensure_layout()
-        held = self._held()
-        commands = []
-        for mapping in wanted:
-            name, key = _element(mapping)
-            if (name, key) in held:
-                commands.append(f"delete element ip {_TABLE} {name} {{ {key} : {held[name, key]} }}")
-            commands.append(f"add element ip {_TABLE} {name} {{ {key} : {address} . {mapping.container_port} }}")
-        commands.append(f"add element ip {_TABLE} hairpin {{ {address} . {address} }}")
-        self._nftables.run("\n".join(commands))
+        with self._lock:
+            if not self._ready:
+                self._nftables.run(_LAYOUT)
+                self._ready = True
+            commands = [_delete(element, self._held[element]) for element in wanted if element in self._held]
+            for (name, key), target in wanted.items():
+                commands.append(f"add element ip {_TABLE} {name} {{ {key} : {target} }}")
+            commands.append(f"add element ip {_TABLE} hairpin {{ {address} . {address} }}")
+            self._nftables.run("\n".join(commands))
+            self._held.update(wanted)
 
     def close(self, address: str) -> None:
         """Close every host port that leads to `address`."""
-        self.keep_only(lambda target: target != address)
+        self._close_where(lambda target: target == address)
 
-    def keep_only(self, is_wanted: "Wanted") -> None:
-        """Close every host port whose pod address is not wanted."""
-        held = {element: target for element, target in self._held().items() if not is_wanted(target.split(" ")[0])}
-        if not held:
-            return
-        commands = [f"delete element ip {_TABLE} {name} {{ {key} : {to} }}" for (name, key), to in held.items()]
-        gone = {target.split(" ")[0] for target in held.values()}
-        commands += [f"delete element ip {_TABLE} hairpin {{ {address} . {address} }}" for address in sorted(gone)]
-        self._nftables.run("\n".join(commands))
+    def keep_only(self, addresses: Collection[str]) -> None:
+        """Close every host port that leads to no pod of these."""
+        self._close_where(lambda target: target not in addresses)
 
-    def _ensure_layout(self) -> None:
-        if not self._ready:
-            self._nftables.run(_LAYOUT)
-            self._ready = True
+    def _close_where(self, is_gone: Callable[[str], bool]) -> None:
+        with self._lock:
+            gone = {element: target for element, target in self._held.items() if is_gone(_address(target))}
+            if not gone:
+                return
+            commands = [_delete(element, target) for element, target in gone.items()]
+            for address in sorted({_address(target) for target in gone.values()}):
+                commands.append(f"add element ip {_TABLE} hairpin {{ {address} . {address} }}")  # may be gone already
+                commands.append(f"delete element ip {_TABLE} hairpin {{ {address} . {address} }}")
+            self._nftables.run("\n".join(commands))
+            for element in gone:
+                del self._held[element]
 
-    def _held(self) -> dict[tuple[str, str], str]:
-        """(map, key) → target of every open port."""
-        if not self._ready and _TABLE not in self._nftables.run("list tables ip"):
-            return {}
+    def _observe(self) -> dict[tuple[str, str], str]:
+        """What an earlier process opened."""
         found = {}
-        for name in ("any", "bound"):
-            for key, target in _elements(self._nftables.run(f"list map ip {_TABLE} {name}", json=True)):
-                found[name, key] = target
+        try:
+            for name in ("any", "bound"):
+                for key, target in _elements(self._nftables.run(f"list map ip {_TABLE} {name}", json=True)):
+                    found[name, key] = target
+        except libnftables.Refused:
+            return {}  # nobody has needed a host port here yet: there is no such table
         return found
 
 
-class Wanted(Protocol):
-    def __call__(self, address: str) -> bool: ...
+def _delete(element: tuple[str, str], target: str) -> str:
+    name, key = element
+    return f"delete element ip {_TABLE} {name} {{ {key} : {target} }}"
+
+
+def _address(target: str) -> str:
+    return target.partition(" . ")[0]
 
 
 def _element(mapping: PortMapping) -> tuple[str, str]:

@@ -4,7 +4,9 @@ A command costs a tenth of a millisecond this way and 27 ms as a child process. 
 """
 
 import ctypes
+import errno
 import functools
+import os
 import threading
 
 from steersman.network import namespaces
@@ -18,6 +20,11 @@ class Unavailable(RuntimeError):
 
 class Refused(OSError):
     """nftables did not take the commands; none of them was carried out."""
+
+    @property
+    def is_too_long(self) -> bool:
+        """The transaction is larger than the kernel takes at once from someone who is not root of the whole machine."""
+        return os.strerror(errno.EMSGSIZE) in str(self)
 
 
 class Context:

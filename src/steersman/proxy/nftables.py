@@ -14,6 +14,8 @@ from steersman.proxy import layout, rule_set, rules
 TABLE = "steersman-services"
 POD_CIDR = "10.244.0.0/16"
 
+_PORTION = 500  # elements; some 100 bytes each as netlink messages, twice that when they change
+
 
 class Backend(Protocol):
     """What the controller needs; `Nftables` is the real one."""
@@ -42,14 +44,27 @@ class Nftables:
         self._conntrack.close()
 
     def replace(self, elements: Mapping[rules.Element, str]) -> None:
-        self._context.run(layout.program(self._table, elements, self._pod_cidr))
+        try:
+            self._context.run(layout.program(self._table, elements, self._pod_cidr))
+        except libnftables.Refused as refused:
+            if not refused.is_too_long:
+                raise
+            self._context.run(layout.program(self._table, {}, self._pod_cidr))
+            self._chains = set()
+            self._change_in_portions(rule_set.Change(added=dict(elements)))
+        self._context.run(
+            f"add table ip {self._table}\n"
+        )  # lets libnftables free what it remembers of the last command
         self._chains = rules.chains(elements)
         self._forget_unserved(elements)
 
     def apply(self, change: rule_set.Change) -> None:
-        new_chains = rules.chains(change.added) - self._chains
-        self._context.run(layout.changes(self._table, change.removed, change.added, new_chains))
-        self._chains |= new_chains
+        try:
+            self._change(change)
+        except libnftables.Refused as refused:
+            if not refused.is_too_long:
+                raise
+            self._change_in_portions(change)
         self._forget_connections(change)
         self._forget_clients(change)
 
@@ -57,6 +72,17 @@ class Nftables:
         """Leave no rules."""
         self._context.run(f"table ip {self._table} {{}}\ndelete table ip {self._table}\n")
         self._chains = set()
+
+    def _change(self, change: rule_set.Change) -> None:
+        new_chains = rules.chains(change.added) - self._chains
+        self._context.run(layout.changes(self._table, change.removed, change.added, new_chains))
+        self._chains |= new_chains
+
+    def _change_in_portions(self, change: rule_set.Change) -> None:
+        """Without root the kernel takes no more than a few hundred kilobytes at once, so a large change is no longer one
+        transaction (each element still is). Endpoints come before the verdicts that lead to them."""
+        for portion in rule_set.portions(change, _PORTION):
+            self._change(portion)
 
     def _forget_unserved(self, elements: Mapping[rules.Element, str]) -> None:
         """What changed while nobody looked: connections to Services that go to no endpoint of theirs."""

@@ -7,7 +7,7 @@ it when the first lets go.
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from steersman.meta.objects import Object
 from steersman.proxy import rules
@@ -112,6 +112,17 @@ class RuleSet:
 
 _ENDPOINT_MAPS = frozenset(scope.endpoints for scope in rules.SCOPES.values())
 _VERDICT_MAPS = frozenset(scope.verdicts for scope in rules.SCOPES.values())
+
+
+def portions(change: Change, size: int) -> Iterator[Change]:
+    """The change in parts of up to `size` elements, endpoints first; an element that is in both halves stays in one part."""
+    elements = sorted({*change.removed, *change.added}, key=lambda element: element[0] in _VERDICT_MAPS)
+    for at in range(0, len(elements), size):
+        members = elements[at : at + size]
+        yield Change(
+            {element: change.removed[element] for element in members if element in change.removed},
+            {element: change.added[element] for element in members if element in change.added},
+        )
 
 
 def left_targets(change: Change) -> set[str]:

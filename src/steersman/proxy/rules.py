@@ -10,7 +10,7 @@ means endpoints of this node only, and silence (not refusal) where it has none.
 """
 
 import dataclasses
-import ipaddress
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from steersman.meta import objects
@@ -201,7 +201,7 @@ def _endpoints(slices: Iterable[Object], port: Object) -> list[Endpoint]:
                 number = offered.get("port")
                 if number:
                     found += [_endpoint(endpoint, int(number)) for endpoint in item.get("endpoints") or ()]
-    return found
+    return [endpoint for endpoint in found if _is_ipv4(endpoint.address)]
 
 
 def _endpoint(endpoint: Object, port: int) -> Endpoint:
@@ -230,9 +230,10 @@ def _external_addresses(service: Object) -> list[str]:
 
 
 def _is_ipv4(address: str) -> bool:
+    """Checked here again, because one bad address in the text would make nftables refuse all of it."""
     try:
-        ipaddress.IPv4Address(address)
-    except ValueError:
+        socket.inet_pton(socket.AF_INET, address)
+    except OSError:
         return False
     return True
 
