@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection as a client: a request at a time, its answer whole, streamed, or a raw connection after 101.
 
 A small protocol over httptools' parser instead of an HTTP library: the same code serves requests, watches and upgrades,
-costs a third of the time per request, and saves every process an import of some 20 MB.
+is quicker per request, and saves every process an import of 14 MB and 170 ms (docs/design/client.md).
 Reads and writes: the socket. Leaves to others: pooling, deadlines, credentials (`transport`).
 """
 
