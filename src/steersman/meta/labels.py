@@ -12,8 +12,10 @@ def validate(labels: Mapping[str, str], path: str) -> list[FieldError]:
     """Keys are qualified names, values label values."""
     errors = []
     for key, value in labels.items():
-        errors += [_invalid(path, key, text) for text in names.qualified_name_errors(key)]
-        errors += [_invalid(path, value, text) for text in names.label_value_errors(value)]
+        wrong_key, wrong_value = names.qualified_name_errors(key), names.label_value_errors(value)
+        if wrong_key or wrong_value:
+            errors += [_invalid(path, key, text) for text in wrong_key]
+            errors += [_invalid(path, value, text) for text in wrong_value]
     return errors
 
 
@@ -22,7 +24,8 @@ def validate_annotations(annotations: Mapping[str, str], path: str) -> list[Fiel
     errors = []
     size = 0
     for key, value in annotations.items():
-        errors += [_invalid(path, key, text) for text in names.qualified_name_errors(key.lower())]
+        if wrong := names.qualified_name_errors(key.lower()):
+            errors += [_invalid(path, key, text) for text in wrong]
         size += len(key) + len(value)
     if size > ANNOTATIONS_MAX_BYTES:
         message = f"Too long: may not be more than {ANNOTATIONS_MAX_BYTES} bytes"

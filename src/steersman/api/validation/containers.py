@@ -64,23 +64,28 @@ def validate_init(
 def _container(container: Object, path: str, volumes: Collection[str], *, host_network: bool) -> list[FieldError]:
     errors = fields.check_name(f"{path}.name", container.get("name"), names.label_errors)
     errors += _image(container.get("image", ""), f"{path}.image")
-    errors += fields.check_one_of(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), PULL_POLICIES)
-    errors += fields.check_one_of(
-        f"{path}.terminationMessagePolicy", container.get("terminationMessagePolicy"), MESSAGE_POLICIES
-    )
-    errors += _ports(container.get("ports") or (), f"{path}.ports", host_network)
-    errors += _environment(container.get("env") or (), f"{path}.env")
-    errors += _environment_from(container.get("envFrom") or (), f"{path}.envFrom")
-    errors += _mounts(container.get("volumeMounts") or (), f"{path}.volumeMounts", volumes)
+    for field, supported in (("imagePullPolicy", PULL_POLICIES), ("terminationMessagePolicy", MESSAGE_POLICIES)):
+        if container.get(field) not in supported:
+            errors += fields.check_one_of(f"{path}.{field}", container.get(field), supported)
+    if container.get("ports"):
+        errors += _ports(container["ports"], f"{path}.ports", host_network)
+    if container.get("env"):
+        errors += _environment(container["env"], f"{path}.env")
+    if container.get("envFrom"):
+        errors += _environment_from(container["envFrom"], f"{path}.envFrom")
+    if container.get("volumeMounts"):
+        errors += _mounts(container["volumeMounts"], f"{path}.volumeMounts", volumes)
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(field) is not None:
             errors += _probe(container[field], f"{path}.{field}")
-    for field in ("postStart", "preStop"):
-        handler = (container.get("lifecycle") or {}).get(field)
-        if handler is not None:
+    for field, handler in (container.get("lifecycle") or {}).items():
+        if field != "stopSignal":
             errors += _handler(handler, f"{path}.lifecycle.{field}")
-    errors += validate_resources(container.get("resources") or {}, f"{path}.resources")
-    return [*errors, *_security(container.get("securityContext"), f"{path}.securityContext")]
+    if container.get("resources"):
+        errors += validate_resources(container["resources"], f"{path}.resources")
+    if container.get("securityContext"):
+        errors += _security(container["securityContext"], f"{path}.securityContext")
+    return errors
 
 
 def _image(image: str, path: str) -> list[FieldError]:
@@ -111,7 +116,8 @@ def _ports(ports: Any, path: str, host_network: bool) -> list[FieldError]:
             errors.append(
                 fields.invalid(f"{here}.hostPort", host, "must match `containerPort` when `hostNetwork` is true")
             )
-        errors += fields.check_one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
+        if port.get("protocol") not in PROTOCOLS:
+            errors += fields.check_one_of(f"{here}.protocol", port.get("protocol"), PROTOCOLS)
     return errors
 
 
@@ -212,7 +218,8 @@ def _mounts(mounts: Any, path: str, volumes: Collection[str]) -> list[FieldError
             text = "subPathExpr and subPath are mutually exclusive"
             errors.append(fields.invalid(f"{here}.subPathExpr", mount["subPathExpr"], text))
         for field in ("subPath", "subPathExpr"):
-            errors += check_descending(f"{here}.{field}", mount.get(field) or "")
+            if mount.get(field):
+                errors += check_descending(f"{here}.{field}", mount[field])
     return errors
 
 
@@ -232,7 +239,8 @@ def check_no_way_up(path: str, value: str) -> list[FieldError]:
 def _probe(probe: Object, path: str) -> list[FieldError]:
     errors = _handler(probe, path)
     for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-        errors += fields.check_not_negative(f"{path}.{field}", probe.get(field))
+        if probe.get(field, 0) < 0:
+            errors += fields.check_not_negative(f"{path}.{field}", probe[field])
     grace = probe.get("terminationGracePeriodSeconds")
     if grace is not None and grace <= 0:
         errors.append(fields.invalid(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than 0"))
@@ -268,10 +276,11 @@ def validate_resources(resources: Object, path: str) -> list[FieldError]:
     errors = []
     for field, amounts in (("limits", limits), ("requests", requests)):
         for name, amount in amounts.items():
-            errors += _amount(name, amount, f"{path}.{field}[{name}]")
+            if name not in STANDARD_RESOURCES or quantities.parse(amount).nanos < 0:
+                errors += _amount(name, amount, f"{path}.{field}[{name}]")
     for name, request in requests.items():
         limit = limits.get(name)
-        if limit is not None and quantities.compare(request, limit) > 0:
+        if limit is not None and request != limit and quantities.compare(request, limit) > 0:
             text = f"must be less than or equal to {name} limit of {limit}"
             errors.append(fields.invalid(f"{path}.requests", request, text))
         if "/" in name and not name.startswith("requests.") and limit is None:
@@ -291,9 +300,7 @@ def _amount(name: str, amount: str, path: str) -> list[FieldError]:
     return errors
 
 
-def _security(context: Object | None, path: str) -> list[FieldError]:
-    if not context:
-        return []
+def _security(context: Object, path: str) -> list[FieldError]:
     errors = []
     for field in ("runAsUser", "runAsGroup"):
         value = context.get(field)

@@ -63,11 +63,12 @@ def check_name(field: str, value: str | None, check: names.Check, *, detail: str
     """Required, and of the given syntax."""
     if not value:
         return [required(field, detail)]
-    return each_invalid(field, value, check(value))
+    wrong = check(value)
+    return each_invalid(field, value, wrong) if wrong else []
 
 
 def check_optional_name(field: str, value: str | None, check: names.Check) -> Errors:
-    return each_invalid(field, value, check(value)) if value else []
+    return each_invalid(field, value, check(value)) if value else []  # most are absent
 
 
 def check_one_of(field: str, value: str | None, supported: Collection[str], *, needed: bool = True) -> Errors:

@@ -55,17 +55,23 @@ def validate_spec(spec: Object, path: str) -> list[FieldError]:
     ]
 
 
+# Fields that name something, where they are set.
+_NAMED: tuple[tuple[str, names.Check], ...] = (
+    ("serviceAccountName", names.subdomain_errors),
+    ("nodeName", names.subdomain_errors),
+    ("schedulerName", names.qualified_name_errors),
+    ("hostname", names.label_errors),
+    ("subdomain", names.label_errors),
+    ("priorityClassName", names.subdomain_errors),
+    ("runtimeClassName", names.subdomain_errors),
+)
+
+
 def _names(spec: Object, path: str) -> list[FieldError]:
-    check = fields.check_optional_name
-    errors = [
-        *check(f"{path}.serviceAccountName", spec.get("serviceAccountName"), names.subdomain_errors),
-        *check(f"{path}.nodeName", spec.get("nodeName"), names.subdomain_errors),
-        *check(f"{path}.schedulerName", spec.get("schedulerName"), names.qualified_name_errors),
-        *check(f"{path}.hostname", spec.get("hostname"), names.label_errors),
-        *check(f"{path}.subdomain", spec.get("subdomain"), names.label_errors),
-        *check(f"{path}.priorityClassName", spec.get("priorityClassName"), names.subdomain_errors),
-        *check(f"{path}.runtimeClassName", spec.get("runtimeClassName"), names.subdomain_errors),
-    ]
+    errors = []
+    for field, check in _NAMED:
+        if spec.get(field) and (wrong := check(spec[field])):
+            errors += fields.each_invalid(f"{path}.{field}", spec[field], wrong)
     for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
         if not secret.get("name"):
             errors.append(fields.required(f"{path}.imagePullSecrets[{index}].name"))

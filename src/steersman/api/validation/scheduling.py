@@ -32,7 +32,8 @@ def validate_tolerations(tolerations: Iterable[Object], path: str) -> list[Field
         key, operator = toleration.get("key", ""), toleration.get("operator") or "Equal"
         value, effect = toleration.get("value", ""), toleration.get("effect", "")
         if key:
-            errors += fields.each_invalid(f"{here}.key", key, names.qualified_name_errors(key))
+            if wrong := names.qualified_name_errors(key):
+                errors += fields.each_invalid(f"{here}.key", key, wrong)
         elif operator != "Exists":
             text = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             errors.append(fields.invalid(f"{here}.operator", operator, text))
@@ -47,7 +48,8 @@ def validate_tolerations(tolerations: Iterable[Object], path: str) -> list[Field
                 errors.append(fields.invalid(f"{here}.operator", toleration, text))
         elif operator not in ("Gt", "Lt"):
             errors.append(fields.not_supported(f"{here}.operator", operator, ("Equal", "Exists")))
-        errors += fields.check_one_of(f"{here}.effect", effect, EFFECTS, needed=False)
+        if effect and effect not in EFFECTS:
+            errors.append(fields.not_supported(f"{here}.effect", effect, EFFECTS))
     return errors
 
 
