@@ -193,9 +193,7 @@ def test_a_failed_init_container_fails_a_pod_that_never_restarts(tmp_path: Path)
 def test_a_job_with_a_sidecar_succeeds(tmp_path: Path) -> None:
     async def test(here: world.World) -> None:
         async with here.running():
-            here.pod(
-                inits=[sidecar()], restartPolicy="Never", annotations={"fake.steersman.dev/run-seconds.main": "1"}
-            )
+            here.pod(inits=[sidecar()], restartPolicy="Never", annotations={"fake.steersman.dev/run-seconds.main": "1"})
             await here.until(lambda: here.phase() == "Succeeded")
 
     run(test, tmp_path)

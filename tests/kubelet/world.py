@@ -31,7 +31,7 @@ class Events:
     def __init__(self) -> None:
         self.said: list[tuple[str, str, str]] = []
 
-    def event(self, obj: Object, type: str, reason: str, message: str) -> None:  # noqa: A002
+    def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None:  # noqa: A002
         self.said.append((type, reason, message))
 
     def of(self, reason: str) -> list[str]:

@@ -22,7 +22,7 @@ from steersman.meta.objects import Object
 class EventRecorder(Protocol):
     """`client.events.Recorder`, or anything that answers like it."""
 
-    def event(self, obj: Object, type: str, reason: str, message: str) -> None: ...  # noqa: A002
+    def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None: ...  # noqa: A002
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,8 +47,9 @@ class NodeServices:
 
     def tell(self, pod: Object, type_: str, reason: str, message: str, container: str = "") -> None:
         """An Event about the pod, or about one of its containers (involvedObject.fieldPath)."""
-        reference: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
+        path = ""
         if container:
             inits = any(one["name"] == container for one in pod["spec"].get("initContainers") or [])
-            reference["fieldPath"] = f"spec.{'initContainers' if inits else 'containers'}{{{container}}}"
-        self.recorder.event(reference, type_, reason, message)
+            path = f"spec.{'initContainers' if inits else 'containers'}{{{container}}}"
+        reference: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
+        self.recorder.event(reference, type_, reason, message, field_path=path)

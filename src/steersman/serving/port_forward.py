@@ -17,7 +17,8 @@ SPDY_PROTOCOL = "portforward.k8s.io"
 TUNNEL_PROTOCOL = "SPDY/3.1+portforward.k8s.io"
 CHANNEL_PROTOCOLS = (TUNNEL_PROTOCOL, "v4.channel.k8s.io", "v4.base64.channel.k8s.io")
 CONNECTIONS_MOST = 1000  # of one client at a time
-COPY_BYTES = 32768
+# A connection that knows no half close gets this long for its answer after the client has said all.
+LINGER_SECONDS = 5.0
 
 Connect = Callable[[int], Awaitable[Duplex]]
 """Opens a connection to a port of the pod; raises OSError or ForwardFailed with the user's text."""
@@ -143,14 +144,16 @@ class _Tunnel:
 
 
 async def copy_both_ways(left: "Duplex | spdy.Stream", right: Duplex) -> None:
-    """Until both directions have ended; each end is passed on as soon as it is seen."""
+    """Until the pod's side has ended, or the client's has and the pod had its time to answer."""
     there = asyncio.create_task(_copy(left, right), name="port-forward in")
     back = asyncio.create_task(_copy(right, left), name="port-forward out")
     try:
-        done, _ = await asyncio.wait([there, back], return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-        await back
+        await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
+        if there.done() and not back.done():  # the client has said all; the answer may still come
+            there.result()
+            await asyncio.wait([back], timeout=None if _can_end_writing(right) else LINGER_SECONDS)
+        if back.done():
+            back.result()
     finally:
         for task in (there, back):
             task.cancel()
@@ -162,6 +165,10 @@ async def _copy(source: "Duplex | spdy.Stream", target: "Duplex | spdy.Stream") 
     while data := await source.receive():
         await target.send(data)
     await _end_writing(target)
+
+
+def _can_end_writing(target: Duplex) -> bool:
+    return hasattr(target, "end_writing")
 
 
 async def _end_writing(target: "Duplex | spdy.Stream") -> None:

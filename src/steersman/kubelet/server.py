@@ -1,0 +1,256 @@
+"""The kubelet's HTTPS API, for one node or for many that share an address: logs, exec, attach, port-forward, statistics.
+
+Only the API server's client certificate (or a cluster administrator's) may use it. Refusals are Status objects, so that
+they reach kubectl as they are.
+"""
+
+import datetime
+import urllib.parse
+from collections.abc import Awaitable, Callable, Sequence
+
+import orjson
+
+from steersman.aio.clock import Clock
+from steersman.containers import runtime
+from steersman.kubelet import log_reader, pod_files, summary
+from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.container_lifecycle import Container
+from steersman.kubelet.pod_lifecycle import Sandbox
+from steersman.kubelet.pod_worker import PodWorker
+from steersman.meta import errors, objects, times
+from steersman.serving import channels, port_forward
+from steersman.serving.messages import Duplex, Peer, Request, Response
+
+API_SERVER = "kube-apiserver-kubelet-client"
+ADMINISTRATORS = "system:masters"
+OPEN_PATHS = ("/healthz",)
+# `run` answers when the command has ended; nobody waits longer for it.
+RUN_SECONDS = 600.0
+STREAMS = {"Stdout": "stdout", "Stderr": "stderr"}
+
+
+class KubeletServer:
+    def __init__(self, agents: Sequence[Kubelet], clock: Clock) -> None:
+        self._agents = agents
+        self._clock = clock
+        self._routes: dict[str, Callable[[Request, list[str]], Awaitable[Response]]] = {
+            "containerLogs": self._logs,
+            "exec": self._exec,
+            "attach": self._attach,
+            "portForward": self._port_forward,
+            "run": self._run,
+            "pods": self._pods,
+            "stats": self._stats,
+            "metrics": self._metrics,
+            "healthz": self._healthz,
+        }
+
+    async def handle(self, request: Request) -> Response:
+        try:
+            if request.path not in OPEN_PATHS:
+                _authorise(request.peer)
+            words = [part for part in request.path.split("/") if part]
+            route = self._routes.get(words[0]) if words else None
+            if route is None:
+                raise errors.no_route()
+            return await route(request, words[1:])
+        except errors.StatusError as refused:
+            return Response(refused.code, {"content-type": "application/json"}, orjson.dumps(refused.status))
+        except runtime.RuntimeFailure as failure:
+            status = errors.internal(failure.message).status
+            return Response(500, {"content-type": "application/json"}, orjson.dumps(status))
+
+    # --- finding things ----------------------------------------------------------------------------------------------
+
+    def _worker(self, words: list[str], uid: str = "") -> tuple[Kubelet, PodWorker]:
+        """NAMESPACE/POD, or NAMESPACE/POD/UID as old clients say it."""
+        namespace, name = words[0], words[1]
+        for agent in self._agents:
+            worker = agent.pod(namespace, name, uid)
+            if worker is not None:
+                return agent, worker
+        raise errors.not_found("pods", name)
+
+    def _container(self, words: list[str], count: int = 3) -> tuple[Kubelet, PodWorker, Container]:
+        if len(words) not in (count, count + 1):
+            raise errors.no_route()
+        agent, worker = self._worker(words, words[2] if len(words) > count else "")
+        one = worker.machine.container(words[-1])
+        if one is None:
+            raise errors.bad_request(f"container {words[-1]} is not valid for pod {words[1]}")
+        return agent, worker, one
+
+    def _running(self, words: list[str]) -> tuple[Kubelet, PodWorker, Container]:
+        agent, worker, one = self._container(words)
+        if not one.is_alive or one.current is None or one.current.id != one.id:
+            raise errors.bad_request(f'container not found ("{one.name}")')
+        return agent, worker, one
+
+    # --- routes ------------------------------------------------------------------------------------------------------
+
+    async def _healthz(self, request: Request, words: list[str]) -> Response:
+        return _text("ok")
+
+    async def _logs(self, request: Request, words: list[str]) -> Response:
+        agent, worker, one = self._container(words)
+        options = _log_options(request, self._clock.now())
+        status = one.previous if _is_true(request, "previous") else one.current
+        if _is_true(request, "previous") and one.current is not None and one.current.state is runtime.State.EXITED:
+            status = one.previous or (one.current if not one.is_alive and one.waiting_reason else None)
+        if status is None:
+            raise errors.bad_request(_no_log(worker, one, previous=_is_true(request, "previous")))
+        wanted = status.id
+
+        def is_over() -> bool:
+            current = one.current
+            return current is None or current.id != wanted or current.state is not runtime.State.RUNNING
+
+        path = pod_files.log_path(worker.pod, one.name, status.attempt, agent.options)
+        stream = log_reader.read(path, options, self._clock, is_over)
+        return Response(200, {"content-type": "text/plain"}, stream=stream)
+
+    async def _exec(self, request: Request, words: list[str]) -> Response:
+        agent, _, one = self._running(words)
+        command = request.parameters().get("command", [])
+        if not command:
+            raise errors.bad_request("you must specify at least one command for the container")
+
+        async def start(wanted: channels.Wanted) -> runtime.ExecSession:
+            try:
+                return await agent.runtime.exec(one.id, command, stdin=wanted.stdin, tty=wanted.tty)
+            except runtime.RuntimeFailure as failure:
+                raise channels.CommandFailed(f"error executing command in container: {failure.message}") from failure
+
+        return await channels.serve_remote_command(request, start)
+
+    async def _attach(self, request: Request, words: list[str]) -> Response:
+        agent, _, one = self._running(words)
+
+        async def start(wanted: channels.Wanted) -> runtime.ExecSession:
+            try:
+                return await agent.runtime.attach(one.id, stdin=wanted.stdin)
+            except runtime.RuntimeFailure as failure:
+                raise channels.CommandFailed(f"error attaching to container: {failure.message}") from failure
+
+        return await channels.serve_remote_command(request, start)
+
+    async def _port_forward(self, request: Request, words: list[str]) -> Response:
+        if len(words) not in (2, 3):
+            raise errors.no_route()
+        agent, worker = self._worker(words, words[2] if len(words) == 3 else "")
+        if worker.machine.sandbox is not Sandbox.READY:
+            raise errors.bad_request(f"pod {words[1]} is not running")
+
+        async def connect(port: int) -> Duplex:
+            try:
+                return await agent.runtime.port_forward(worker.machine.sandbox_id, port)
+            except runtime.RuntimeFailure as failure:
+                text = f"error forwarding port {port} to pod {worker.machine.sandbox_id}, uid : {failure.message}"
+                raise port_forward.ForwardFailed(text) from failure
+
+        return await port_forward.serve_port_forward(request, connect)
+
+    async def _run(self, request: Request, words: list[str]) -> Response:
+        """A whole command in one answer, as upstream's /run."""
+        if request.method != "POST":
+            raise errors.method_not_allowed()
+        agent, _, one = self._running(words)
+        command = (
+            request.parameter("cmd")
+            or urllib.parse.parse_qs(request.body.decode("utf-8", "replace")).get("cmd", [""])[0]
+        )
+        if not command:
+            raise errors.bad_request('query parameter "cmd" is required')
+        try:
+            result = await agent.runtime.exec_sync(one.id, command.split(" "), RUN_SECONDS)
+        except TimeoutError as late:
+            raise errors.timed_out(f"command did not end within {RUN_SECONDS:g} s") from late
+        return Response(200, {"content-type": "text/plain"}, result.stdout + result.stderr)
+
+    async def _pods(self, request: Request, words: list[str]) -> Response:
+        pods = [worker.pod for agent in self._chosen(request) for worker in agent.workers.values()]
+        return _json({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods})
+
+    async def _stats(self, request: Request, words: list[str]) -> Response:
+        if words != ["summary"]:
+            raise errors.no_route()
+        agent = self._only(request)
+        pods = [worker.pod for worker in agent.workers.values()]
+        usage = await agent.runtime.usage()
+        return _json(summary.stats(agent.node_name, pods, usage, self._clock.now()))
+
+    async def _metrics(self, request: Request, words: list[str]) -> Response:
+        if words != ["resource"]:
+            raise errors.no_route()
+        agent = self._only(request)
+        pods = [worker.pod for worker in agent.workers.values()]
+        return _text(summary.resource_metrics(pods, await agent.runtime.usage()))
+
+    def _chosen(self, request: Request) -> Sequence[Kubelet]:
+        """All nodes behind this address, or the one that `?node=` names."""
+        name = request.parameter("node")
+        return [agent for agent in self._agents if not name or agent.node_name == name]
+
+    def _only(self, request: Request) -> Kubelet:
+        chosen = self._chosen(request)
+        if len(chosen) != 1:
+            raise errors.bad_request('several nodes are behind this address: say which by the query parameter "node"')
+        return chosen[0]
+
+
+def _authorise(peer: Peer) -> None:
+    if not peer.certificate_user:
+        raise errors.unauthorized()
+    if peer.certificate_user != API_SERVER and ADMINISTRATORS not in peer.certificate_groups:
+        user = peer.certificate_user
+        raise errors.forbidden("nodes", "", f'User "{user}" cannot use the kubelet\'s API')
+
+
+def _no_log(worker: PodWorker, one: Container, *, previous: bool) -> str:
+    pod = objects.name(worker.pod)
+    if previous:
+        return f'previous terminated container "{one.name}" in pod "{pod}" not found'
+    reason = one.waiting_reason or "ContainerCreating"
+    if reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"):
+        return f'container "{one.name}" in pod "{pod}" is waiting to start: trying and failing to pull image'
+    return f'container "{one.name}" in pod "{pod}" is waiting to start: {reason}'
+
+
+def _log_options(request: Request, now: datetime.datetime) -> log_reader.LogOptions:
+    since = None
+    if request.parameter("sinceTime"):
+        try:
+            since = times.parse(request.parameter("sinceTime"))
+        except ValueError as error:
+            raise errors.bad_request(f"invalid sinceTime: {error}") from error
+    elif (seconds := _number(request, "sinceSeconds")) is not None:
+        since = now - datetime.timedelta(seconds=seconds)
+    return log_reader.LogOptions(
+        follow=_is_true(request, "follow"),
+        timestamps=_is_true(request, "timestamps"),
+        tail_lines=_number(request, "tailLines"),
+        limit_bytes=_number(request, "limitBytes"),
+        since=since,
+        stream=STREAMS.get(request.parameter("stream"), ""),
+    )
+
+
+def _number(request: Request, name: str) -> int | None:
+    text = request.parameter(name)
+    if not text:
+        return None
+    if not text.isdigit():
+        raise errors.bad_request(f'unable to parse "{name}": "{text}" is not a number')
+    return int(text)
+
+
+def _is_true(request: Request, name: str) -> bool:
+    return request.parameter(name).lower() in ("1", "true", "t")
+
+
+def _text(text: str) -> Response:
+    return Response(200, {"content-type": "text/plain; charset=utf-8"}, text.encode())
+
+
+def _json(obj: objects.Object) -> Response:
+    return Response(200, {"content-type": "application/json"}, orjson.dumps(obj))
