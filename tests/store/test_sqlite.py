@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -197,6 +198,22 @@ async def test_two_processes_cannot_share_a_file(tmp_path):
     await store.close()
 
 
+async def test_only_the_owner_may_read_it(tmp_path):
+    store = SqliteStore.open(tmp_path / "store.db")
+    await write(store, put(pod("a")))
+    await store.backup(tmp_path / "copy.db")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    await store.close()
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "copy.db": 0o600}
+
+
+async def test_what_is_no_store_is_refused(tmp_path):
+    path = tmp_path / "store.db"
+    path.write_bytes(b"something else entirely\n" * 100)
+    with pytest.raises(journal.WrongFormat, match="is no store"):
+        SqliteStore.open(path)
+
+
 async def test_a_newer_format_is_refused(tmp_path):
     path = tmp_path / "store.db"
     await SqliteStore.open(path).close()
@@ -225,6 +242,7 @@ async def test_a_closed_store_refuses_writes(tmp_path):
     await store.close()
     with pytest.raises(contract.UnknownOutcome):
         await write(store, put(pod("a")))
+    await store.close()
 
 
 WRITER = """

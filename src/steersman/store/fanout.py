@@ -152,7 +152,7 @@ class Fanout:
             self._framed.popleft().frames.clear()
 
     def close(self) -> None:
-        """End every watch after what it has been given."""
+        """End every watch."""
         groups = [self._wide, *self._by_resource.values()]
         for watch in [watch for group in groups for watches in group.values() for watch in watches]:
             watch.close()

@@ -75,15 +75,18 @@ class Journal:
     def __init__(self, path: Path, causes_max: int) -> None:
         self._causes_max = causes_max
         self._doubtful = False  # the last append failed: rows that nobody was told of may be there
+        _create_private(path)
         self._db = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_KEPT, timeout=0
         )
         try:
             self._prepare()
-        except sqlite3.OperationalError as failed:
+        except sqlite3.DatabaseError as failed:
             self._db.close()
             if failed.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise Locked(f"{path} is open in another process") from failed
+            if failed.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise WrongFormat(f"{path} is no store") from failed
             raise
         except BaseException:
             self._db.close()
@@ -161,6 +164,7 @@ class Journal:
 
     def copy_to(self, path: Path) -> None:
         """A whole, consistent copy in a new file."""
+        _create_private(path)
         self._db.execute("VACUUM INTO ?", (str(path),))
 
     def close(self) -> None:
@@ -191,6 +195,11 @@ class Journal:
     def _rollback(self) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
+
+
+def _create_private(path: Path) -> None:
+    """The store holds secrets: only its owner may read it (the write-ahead log takes the mode of its database)."""
+    path.touch(mode=0o600, exist_ok=True)
 
 
 def _rows(events: Sequence[Event], cause: Cause) -> Iterable[tuple[int, str, bytes, int, str, str, int, str]]:

@@ -79,7 +79,7 @@ class MemoryStore:
         self._fanout.close()
 
     def fork(self) -> "MemoryStore":
-        """An independent store with the same content and history, in microseconds; entries are shared."""
+        """An independent store with the same content and history; entries are shared, so it takes less than a millisecond."""
         fork = MemoryStore(self._limits, content=self._state.fork())
         fork._causes = dict(self._causes)
         return fork

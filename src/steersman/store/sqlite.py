@@ -45,6 +45,7 @@ class SqliteStore(memory.MemoryStore):
         content = kept.load()
         loaded = state.State.load(content.entries, content.log, content.revision, content.compacted)
         super().__init__(limits, content=loaded)
+        assert limits.operations_per_transaction <= journal.OPERATIONS_MAX
         self._journal = kept
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._next_revision = loaded.revision + 1
@@ -90,6 +91,8 @@ class SqliteStore(memory.MemoryStore):
 
     async def close(self) -> None:
         """Wait for the writes under way, then end watches and close the file."""
+        if self._closed:
+            return
         self._closed = True
         while (batch := self._writing or self._waiting) is not None:
             await asyncio.wait([batch.durable])
