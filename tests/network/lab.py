@@ -101,9 +101,11 @@ class Lab:
         self._stack.callback(server.close)
         return server
 
-    async def serve_udp(self, namespace: str, port: int, text: str) -> asyncio.DatagramTransport:
+    async def serve_udp(
+        self, namespace: str, port: int, text: str, address: str = "0.0.0.0"
+    ) -> asyncio.DatagramTransport:
         channel = namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_DGRAM)
-        channel.bind(("0.0.0.0", port))
+        channel.bind((address, port))
         channel.setblocking(False)
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: _Echo(text), sock=channel)

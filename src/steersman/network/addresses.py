@@ -1,7 +1,7 @@
 """Which address of the node's pod CIDR the next pod gets. Pure.
 
-Round robin: an address that was just given back is the last to be given out again, so that a client which still holds it does
-not meet a stranger.
+They go round: an address that was given back is not given out again before its turn comes, so that a client which still holds
+it does not meet a stranger.
 """
 
 import ipaddress
