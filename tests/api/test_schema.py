@@ -181,3 +181,12 @@ def test_any_json_is_decoded_or_refused(spec, metadata):
         assert refused.code == 400  # noqa: PT017 — refusing is one of two right answers
         return
     assert schema.decode(kinds.POD, clean, "Strict")[0] == clean
+
+
+@pytest.mark.parametrize("release", ["1.27.0", "1.30.0"])
+def test_older_releases_know_less(release):
+    types = schema.of_release(release)
+    pod = builders.pod(restartPolicy="Always", resources={"limits": {"cpu": "1"}})
+    assert types.decode(kinds.POD, pod, "Warn")[1] == ['unknown field "spec.resources"']
+    assert schema.decode(kinds.POD, pod, "Warn")[1] == []
+    assert all(types.name_of(kind.group, kind.version, kind.kind) for kind in kinds.BUILTIN)

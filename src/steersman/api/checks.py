@@ -18,6 +18,7 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _UNKNOWN_MAX = 32  # how many unknown fields are reported; a body of nothing but mistakes must not make a huge answer
+_DEPTH_MAX = 200  # of values without a schema: the JSON writer gives up at 254 levels
 
 
 class WrongType(Exception):
@@ -152,6 +153,7 @@ def of_array(of_item: Check, go_type: str, zero: Any) -> Check:
 
 
 def anything(value: Any, path: Path, unknown: list[str]) -> Any:
+    _check_depth(value, _DEPTH_MAX)
     return value
 
 
@@ -159,9 +161,21 @@ def any_object(name: str) -> Check:
     def check(value: Any, path: Path, unknown: list[str]) -> Any:
         if value.__class__ is not dict:
             raise _Scalar(value, path, ".".join(name.split(".")[-2:]))
+        _check_depth(value, _DEPTH_MAX)
         return value
 
     return check
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise WrongType("exceeded max depth")
+    if value.__class__ is dict:
+        for inner in value.values():
+            _check_depth(inner, left - 1)
+    elif value.__class__ is list:
+        for inner in value:
+            _check_depth(inner, left - 1)
 
 
 def string(value: Any, path: Path, unknown: list[str]) -> Any:

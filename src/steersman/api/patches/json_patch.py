@@ -26,6 +26,8 @@ def apply(obj: Object, patch: Any) -> Object:
             document = _OPERATIONS[operation["op"]](document, operation)
     except _DoesNotFit as why:
         raise does_not_fit(str(why)) from why
+    except RecursionError as why:
+        raise errors.bad_request("exceeded max depth") from why
     if not isinstance(document, dict):
         raise does_not_fit("the patched document is not an object")
     return document

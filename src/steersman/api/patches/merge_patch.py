@@ -12,7 +12,10 @@ def apply(obj: Object, patch: Any) -> Object:
     """Raises StatusError 400 when the patch is no object."""
     if not isinstance(patch, dict):
         raise errors.bad_request("the merge patch is not a JSON object")
-    return _merged(obj, patch)
+    try:
+        return _merged(obj, patch)
+    except RecursionError as why:
+        raise errors.bad_request("exceeded max depth") from why
 
 
 def _merged(target: Any, patch: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,10 @@ def apply(kind: Kind, obj: Object, patch: Any, types: schema.Schema | None = Non
     if not isinstance(patch, dict):
         raise errors.bad_request("the strategic merge patch is not a JSON object")
     known = types or schema.of_release()
-    return _Merge(known).maps(obj, patch, known.definition_of(kind.group, kind.version, kind.kind))
+    try:
+        return _Merge(known).maps(obj, patch, known.definition_of(kind.group, kind.version, kind.kind))
+    except RecursionError as why:
+        raise errors.bad_request("exceeded max depth") from why
 
 
 class _Merge:
