@@ -30,7 +30,9 @@ class Model:
             self._names += 1
             meta["name"] = f"{meta['generateName']}{self._names:05d}"
         meta |= {"uid": f"uid-{self._revision}", "generation": 1}
-        meta.setdefault("creationTimestamp", f"2026-01-01T00:{self._revision // 60 % 60:02d}:{self._revision % 60:02d}Z")
+        meta.setdefault(
+            "creationTimestamp", f"2026-01-01T00:{self._revision // 60 % 60:02d}:{self._revision % 60:02d}Z"
+        )
         return self._put(kind, {**obj, "metadata": meta})
 
     def change(self, kind: Kind, obj: Object) -> Object:

@@ -25,6 +25,8 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 from steersman.store.memory import MemoryStore
 
+DEFAULTS = controllers.Options()
+
 
 def run(story: Callable[[], Awaitable[Any]]) -> Any:
     """Run an async story in virtual time."""
@@ -96,7 +98,7 @@ class Paper:
 
 @contextlib.asynccontextmanager
 async def cluster(
-    options: controllers.Options = controllers.Options(), nodes: int = 1, watch_delay_seconds: float = 0.0
+    options: controllers.Options = DEFAULTS, nodes: int = 1, watch_delay_seconds: float = 0.0
 ) -> AsyncIterator[Paper]:
     clock = VirtualClock(asyncio.get_running_loop())
     server = ApiServer(MemoryStore(), clock=clock)

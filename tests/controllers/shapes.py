@@ -3,10 +3,16 @@
 import datetime
 from typing import Any
 
+from steersman.meta import conditions
 from steersman.meta.objects import Object
 
 NOW = datetime.datetime(2026, 1, 1, 12, 0, 0, tzinfo=datetime.UTC)
 STAMP = "2026-01-01T12:00:00Z"
+
+
+def condition(obj: Object, name: str) -> Any:
+    """The condition of this type, or None."""
+    return conditions.get(obj, name)
 
 
 def template(image: str = "web:1", **labels: str) -> Object:

@@ -8,8 +8,8 @@ from steersman.meta import conditions, objects
 from tests.controllers import paper, shapes
 
 
-def condition(obj, type):
-    found = conditions.get(obj, type) or {}
+def condition(obj, name):
+    found = conditions.get(obj, name) or {}
     return found.get("status"), found.get("reason")
 
 
@@ -198,7 +198,9 @@ def test_a_pod_that_is_relabelled_is_let_go_and_replaced():
 def test_a_namespace_is_emptied_and_goes():
     async def story():
         async with paper.cluster() as cluster:
-            await cluster.create(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+            await cluster.create(
+                kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+            )
             deployment = shapes.deployment(3)
             deployment["metadata"]["namespace"] = "shop"
             await cluster.create(kinds.DEPLOYMENT, deployment)
@@ -216,7 +218,9 @@ def test_a_namespace_is_emptied_and_goes():
 def test_a_namespace_says_what_it_waits_for():
     async def story():
         async with paper.cluster() as cluster:
-            await cluster.create(kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+            await cluster.create(
+                kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+            )
             meta = {"name": "stuck", "namespace": "shop", "finalizers": ["example.com/wait"]}
             await cluster.create(kinds.CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
             await cluster.delete(kinds.NAMESPACE, "shop")
@@ -240,7 +244,12 @@ def test_a_lost_node_is_noticed_and_its_pods_are_replaced():
             await cluster.create(kinds.SERVICE, shapes.service())
             deployment = shapes.deployment(4)
             tolerations = [
-                {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3}
+                {
+                    "key": f"node.kubernetes.io/{key}",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": 3,
+                }
                 for key in ("not-ready", "unreachable")
             ]
             deployment["spec"]["template"]["spec"]["tolerations"] = tolerations

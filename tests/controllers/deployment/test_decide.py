@@ -1,13 +1,20 @@
 """What a Deployment decides in a given situation: whole decisions, told in short."""
 
+from typing import Any
+
 import pytest
 
 from steersman.api import kinds
 from steersman.controllers.decision import Create, Delete, Failure, Patch, Update, UpdateStatus
 from steersman.controllers.deployment import decide, template
 from steersman.controllers.deployment.decide import Seen
-from steersman.meta import conditions, objects, owners
+from steersman.meta import objects, owners
 from tests.controllers import shapes
+
+
+def decided(seen) -> Any:
+    """The decision, its actions not told apart by type."""
+    return decide.decide(seen)
 
 
 def deployment(replicas=3, status=None, annotations=None, **spec):
@@ -69,7 +76,7 @@ def told(action):
 
 
 def check(seen, *expected, statuses=True):
-    found = [told(action) for action in decide.decide(seen).actions]
+    found = [told(action) for action in decided(seen).actions]
     if not statuses:
         found = [one for one in found if not one.startswith("status")]
     assert found == list(expected)
@@ -80,7 +87,7 @@ def test_the_first_replica_set():
     seen = Seen(of, [], shapes.NOW)
     name = template.new_name(of)
     check(seen, "create ReplicaSet 3", "patch web ['annotations']", "status done")
-    create = decide.decide(seen).actions[0]
+    create = decided(seen).actions[0]
     assert create.done.message == f"Scaled up replica set {name} from 0 to 3"
     assert create.obj["metadata"]["ownerReferences"] == [
         {
@@ -162,23 +169,23 @@ def test_scaling(replicas, present, expected):
         replica_set(of, image, wanted, available, revision=str(number + 1), desired=3, created=str(10 + number))
         for number, (image, wanted, available) in enumerate(present)
     ]
-    found = decide.decide(Seen(of, sets, shapes.NOW)).actions
+    found = decided(Seen(of, sets, shapes.NOW)).actions
     assert {objects.name(one.obj): one.obj["spec"]["replicas"] for one in found if isinstance(one, Update)} == expected
 
 
 def test_a_paused_deployment_starts_no_rollout():
     of = deployment(paused=True, progressDeadlineSeconds=600)
     old = replica_set(of, "web:0", 3)
-    decision = decide.decide(Seen(of, [old], shapes.NOW))
+    decision = decided(Seen(of, [old], shapes.NOW))
     [status] = decision.actions
-    progressing = conditions.get(status.obj, "Progressing")
+    progressing = shapes.condition(status.obj, "Progressing")
     assert (progressing["status"], progressing["reason"]) == ("Unknown", "DeploymentPaused")
 
 
 def test_a_taken_name_is_avoided_by_another_hash():
     of = deployment()
     stranger = {"metadata": {"name": template.new_name(of), "uid": "x"}, "spec": {}}
-    [status] = decide.decide(Seen(of, [], shapes.NOW, taken=stranger)).actions
+    [status] = decided(Seen(of, [], shapes.NOW, taken=stranger)).actions
     assert status.obj["status"]["collisionCount"] == 1
     assert template.new_name(status.obj) != template.new_name(of)
 
@@ -186,16 +193,16 @@ def test_a_taken_name_is_avoided_by_another_hash():
 def test_a_refused_replica_set_is_told():
     of = deployment(progressDeadlineSeconds=600)
     failure = Failure("create", kinds.REPLICA_SET.resource, "no quota")
-    actions = decide.decide(Seen(of, [], shapes.NOW, failure=failure)).actions
+    actions = decided(Seen(of, [], shapes.NOW, failure=failure)).actions
     refused = next(one for one in actions if isinstance(one, UpdateStatus) and one.when == "refused")
-    found = conditions.get(refused.obj, "Progressing")
+    found = shapes.condition(refused.obj, "Progressing")
     assert found["reason"] == "ReplicaSetCreateError"
     assert found["message"] == f'Failed to create new replica set "{template.new_name(of)}": no quota'
 
 
 def test_it_selects_nothing_by_selecting_everything():
     of = deployment(selector={})
-    decision = decide.decide(Seen(of, [], shapes.NOW))
+    decision = decided(Seen(of, [], shapes.NOW))
     assert told(decision.actions[0]) == "This deployment is selecting all pods. A non-empty selector is required."
 
 

@@ -84,6 +84,7 @@ def test_a_rollout_is_safe_and_ends(replicas, surge, unavailable, templates, dat
         assert left >= min(spent, limits.minimum)
     deployment = model.get(kinds.DEPLOYMENT, "default/web")
     new = template.find_new(deployment, model.all(kinds.REPLICA_SET))
+    assert new is not None
     assert sizes.wanted(new) == replicas
     assert sum(sizes.wanted(one) for one in model.all(kinds.REPLICA_SET)) == replicas
     replica_sets_report(model, lambda name, count: count)
@@ -96,7 +97,10 @@ def test_a_rollout_is_safe_and_ends(replicas, surge, unavailable, templates, dat
 def test_proportional_scaling_hits_the_total(present, replicas, surge):
     active = [
         {
-            "metadata": {"name": f"rs-{index}", "annotations": {"deployment.kubernetes.io/max-replicas": str(sum(present))}},
+            "metadata": {
+                "name": f"rs-{index}",
+                "annotations": {"deployment.kubernetes.io/max-replicas": str(sum(present))},
+            },
             "spec": {"replicas": size},
         }
         for index, size in enumerate(present)

@@ -1,16 +1,23 @@
 """Endpoints spread over slices: exactly the wanted ones, few writes, at most 100 each."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from steersman.api import kinds
-from steersman.controllers.decision import Create, Delete, Update
+from steersman.controllers.decision import Create, Decision, Delete, Update
 from steersman.controllers.endpointslice import decide, slices
 from steersman.controllers.endpointslice.decide import Seen
 from steersman.meta import objects
 from tests.controllers import shapes
 from tests.controllers.model import Model
+
+
+def decided(seen) -> Any:
+    """The decision, its actions not told apart by type."""
+    return decide.decide(seen)
 
 
 def service(**spec):
@@ -58,7 +65,7 @@ CONDITIONS = [
 
 @pytest.mark.parametrize(("one", "spec", "expected"), CONDITIONS)
 def test_conditions(one, spec, expected):
-    assert entries(decide.decide(Seen(service(**spec), [one]))) == expected
+    assert entries(decided(Seen(service(**spec), [one]))) == expected
 
 
 def test_a_new_slice():
@@ -66,7 +73,7 @@ def test_a_new_slice():
     of = service(ports=[{"name": "web", "port": 80, "targetPort": "http", "appProtocol": "h2c"}])
     of["metadata"]["labels"] = {"team": "a"}
     seen = Seen(of, [pod("p", ports=named)], zones={"node-1": "z1"}, trigger_time=shapes.STAMP)
-    create, endpoints = decide.decide(seen).actions
+    create, endpoints = decided(seen).actions
     assert create.obj == {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -119,13 +126,13 @@ def test_a_new_slice():
 def test_a_headless_service_names_its_pods():
     of = service(clusterIP="None", ipFamilies=["IPv4"])
     one = pod("p", spec={"hostname": "db-0", "subdomain": "web"})
-    create = decide.decide(Seen(of, [one])).actions[0]
+    create = decided(Seen(of, [one])).actions[0]
     assert objects.labels(create.obj)["service.kubernetes.io/headless"] == ""
     assert create.obj["endpoints"][0]["hostname"] == "db-0"
 
 
 def test_a_service_without_pods_has_one_empty_slice():
-    create = decide.decide(Seen(service(), [])).actions[0]
+    create = decided(Seen(service(), [])).actions[0]
     assert create.obj["endpoints"] == []
     there = {**create.obj, "metadata": {**create.obj["metadata"], "name": "web-x", "uid": "x"}}
     wanted = slices.Wanted(service(), "IPv4", {})
@@ -136,14 +143,14 @@ def test_a_service_without_pods_has_one_empty_slice():
     "spec", [{"selector": None}, {"selector": {}}, {"type": "ExternalName"}], ids=["none", "empty", "external"]
 )
 def test_endpoints_of_others_are_left_alone(spec):
-    assert decide.decide(Seen(service(**spec), [pod("p")])).actions == ()
+    assert decided(Seen(service(**spec), [pod("p")])).actions == ()
 
 
 def test_the_endpoints_object_goes_with_its_service():
     mine = {"metadata": {"name": "web", "namespace": "default", "uid": "e", "labels": {}}}
-    assert decide.decide(Seen(None, endpoints=mine)).actions == ()
+    assert decided(Seen(None, endpoints=mine)).actions == ()
     mine["metadata"]["labels"] = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
-    [delete] = decide.decide(Seen(None, endpoints=mine)).actions
+    [delete] = decided(Seen(None, endpoints=mine)).actions
     assert isinstance(delete, Delete)
 
 
@@ -155,12 +162,13 @@ def test_slices_hold_exactly_what_is_wanted_with_few_writes(ranges):
     model = Model()
     of = service()
     for start, count in ranges:
-        everyone = {f"p{index}": pod(f"p{index}", f"10.244.{index // 250}.{index % 250 + 1}") for index in range(start, start + count)}
+        everyone = {
+            f"p{index}": pod(f"p{index}", f"10.244.{index // 250}.{index % 250 + 1}")
+            for index in range(start, start + count)
+        }
         groups = decide._groups(of, list(everyone.values()), "IPv4", {})
         before = {objects.name(one): one for one in model.all(kinds.ENDPOINT_SLICE)}
         actions = slices.reconcile(slices.Wanted(of, "IPv4", groups), list(before.values()))
-        from steersman.controllers.decision import Decision
-
         model.apply(Decision(actions))
         after = model.all(kinds.ENDPOINT_SLICE)
         found = [entry["targetRef"]["name"] for one in after for entry in one["endpoints"]]

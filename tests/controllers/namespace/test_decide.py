@@ -1,0 +1,76 @@
+"""How a namespace is emptied: pods first, then the rest, then it may go."""
+
+from typing import Any
+
+from steersman.api import kinds
+from steersman.controllers.decision import Delete, Failure, Update, UpdateStatus
+from steersman.controllers.namespace import decide
+from steersman.controllers.namespace.decide import Seen
+from tests.controllers import shapes
+
+
+def decided(seen) -> Any:
+    """The decision, its actions not told apart by type."""
+    return decide.decide(seen)
+
+
+NAMESPACE = {
+    "metadata": {"name": "shop", "uid": "ns", "resourceVersion": "8", "deletionTimestamp": shapes.STAMP},
+    "spec": {"finalizers": ["kubernetes", "mine"]},
+    "status": {"phase": "Terminating"},
+}
+
+
+def thing(name, **meta):
+    return {"metadata": {"name": name, "namespace": "shop", "uid": name, **meta}}
+
+
+def deleted(decision):
+    return [one.name for one in decision.actions if isinstance(one, Delete)]
+
+
+def message(decision, name):
+    [status] = [one for one in decision.actions if isinstance(one, UpdateStatus)]
+    return shapes.condition(status.obj, name)["message"]
+
+
+def test_pods_go_first():
+    contents = {kinds.CONFIG_MAP: [thing("c")], kinds.POD: [thing("p"), thing("q", deletionTimestamp=shapes.STAMP)]}
+    decision = decided(Seen(NAMESPACE, contents, False, shapes.NOW))
+    assert deleted(decision) == ["p"]
+    assert message(decision, "NamespaceContentRemaining") == (
+        "Some resources are remaining: configmaps. has 1 resource instances, pods. has 2 resource instances"
+    )
+
+
+def test_then_the_rest():
+    decision = decided(Seen(NAMESPACE, {kinds.CONFIG_MAP: [thing("c")], kinds.POD: []}, False, shapes.NOW))
+    assert deleted(decision) == ["c"]
+
+
+def test_finalizers_of_the_contents_are_named():
+    held = thing("c", deletionTimestamp=shapes.STAMP, finalizers=["a/b"])
+    decision = decided(Seen(NAMESPACE, {kinds.CONFIG_MAP: [held]}, False, shapes.NOW))
+    assert deleted(decision) == []
+    assert message(decision, "NamespaceFinalizersRemaining") == (
+        "Some content in the namespace has finalizers remaining: a/b in 1 resource instances"
+    )
+
+
+def test_a_refusal_is_told():
+    failure = Failure("delete", "pods", "forbidden")
+    decision = decided(Seen(NAMESPACE, {kinds.POD: [thing("p")]}, False, shapes.NOW, failure))
+    assert message(decision, "NamespaceDeletionContentFailure") == (
+        "Failed to delete all resource types, 1 remaining: forbidden"
+    )
+
+
+def test_it_goes_when_live_lists_are_empty():
+    decision = decided(Seen(NAMESPACE, {kinds.POD: []}, True, shapes.NOW))
+    final = decision.actions[-1]
+    assert isinstance(final, Update)
+    assert (final.subresource, final.obj["spec"]["finalizers"]) == ("finalize", ["mine"])
+
+
+def test_a_cache_that_looks_empty_is_not_enough():
+    assert decided(Seen(NAMESPACE, {kinds.POD: []}, False, shapes.NOW)).actions == ()

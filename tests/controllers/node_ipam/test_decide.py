@@ -1,0 +1,53 @@
+"""Ranges of pod addresses: everyone gets one, nobody the same."""
+
+import ipaddress
+import itertools
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steersman.controllers.decision import Emit
+from steersman.controllers.node_ipam import decide
+from steersman.controllers.node_ipam.decide import Seen
+
+
+def decided(seen) -> Any:
+    """The decision, its actions not told apart by type."""
+    return decide.decide(seen)
+
+
+def node(name, cidr=""):
+    spec = {"podCIDR": cidr, "podCIDRs": [cidr]} if cidr else {}
+    return {"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": spec}
+
+
+def given_to(decision):
+    return {one.name: one.patch["spec"]["podCIDRs"] for one in decision.actions if not isinstance(one, Emit)}
+
+
+def test_the_first_free_ranges():
+    nodes = [node("a", "10.244.0.0/24"), node("b"), node("c", "10.244.2.0/24"), node("d")]
+    found = given_to(decided(Seen(nodes, ("10.244.0.0/16",), (24,))))
+    assert found == {"b": ["10.244.1.0/24"], "d": ["10.244.3.0/24"]}
+
+
+def test_both_families():
+    found = given_to(decided(Seen([node("a")], ("10.244.0.0/16", "fd00::/48"), (24, 64))))
+    assert found == {"a": ["10.244.0.0/24", "fd00::/64"]}
+
+
+def test_none_left():
+    nodes = [node("a", "10.0.0.0/25"), node("b", "10.0.0.128/25"), node("c")]
+    [event] = decided(Seen(nodes, ("10.0.0.0/24",), (25,))).actions
+    assert (event.reason, event.message) == ("CIDRNotAvailable", "Node c status is now: CIDRNotAvailable")
+
+
+@given(st.lists(st.sampled_from(["", "10.0.0.0/26", "10.0.1.0/27", "10.0.3.0/28", "10.0.2.0/25"]), max_size=12))
+def test_ranges_never_overlap(present):
+    odd = [cidr for cidr in dict.fromkeys(present) if cidr]
+    nodes = [node(f"odd-{index}", cidr) for index, cidr in enumerate(odd)]
+    nodes += [node(f"new-{index}") for index in range(present.count(""))]
+    found = given_to(decided(Seen(nodes, ("10.0.0.0/22",), (26,))))
+    everyone = [ipaddress.ip_network(one) for one in (*odd, *(cidr for [cidr] in found.values()))]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(everyone, 2))
