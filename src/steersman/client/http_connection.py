@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
         return self._finish()
 
     async def open(self, data: bytes) -> Response:
-        """Send a request and read the head of its answer; `pieces` reads the rest. A refusal is read whole."""
+        """Send a request and read the head of its answer; `receive` reads the rest. A refusal is read whole."""
         self._begin(streaming=True, data=data)
         try:
             while not self._response.status:
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         while not self._pieces:
             if self._lost is not None:
                 return b""
-            await self._wait(raw=True)
+            await self._wait()
         return self._take()
 
     async def send_raw(self, data: bytes) -> None:
@@ -215,10 +215,10 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         return self._response
 
-    async def _wait(self, *, raw: bool = False) -> None:
+    async def _wait(self) -> None:
+        """Until something came or ended that the current mode cares for. Raises Unreachable."""
         if self._lost is not None:
             raise Unreachable(str(self._lost) or type(self._lost).__name__) from self._lost
-        assert raw == self._raw or not raw
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
