@@ -20,7 +20,6 @@ _V3, _V2 = "#/components/schemas/", "#/definitions/"
 
 _MEDIA_TYPES = ("application/json", "application/yaml")
 _PATCH_TYPES = (
-    "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
@@ -51,7 +50,6 @@ _DELETE = {
     "orphanDependents": ("boolean", "Deprecated: use propagationPolicy."),
     "propagationPolicy": ("string", "Whether and how garbage collection will be performed."),
 }
-_FORCE = {"force": ("boolean", "Take over fields owned by others; only for apply patches.")}
 
 Parameters = dict[str, tuple[str, str]]
 
@@ -305,7 +303,7 @@ class _Paths:
         if "update" in kind.verbs:
             item["put"] = self._one("put", self._identifier("replace"), name, name, _WRITE)
         if "patch" in kind.verbs:
-            item["patch"] = self._one("patch", self._identifier("patch"), _META + "Patch", name, {**_WRITE, **_FORCE})
+            item["patch"] = self._one("patch", self._identifier("patch"), _META + "Patch", name, _WRITE)
         if "delete" in kind.verbs:
             answer = _META + "Status" if kind.deletes_to_status else name
             item["delete"] = self._one("delete", self._identifier("delete"), _META + "DeleteOptions", answer, _DELETE)
@@ -323,7 +321,7 @@ class _Paths:
             item["put"] = self._one("put", self._identifier("replace", suffix), body, body, _WRITE)
         if "patch" in sub.verbs:
             identifier = self._identifier("patch", suffix)
-            item["patch"] = self._one("patch", identifier, _META + "Patch", body, {**_WRITE, **_FORCE})
+            item["patch"] = self._one("patch", identifier, _META + "Patch", body, _WRITE)
         return item
 
     def _one(
