@@ -17,25 +17,33 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
     clock = SystemClock()
     began = clock.monotonic()
     try:
-        pid = control.ask(where.control_socket, {"command": "stop"})["pid"]
+        pid = control.ask(where.control_socket, {"command": "stop", "purge": purge})["pid"]
     except control.NotRunning:
         from steersman.cluster import start  # imports every part: only needed here
 
-        leftover = start.sweep_leftovers(where)
+        leftover = start.sweep_leftovers(where, purge)
         print(f'Cluster "{name}" does not run.' + (" Cleaned up what it had left." if leftover else ""))
     else:
         if not _ended(pid):
             print(f"The supervisor (process {pid}) did not end within {STOP_SECONDS_MAX:.0f} s.", file=sys.stderr)
             return 1
         print(f'Cluster "{name}" stopped in {clock.monotonic() - began:.1f} s.')
-    if purge:
-        shutil.rmtree(where.data, ignore_errors=True)
-        shutil.rmtree(where.run, ignore_errors=True)
-        for path in kubeconfig.default_paths(os.environ):
-            config = kubeconfig.load([path])
-            if kubeconfig.named(config, "contexts", name) is not None:
-                kubeconfig.write(path, kubeconfig.without(config, name))
-        print(f"Deleted {where.data}.")
+    return _purge(where, name) if purge else 0
+
+
+def _purge(where: paths.Paths, name: str) -> int:
+    for folder in (where.data, where.run):
+        if folder.exists():
+            try:
+                shutil.rmtree(folder)
+            except OSError as problem:
+                print(f"Could not delete {folder}: {problem}", file=sys.stderr)
+                return 1
+    for path in kubeconfig.default_paths(os.environ):
+        config = kubeconfig.load([path])
+        if kubeconfig.named(config, "contexts", name) is not None:
+            kubeconfig.write(path, kubeconfig.without(config, name))
+    print(f"Deleted {where.data}.")
     return 0
 
 

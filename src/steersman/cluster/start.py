@@ -10,12 +10,14 @@ import functools
 import importlib
 import logging
 import os
+import pathlib
+import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from steersman.aio.clock import SystemClock
 from steersman.client import kubeconfig
-from steersman.cluster import control, images, pki, plan, power, processes, rootless
+from steersman.cluster import control, images, options, pki, plan, power, processes, rootless
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
@@ -61,7 +63,7 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     _add_processes(supervisor, made, network, sockets)
     supervisor.run(on_started)
     if network:
-        _dismantle(made, network)
+        _dismantle(made, network, supervisor.stop_message.get("purge") is True)
     os.close(lock)
 
 
@@ -86,9 +88,18 @@ def write_kubeconfig(made: Plan) -> None:
     kubeconfig.write(made.paths.kubeconfig, kubeconfig.build(name, access, user=f"{name}-admin"))
 
 
-def sweep_leftovers(where: Paths) -> bool:
+def sweep_leftovers(where: Paths, purge: bool) -> bool:
     """After a kill of everything, and with no wish to start again: end containers, remove links. Whether there were any."""
-    return False
+    wanted = options.load(where.options)
+    if wanted is None or not wanted.has_real_nodes() or not any(where.run.glob("nodes/*")):
+        return False
+    clock = SystemClock()
+    lock = take_lock(where, clock)
+    network = _network(wanted, where)
+    assert network is not None, "it has real nodes"
+    _dismantle(plan.make(wanted, where, network.host_address, clock.now()), network, purge)
+    os.close(lock)
+    return True
 
 
 def _listen(address: str, port: int) -> socket.socket:
@@ -188,10 +199,30 @@ def _real_node(made: Plan, message: control.Message) -> str:
     return str(message["node"])
 
 
-def _dismantle(made: Plan, network: cluster_network.ClusterNetwork) -> None:
-    power.shut_down(made.paths, made.options.name, made.nodes)
-    network.remove()
-    rootless.release(made.paths.namespace_holder)
+def _dismantle(made: Plan, network: cluster_network.ClusterNetwork, purge: bool) -> None:
+    """Leave nothing of the nodes on this machine. One step that fails does not keep the others from being done."""
+    steps: list[Callable[[], object]] = [
+        lambda: power.shut_down(made.paths, made.options.name, made.nodes),
+        network.remove,
+        # Here and not in the command line: without root, files may belong to ids that only exist in the user namespace.
+        lambda: _delete([made.paths.run / "nodes", made.paths.data] if purge else [made.paths.run / "nodes"]),
+        lambda: rootless.release(made.paths.namespace_holder),
+    ]
+    failed = False
+    for step in steps:
+        try:
+            step()
+        except Exception:
+            log.exception("could not take everything down")
+            failed = True
+    if failed:
+        raise SystemExit(f"Something is left of cluster {made.options.name}; see {made.paths.logs / 'supervisor.log'}.")
+
+
+def _delete(folders: Sequence[pathlib.Path]) -> None:
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)
 
 
 def _with_memory(process: Mapping[str, object]) -> Mapping[str, object]:

@@ -63,6 +63,7 @@ class Supervisor:
         self._commands: dict[str, Command] = {"stop": self._stop_command}
         self._selector = selectors.DefaultSelector()
         self._stopping = False
+        self.stop_message: control.Message = {}  # what `stop` asked for; empty after a signal
 
     def add(self, name: str, entry: Callable[[], None], *, wanted: bool = True) -> None:
         """`entry` runs in the forked child until it is done or killed."""
@@ -236,8 +237,9 @@ class Supervisor:
             log.exception("a command failed")
             return {"error": str(error) or type(error).__name__}
 
-    def _stop_command(self, _message: control.Message) -> control.Message:
+    def _stop_command(self, message: control.Message) -> control.Message:
         self._stopping = True
+        self.stop_message = message
         return {"pid": os.getpid()}
 
     def statistics(self) -> list[Mapping[str, object]]:
