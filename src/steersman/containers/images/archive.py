@@ -34,19 +34,18 @@ def load(path: str, store: "ImageStore") -> list[str]:
         if os.path.exists(os.path.join(folder, "manifest.json")):
             return list(_load_docker(folder, store))
         raise BadArchive(f"{path}: neither index.json nor manifest.json in it")
+    except (tarfile.TarError, *blobs.MALFORMED) as wrong:
+        raise BadArchive(f"{path}: {wrong!r}") from wrong
     finally:
         shutil.rmtree(folder)
 
 
 def _extract(path: str, folder: str) -> None:
     """Only plain files and, as docker save has them, links to other layers; names cannot leave the folder."""
-    try:
-        with blobs.Decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                if member.isreg() or member.issym() or member.islnk() or member.isdir():
-                    archive.extract(member, folder, filter="data", set_attrs=False)
-    except tarfile.TarError as wrong:
-        raise BadArchive(f"{path}: {wrong}") from wrong
+    with blobs.Decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if member.isreg() or member.issym() or member.islnk() or member.isdir():
+                archive.extract(member, folder, filter="data", set_attrs=False)
 
 
 def _load_layout(folder: str, store: "ImageStore") -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 import subprocess
 from types import TracebackType
@@ -12,6 +13,10 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 class WrongDigest(ValueError):
     """The content is not what its name says."""
+
+
+# What reading a document raises that has another shape than its type says.
+MALFORMED = (KeyError, TypeError, AttributeError, IndexError)
 
 
 class UnsupportedCompression(ValueError):
@@ -90,5 +95,6 @@ class Decompressed:
         if command is None:
             self._file.close()
             raise UnsupportedCompression("the layer is compressed with zstd, and the command zstd is not installed")
+        os.lseek(self._file.fileno(), 0, os.SEEK_SET)  # the command gets the descriptor, not what Python read ahead
         self._process = subprocess.Popen([command, "-dc"], stdin=self._file, stdout=subprocess.PIPE)
         return cast(BinaryIO, self._process.stdout)

@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import os
 import shutil
+import tarfile
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -147,7 +148,7 @@ class ImageStore:
                     wanted.domain, login, insecure=self._insecure, authority_file=self._authority_file
                 ) as source:
                     return await registry.pull(source, wanted, self)
-            except (registry.RegistryError, ValueError, OSError) as failed:
+            except (registry.RegistryError, ValueError, OSError, tarfile.TarError, *blobs.MALFORMED) as failed:
                 reason = "RegistryUnavailable" if isinstance(failed, registry.Unavailable) else "ErrImagePull"
                 message = f'failed to pull and unpack image "{wanted}": {failed}'
                 raise RuntimeFailure(reason, message) from failed
