@@ -120,6 +120,17 @@ def test_errors_are_those_of_the_api(virtual):
         virtual.get("pod/none")
 
 
+def test_logs_and_failures_by_script(virtual):
+    annotations = {"fake.steersman.dev/logs": "hello\n", "fake.steersman.dev/run-seconds": "5"}
+    one = pod(restartPolicy="Never")
+    one["metadata"]["annotations"] = {**annotations, "fake.steersman.dev/exit-code": "3"}
+    virtual.apply(one)
+    virtual.wait("pod/one", "Running")
+    assert virtual.client.logs("one") == "hello\n"
+    failed = virtual.wait("pod/one", "Failed")
+    assert failed["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
+
+
 def test_nodes_as_wished():
     node = FakeNode("large", {"cpu": "64", "memory": "256Gi", "pods": "500"}, {"disk": "ssd"})
     with Cluster(nodes=[node, FakeNode("small")], virtual_time=True) as cluster:
@@ -138,6 +149,7 @@ async def test_async():
         assert found["status"]["podIP"]
 
 
+@pytest.mark.slow
 def test_from_outside_through_the_kubeconfig(cluster):
     config = kubernetes.client.Configuration()
     kubernetes.config.load_kube_config(str(cluster.kubeconfig), client_configuration=config)

@@ -8,6 +8,9 @@ import shutil
 import socket
 import tempfile
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from steersman.aio.clock import Clock
 from steersman.client import kubeconfig
 from steersman.cluster import pki
@@ -46,6 +49,13 @@ async def open_access(handler: Handler, clock: Clock, name: str) -> Access:
         shutil.rmtree(folder)
         raise
     return access
+
+
+def make_token_key() -> bytes:
+    """A key (PEM) that signs service account tokens."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    plain = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
 
 
 def _write_kubeconfig(access: Access, authority: pki.Authority, name: str) -> None:

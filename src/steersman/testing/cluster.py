@@ -19,14 +19,14 @@ from steersman.api import kinds
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
 from steersman.client.client import Client
-from steersman.client.transport import InProcessTransport
+from steersman.client.transport import InProcessTransport, Unreachable
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.scheduler import controller as scheduler
 from steersman.store.memory import MemoryStore
-from steersman.testing import access, fake_node, waiting
+from steersman.testing import access, waiting
 from steersman.testing.access import Access
 from steersman.testing.driver import Driver, ThreadDriver, VirtualDriver
-from steersman.testing.fake_node import FakeNode
+from steersman.testing.fake_node import FakeNode, RunningNode
 from steersman.testing.manifests import Manifest
 from steersman.testing.objects_api import DEFAULT_NAMESPACE, WAIT_SECONDS, AsyncObjects, Found, Objects
 from steersman.testing.waiting import Wish
@@ -34,6 +34,7 @@ from steersman.testing.waiting import Wish
 READY_SECONDS = 30.0
 
 ADMIN = ("kubernetes-admin", ("system:masters",))
+API_SERVER = ("kube-apiserver-kubelet-client", ("system:masters",))
 Nodes = int | Sequence[FakeNode]
 Result = TypeVar("Result")
 
@@ -50,18 +51,25 @@ class AsyncCluster:
     """Lives in the running event loop, between `start` and `close` (or as an async context manager)."""
 
     def __init__(
-        self, nodes: Nodes = 1, *, clock: Clock | None = None, store: MemoryStore | None = None, name: str = "steersman"
+        self,
+        nodes: Nodes = 1,
+        *,
+        clock: Clock | None = None,
+        store: MemoryStore | None = None,
+        token_key: bytes = b"",
+        name: str = "steersman",
     ) -> None:
         self.name = name
         self.nodes = tuple(FakeNode(f"node-{i + 1}") for i in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
         self.clock = clock or SystemClock()
         self._store = store or MemoryStore()
+        self._token_key = token_key or access.make_token_key()
         self._parts: _Parts | None = None
         self._access: Access | None = None
 
     async def start(self) -> None:
         """Returns when every node is Ready and pods can be created."""
-        self._parts = _Parts(self._store, self.nodes, self.clock)
+        self._parts = _Parts(self._store, self.nodes, self.clock, self._token_key)
         try:
             await self._parts.start()
         except BaseException:
@@ -106,8 +114,14 @@ class AsyncCluster:
         await self.start()
 
     def fork(self, clock: Clock | None = None) -> "AsyncCluster":
-        """An independent cluster that begins (`start`) as this one is now."""
-        return AsyncCluster(self.nodes, clock=clock or self.clock, store=self._store.fork(), name=self.name)
+        """An independent cluster that begins (`start`) as this one is now; tokens of this one are good there too."""
+        return AsyncCluster(
+            self.nodes,
+            clock=clock or self.clock,
+            store=self._store.fork(),
+            token_key=self._token_key,
+            name=self.name,
+        )
 
     @property
     def _running(self) -> "_Parts":
@@ -118,12 +132,14 @@ class AsyncCluster:
 class _Parts:
     """The parts of one run of a cluster, and the order in which they start and end."""
 
-    def __init__(self, store: MemoryStore, nodes: Sequence[FakeNode], clock: Clock) -> None:
+    def __init__(self, store: MemoryStore, nodes: Sequence[FakeNode], clock: Clock, token_key: bytes) -> None:
         self._nodes = nodes
         self._clock = clock
         self._tasks = tasks.Tasks("cluster")
         self._folder = tempfile.TemporaryDirectory(prefix="steersman-nodes-")
-        self.server = ApiServer(store, clock=clock, options=Options())
+        self._running_nodes: dict[str, RunningNode] = {}
+        known = Options(token_key_pem=token_key)
+        self.server = ApiServer(store, clock=clock, options=known, kubelets=self._way_to_kubelet)
 
     async def start(self) -> None:
         await self.server.start()
@@ -135,9 +151,16 @@ class _Parts:
         self._tasks.start("caches", caches.run())
         for number, node in enumerate(self._nodes):
             kubelet = self.client_of(f"system:node:{node.name}", ("system:nodes",))
-            work = fake_node.run(node, number, kubelet, pods, self._clock, pathlib.Path(self._folder.name))
-            self._tasks.start(node.name, work)
+            running = RunningNode(node, number, kubelet, pods, self._clock, pathlib.Path(self._folder.name))
+            self._running_nodes[node.name] = running
+            self._tasks.start(node.name, running.run())
         await self._wait_ready(client)
+
+    def _way_to_kubelet(self, name: str, address: str, port: int) -> InProcessTransport:
+        node = self._running_nodes.get(name)
+        if node is None:
+            raise Unreachable(f"no kubelet runs for node {name}")
+        return InProcessTransport(node.handle, *API_SERVER)
 
     def client_of(self, user: str, groups: tuple[str, ...] = ()) -> Client:
         return Client(InProcessTransport(self.server.handle, user, groups), user_agent="steersman", clock=self._clock)
@@ -258,11 +281,13 @@ class Cluster:
 
     def fork(self) -> "Cluster":
         """A new cluster, started, that begins as this one is now; whoever forks closes it (`with cluster.fork() as …`)."""
-        copy = self.snapshot()
-        nodes, name = self._running.nodes, self._running.name
+
+        async def copy(clock: Clock) -> AsyncCluster:
+            return self._running.fork(clock)
+
         fork = Cluster(virtual_time=self._virtual, seed=self._seed)
-        fork._starts_at = copy.at
-        fork._make = lambda clock: AsyncCluster(nodes, clock=clock, store=copy.store, name=name)
+        fork._starts_at = self._drive.clock.now()
+        fork._make = lambda clock: self.run(copy(clock))
         return fork.start()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:

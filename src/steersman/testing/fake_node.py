@@ -13,6 +13,7 @@ from steersman.containers.fake import FakeRuntime
 from steersman.kubelet import node_object, options
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.pods_by_node import PodsByNode
+from steersman.kubelet.server import KubeletServer
 
 # The same on every machine, so that a test does not depend on where it runs.
 CAPACITY: Mapping[str, str] = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "110"}
@@ -28,29 +29,37 @@ class FakeNode:
     script: fake_behaviour.Script = fake_behaviour.from_annotations
 
 
-async def run(
-    node: FakeNode, number: int, client: Client, pods: PodsByNode, clock: Clock, folder: pathlib.Path
-) -> None:
-    """Be this node until cancelled. Its pods get addresses out of 10.244.NUMBER.0/24."""
-    cidr = f"10.244.{number}.0/24"
-    runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr)
-    await runtime.start()
-    recorder = Recorder(client, clock, "kubelet", node.name)
-    known = options.Options(
-        data_dir=folder / node.name,
-        address=f"172.30.0.{number + 2}",
-        hostname=node.name,
-        labels=node.labels,
-        capacity=node.capacity,
-        pods_max=int(node.capacity["pods"]),
-        pod_cidr=cidr,
-        on_paper=True,
-    )
-    kubelet = Kubelet(node.name, client, pods, runtime, clock, recorder, known, machine=node_object.Machine())
-    try:
-        async with tasks.Tasks(f"fake node {node.name}") as running:
-            running.start("events", recorder.run())
-            running.start("kubelet", kubelet.run())
-            await running.wait()
-    finally:
-        await runtime.close()
+class RunningNode:
+    """The node at work: `run` until cancelled; `handle` is its kubelet's HTTP API."""
+
+    def __init__(
+        self, node: FakeNode, number: int, client: Client, pods: PodsByNode, clock: Clock, folder: pathlib.Path
+    ) -> None:
+        """Its pods get addresses out of 10.244.NUMBER.0/24."""
+        self.name = node.name
+        cidr = f"10.244.{number}.0/24"
+        self._runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr)
+        self._recorder = Recorder(client, clock, "kubelet", node.name)
+        known = options.Options(
+            data_dir=folder / node.name,
+            address=f"172.30.0.{number + 2}",
+            hostname=node.name,
+            labels=node.labels,
+            capacity=node.capacity,
+            pods_max=int(node.capacity["pods"]),
+            pod_cidr=cidr,
+            on_paper=True,
+        )
+        machine = node_object.Machine()
+        self._kubelet = Kubelet(node.name, client, pods, self._runtime, clock, self._recorder, known, machine=machine)
+        self.handle = KubeletServer([self._kubelet], clock).handle
+
+    async def run(self) -> None:
+        await self._runtime.start()
+        try:
+            async with tasks.Tasks(f"fake node {self.name}") as running:
+                running.start("events", self._recorder.run())
+                running.start("kubelet", self._kubelet.run())
+                await running.wait()
+        finally:
+            await self._runtime.close()

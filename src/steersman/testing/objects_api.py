@@ -1,15 +1,19 @@
 """What tests do with objects: the client with names as people write them (`deploy/web`), plain and async."""
 
 import dataclasses
+import urllib.parse
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
 from steersman.aio.clock import Clock
+from steersman.api import kinds
 from steersman.api.kind import Kind
+from steersman.client import requests
 from steersman.client.client import Client
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
+from steersman.serving.messages import Request
 from steersman.testing import manifests, references, waiting
 from steersman.testing.driver import Driver
 from steersman.testing.manifests import Manifest
@@ -82,6 +86,15 @@ class AsyncObjects:
         kind, name = references.split(what, name)
         return await waiting.wait(self.raw, self.clock, kind, name, _space(kind, namespace), wish, timeout)
 
+    async def logs(self, pod: str, namespace: str = DEFAULT_NAMESPACE, *, container: str = "") -> str:
+        """What a container has written so far."""
+        query = urllib.parse.urlencode({"container": container} if container else {})
+        request = Request("GET", f"{kinds.POD.path}/namespaces/{namespace}/pods/{pod}/log", query)
+        response = await self.raw.request(request)
+        if response.status >= 400:
+            raise requests.refusal(response.status, response.body, response.headers)
+        return response.body.decode(errors="replace")
+
     async def _apply(self, obj: Object, namespace: str) -> Object:
         kind, space = _place(obj, namespace)
         try:
@@ -139,6 +152,9 @@ class Objects:
         timeout: float = WAIT_SECONDS,
     ) -> Object | None:
         return self._run(self._objects.wait(what, wish, name, namespace, timeout=timeout))
+
+    def logs(self, pod: str, namespace: str = DEFAULT_NAMESPACE, *, container: str = "") -> str:
+        return self._run(self._objects.logs(pod, namespace, container=container))
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self._driver.run(work)
