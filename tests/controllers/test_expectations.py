@@ -27,9 +27,13 @@ def world():
     return World()
 
 
+def stopped_clock() -> Any:
+    return Time()
+
+
 class World:
     def __init__(self):
-        self.time: Any = Time()
+        self.time = stopped_clock()
         self.woken: list[str] = []
         nobody: Any = None
         self.cache = Cache(nobody, kinds.POD, self.time)

@@ -44,7 +44,7 @@ def decide_until_quiet(model, now, at_most=20):
 percent_or_number = st.one_of(st.integers(0, 6), st.integers(0, 100).map(lambda value: f"{value}%"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     replicas=st.integers(0, 12),
     surge=percent_or_number,
@@ -92,7 +92,7 @@ def test_a_rollout_is_safe_and_ends(replicas, surge, unavailable, templates, dat
     assert decide.decide(look(model, now)).actions == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5).filter(any), st.integers(0, 40), st.integers(0, 10))
 def test_proportional_scaling_hits_the_total(present, replicas, surge):
     active = [

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steersman.api import kinds
@@ -157,6 +157,7 @@ def test_the_endpoints_object_goes_with_its_service():
 steps = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 300)), min_size=1, max_size=6)
 
 
+@settings(max_examples=15, deadline=None)
 @given(steps)
 def test_slices_hold_exactly_what_is_wanted_with_few_writes(ranges):
     model = Model()

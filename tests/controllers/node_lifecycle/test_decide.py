@@ -55,6 +55,7 @@ CASES = [
     pytest.param(node(MemoryPressure="True"), [("memory-pressure", "NoSchedule")], id="short of memory"),
     pytest.param(node(unschedulable=True), [("unschedulable", "NoSchedule")], id="cordoned"),
     pytest.param(node(""), None, id="has not reported yet"),
+    pytest.param(node("", taints=[NOT_READY]), None, id="has not reported yet: admission's taint stays"),
 ]
 
 

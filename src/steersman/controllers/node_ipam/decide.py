@@ -5,8 +5,9 @@ Leaves to others: routes between the ranges (kubelet, network), addresses of pod
 """
 
 import dataclasses
+import functools
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from steersman.api import kinds
 from steersman.controllers import decision
@@ -19,19 +20,20 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """`cluster_cidrs`: one per address family, `mask_bits` the length of a node's range in each."""
+    """`waiting` are the nodes without a range, `used` all ranges that are given. `cluster_cidrs`: one per address family,
+    `mask_bits` the length of a node's range in each."""
 
-    nodes: Sequence[Object]
+    waiting: Sequence[Object]
+    used: Sequence[str]
     cluster_cidrs: tuple[str, ...]
     mask_bits: tuple[int, ...]
 
 
 def decide(seen: Seen) -> Decision:
-    waiting = [node for node in seen.nodes if not node["spec"].get("podCIDR") and not objects.is_terminating(node)]
+    waiting = [node for node in seen.waiting if not objects.is_terminating(node)]
     if not waiting:
         return Decision(why="every node has its range")
-    used = [ipaddress.ip_network(text) for node in seen.nodes for text in _given(node)]
-    free = [_free(cidr, bits, used) for cidr, bits in zip(seen.cluster_cidrs, seen.mask_bits, strict=True)]
+    free = [_free(cidr, bits, seen.used) for cidr, bits in zip(seen.cluster_cidrs, seen.mask_bits, strict=True)]
     actions: list[Action] = []
     for node in sorted(waiting, key=_age):
         ranges = [next(one, None) for one in free]
@@ -44,8 +46,8 @@ def decide(seen: Seen) -> Decision:
     return Decision(tuple(actions), f"{len(waiting)} nodes without a range")
 
 
-def _given(node: Object) -> list[str]:
-    spec = node["spec"]
+def ranges_of(node: Object) -> list[str]:
+    spec = node.get("spec") or {}
     return list(spec.get("podCIDRs") or ()) or [text for text in (spec.get("podCIDR"),) if text]
 
 
@@ -53,15 +55,21 @@ def _age(node: Object) -> tuple[str, str]:
     return str(node["metadata"].get("creationTimestamp") or ""), objects.name(node)
 
 
-def _free(cidr: str, bits: int, used: Sequence[Network]) -> Iterator[Network]:
-    """The ranges that nobody has, in order."""
-    whole = ipaddress.ip_network(cidr)
-    same = {one for one in used if one.version == whole.version and one.prefixlen == bits}
-    odd = [one for one in used if one.version == whole.version and one.prefixlen != bits]
-    for candidate in whole.subnets(new_prefix=bits):
-        if candidate not in same and not any(_overlap(candidate, one) for one in odd):
-            yield candidate
+def _free(cidr: str, bits: int, used: Iterable[str]) -> Iterator[Network]:
+    """The ranges that nobody has, in order. Counted in whole ranges: thousands of nodes may join one by one."""
+    whole = _parse(cidr)
+    shift = whole.max_prefixlen - bits
+    start = int(whole.network_address)
+    taken: set[int] = set()
+    for one in map(_parse, used):
+        if one.overlaps(whole):
+            first, last = (int(end) - start >> shift for end in (one.network_address, one.broadcast_address))
+            taken.update(range(max(0, first), last + 1))
+    for number in range(1 << bits - whole.prefixlen):
+        if number not in taken:
+            yield ipaddress.ip_network((start + (number << shift), bits))
 
 
-def _overlap(one: Network, other: Network) -> bool:
-    return one.overlaps(other)
+@functools.lru_cache(maxsize=65536)  # ranges of nodes are asked for again and again, and never change
+def _parse(cidr: str) -> Network:
+    return ipaddress.ip_network(cidr)
