@@ -48,14 +48,12 @@ class Answer:
 
 class Api:
     def __init__(self, **options: Any) -> None:
-        self.store = MemoryStore()
+        self.store: MemoryStore = options.pop("store", None) or MemoryStore()
         connectors = {name: options.pop(name) for name in ("kubelets", "pod_connector") if name in options}
         clock = options.pop("clock", None) or clocks.SystemClock()
         options.setdefault("token_key_pem", token_key())
         options.setdefault("static_tokens", {"letmein": users.authenticated("alice", ("ops",))})
-        self.server = server.ApiServer(
-            self.store, clock=clock, options=server.Options(**options), **connectors
-        )
+        self.server = server.ApiServer(self.store, clock=clock, options=server.Options(**options), **connectors)
 
     async def __aenter__(self) -> "Api":
         await self.server.start()
@@ -109,7 +107,10 @@ def pod(name: str, **spec: Any) -> Object:
 
 def deployment(name: str, replicas: int = 2) -> Object:
     labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "localhost/hello:1"}]}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "main", "image": "localhost/hello:1"}]},
+    }
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
 
@@ -117,4 +118,3 @@ def deployment(name: str, replicas: int = 2) -> Object:
 async def with_account(api: Api, namespace: str = "default") -> None:
     """The default ServiceAccount, as the controller would make it."""
     await api.make(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
-

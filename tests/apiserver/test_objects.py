@@ -1,5 +1,7 @@
 """create, get, list, update, patch, delete as clients see them."""
 
+from typing import Any
+
 import pytest
 
 from tests.apiserver import kit
@@ -26,7 +28,9 @@ async def test_generated_names_differ(api: kit.Api):
 
 
 async def test_yaml_in_and_out(api: kit.Api):
-    made = await api.ask("POST", MAPS, b"metadata: {name: a}\ndata: {day: '2026-01-01'}\n", headers={"content-type": "application/yaml"})
+    made = await api.ask(
+        "POST", MAPS, b"metadata: {name: a}\ndata: {day: '2026-01-01'}\n", headers={"content-type": "application/yaml"}
+    )
     assert made.status == 201
     assert made.body["data"] == {"day": "2026-01-01"}
     got = await api.ask("GET", f"{MAPS}/a", headers=kit.YAML)
@@ -34,7 +38,7 @@ async def test_yaml_in_and_out(api: kit.Api):
     assert got.raw.startswith(b"kind: ConfigMap\n")
 
 
-REFUSALS = {
+REFUSALS: dict[str, Any] = {
     "absent": ("GET", f"{MAPS}/nope", None, {}, (404, "NotFound", 'configmaps "nope" not found')),
     "absent of a group": (
         "GET", f"{DEPLOYMENTS}/nope", None, {}, (404, "NotFound", 'deployments.apps "nope" not found'),
@@ -215,7 +219,9 @@ async def test_generation_follows_the_spec_and_status_stays_apart(api: kit.Api):
     )
     assert status.body["metadata"]["generation"] == 1
     assert (status.body["spec"]["replicas"], status.body["status"]) == (2, {"replicas": 2})
-    patched = await api.ask("PATCH", f"{DEPLOYMENTS}/d", {"spec": {"replicas": 3}, "status": {"replicas": 0}}, headers=MERGE)
+    patched = await api.ask(
+        "PATCH", f"{DEPLOYMENTS}/d", {"spec": {"replicas": 3}, "status": {"replicas": 0}}, headers=MERGE
+    )
     assert patched.body["metadata"]["generation"] == 2
     assert patched.body["status"] == {"replicas": 2}
 

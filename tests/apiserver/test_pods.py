@@ -3,6 +3,7 @@
 import pytest
 
 from steersman.apiserver import deletion
+from steersman.meta import errors
 from tests.apiserver import kit
 from tests.apiserver.kit import MERGE, PODS
 
@@ -101,7 +102,9 @@ async def test_eviction_deletes(ready: kit.Api):
 
 
 @pytest.mark.parametrize(
-    ("policy", "finalizers"), [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"])], ids=lambda value: str(value)
+    ("policy", "finalizers"),
+    [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"])],
+    ids=lambda value: str(value),
 )
 async def test_propagation_becomes_a_finalizer(api: kit.Api, policy, finalizers):
     await api.make(kit.DEPLOYMENTS, kit.deployment("d"))
@@ -119,5 +122,5 @@ def test_delete_options_are_checked():
         ({"propagationPolicy": "Orphan", "orphanDependents": True}, "cannot be both set"),
         ({"dryRun": ["x"]}, "dryRun: Unsupported value"),
     ):
-        with pytest.raises(deletion.errors.StatusError, match=text):
+        with pytest.raises(errors.StatusError, match=text):
             deletion.options_of(body, {})

@@ -89,7 +89,7 @@ class Writer:
                         self._generate_name(call, obj | {"metadata": _unnamed(obj)}, into=obj)
                     continue
                 return b"%b%d%b" % (put.head, revision, put.tail)
-        raise errors.already_exists(kind.plural, obj["metadata"]["name"], kind.group)
+            raise errors.already_exists(kind.plural, obj["metadata"]["name"], kind.group)
 
     def _generate_name(self, call: Call, obj: Object, into: Object | None = None) -> bool:
         meta = obj["metadata"]
