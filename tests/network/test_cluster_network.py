@@ -89,3 +89,33 @@ async def test_nothing_is_left(tmp_path: pathlib.Path):
             assert list((tmp_path / "run" / "nodes").iterdir()) == []
     finally:
         namespaces.unpin(host)
+
+
+FIREWALL = """
+table ip filter {
+chain INPUT { type filter hook input priority 0; policy drop; ct state established,related accept
+}
+chain FORWARD { type filter hook forward priority 0; policy drop; ct state established,related accept
+}
+chain OUTPUT { type filter hook output priority 0; policy accept;
+}
+}
+"""
+
+
+async def test_a_firewall_that_drops_everything_lets_the_cluster_through(tmp_path: pathlib.Path):
+    async with lab.opened(tmp_path) as here:
+        firewall = libnftables.Context()
+        firewall.run(FIREWALL)
+        before = firewall.run("list table ip filter")
+        for _ in range(2):  # a second start adds nothing
+            here.network.ensure_host()
+        assert firewall.run("list table ip filter").count('"stm0"') == 3
+        one, two = await here.add_node(1), await here.add_node(2)
+        await here.serve_tcp(here.host, 6443, "api")
+        await here.serve_tcp(two.namespace, 80, "two")
+        assert (await lab.ask_tcp(one.namespace, one.link.gateway, 6443))[0] == "api"
+        assert (await lab.ask_tcp(one.namespace, two.address, 80))[0] == "two"
+        here.network.remove()
+        assert firewall.run("list table ip filter") == before
+        firewall.close()

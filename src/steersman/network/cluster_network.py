@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import pathlib
 
-from steersman.network import libnftables, namespaces, netlink
+from steersman.network import firewall, libnftables, namespaces, netlink
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class ClusterNetwork:
             self._route_services(kernel, bridge)
         namespaces.write_sysctl("net/ipv4/ip_forward", "1")
         self._masquerade()
+        firewall.let_through(self.bridge)
         return self.host_address
 
     def ensure_node(self, index: int, name: str) -> NodeLink:
@@ -135,6 +136,7 @@ class ClusterNetwork:
         for name in bridges:
             _delete_table(f"steersman-{name}")
             _delete_table(services_table(name))
+            firewall.forget(name)
         for path in sorted(self._run_dir.glob("nodes/*/net")):
             self._unpin(path.parent.name)
         self._number = None

@@ -11,7 +11,7 @@ import threading
 
 from steersman.network import namespaces
 
-_OUTPUT_JSON = 16
+_OUTPUT_HANDLES, _OUTPUT_JSON = 8, 16
 
 
 class Unavailable(RuntimeError):
@@ -43,12 +43,13 @@ class Context:
         self._library.nft_ctx_buffer_error(self._context)
         self._lock = threading.Lock()
 
-    def run(self, commands: str, *, json: bool = False) -> str:
+    def run(self, commands: str, *, json: bool = False, handles: bool = False) -> str:
         """The output of one transaction. Raises Refused with nftables' own words."""
         with self._lock:
             if self._context is None:
                 raise Refused("the context is closed")
-            self._library.nft_ctx_output_set_flags(self._context, _OUTPUT_JSON if json else 0)
+            flags = (_OUTPUT_JSON if json else 0) | (_OUTPUT_HANDLES if handles else 0)
+            self._library.nft_ctx_output_set_flags(self._context, flags)
             code = self._library.nft_run_cmd_from_buffer(self._context, commands.encode())
             output: bytes = self._library.nft_ctx_get_output_buffer(self._context) or b""
             error: bytes = self._library.nft_ctx_get_error_buffer(self._context) or b""
