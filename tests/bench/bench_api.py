@@ -6,6 +6,7 @@ the same way on a machine of the same kind.
 """
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -38,55 +39,64 @@ def run() -> list[Figure]:
             server = load.Server(port, str(authority.pair.certificate), str(admin.certificate), str(admin.key))
             return [
                 Figure("API server ready from process start", started_ms, "ms", 4550, 11.375, "less"),
-                *_figures(server, Api(server)),
+                *_figures(Load(server, process.pid), Api(server)),
                 Figure("memory after that load (RSS)", _rss_mb(process.pid), "MB", 2335 + 218, 8, "less"),
             ]
 
 
-def _figures(server: load.Server, api: "Api") -> Iterator[Figure]:
+def _figures(load: "Load", api: "Api") -> Iterator[Figure]:
     api.post("/api/v1/namespaces", {"metadata": {"name": "bench"}})
     api.post("/api/v1/namespaces/bench/serviceaccounts", {"metadata": {"name": "default"}})
-    half = PODS // 2
-    common: dict[str, Any] = {"namespace": "bench", "names": half}
     body = json.dumps(_pod("@NAME@"))
-    yield _figure("create pod, durable", load.run(server, "create", PODS, body=body, **common), 1138, 3)
+    yield load.figure("create pod, durable", 1138, 3, "create", PODS, body=body)
     stored = len(api.get_bytes("/api/v1/namespaces/bench/pods/pod-0-0"))
     yield Figure("size of such a pod as JSON", stored, "bytes")
-    yield _figure("get pod", load.run(server, "get", 20_000, **common), 3804, 4)
-    cached = load.run(server, "get", 20_000, query="?resourceVersion=0", **common)
-    yield _figure("get pod, resourceVersion=0", cached, 7534, 2)
-    yield _figure("merge-patch pod", load.run(server, "patch", 10_000, **common), 734, 3)
-    lists = load.run(server, "list", 20, connections=4, query="?resourceVersion=0", **common)
-    yield _figure("list all pods, resourceVersion=0", lists, 46_000, 8, times=2 * half, unit="pods/s")
-    pages = load.run(server, "list", 200, connections=8, query="?limit=1000", **common)
-    yield _figure("list pages of 1,000", pages, 23, 8, unit="pages/s")
-    yield _watch(server, api)
+    yield load.figure("get pod", 3804, 4, "get", 20_000)
+    yield load.figure("get pod, resourceVersion=0", 7534, 2, "get", 20_000, query="?resourceVersion=0")
+    yield load.figure("merge-patch pod", 734, 3, "patch", 10_000)
+    everything = load.figure("list all pods, resourceVersion=0", 46_000, 8, "list", 20, 4, query="?resourceVersion=0")
+    yield dataclasses.replace(everything, value=everything.value * PODS, unit="pods/s")
+    pages = load.figure("list pages of 1,000", 23, 8, "list", 200, 8, query="?limit=1000")
+    yield dataclasses.replace(pages, unit="pages/s")
+    yield load.watch(api)
 
 
-def _watch(server: load.Server, api: "Api") -> Figure:
-    """Creates in a namespace of their own, seen by 200 watchers."""
-    api.post("/api/v1/namespaces", {"metadata": {"name": "watched"}})
-    api.post("/api/v1/namespaces/watched/serviceaccounts", {"metadata": {"name": "default"}})
-    since = json.loads(api.get_bytes("/api/v1/namespaces/watched/pods"))["metadata"]["resourceVersion"]
-    pods = 1_000
-    watchers = load.start_watchers(server, WATCHERS, pods, namespace="watched", resource_version=since)
-    began = time.perf_counter()
-    body = json.dumps(_pod("@NAME@"))
-    load.run(server, "create", pods, namespace="watched", names=pods, body=body, workers=1)
-    results = [load.finish(one) for one in watchers]
-    seconds = time.perf_counter() - began
-    seen = sum(one["requests"] for one in results)
-    note = "; ".join(sorted({one["first_error"] for one in results if one["first_error"]}))
-    return Figure(f"events delivered to {WATCHERS} watchers", seen / seconds, "events/s", 26_600, 4, note=note)
+class Load:
+    """Runs loads on one server and makes figures of them; notes say how much of a core the server used meanwhile."""
 
+    def __init__(self, server: load.Server, pid: int) -> None:
+        self._server = server
+        self._pid = pid
 
-def _figure(
-    name: str, result: load.Result, upstream: float, goal: float, *, times: float = 1, unit: str = "/s"
-) -> Figure:
-    note = f"median {result.median_ms:.1f} ms"
-    if result.errors:
-        note = f"{result.errors} of {result.requests} failed: {result.first_error[:300]}"
-    return Figure(name, result.per_second * times, unit, upstream, goal, note=note)
+    def figure(
+        self, name: str, upstream: float, goal: float, kind: str, count: int, connections: int = 32, **more: Any
+    ) -> Figure:
+        before = _cpu_seconds(self._pid)
+        names = PODS // 2
+        result = load.run(self._server, kind, count, connections=connections, namespace="bench", names=names, **more)
+        cpu = (_cpu_seconds(self._pid) - before) / result.seconds
+        note = f"median {result.median_ms:.1f} ms, server {100 * cpu:.0f} % of a core"
+        if result.errors:
+            note = f"{result.errors} of {result.requests} failed: {result.first_error[:300]}"
+        return Figure(name, result.per_second, "/s", upstream, goal, note=note)
+
+    def watch(self, api: "Api") -> Figure:
+        """Creates in a namespace of their own, seen by 200 watchers."""
+        api.post("/api/v1/namespaces", {"metadata": {"name": "watched"}})
+        api.post("/api/v1/namespaces/watched/serviceaccounts", {"metadata": {"name": "default"}})
+        since = json.loads(api.get_bytes("/api/v1/namespaces/watched/pods"))["metadata"]["resourceVersion"]
+        pods = 1_000
+        watchers = load.start_watchers(self._server, WATCHERS, pods, namespace="watched", resource_version=since)
+        began, before = time.perf_counter(), _cpu_seconds(self._pid)
+        body = json.dumps(_pod("@NAME@"))
+        load.run(self._server, "create", pods, namespace="watched", names=pods, body=body, workers=1)
+        results = [load.finish(one) for one in watchers]
+        seconds = time.perf_counter() - began
+        cpu = (_cpu_seconds(self._pid) - before) / seconds
+        seen = sum(one["requests"] for one in results)
+        missing = "; ".join(sorted({one["first_error"] for one in results if one["first_error"]}))
+        note = missing or f"server {100 * cpu:.0f} % of a core"
+        return Figure(f"events delivered to {WATCHERS} watchers", seen / seconds, "events/s", 26_600, 4, note=note)
 
 
 class Api:
@@ -131,6 +141,12 @@ def _api_server(folder: pathlib.Path) -> Iterator[tuple["subprocess.Popen[bytes]
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of all its threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rss_mb(pid: int) -> float:

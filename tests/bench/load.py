@@ -161,13 +161,13 @@ class _State:
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time."""
+    """One request at a time. Bodies are counted, not kept (but for the beginning of the first refusal)."""
 
     def __init__(self, following: Callable[[], bytes | None], state: _State) -> None:
         self._following = following
         self._state = state
-        self._received = bytearray()
-        self._wanted = 0  # length of the whole answer, once its head is there
+        self._head = b""
+        self._missing = 0  # bytes of the body that have not come yet, once the head is there
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -180,33 +180,38 @@ class _Connection(asyncio.Protocol):
             self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        received = self._received
-        received += data
-        if not self._wanted:
-            end = received.find(b"\r\n\r\n")
+        self._state.bytes += len(data)
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._head += data
+            end = self._head.find(b"\r\n\r\n")
             if end < 0:
                 return
-            head = bytes(received[:end]).lower()
-            at = head.find(b"content-length:")
-            assert at >= 0, head
-            self._wanted = end + 4 + int(head[at + 15 : head.find(b"\r", at) if b"\r" in head[at:] else None])
-        if len(received) >= self._wanted:
+            self._missing = end + 4 + _content_length(self._head[:end]) - len(self._head)
+        if self._missing <= 0:
             self._answered()
 
     def _answered(self) -> None:
         state = self._state
         state.times.append(time.perf_counter() - self._sent_at)
         state.done += 1
-        state.bytes += self._wanted
-        if not self._received.startswith(b"HTTP/1.1 2"):
+        if not self._head.startswith(b"HTTP/1.1 2"):
             state.errors += 1
-            state.first_error = state.first_error or bytes(self._received[:600]).decode(errors="replace")
-        self._received.clear()
-        self._wanted = 0
+            state.first_error = state.first_error or self._head[:600].decode(errors="replace")
+        self._head, self._missing = b"", 0
         if state.done == state.count:
             state.finished.set()
         else:
             self.send_next()
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise LookupError(f"no content-length: {head!r}")
 
 
 async def _watchers(job: dict[str, Any]) -> dict[str, Any]:
