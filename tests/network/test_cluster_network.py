@@ -81,6 +81,8 @@ async def test_nothing_is_left(tmp_path: pathlib.Path):
             network.ensure_node(2, "b")
             network.remove_node("a")
             network.remove_node("a")
+            for table in ("steersman-services", cluster_network.services_table(network.bridge)):
+                libnftables.Context().run(f"add table ip {table}")
             cluster_network.ClusterNetwork("n", tmp_path / "run").remove()
             assert link_names() == before
             assert libnftables.Context().run("list ruleset") == ""

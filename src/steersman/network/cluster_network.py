@@ -137,9 +137,16 @@ class ClusterNetwork:
             _delete_table(f"steersman-{name}")
             _delete_table(services_table(name))
             firewall.forget(name)
+        if not self._has_neighbours():
+            _delete_table("steersman-services")  # of a host proxy that was not told its cluster's own table
         for path in sorted(self._run_dir.glob("nodes/*/net")):
             self._unpin(path.parent.name)
         self._number = None
+
+    def _has_neighbours(self) -> bool:
+        """Whether another cluster's bridge is on this machine."""
+        with netlink.Netlink() as kernel:
+            return any(link.alias.startswith("steersman:") and "/" not in link.alias for link in kernel.links())
 
     def namespace_path(self, name: str) -> pathlib.Path:
         """Where the namespace of node `name` is pinned."""
