@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from steersman.containers.images import blobs, platforms, references
+from steersman.containers.images import blobs, platforms, references, unpack
 
 if TYPE_CHECKING:
     from steersman.containers.images.store import ImageStore
@@ -41,11 +41,9 @@ def load(path: str, store: "ImageStore") -> list[str]:
 
 
 def _extract(path: str, folder: str) -> None:
-    """Only plain files and, as docker save has them, links to other layers; names cannot leave the folder."""
-    with blobs.Decompressed(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.isreg() or member.issym() or member.islnk() or member.isdir():
-                archive.extract(member, folder, filter="data", set_attrs=False)
+    """With the care that layers get (Python's own filters are missing in 3.11.2, Debian 12's)."""
+    with blobs.Decompressed(path) as stream:
+        unpack.unpack(stream, folder, rootless=True)
 
 
 def _load_layout(folder: str, store: "ImageStore") -> Iterator[str]:
