@@ -115,7 +115,7 @@ def test_crash_loop_backoff_doubles(tmp_path: Path) -> None:
         async with here.running():
             here.pod(annotations={"fake.steersman.dev/run-seconds": "1", "fake.steersman.dev/exit-code": "3"})
             await here.until(lambda: here.status().get("containerStatuses", [{}])[0].get("restartCount") == 4)
-            starts = [m for m in here.events.of("Started")]
+            starts = here.events.of("Started")
             assert len(starts) == 5
             assert 70 < here.clock.monotonic() < 80, "0 + 10 + 20 + 40 seconds of waiting, 1 of running each"
             await here.until(lambda: "waiting" in here.container()["state"])

@@ -11,7 +11,6 @@ from collections.abc import Callable, Hashable
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 
-
 # A sleep may end this much early: loops round to their clock's resolution.
 ROUNDING_SECONDS = 1e-6
 
