@@ -36,9 +36,7 @@ def test_pods_reach_each_other_across_nodes(web):
     addresses = web.jsonpath("{.items[*].status.podIP}", "pods", "-l", "app=web").split()
     for name in web.jsonpath("{.items[*].metadata.name}", "pods", "-l", "app=web").split():
         for address in addresses:
-            said = web.kubectl(
-                "exec", name, "-c", "main", "--", "wget", "-q", "-T", "3", "-O", "-", f"http://{address}:8080/"
-            )
+            said = web.kubectl("exec", name, "-c", "main", "--", "wget", "-q", "-O", "-", f"http://{address}:8080/")
             assert said.startswith("hello from")
 
 

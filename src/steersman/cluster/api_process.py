@@ -8,7 +8,7 @@ from steersman.aio.clock import Clock, SystemClock
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client import kubeconfig
 from steersman.client.transport import HttpTransport, Transport
-from steersman.cluster import options, pki, processes
+from steersman.cluster import pki, processes
 from steersman.cluster.plan import Plan
 from steersman.serving import http_server, tls
 from steersman.store.memory import MemoryStore
@@ -23,7 +23,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
         store,
         clock=clock,
         options=Options(
-            service_cidr=options.SERVICE_NETWORK,
+            service_cidr=plan.service_network,
             advertise=(plan.address, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),

@@ -4,9 +4,9 @@ from steersman import controllers
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.client.cache import Caches
-from steersman.cluster import options, pki, processes
+from steersman.cluster import pki, processes
 from steersman.cluster.plan import Plan
-from steersman.network import node_network
+from steersman.network import cluster_network, node_network
 from steersman.proxy import controller as proxy
 from steersman.proxy.nftables import Nftables
 from steersman.scheduler import controller as scheduler
@@ -17,7 +17,7 @@ async def run(plan: Plan, bridge: str) -> None:
     clock = SystemClock()
     wanted = controllers.Options(
         node_grace_seconds=plan.options.node_monitor_grace_seconds,
-        cluster_cidrs=(options.POD_NETWORK,),
+        cluster_cidrs=(plan.pod_network,),
         root_ca=plan.authority.read_text(),
     )
     client = processes.client(plan, pki.CONTROLLERS, "steersman-controllers", clock)
@@ -27,7 +27,12 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
         if bridge:
-            running.start("host proxy", proxy.run(caches, "", Nftables(), clock))
+            running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
         running.start("caches", caches.run())
         await running.wait()
+
+
+def _rules(plan: Plan, bridge: str) -> Nftables:
+    """A table of the cluster's own: several clusters share the host's network namespace."""
+    return Nftables(table=cluster_network.services_table(bridge), pod_cidr=plan.pod_network)

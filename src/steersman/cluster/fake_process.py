@@ -9,7 +9,7 @@ from steersman.api import kinds
 from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
-from steersman.cluster import node_process, options, pki, processes
+from steersman.cluster import node_process, pki, processes
 from steersman.cluster.plan import FAKE_KUBELET, Node, Plan
 from steersman.containers.fake import FakeRuntime
 from steersman.kubelet import node_object
@@ -52,5 +52,5 @@ def _agent(plan: Plan, node: Node, client: Client, pods: PodsByNode, recorder: R
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * node_process.LEASES_IN_GRACE)),
         on_paper=True,
     )
-    containers = FakeRuntime(clock, pod_cidr=node.pod_cidr or options.POD_NETWORK)
+    containers = FakeRuntime(clock, pod_cidr=node.pod_cidr or plan.pod_network)
     return Kubelet(node.name, client, pods, containers, clock, recorder, known, machine=node_object.Machine())

@@ -28,33 +28,22 @@ LEASES_IN_GRACE = 4  # heartbeats that may be lost before a node counts as lost
 RESOLV_CONF = pathlib.Path("/etc/resolv.conf")
 
 
-def runtime(
-    plan_paths: Paths, cluster: str, node: Node, network: pod_network.PodNetwork, clock: SystemClock
-) -> OciRuntime:
+def runtime(paths: Paths, cluster: str, node: Node, network: pod_network.PodNetwork, clock: SystemClock) -> OciRuntime:
     """The node's container runtime; also used to switch the node off."""
-    data = plan_paths.node_data(node.name)
+    data = paths.node_data(node.name)
     return OciRuntime(
         data,
-        plan_paths.node_run(node.name) / "containers",
+        paths.node_run(node.name) / "containers",
         network,
         clock,
         f"steersman/{cluster}/{node.name}",
-        shared_dirs=[kubelet_dir(plan_paths, node)],
-        images_dir=plan_paths.images,
+        shared_dirs=[kubelet_dir(paths, node)],
+        images_dir=paths.images,
     )
 
 
-def kubelet_dir(plan_paths: Paths, node: Node) -> pathlib.Path:
-    return plan_paths.node_data(node.name) / "kubelet"
-
-
-def network_of(plan_paths: Paths, node: Node) -> pod_network.PodNetwork:
-    return pod_network.PodNetwork(
-        node.pod_cidr,
-        state_dir=plan_paths.node_data(node.name),
-        node_address=node.address,
-        cluster_cidr=options.POD_NETWORK,
-    )
+def kubelet_dir(paths: Paths, node: Node) -> pathlib.Path:
+    return paths.node_data(node.name) / "kubelet"
 
 
 async def run(plan: Plan, node: Node) -> None:
@@ -62,7 +51,12 @@ async def run(plan: Plan, node: Node) -> None:
     clock = SystemClock()
     directory = kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
-    network = network_of(plan.paths, node)
+    network = pod_network.PodNetwork(
+        node.pod_cidr,
+        state_dir=plan.paths.node_data(node.name),
+        node_address=node.address,
+        cluster_cidr=plan.pod_network,
+    )
     containers = runtime(plan.paths, plan.options.name, node, network, clock)
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)
@@ -79,7 +73,7 @@ async def run(plan: Plan, node: Node) -> None:
         kubelet_options(plan, node),
         services=caches.of(kinds.SERVICE),
     )
-    node_network.bind_dns_address(options.DNS_ADDRESS)
+    node_network.bind_dns_address(plan.dns_address)
     await containers.start()
     try:
         async with Tasks(node.name) as running:
@@ -88,15 +82,21 @@ async def run(plan: Plan, node: Node) -> None:
             running.start(
                 "kubelet server", serve(plan, node.name, [agent], listeners.tcp(node.address, KUBELET_PORT), clock)
             )
-            running.start("proxy", proxy.run(proxy_caches, node.name, Nftables(), clock))
+            running.start("proxy", proxy.run(proxy_caches, node.name, Nftables(pod_cidr=plan.pod_network), clock))
             running.start("routes", node_network.run(proxy_caches, node.name, clock))
-            running.start("dns", dns.run(proxy_caches, [options.DNS_ADDRESS], clock, upstreams()))
+            running.start("dns", _dns(plan, proxy_caches, clock))
             running.start("caches", caches.run())
             running.start("proxy caches", proxy_caches.run())
             await running.wait()
     finally:
         await containers.close()
         network.close()
+
+
+async def _dns(plan: Plan, caches: Caches, clock: SystemClock) -> None:
+    networks = (plan.service_network, plan.pod_network)
+    domain = options.CLUSTER_DOMAIN
+    await dns.run(caches, [plan.dns_address], clock, upstreams(), domain=domain, reverse_networks=networks)
 
 
 async def serve(plan: Plan, server: str, agents: list[Kubelet], listener: socket.socket, clock: SystemClock) -> None:
@@ -116,7 +116,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         port=KUBELET_PORT,
         labels={"node-role.kubernetes.io/control-plane": ""} if node.index == 1 else {},
         pod_cidr=node.pod_cidr,
-        cluster_dns=(options.DNS_ADDRESS,),
+        cluster_dns=(plan.dns_address,),
         cluster_domain=options.CLUSTER_DOMAIN,
         resolv_conf=RESOLV_CONF,
         lease_renew_seconds=plan.options.heartbeat_seconds,

@@ -9,10 +9,6 @@ from typing import Any
 
 import msgspec
 
-SERVICE_NETWORK = "10.96.0.0/16"
-POD_NETWORK = "10.244.0.0/16"
-DNS_ADDRESS = "10.96.0.10"
-API_SERVICE_ADDRESS = "10.96.0.1"
 CLUSTER_DOMAIN = "cluster.local"
 DEFAULT_NAME = "steersman"
 DEFAULT_PORT = 6443
@@ -25,6 +21,7 @@ class Options:
     A node is NotReady after `node_monitor_grace_seconds` without a heartbeat; its pods are evicted
     `eviction_seconds` later (the default tolerations that admission adds to pods). Upstream waits 40 and 300: it has
     hundreds of machines and flaky networks between them; here a lost node is a lost process.
+    `network_number` tells apart the addresses of several clusters of one machine; chosen at the first start.
     """
 
     name: str = DEFAULT_NAME
@@ -37,6 +34,7 @@ class Options:
     heartbeat_seconds: float = 1.0
     node_monitor_grace_seconds: float = 4.0
     eviction_seconds: int = 2
+    network_number: int | None = None
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node{number}" for number in range(1, self.nodes + 1)) if self.has_real_nodes() else ()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import ipaddress
 import pathlib
 import socket
 
@@ -9,9 +10,8 @@ from steersman.cluster import options, pki
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
 from steersman.cluster.pki import KeyPair
+from steersman.network import cluster_network
 
-# Without real nodes there is no network of the cluster's own; objects still need an address that validates.
-ADDRESS_WITHOUT_NETWORK = "172.30.0.1"
 FAKE_KUBELET = "fake-nodes"  # one server for all nodes on paper
 
 
@@ -44,6 +44,18 @@ class Plan:
     fake_nodes: tuple[Node, ...]
 
     @property
+    def pod_network(self) -> str:
+        return cluster_network.pod_cidr(self.options.network_number or 0)
+
+    @property
+    def service_network(self) -> str:
+        return cluster_network.service_cidr(self.options.network_number or 0)
+
+    @property
+    def dns_address(self) -> str:
+        return _service_address(self.options, 10)
+
+    @property
     def server(self) -> str:
         """The API server's URL for the cluster's own processes."""
         return f"https://{self.address or '127.0.0.1'}:{self.options.port}"
@@ -55,10 +67,9 @@ class Plan:
 def make(wanted: Options, where: Paths, address: str, now: datetime.datetime) -> Plan:
     """Certificates made or found, nodes numbered."""
     authority = pki.Authority(where.pki, now)
-    prefix = (address or ADDRESS_WITHOUT_NETWORK).rpartition(".")[0]
     count = len(wanted.node_names())
-    real = tuple(_node(name, index, prefix) for index, name in enumerate(wanted.node_names(), 1))
-    fake = tuple(_node(name, index, prefix) for index, name in enumerate(wanted.fake_node_names(), count + 1))
+    real = tuple(_node(wanted, name, index) for index, name in enumerate(wanted.node_names(), 1))
+    fake = tuple(_node(wanted, name, index) for index, name in enumerate(wanted.fake_node_names(), count + 1))
     identities = [pki.ADMIN, pki.CONTROLLERS, pki.SCHEDULER, pki.PROXY, pki.API_TO_KUBELET, pki.FAKE_NODES]
     identities += [pki.node_identity(node.name) for node in real]
     return Plan(
@@ -67,7 +78,7 @@ def make(wanted: Options, where: Paths, address: str, now: datetime.datetime) ->
         address=address,
         authority=authority.pair.certificate,
         service_account_key=authority.service_account_key(),
-        api_server=authority.server("apiserver", "kube-apiserver", _api_server_names(address)),
+        api_server=authority.server("apiserver", "kube-apiserver", _api_server_names(wanted, address)),
         clients={identity.file: authority.client(identity) for identity in identities},
         kubelet_servers=_kubelet_servers(authority, real, bool(fake)),
         nodes=real,
@@ -75,17 +86,24 @@ def make(wanted: Options, where: Paths, address: str, now: datetime.datetime) ->
     )
 
 
-def _node(name: str, index: int, prefix: str) -> Node:
+def _node(wanted: Options, name: str, index: int) -> Node:
     """Addresses follow from the index, so that a node has the same ones after every start. On paper they repeat after
-    250 nodes: nobody ever sends a packet there."""
-    cidr = f"10.244.{index - 1}.0/24" if index <= 256 else ""
-    return Node(name, index, f"{prefix}.{(index - 1) % 252 + 2}", cidr)
+    some 250 nodes: nobody ever sends a packet there."""
+    number = wanted.network_number or 0
+    links = ipaddress.IPv4Network(cluster_network.node_cidr(number))
+    pods = ipaddress.IPv4Network(cluster_network.pod_cidr(number))
+    cidr = f"{pods[(index - 1) * 256]}/24" if index <= 256 else ""
+    return Node(name, index, str(links[(index - 1) % cluster_network.NODES_MAX + 2]), cidr)
 
 
-def _api_server_names(address: str) -> list[str]:
+def _service_address(wanted: Options, index: int) -> str:
+    return str(ipaddress.IPv4Network(cluster_network.service_cidr(wanted.network_number or 0))[index])
+
+
+def _api_server_names(wanted: Options, address: str) -> list[str]:
     services = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     services.append(f"kubernetes.default.svc.{options.CLUSTER_DOMAIN}")
-    addresses = ["127.0.0.1", options.API_SERVICE_ADDRESS, *([address] if address else [])]
+    addresses = ["127.0.0.1", _service_address(wanted, 1), *([address] if address else [])]
     return ["localhost", *services, socket.gethostname(), *addresses]
 
 

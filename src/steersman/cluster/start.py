@@ -5,6 +5,7 @@ the user's own, where kubectl runs), and all sockets listen before any child sta
 backlog instead of trying again.
 """
 
+import dataclasses
 import fcntl
 import functools
 import importlib
@@ -53,6 +54,9 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     sockets = [_listen("127.0.0.1", wanted.port)]
     network = _network(wanted, where)
     address = network.host_address if network else ""
+    if network and wanted.network_number is None:
+        wanted = dataclasses.replace(wanted, network_number=network.number)
+        options.save(where.options, wanted)
     if address:
         sockets.append(_listen(address, wanted.port))
     made = plan.make(wanted, where, address, clock.now())
@@ -117,8 +121,11 @@ def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | 
         return None
     if os.geteuid() != 0:
         rootless.enter(where.namespace_holder)
-    network = cluster_network.ClusterNetwork(wanted.name, where.run)
-    network.ensure_host()
+    network = cluster_network.ClusterNetwork(wanted.name, where.run, wanted.network_number)
+    try:
+        network.ensure_host()
+    except cluster_network.NetworksExhausted as problem:
+        raise CannotStart(f"{problem}.") from problem
     return network
 
 

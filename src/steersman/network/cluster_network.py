@@ -15,10 +15,8 @@ from steersman.network import firewall, libnftables, namespaces, netlink
 
 log = logging.getLogger(__name__)
 
-POD_CIDR = "10.244.0.0/16"
-SERVICE_CIDR = "10.96.0.0/16"
 NODES_MAX = 253  # 172.30.N.2 to .254
-NETWORKS_MAX = 256  # the third byte of 172.30.N.0/24
+NETWORKS_MAX = 32  # so many Service networks lie side by side from 10.96.0.0/16 on
 MTU = 1500
 
 # What a node's own namespace needs to route for its pods: forwarding, and no redirects (they would eat the budget of ICMP
@@ -34,7 +32,23 @@ _NODE_SYSCTLS = {
 
 
 class NetworksExhausted(RuntimeError):
-    """All of 172.30.0.0/16 is taken."""
+    """The addresses of every (or the wanted) network are taken by something else on this machine."""
+
+
+def node_cidr(number: int) -> str:
+    """The link between host and nodes."""
+    return f"172.30.{number}.0/24"
+
+
+def pod_cidr(number: int) -> str:
+    """10.244.0.0/16 for the first cluster of a machine, as everyone expects; the next ones beside it."""
+    second = 244 + number if number < 12 else 128 + number - 12
+    return f"10.{second}.0.0/16"
+
+
+def service_cidr(number: int) -> str:
+    """10.96.0.0/16 for the first cluster of a machine."""
+    return f"10.{96 + number}.0.0/16"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,13 +65,11 @@ class NodeLink:
 class ClusterNetwork:
     """`name` is the cluster's, unique on this machine; namespaces are pinned below `run_dir`."""
 
-    def __init__(
-        self, name: str, run_dir: str | pathlib.Path, *, pod_cidr: str = POD_CIDR, service_cidr: str = SERVICE_CIDR
-    ) -> None:
+    def __init__(self, name: str, run_dir: str | pathlib.Path, number: int | None = None) -> None:
+        """`number` is the one the cluster had before: its objects name addresses that follow from it."""
         self._alias = f"steersman:{name}"
         self._run_dir = pathlib.Path(run_dir)
-        self._pod_cidr = pod_cidr
-        self._service_cidr = service_cidr
+        self._wanted_number = number
         self._number: int | None = None
 
     @property
@@ -166,7 +178,10 @@ class ClusterNetwork:
             if link.alias == self._alias:
                 self._number = int(link.name.removeprefix("stm"))
                 return link.index
-        for number in _free_numbers(kernel):
+        free = _free_numbers(kernel)
+        if self._wanted_number is not None:
+            free = [number for number in free if number == self._wanted_number]
+        for number in free:
             try:
                 kernel.add_bridge(f"stm{number}")
             except FileExistsError:
@@ -176,16 +191,13 @@ class ClusterNetwork:
             kernel.set_alias(bridge.index, self._alias)
             self._number = number
             return bridge.index
-        raise NetworksExhausted("no free network in 172.30.0.0/16 for one more cluster")
+        wanted = "" if self._wanted_number is None else f" with the number {self._wanted_number}"
+        raise NetworksExhausted(f"no free network{wanted} for one more cluster: others use the addresses already")
 
     def _route_services(self, kernel: netlink.Netlink, bridge: int) -> None:
         """Lets a process on the host address a Service: without a route there is no source address to send from, and the
         rules that translate the destination are never reached."""
-        for route in kernel.routes():
-            if route.destination == self._service_cidr and route.index != bridge:
-                log.warning("%s: another cluster's Services already are at %s", self.bridge, route.destination)
-                return
-        kernel.replace_route(self._service_cidr, index=bridge, source=self.host_address, scope="link")
+        kernel.replace_route(service_cidr(self.number), index=bridge, source=self.host_address, scope="link")
 
     def _masquerade(self) -> None:
         table = f"steersman-{self.bridge}"
@@ -195,7 +207,7 @@ class ClusterNetwork:
             context.run(
                 f"table ip {table} {{}}\ndelete table ip {table}\n"
                 f"table ip {table} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
-                f"ip saddr 172.30.{self.number}.0/24 {rule}\nip saddr {self._pod_cidr} {rule}\n}}\n}}\n"
+                f"ip saddr 172.30.{self.number}.0/24 {rule}\nip saddr {pod_cidr(self.number)} {rule}\n}}\n}}\n"
             )
         finally:
             context.close()
@@ -244,8 +256,15 @@ def _free_numbers(kernel: netlink.Netlink) -> list[int]:
     taken = [ipaddress.IPv4Network(route.destination) for route in kernel.routes()]
     taken += [ipaddress.IPv4Interface(address.text).network for address in kernel.addresses()]
     taken = [network for network in taken if network.prefixlen > 0]  # a default route claims nothing for itself
-    networks = ((n, ipaddress.IPv4Network(f"172.30.{n}.0/24")) for n in range(NETWORKS_MAX))
-    return [number for number, network in networks if not any(network.overlaps(other) for other in taken)]
+    return [
+        number
+        for number in range(NETWORKS_MAX)
+        if not any(
+            ipaddress.IPv4Network(cidr).overlaps(other)
+            for cidr in (node_cidr(number), pod_cidr(number), service_cidr(number))
+            for other in taken
+        )
+    ]
 
 
 def _mac(first: int, number: int, index: int) -> str:

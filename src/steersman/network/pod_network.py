@@ -55,7 +55,7 @@ class PodNetwork:
         *,
         state_dir: str | pathlib.Path,
         node_address: str = "",
-        cluster_cidr: str = cluster_network.POD_CIDR,
+        cluster_cidr: str = cluster_network.pod_cidr(0),
         namespace: str | None = None,
         mtu: int = cluster_network.MTU,
     ) -> None:
