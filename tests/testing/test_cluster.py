@@ -159,6 +159,10 @@ def test_from_outside_through_the_kubeconfig(cluster):
         cluster.wait("pod/one", "Running")
         assert [one.to_dict()["metadata"]["name"] for one in core.list_namespaced_pod("default").items] == ["one"]
         assert config.host == cluster.url
+        before = cluster.snapshot()
+        core.delete_namespaced_pod("one", "default", grace_period_seconds=0)
+        cluster.restore(before)
+        assert [one.to_dict()["metadata"]["name"] for one in core.list_namespaced_pod("default").items] == ["one"]
     folder = cluster.kubeconfig.parent
     cluster.close()
     assert not folder.exists()

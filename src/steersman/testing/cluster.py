@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from steersman.aio.clock import Clock, SystemClock, VirtualClock
+from steersman.meta import errors
+from steersman.serving.messages import Request, Response
 from steersman.store.memory import MemoryStore
 from steersman.testing import access, parts
 from steersman.testing.access import Access
@@ -66,9 +68,7 @@ class AsyncCluster:
         if self._access is not None:
             await self._access.close()
             self._access = None
-        if self._parts is not None:
-            await self._parts.close()
-            self._parts = None
+        await self._stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -87,15 +87,15 @@ class AsyncCluster:
     async def open_access(self) -> Access:
         """HTTPS on a free port and a kubeconfig, made on first call."""
         if self._access is None:
-            self._access = await access.open_access(self._running.server.handle, self.clock, self.name)
+            self._access = await access.open_access(self._handle, self.clock, self.name)
         return self._access
 
     def snapshot(self) -> Snapshot:
         return Snapshot(self._store.fork(), self.clock.now())
 
     async def restore(self, snapshot: Snapshot) -> None:
-        """Be as the snapshot says. Parts start anew; clients from outside have to connect again."""
-        await self.close()
+        """Be as the snapshot says. Parts start anew; watches end, and whoever watched lists again, as after a restart."""
+        await self._stop()
         self._store = snapshot.store.fork()
         await self.start()
 
@@ -108,6 +108,18 @@ class AsyncCluster:
             token_key=self._token_key,
             name=self.name,
         )
+
+    async def _stop(self) -> None:
+        if self._parts is not None:
+            await self._parts.close()
+            self._parts = None
+        await self._store.close()
+
+    async def _handle(self, request: Request) -> Response:
+        """Requests from outside, to whichever API server runs now."""
+        if self._parts is None:
+            raise errors.unavailable("the cluster is being restored")
+        return await self._parts.server.handle(request)
 
     @property
     def _running(self) -> parts.Parts:

@@ -1,8 +1,9 @@
 """The parts of a cluster in one process, wired without sockets: API server, controllers, scheduler, kubelets on paper."""
 
+import asyncio
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from steersman import controllers
@@ -52,7 +53,20 @@ class Parts:
             running = RunningNode(node, number, kubelet, pods, self._clock, pathlib.Path(self._folder.name))
             self._running_nodes[node.name] = running
             self._tasks.start(node.name, running.run())
-        await self._wait_ready(client)
+        await self._wait_until(self._ready(client))
+
+    async def _wait_until(self, ready: Coroutine[Any, Any, None]) -> None:
+        """Raises the crash of a part at once, instead of waiting for what will never be."""
+        crashed = asyncio.ensure_future(self._tasks.wait())
+        waiting_for = asyncio.ensure_future(ready)
+        try:
+            await asyncio.wait((crashed, waiting_for), return_when=asyncio.FIRST_COMPLETED)
+            for one in (crashed, waiting_for):
+                if one.done():
+                    one.result()
+        finally:
+            crashed.cancel()
+            waiting_for.cancel()
 
     def _way_to_kubelet(self, name: str, address: str, port: int) -> InProcessTransport:
         node = self._running_nodes.get(name)
@@ -68,7 +82,7 @@ class Parts:
         await self.server.close()
         self._folder.cleanup()
 
-    async def _wait_ready(self, client: Client) -> None:
+    async def _ready(self, client: Client) -> None:
         async def wait(kind: Any, name: str, namespace: str, wish: Wish) -> None:
             await waiting.wait(client, self._clock, kind, name, namespace, wish, READY_SECONDS)
 
