@@ -1,8 +1,11 @@
 """What is special about pods: admission, graceful deletion, binding, eviction, containers."""
 
+import datetime
+
 import pytest
 
-from steersman.apiserver import deletion
+from steersman.aio import clock as clocks
+from steersman.apiserver import deletion, event_expiry
 from steersman.meta import errors
 from tests.apiserver import kit
 from tests.apiserver.kit import MERGE, PODS
@@ -124,3 +127,27 @@ def test_delete_options_are_checked():
     ):
         with pytest.raises(errors.StatusError, match=text):
             deletion.options_of(body, {})
+
+
+async def test_old_events_are_forgotten(api: kit.Api):
+    def event(name: str, at: str):
+        involved = {"kind": "Pod", "namespace": "default", "name": "p"}
+        return {
+            "metadata": {"name": name},
+            "involvedObject": involved,
+            "lastTimestamp": at,
+            "reason": "r",
+            "type": "Normal",
+        }
+
+    path = "/api/v1/namespaces/default/events"
+    await api.make(path, event("new", "2999-01-01T00:00:00Z"))
+    before = (await api.ask("GET", path)).body["items"]
+    entries = (await api.store.list("/core/events/")).entries
+    at = datetime.datetime(2998, 1, 1, tzinfo=datetime.UTC)
+    assert event_expiry.expired(entries, at) == []
+    assert event_expiry.expired(entries, at.replace(year=3001)) == list(entries)
+    await event_expiry.EventExpiry(api.store, clocks.SystemClock(), 3600).sweep()
+    assert (await api.ask("GET", path)).body["items"] == before
+    await event_expiry.EventExpiry(api.store, clocks.SystemClock(), -1000 * 366 * 86400).sweep()
+    assert (await api.ask("GET", path)).body["items"] == []

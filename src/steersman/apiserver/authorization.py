@@ -4,6 +4,7 @@ Keeps true: answers follow the roles and bindings in the store within one turn o
 Reads: Roles, RoleBindings, ClusterRoles, ClusterRoleBindings. Writes: nothing.
 """
 
+import contextlib
 import logging
 
 import orjson
@@ -46,16 +47,14 @@ class Authorizer:
     async def run(self) -> None:
         """Follow the rules until cancelled."""
         while True:
-            watch = self._store.watch(_PREFIX, self._revision)
             try:
-                async for batch in watch:
-                    self._follow(batch)
+                with contextlib.closing(self._store.watch(_PREFIX, self._revision)) as watch:
+                    async for batch in watch:
+                        self._follow(batch)
                 return
             except (contract.Compacted, contract.Overrun) as gap:
                 log.warning("the rules are read again: %r", gap)
                 await self.start()
-            finally:
-                watch.close()
 
     def allows(self, user: users.User, asked: Attributes) -> bool:
         if user.is_master:

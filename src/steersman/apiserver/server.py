@@ -24,6 +24,7 @@ from steersman.apiserver import (
     bootstrap,
     decoded,
     documents,
+    event_expiry,
     health,
     impersonation,
     metrics,
@@ -48,6 +49,8 @@ from steersman.store import contract
 
 log = logging.getLogger(__name__)
 
+_NOT_THE_OBJECT = frozenset(("log",))  # subresources of the object's own kind whose GET is something else
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
@@ -57,6 +60,7 @@ class Options:
     node_ports: tuple[int, int] = (30000, 32767)
     advertise: tuple[str, int] | None = None
     unreachable_seconds: int = 300
+    event_seconds: int = 3600  # upstream's --event-ttl
     anonymous: bool = True
     issuer: str = tokens.ISSUER
     audiences: tuple[str, ...] = ()
@@ -126,6 +130,7 @@ class ApiServer:
         self._health.add("poststarthook/rbac/bootstrap-roles", lambda: "" if self._ready else "not finished")
         self._health.add("informer-sync", lambda: "" if self._ready else "not started", only_ready=True)
         self._metrics = metrics.Metrics()
+        self._expiry = event_expiry.EventExpiry(store, self._clock, options.event_seconds)
         self._started = times.format_seconds(self._clock.now())
 
     async def start(self) -> None:
@@ -134,6 +139,7 @@ class ApiServer:
         self._addresses.rebuild(await self.objects.list(builtin.SERVICE))
         await self.authorizer.start()
         self._tasks.keep("rules", self.authorizer.run, self._clock)
+        self._tasks.keep("event expiry", self._expiry.run, self._clock)
         self._ready = True
 
     async def close(self) -> None:
@@ -235,9 +241,9 @@ class ApiServer:
             raise errors.no_route()
         if target.verb not in found.verbs:
             raise errors.method_not_allowed()
+        if target.verb == "get" and found.kind == call.kind.kind and found.name not in _NOT_THE_OBJECT:
+            return await self.reader.get(call)
         if found.name == "status":
-            if target.verb == "get":
-                return await self.reader.get(call)
             return await (self.writer.update(call) if target.verb == "update" else self.writer.patch(call))
         return await self._subresources.answer(call)
 

@@ -122,7 +122,7 @@ class Watcher:
                 if left <= 0:
                     return
                 pause = min(BOOKMARK_SECONDS, left - END_BOOKMARK_SECONDS if left > END_BOOKMARK_SECONDS else left)
-                interruption.arm(self._clock.jitter(pause, 0.0))
+                interruption.arm(pause)
                 while (batch := await interruption.wait(batches)) is not None:
                     frames = framer.frames(batch)
                     if frames:

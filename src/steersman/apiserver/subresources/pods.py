@@ -70,8 +70,7 @@ class Pods:
     async def ephemeral_containers(self, call: Call) -> messages.Response:
         """Only adds to spec.ephemeralContainers; everything else of the body is ignored."""
         if call.target.verb == "update":
-            given = self._writer.decode(call, negotiation.read_object(call.request))
-            body = orjson.dumps(given)
+            body = orjson.dumps(self._writer.decode(call, negotiation.read_object(call.request)))
             return await self._writer.change(call, lambda old: _with_ephemeral(old, orjson.loads(body)))
         patch = patching.read(call)
         return await self._writer.change(
@@ -87,11 +86,14 @@ def _with_ephemeral(old: Object, given: Object) -> Object:
         why = "Forbidden: existing ephemeral containers may not be removed"
         name = old["metadata"]["name"]
         raise errors.invalid("Pod", name, [FieldError("spec.ephemeralContainers", "FieldValueForbidden", why)])
-    meta = {**old["metadata"]}
+    spec = {**cast(Object, old["spec"]), "ephemeralContainers": wanted}
+    return {**old, "metadata": _at_version_of(given, old), "spec": spec}
+
+
+def _at_version_of(given: Object, old: Object) -> Object:
+    """The old metadata; a resourceVersion of the body stays a precondition."""
     version = given["metadata"].get("resourceVersion")
-    if version:
-        meta["resourceVersion"] = version
-    return {**old, "metadata": meta, "spec": {**cast(Object, old["spec"]), "ephemeralContainers": wanted}}
+    return {**old["metadata"], "resourceVersion": version} if version else dict(old["metadata"])
 
 
 def _node_of(call: Call, binding: Object) -> str:

@@ -1,0 +1,69 @@
+"""Events are forgotten an hour after they last happened: they are news, not state.
+
+Reads: Events. Writes: Events (delete). Upstream gives each an etcd lease; our media have none, so they are swept.
+"""
+
+import datetime
+from collections.abc import Iterable
+
+import orjson
+
+from steersman.aio import clock as clocks
+from steersman.api import kinds
+from steersman.apiserver import keys
+from steersman.meta import times
+from steersman.meta.objects import Object
+from steersman.store import contract
+
+SWEEP_SECONDS = 300.0  # an event may outlive its time by this much
+SCAN_ENTRIES = 500  # looked at in one go, so that requests in between are not held up
+
+
+class EventExpiry:
+    def __init__(self, store: contract.Store, clock: clocks.Clock, keep_seconds: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._keep = datetime.timedelta(seconds=keep_seconds)
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await self._clock.sleep(SWEEP_SECONDS)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        prefix, start = keys.prefix(kinds.EVENT), ""
+        while True:
+            page = await self._store.list(prefix, limit=SCAN_ENTRIES, start=start)
+            for entry in expired(page.entries, self._clock.now() - self._keep):
+                await self._remove(entry)
+            if not page.remaining:
+                return
+            start = page.entries[-1].key + "\0"
+            await self._clock.sleep(0)
+
+    async def _remove(self, entry: contract.Entry) -> None:
+        head = keys.head(kinds.EVENT)
+        gone = contract.Delete(entry.key, head, keys.tail(orjson.loads(entry.value)), entry.revision)
+        try:
+            await self._store.txn(
+                [gone], contract.Cause("system:apiserver", "expire", 0, times.format_micros(self._clock.now()))
+            )
+        except contract.Mismatch:
+            return  # it happened again just now, or somebody else deleted it
+
+
+def expired(entries: Iterable[contract.Entry], before: datetime.datetime) -> list[contract.Entry]:
+    return [entry for entry in entries if _last_happened(orjson.loads(entry.value)) < times.format_seconds(before)]
+
+
+def _last_happened(event: Object) -> str:
+    """The latest of an event's times. RFC 3339 in UTC sorts as text."""
+    series = event.get("series") or {}
+    seen = (
+        event["metadata"].get("creationTimestamp"),
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+        series.get("lastObservedTime"),
+    )
+    return max(str(one) for one in seen if one)
