@@ -7,9 +7,11 @@ from steersman.client.cache import Caches
 from steersman.controllers import indexes, pods
 from steersman.controllers.endpointslice import decide, endpoints, slices
 from steersman.controllers.endpointslice.decide import Seen
-from steersman.controllers.loop import Controller, Look, Watch
+from steersman.controllers.loop import Controller, Index, Look, Watch
 from steersman.meta import objects, selectors
 from steersman.meta.objects import Object
+
+_SELECTOR = "first-selector-label"
 
 
 def controller() -> Controller:
@@ -28,21 +30,29 @@ def controller() -> Controller:
             indexes.by_label(kinds.POD),
             indexes.by_label(kinds.ENDPOINT_SLICE),
             indexes.by_node(kinds.POD),
+            Index(kinds.SERVICE, _SELECTOR, _first_label),
         ),
     )
 
 
 def keys_of_pod(caches: Caches, pod: Object) -> Iterable[str]:
-    """The Services that select it."""
-    pairs = objects.labels(pod).items()
-    if not pairs:
+    """The Services that select it, found by the first label they ask for."""
+    labels, space, cache = objects.labels(pod), objects.namespace(pod), caches.of(kinds.SERVICE)
+    return [
+        objects.key(one)
+        for key, value in labels.items()
+        for one in cache.by_index(_SELECTOR, f"{space}/{key}={value}")
+        if one["spec"]["selector"].items() <= labels.items()
+    ]
+
+
+def _first_label(service: Object) -> Iterable[str]:
+    """What `keys_of_pod` finds a Service by: one label of its selector, so that it is found once."""
+    selector = (service.get("spec") or {}).get("selector")
+    if not selector:
         return ()
-    found = caches.of(kinds.SERVICE).list(objects.namespace(pod))
-    return [objects.key(one) for one in found if one["spec"].get("selector") and _selects(one, pairs)]
-
-
-def _selects(service: Object, pairs: "Iterable[tuple[str, str]]") -> bool:
-    return bool(service["spec"]["selector"].items() <= pairs)
+    key = min(selector)
+    return (f"{objects.namespace(service)}/{key}={selector[key]}",)
 
 
 def keys_of_slice(caches: Caches, found: Object) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """From a Service and its pods to endpoints: who can be reached where, and who should be."""
 
 import dataclasses
+import functools
 import ipaddress
 from collections.abc import Mapping
 
@@ -58,8 +59,14 @@ def addresses(pod: Object, family: str) -> list[str]:
     """The pod's addresses of one family, in canonical form."""
     status = pod.get("status") or {}
     given = [one.get("ip", "") for one in status.get("podIPs") or ()] or [status.get("podIP", "")]
-    parsed = (ipaddress.ip_address(text) for text in given if text)
-    return [str(one) for one in parsed if one.version == FAMILIES[family]]
+    parsed = (_parse(text) for text in given if text)
+    return [text for text, version in parsed if version == FAMILIES[family]]
+
+
+@functools.lru_cache(maxsize=65536)  # the same pods are looked at again and again
+def _parse(text: str) -> tuple[str, int]:
+    address = ipaddress.ip_address(text)
+    return str(address), address.version
 
 
 def belongs(pod: Object) -> bool:
