@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,16 @@ def opened(folder: Path) -> ImageStore:
     return store
 
 
+def leftovers(store: ImageStore) -> list[str]:
+    """Files of work that was not finished."""
+    return sorted(set(os.listdir(os.path.dirname(store.temporary_path("x")))) - {"lock"})
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> ImageStore:
-    return opened(tmp_path)
+async def store(tmp_path: Path) -> AsyncIterator[ImageStore]:
+    found = opened(tmp_path)
+    yield found
+    await found.close()
 
 
 def written(folder: Path, name: str, *layers: bytes, **config: object) -> str:
@@ -52,7 +60,7 @@ async def test_an_oci_layout(store: ImageStore, tmp_path: Path):
     assert status is not None
     assert status.user == "7"
     assert [os.listdir(os.path.join(store.layers_dir, name)) for name in image.layers] == [["low"], ["high"]]
-    assert os.listdir(store.temporary_dir) == []
+    assert leftovers(store) == []
 
 
 @pytest.mark.parametrize("compress", ["gzip", "zstd"])
@@ -118,12 +126,15 @@ async def test_what_is_on_disk_is_found_again(store: ImageStore, tmp_path: Path)
     again = opened(tmp_path)
     assert await again.list() == await store.list()
     assert len(os.listdir(again.layers_dir)) == 1
+    await again.close()
 
 
 async def test_a_lost_layer_makes_its_image_unknown(store: ImageStore, tmp_path: Path):
     await store.load(written(tmp_path, "localhost/a:1", layer("a")))
     shutil.rmtree(store.layers_dir)
-    assert list(await opened(tmp_path).list()) == []
+    again = opened(tmp_path)
+    assert list(await again.list()) == []
+    await again.close()
 
 
 async def test_tagging(store: ImageStore, tmp_path: Path):
@@ -132,11 +143,62 @@ async def test_tagging(store: ImageStore, tmp_path: Path):
     assert store.find("localhost/b:2") == store.find("localhost/a:1")
 
 
+class TestSharedByProcesses:
+    @pytest.fixture
+    async def other(self, store: ImageStore, tmp_path: Path) -> AsyncIterator[ImageStore]:
+        found = opened(tmp_path)
+        yield found
+        await found.close()
+
+    async def test_each_sees_what_the_other_changes(self, store: ImageStore, other: ImageStore, tmp_path: Path):
+        await store.load(written(tmp_path, "localhost/a:1", layer("a")))
+        assert other.find("localhost/a:1") == store.find("localhost/a:1")
+        await other.load(written(tmp_path, "localhost/b:1", layer("b")))
+        assert [image.tags for image in await store.list()] == [("localhost/a:1",), ("localhost/b:1",)]
+        await store.remove("localhost/a:1")
+        assert other.find("localhost/a:1") is None
+
+    async def test_both_may_load_the_same_at_once(self, store: ImageStore, other: ImageStore, tmp_path: Path):
+        path = written(tmp_path, "localhost/a:1", *(layer(f"{n}") for n in range(20)))
+        await asyncio.gather(store.load(path), other.load(path))
+        assert len(os.listdir(store.layers_dir)) == 20
+        assert (leftovers(store), leftovers(other)) == ([], [])
+
+    async def test_a_layer_under_a_container_stays(self, store: ImageStore, other: ImageStore, tmp_path: Path):
+        await store.load(written(tmp_path, "localhost/a:1", layer("a")))
+        image = store.find("localhost/a:1")
+        assert image is not None
+        assert store.hold("node1-c", image)
+        await other.remove("localhost/a:1")
+        assert len(os.listdir(store.layers_dir)) == 1
+        other.release_all_but("node2-", set())
+        assert len(os.listdir(os.path.join(tmp_path, "store/holds"))) == 1
+        store.release_all_but("node1-", set())
+        await other.load(written(tmp_path, "localhost/b:1", layer("b")))
+        assert (await other.list())[0].tags == ("localhost/b:1",)
+        await other.remove("localhost/b:1")
+        assert os.listdir(store.layers_dir) == []
+
+    async def test_holding_too_late(self, store: ImageStore, other: ImageStore, tmp_path: Path):
+        await store.load(written(tmp_path, "localhost/a:1", layer("a")))
+        image = store.find("localhost/a:1")
+        assert image is not None
+        await other.remove("localhost/a:1")
+        assert not store.hold("node1-c", image)
+
+    async def test_unfinished_work_of_the_dead_is_removed(self, store: ImageStore, tmp_path: Path):
+        for path, gone in (("dead-1", True), (os.path.dirname(store.temporary_path("x")), False)):
+            os.makedirs(os.path.join(tmp_path, "store/temporary", path, "layer-1"))
+            again = opened(tmp_path)
+            assert os.path.exists(os.path.join(tmp_path, "store/temporary", path)) is not gone
+            await again.close()
+
+
 class TestBroken:
     async def refused(self, store: ImageStore, path: Path, error: type[Exception], match: str) -> None:
         with pytest.raises(error, match=match):
             await store.load(path)
-        assert os.listdir(store.temporary_dir) == []
+        assert leftovers(store) == []
         assert os.listdir(store.layers_dir) == []
         assert list(await store.list()) == []
 
@@ -176,7 +238,7 @@ class TestBroken:
         tree = build.Tree()
         tree.link("index.json", "/etc/passwd")
         (tmp_path / "x").write_bytes(tree.content())
-        await self.refused(store, tmp_path / "x", archive.BadArchive, "/x: ")
+        await self.refused(store, tmp_path / "x", archive.BadArchive, "index.json, which is not in it")
 
 
 async def test_images_of_localhost_are_not_pulled(store: ImageStore):

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,8 @@ class BadArchive(ValueError):
 
 def load(path: str, store: "ImageStore") -> list[str]:
     """Add every image of the archive; the references they got (an id where an image has no name)."""
-    folder = tempfile.mkdtemp(prefix="archive-", dir=store.temporary_dir)
+    folder = store.temporary_path("archive")
+    os.mkdir(folder)
     try:
         _extract(path, folder)
         if os.path.exists(os.path.join(folder, "index.json")):

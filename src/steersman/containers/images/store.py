@@ -1,24 +1,26 @@
-"""A node's images: layers unpacked once and shared, names pointing at them, all found by digest.
+"""The images of a machine's nodes: layers unpacked once and shared, names pointing at them, all found by digest.
 
-Keeps true: an image that `find` answers is whole on disk; what no image names any more is removed.
-On disk: `images.json` (images and their names), `layers/ID/` (unpacked), `temporary/` (emptied at start).
+Keeps true: an image that `find` answers is whole on disk; a layer that neither an image names nor a container holds is removed.
+Several processes may use one folder at once (the nodes of a cluster on one machine, `steersman image load`): changes are made
+under a file lock on what is then on disk, and whoever asks sees what others have changed.
 Also `Images` of the runtime: pull, status, list, remove; and `load` for archives.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import shutil
 import tarfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.containers.images import archive, blobs, files, platforms, references, unpack
+from steersman.containers.images import archive, blobs, files, platforms, references, store_folder, unpack
 from steersman.containers.oci import users
 from steersman.containers.runtime import RuntimeFailure
 
@@ -53,7 +55,7 @@ class ImageStore:
     def __init__(
         self, folder: str, clock: Clock, *, insecure_registries: Sequence[str] = (), authority_file: str = ""
     ) -> None:
-        self._folder = folder
+        self._folder = store_folder.Folder(folder)
         self._clock = clock
         self._insecure = tuple(insecure_registries)
         self._authority_file = authority_file
@@ -61,7 +63,6 @@ class ImageStore:
         self._names: dict[str, str] = {}
         self._accounts: dict[str, users.Accounts] = {}
         self._rootless = False
-        self._counter = 0
         self._lock = threading.RLock()
         self._unpacking: dict[str, threading.Lock] = {}
         self._pulls: dict[str, asyncio.Task[str]] = {}
@@ -69,36 +70,26 @@ class ImageStore:
 
     @property
     def layers_dir(self) -> str:
-        return os.path.join(self._folder, "layers")
-
-    @property
-    def temporary_dir(self) -> str:
-        return os.path.join(self._folder, "temporary")
+        return self._folder.layers
 
     def open(self, rootless: bool) -> None:
-        """Read what is on disk and remove what an earlier process left half done."""
+        """Read what is on disk and remove what processes that are gone left half done."""
         self._rootless = rootless
-        os.makedirs(self.layers_dir, exist_ok=True)
-        shutil.rmtree(self.temporary_dir, ignore_errors=True)
-        os.makedirs(self.temporary_dir)
-        path = os.path.join(self._folder, "images.json")
-        if os.path.exists(path):
-            with open(path, "rb") as file:
-                found = msgspec.json.decode(file.read(), type=list[Image])
-            for image in found:
-                if all(os.path.isdir(os.path.join(self.layers_dir, layer)) for layer in image.layers):
-                    self._add(image)
-        self._remove_unused_layers()
+        self._folder.open()
+        with self._changing():
+            pass
 
     async def close(self) -> None:
         for task in self._pulls.values():
             task.cancel()
         await asyncio.gather(*self._pulls.values(), return_exceptions=True)
+        self._folder.close()
 
     # Asking
 
     def find(self, reference: str) -> Image | None:
         """By reference, digest reference or id. Raises RuntimeFailure (InvalidImageName)."""
+        self._refresh()
         if references.is_id(reference):
             return self._images.get(reference)
         found = self._names.get(str(parse(reference)))
@@ -118,6 +109,7 @@ class ImageStore:
         return _status(image) if image else None
 
     async def list(self) -> Sequence[runtime.ImageStatus]:
+        self._refresh()
         return tuple(_status(image) for image in self._images.values())
 
     # Changing
@@ -147,7 +139,8 @@ class ImageStore:
                 async with registry.Registry(
                     wanted.domain, login, insecure=self._insecure, authority_file=self._authority_file
                 ) as source:
-                    return await registry.pull(source, wanted, self)
+                    with self._folder.adding():
+                        return await registry.pull(source, wanted, self)
             except (registry.RegistryError, ValueError, OSError, tarfile.TarError, *blobs.MALFORMED) as failed:
                 reason = "RegistryUnavailable" if isinstance(failed, registry.Unavailable) else "ErrImagePull"
                 message = f'failed to pull and unpack image "{wanted}": {failed}'
@@ -155,15 +148,19 @@ class ImageStore:
 
     async def load(self, path: str | os.PathLike[str]) -> Sequence[str]:
         """Add the images of an archive (OCI layout or docker save, also compressed); their references."""
-        return await asyncio.to_thread(archive.load, os.fspath(path), self)
+
+        def work() -> Sequence[str]:
+            with self._folder.adding():
+                return archive.load(os.fspath(path), self)
+
+        return await asyncio.to_thread(work)
 
     async def tag(self, reference: str, new: str) -> None:
         image = self.find(reference)
         if image is None:
             raise RuntimeFailure("ImageNotFound", f"{reference}: not found", temporary=False)
-        with self._lock:
+        with self._changing():
             self._add(_named(image, tag=str(parse(new))))
-            self._save()
 
     async def remove(self, reference: str) -> None:
         """All names of the image, and the image (CRI's RemoveImage)."""
@@ -172,12 +169,23 @@ class ImageStore:
             await asyncio.to_thread(self._remove, image)
 
     def _remove(self, image: Image) -> None:
-        with self._lock:
+        with self._changing():
             self._images.pop(image.id, None)
             self._accounts.pop(image.id, None)
             self._names = {name: found for name, found in self._names.items() if found != image.id}
-            self._save()
-            self._remove_unused_layers()
+
+    def hold(self, owner: str, image: Image) -> bool:
+        """Until `release`, the image's layers stay, even when the image is removed: a container stands on them.
+        False: too late, it was removed just now."""
+        self._folder.hold(owner, image.layers)
+        return all(self._folder.has_layer(layer) for layer in image.layers)
+
+    def release(self, owner: str) -> None:
+        self._folder.release(owner)
+
+    def release_all_but(self, prefix: str, owners: set[str]) -> None:
+        """Of the owners that begin with `prefix`, only these still exist."""
+        self._folder.release_all_but(prefix, owners)
 
     # For archives and registries; called from worker threads
 
@@ -185,13 +193,11 @@ class ImageStore:
         return diff_id.removeprefix("sha256:")[:LAYER_NAME_LENGTH]
 
     def has_layer(self, diff_id: str) -> bool:
-        return os.path.isdir(os.path.join(self.layers_dir, self.layer_name(diff_id)))
+        return self._folder.has_layer(self.layer_name(diff_id))
 
     def temporary_path(self, prefix: str) -> str:
-        """A fresh name below `temporary`."""
-        with self._lock:
-            self._counter += 1
-            return os.path.join(self.temporary_dir, f"{prefix}-{self._counter}")
+        """A fresh name in a folder that is emptied when this process is gone."""
+        return self._folder.temporary_path(prefix)
 
     def add_layer(self, layer: Layer) -> None:
         """Unpack, unless it is there. Raises blobs.WrongDigest, unpack.HostileLayer and others; then nothing is left."""
@@ -201,7 +207,7 @@ class ImageStore:
         with own:
             if self.has_layer(layer.diff_id):
                 return
-            temporary = os.path.join(self.temporary_dir, f"layer-{name}")
+            temporary = self.temporary_path("layer")
             os.mkdir(temporary, 0o755)
             try:
                 with blobs.Decompressed(layer.path) as stream:
@@ -210,7 +216,7 @@ class ImageStore:
                     found = reader.drain()
                 if found != layer.diff_id:
                     raise blobs.WrongDigest(f"layer has digest {found}, expected {layer.diff_id}")
-                os.rename(temporary, os.path.join(self.layers_dir, name))
+                self._folder.add_layer(temporary, name)
             except BaseException:
                 shutil.rmtree(temporary)
                 raise
@@ -225,15 +231,36 @@ class ImageStore:
             config=config.get("config") or {},
             size_bytes=size_bytes,
         )
-        with self._lock:
+        with self._changing():
             known = self._images.get(image.id, image)
             for tag in tags:
                 known = _named(known, tag=tag)
             for digest in digests:
                 known = _named(known, digest=digest)
             self._add(known)
-            self._save()
         return image.id
+
+    # What is on disk and what is in memory
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Alone with the newest state, which is written when the block ends well; unused layers go."""
+        with self._lock, self._folder.locked():
+            self._refresh()
+            yield
+            self._folder.write(msgspec.json.encode(list_of(self._images.values())))
+            self._folder.remove_layers_but({layer for image in self._images.values() for layer in image.layers})
+
+    def _refresh(self) -> None:
+        """Read again what another process has written."""
+        with self._lock:
+            raw = self._folder.read_if_changed()
+            if raw is None:
+                return
+            self._images, self._names = {}, {}
+            for image in msgspec.json.decode(raw, type=list_of[Image]):
+                if all(self._folder.has_layer(layer) for layer in image.layers):
+                    self._add(image)
 
     def _add(self, image: Image) -> None:
         """A name that pointed at another image is taken from it."""
@@ -245,24 +272,8 @@ class ImageStore:
             self._names[name] = image.id
         self._images[image.id] = image
 
-    def _save(self) -> None:
-        path = os.path.join(self._folder, "images.json")
-        with open(path + ".new", "wb") as file:
-            file.write(msgspec.json.encode(list_of(self._images.values())))
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(path + ".new", path)
 
-    def _remove_unused_layers(self) -> None:
-        used = {layer for image in self._images.values() for layer in image.layers}
-        for name in os.listdir(self.layers_dir):
-            if name not in used:
-                aside = os.path.join(self.temporary_dir, f"unused-{name}")
-                os.rename(os.path.join(self.layers_dir, name), aside)
-                shutil.rmtree(aside)
-
-
-list_of: Callable[[Any], Any] = list  # `list` is a method above
+list_of: Any = list  # `list` is a method above
 
 
 def parse(reference: str) -> references.Reference:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import os
 import shutil
 import signal
@@ -93,6 +94,7 @@ class OciRuntime:
         self._shim_idle_seconds = shim_idle_seconds
         images = os.path.abspath(images_dir or os.path.join(self._root_dir, "images"))
         self._images = ImageStore(images, clock, insecure_registries=insecure_registries)
+        self._hold_prefix = hashlib.sha256(self._run_dir.encode()).hexdigest()[:16] + "-"
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
         self._execs: dict[str, asyncio.Future[int]] = {}
@@ -201,6 +203,7 @@ class OciRuntime:
         for container_id in sorted(os.listdir(os.path.join(self._run_dir, "containers"))):
             await self._take_over_container(container_id)
         known = set(self._containers)
+        self._images.release_all_but(self._hold_prefix, {self._hold_name(name) for name in known})
         for name in os.listdir(os.path.join(self._root_dir, "containers")):
             if name not in known:
                 await asyncio.to_thread(shutil.rmtree, os.path.join(self._root_dir, "containers", name))
@@ -365,6 +368,9 @@ class OciRuntime:
         if image is None:
             raise RuntimeFailure("CreateContainerError", f'image "{config.image}" is not present')
         container_id = self._new_id()
+        if not self._images.hold(self._hold_name(container_id), image):
+            self._images.release(self._hold_name(container_id))
+            raise RuntimeFailure("CreateContainerError", f'image "{config.image}" was removed')
         try:
             record = self._write_container(container_id, owner, config, image)
         except (spec.InvalidContainer, users.UnknownUser, OSError) as failed:
@@ -517,6 +523,11 @@ class OciRuntime:
         if group:
             await self._remove_group(group)
         await asyncio.to_thread(self._remove_files, container_id)
+        self._images.release(self._hold_name(container_id))
+
+    def _hold_name(self, container_id: str) -> str:
+        """Several runtimes may share the images: a name that tells this one's containers from others'."""
+        return f"{self._hold_prefix}{container_id}"
 
     def _remove_files(self, container_id: str) -> None:
         """The record goes last: with it a removal that was cut short is found again."""
