@@ -71,7 +71,7 @@ class Exec:
         assert self.response.status == 101
         assert self.response.upgrade is not None
         mine, theirs = MemoryDuplex.pair()
-        self.serving = asyncio.create_task(self.response.upgrade(theirs))  # type: ignore[arg-type]
+        self.serving = asyncio.ensure_future(self.response.upgrade(theirs))
         return mine
 
 

@@ -32,7 +32,7 @@ async def serve(request: Request, pod: Pod) -> tuple[MemoryDuplex, asyncio.Task[
     assert response.status == 101
     assert response.upgrade is not None
     mine, theirs = MemoryDuplex.pair()
-    return mine, asyncio.ensure_future(response.upgrade(theirs))  # type: ignore[arg-type]
+    return mine, asyncio.ensure_future(response.upgrade(theirs))
 
 
 async def read_all(stream: spdy.Stream) -> bytes:

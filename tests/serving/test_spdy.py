@@ -1,6 +1,7 @@
 """SPDY: frames survive the wire, sessions carry streams, and no bytes crash them."""
 
 import asyncio
+import contextlib
 import zlib
 
 import pytest
@@ -41,20 +42,16 @@ def test_frames_survive_the_wire_however_it_is_cut(frames: list[spdy_frames.Fram
 @given(st.lists(st.binary(max_size=100), max_size=5))
 def test_nonsense_is_a_protocol_error_at_worst(pieces: list[bytes]) -> None:
     reader = spdy_frames.FrameReader()
-    try:
+    with contextlib.suppress(spdy_frames.ProtocolError):
         for piece in pieces:
             reader.feed(piece)
-    except spdy_frames.ProtocolError:
-        pass
 
 
 @given(st.integers(1, 12), st.binary(max_size=60))
 def test_nonsense_in_a_control_frame_is_a_protocol_error_at_worst(kind: int, body: bytes) -> None:
     wire = (0x80030000 | kind).to_bytes(4, "big") + len(body).to_bytes(4, "big") + body
-    try:
+    with contextlib.suppress(spdy_frames.ProtocolError):
         spdy_frames.FrameReader().feed(wire)
-    except spdy_frames.ProtocolError:
-        pass
 
 
 def test_a_header_bomb_is_refused() -> None:
@@ -149,7 +146,7 @@ async def test_a_peer_that_breaks_the_rules_is_sent_away(frames: list[spdy_frame
         await right.send(writer.encode(frame))
     await session.run()
     reader = spdy_frames.FrameReader()
-    seen = []
+    seen: list[spdy_frames.Frame] = []
     while not any(isinstance(frame, spdy_frames.GoAway) for frame in seen):
         seen += reader.feed(await right.receive())
     assert seen[-1].status == 1  # type: ignore[union-attr]

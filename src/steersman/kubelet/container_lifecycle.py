@@ -44,7 +44,6 @@ PHASES: dict[Phase, frozenset[Phase]] = {
     Phase.EXITED: frozenset({Phase.WAITING}),
 }
 
-ON_THE_WAY_UP = frozenset({Phase.PULLING, Phase.PULLED, Phase.CREATING, Phase.CREATED, Phase.STARTING})
 ALIVE = frozenset({Phase.STARTING, Phase.RUNNING, Phase.STOPPING})
 
 

@@ -471,7 +471,8 @@ class PodMachine:
                 return
 
     def _advance_sandbox(self) -> None:
-        if self.sandbox is Sandbox.STOPPED and not any(one.is_alive for one in self.containers):
+        in_the_old = any(one.is_alive or one.phase is Phase.CREATING for one in self.containers)
+        if self.sandbox is Sandbox.STOPPED and not in_the_old:
             self._tell("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
             self._forget_instances()
             self.sandbox = Sandbox.NONE
@@ -621,7 +622,6 @@ class PodMachine:
         ids = [one.id for one in self.containers if one.is_alive]
         assert all(ids), "living containers have ids"
         assert len(ids) == len(set(ids)), "living containers have ids of their own"
-        initialized = self.initialized
         for one in self.containers:
             assert not one.ready or one.started, f"{one.name}: ready means started"
             assert not one.ready or one.phase in (Phase.RUNNING, Phase.STOPPING), f"{one.name}: ready means running"
@@ -630,8 +630,6 @@ class PodMachine:
                 assert one.phase not in (Phase.WAITING, Phase.PULLING, Phase.PULLED, Phase.CREATED), (
                     f"{one.name}: nothing starts in an ending pod"
                 )
-            elif one.role is Role.MAIN and one.phase in container_lifecycle.ON_THE_WAY_UP and not one.attempted:
-                assert initialized or one.phase is not Phase.STARTING, f"{one.name}: starts after the init containers"
         if self.gone:
             assert self.all_stopped, "no container is left of a pod that is gone"
             assert self.sandbox is Sandbox.REMOVED, "no sandbox is left of a pod that is gone"
