@@ -90,9 +90,11 @@ class Lab:
         """Every connection is told `text` and who it seems to come from."""
 
         async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(f"{text} {writer.get_extra_info('peername')[0]}".encode())
-            await writer.drain()
-            writer.close()
+            try:
+                writer.write(f"{text} {writer.get_extra_info('peername')[0]}".encode())
+                await writer.drain()
+            finally:
+                writer.close()
 
         channel = namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_STREAM)
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,6 +116,8 @@ class Lab:
 
     async def close(self) -> None:
         await self._stack.aclose()
+        for _ in range(3):
+            await asyncio.sleep(0)  # transports let go of their sockets in the loop's next rounds
         self.network.remove()
         for path in self._pinned:
             namespaces.unpin(path)
