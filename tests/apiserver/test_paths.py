@@ -40,7 +40,8 @@ def test_resources(method, path, verb, version, namespace, resource, name, rest)
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "", "/api", "/api/v1", "/apis/apps/v1", "/healthz", "/api/v1/a/b/c/d", "/api/v1//pods", "api/v1/pods"]
+    "path",
+    ["/", "//", "", "/api", "/api/v1", "/apis/apps/v1", "/healthz", "/api/v1/a/b/c/d", "/api/v1//pods", "api/v1/pods"],
 )
 def test_everything_else_is_a_plain_path(path):
     found = paths.parse("GET", path)

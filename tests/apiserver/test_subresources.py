@@ -191,12 +191,17 @@ async def test_a_kubelet_that_does_not_answer(cluster: Cluster):
         raise transport.Unreachable("dial tcp 172.30.1.2:10251: connection refused")
 
     cluster.way = transport.InProcessTransport(dead)
-    answer = await cluster.api.ask("GET", f"{PODS}/one/log")
-    assert answer.refusal == (
-        500,
-        "InternalError",
-        "error dialing backend: dial tcp 172.30.1.2:10251: connection refused",
-    )
+    refusal = (500, "InternalError", "error dialing backend: dial tcp 172.30.1.2:10251: connection refused")
+    assert (await cluster.api.ask("GET", f"{PODS}/one/log")).refusal == refusal
+
+
+async def test_a_kubelet_that_cannot_be_found(cluster: Cluster):
+    def nowhere(name: str, address: str, port: int) -> transport.Transport:
+        raise transport.Unreachable(f"no kubelet runs for node {name}")
+
+    async with kit.Api(store=cluster.api.store, kubelets=nowhere) as api:
+        refusal = (500, "InternalError", "error dialing backend: no kubelet runs for node n1")
+        assert (await api.ask("GET", f"{PODS}/one/log")).refusal == refusal
 
 
 async def test_proxy_to_a_service_takes_a_ready_endpoint(cluster: Cluster):

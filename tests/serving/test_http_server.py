@@ -253,7 +253,9 @@ async def mirror(request: Request) -> Response:
 @pytest.mark.parametrize("protocol", ["websocket", "SPDY/3.1"])
 async def test_upgrade(protocol: str):
     async with serving(mirror) as (_, raw):
-        head = f"POST /exec HTTP/1.1\r\nhost: h\r\nconnection: Upgrade\r\nupgrade: {protocol}\r\ncontent-length: 0\r\n\r\n"
+        head = (
+            f"POST /exec HTTP/1.1\r\nhost: h\r\nconnection: Upgrade\r\nupgrade: {protocol}\r\ncontent-length: 0\r\n\r\n"
+        )
         await raw.send(head.encode() + b"early ")  # bytes of the new protocol may follow at once
         status, headers = await raw.head()
         assert (status, headers["upgrade"]) == (101, protocol.lower())

@@ -35,7 +35,7 @@ class Documents:
 
     def answer(self, request: messages.Request) -> messages.Response | None:
         path = request.path.rstrip("/")
-        parts = path.split("/")[1:]
+        parts = path.split("/")[1:] or [""]
         if parts[0] == "openapi":
             return self._openapi(request, parts)
         found = None

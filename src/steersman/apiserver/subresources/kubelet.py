@@ -104,7 +104,10 @@ class Kubelets:
             raise errors.unavailable("this API server has no way to its kubelets")
         status = node.get("status") or {}
         port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or KUBELET_PORT
-        return self._connector(name, _address(node), port)
+        try:
+            return self._connector(name, _address(node), port)
+        except transport.Unreachable as error:
+            raise _unreachable(error) from error
 
 
 async def forward(call: Call, way: transport.Transport, path: str, query: str) -> messages.Response:
