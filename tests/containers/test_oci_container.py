@@ -1,12 +1,13 @@
 """What a real container sees and may do."""
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
 
 from steersman.aio.clock import SystemClock
-from steersman.containers import runtime
+from steersman.containers import runtime, syscalls
 from steersman.containers.runtime import Mount, Resources, RuntimeFailure, Security, State
 from tests.containers import lab
 from tests.containers.lab import FOREVER, Lab, Program
@@ -185,6 +186,53 @@ async def test_mounts(oci: Lab, tmp_path: Path):
     assert text.splitlines()[0] == "content"
     assert text.splitlines()[-1] == "1"
     assert (folder / "new").exists()
+
+
+class TestMountsOfTheKubelet:
+    """Volumes are mounted and unmounted on the host while the shim runs."""
+
+    async def test_they_reach_a_container(self, oci: Lab, clean_machine: str):
+        volume = f"{clean_machine}/data/volume"
+        os.mkdir(volume)
+        syscalls.mount("tmpfs", volume, "tmpfs")
+        Path(volume, "file").write_text("in memory\n")
+        assert await output(oci, "cat /volume/file", mounts=(Mount("/volume", volume),)) == "in memory\n"
+        syscalls.unmount(volume)
+
+    async def test_later_ones_reach_a_running_container_that_asks_for_it(self, oci: Lab, clean_machine: str):
+        volume = f"{clean_machine}/data/volume"
+        os.makedirs(f"{volume}/inner")
+        container_id = await oci.run(mounts=(Mount("/volume", volume, propagation="rslave"),))
+        syscalls.mount("tmpfs", f"{volume}/inner", "tmpfs")
+        Path(volume, "inner/file").write_text("later\n")
+        assert (await oci.node.exec_sync(container_id, ["cat", "/volume/inner/file"], 10)).stdout == b"later\n"
+        syscalls.unmount(f"{volume}/inner")
+
+    async def test_a_container_s_own_reach_the_host_when_it_may(self, oci: Lab, clean_machine: str):
+        volume = f"{clean_machine}/data/volume"
+        os.makedirs(f"{volume}/inner")
+        mounts = (Mount("/volume", volume, propagation="rshared"),)
+        container_id = await oci.run(mounts=mounts, security=Security(privileged=True))
+        await oci.node.exec_sync(container_id, ["mount", "-t", "tmpfs", "-o", "size=1m", "x", "/volume/inner"], 10)
+        assert os.path.ismount(f"{volume}/inner")
+        syscalls.unmount(f"{volume}/inner")
+
+    async def test_root_filesystems_do_not_show_on_the_host(self, oci: Lab):
+        await oci.run()
+        assert " - overlay overlay" not in "".join(
+            line
+            for line in Path("/proc/self/mountinfo").read_text().splitlines(keepends=True)
+            if oci.log_folder[:-5] in line
+        )
+
+
+async def test_a_second_attempt_of_a_pod_shares_its_group(oci: Lab):
+    first = await oci.sandbox(cgroup_parent="kubepods/podx")
+    second = await oci.sandbox(cgroup_parent="kubepods/podx", attempt=1)
+    container_id = await oci.run(FOREVER, second)
+    await oci.node.remove_sandbox(first)
+    assert (await oci.status(container_id)).state is State.RUNNING
+    await oci.node.remove_sandbox(second)
 
 
 async def test_containers_of_a_pod_share_network_ipc_and_memory_but_not_processes(oci: Lab):

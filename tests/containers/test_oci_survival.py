@@ -6,12 +6,13 @@ import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from steersman.aio.clock import SystemClock
 from steersman.containers import syscalls
-from steersman.containers.oci import OciRuntime, readiness
+from steersman.containers.oci import OciRuntime, power, readiness
 from steersman.containers.runtime import State
 from tests.containers import lab
 from tests.containers.lab import FOREVER, Lab, Program
@@ -177,6 +178,19 @@ class TestShimKilled:
         await kill(shim_pid(clean_machine))
         assert await session.wait() == 137
         await session.close()
+
+
+async def test_after_a_power_cut_nothing_runs(clean_machine, group, clock, hello_archive):
+    async with first_life(clean_machine, group, clock, hello_archive) as before:
+        sandbox_id = await before.sandbox(share_process_namespace=True)
+        container_id = await before.run(FOREVER, sandbox_id)
+        process = os.pidfd_open((await before.status(container_id)).pid)
+    power.cut(Path(clean_machine, "run"))
+    async with asyncio.timeout(lab.PATIENCE_SECONDS):
+        await readiness.wait_readable(process)
+    os.close(process)
+    async with restarted(clean_machine, group, shim_too=False) as after:
+        assert (await after.ended(container_id)).exit_code == 137
 
 
 async def test_a_shim_without_work_ends(oci: Lab, clean_machine: str):

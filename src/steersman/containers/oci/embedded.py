@@ -286,11 +286,11 @@ class OciRuntime:
             if not config.host_network:
                 path = sandbox.namespace_path(folder, "net")
                 addresses = await self._network.attach(sandbox_id, path, config)
-            self._make_group(config)
             record = statuses.SandboxRecord(sandbox_id, config, self._clock.now(), addresses)
             statuses.write_sandbox(folder, record)
+            self._make_group(config)
         except BaseException as failed:
-            await self._undo_sandbox(sandbox_id)
+            await self._undo_sandbox(sandbox_id, config)
             if isinstance(failed, OSError | shim_client.Refused):
                 raise RuntimeFailure("CreatePodSandboxError", f"failed to create pod sandbox: {failed}") from failed
             raise
@@ -317,9 +317,7 @@ class OciRuntime:
         async with owner.busy:
             if not owner.record.ready:
                 return
-            async with asyncio.TaskGroup() as group:
-                for container_id in owner.containers:
-                    group.create_task(self.stop_container(container_id, 0))
+            await asyncio.gather(*(self.stop_container(container_id, 0) for container_id in owner.containers))
             await self._end_pause(sandbox_id)
             if not owner.record.config.host_network:
                 path = sandbox.namespace_path(self._sandbox_folder(sandbox_id), "net")
@@ -337,7 +335,7 @@ class OciRuntime:
             await self.remove_container(container_id)
         await self._undo_sandbox(sandbox_id, owner.record.config)
         self._sandboxes.pop(sandbox_id, None)
-        if not self._sandboxes and owner.record.config.cgroup_parent:
+        if not self._sandboxes:
             parent = os.path.dirname(self._group(owner.record.config))
             cgroups.remove_empty_parents(self.facts.hierarchy, parent, self._cgroup_root)
         self._tell(owner, "", "deleted")
@@ -350,8 +348,13 @@ class OciRuntime:
         await self._end_pause(sandbox_id)
         await self._network.detach(sandbox_id, sandbox.namespace_path(folder, "net"))
         await asyncio.to_thread(sandbox.remove, folder)
-        if config is not None and config.cgroup_parent:
+        if config is not None and not self._shares_group(sandbox_id, config):
             await self._remove_group(self._group(config))
+
+    def _shares_group(self, sandbox_id: str, config: runtime.SandboxConfig) -> bool:
+        """Whether another attempt of the same pod is there: its containers live in the same group."""
+        group = self._group(config)
+        return any(self._group(one.record.config) == group for id_, one in self._sandboxes.items() if id_ != sandbox_id)
 
     async def _end_pause(self, sandbox_id: str) -> None:
         pause = records.read(os.path.join(self._sandbox_folder(sandbox_id), "pause.json"))
@@ -502,17 +505,14 @@ class OciRuntime:
                 raise RuntimeFailure("KillContainerError", f"container {container_id} does not end") from late
 
     async def _signal(self, container: _Container, number: int) -> None:
-        try:
-            await self._shim.ask("signal", container=container.record.id, signal=int(number))
-        except shim_client.Refused as refused:
-            raise RuntimeFailure("KillContainerError", str(refused)) from refused
+        await self._ask("KillContainerError", "signal", container=container.record.id, signal=int(number))
 
     async def remove_container(self, container_id: str) -> None:
         container = self._containers.get(container_id)
         if container is None:
             return
         await self.stop_container(container_id, 0)
-        await self._shim.ask("forget", container=container_id)
+        await self._ask("RemoveContainerError", "forget", container=container_id)
         await self._undo_container(container_id, container.record.cgroup)
         self._containers.pop(container_id, None)
         container.sandbox.containers.pop(container_id, None)
@@ -676,9 +676,11 @@ class OciRuntime:
         (out_r, out_w), (err_r, err_w) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
         try:
             _, passed = await self._shim.ask_for_descriptors("attach", (out_w, err_w), container=container_id)
-        except BaseException:
+        except BaseException as failed:
             os.close(out_r)
             os.close(err_r)
+            if isinstance(failed, shim_client.Refused | shim_client.ShimGone):
+                raise RuntimeFailure("AttachError", str(failed)) from failed
             raise
         finally:
             os.close(out_w)
@@ -694,7 +696,7 @@ class OciRuntime:
 
         async def end_stdin() -> None:
             if record.stdin_once:
-                await self._shim.ask("close_stdin", container=container_id)
+                await self._ask("AttachError", "close_stdin", container=container_id)
 
         input_fd = -1
         if stdin and record.stdin:
@@ -719,7 +721,7 @@ class OciRuntime:
 
     async def reopen_log(self, container_id: str) -> None:
         self._running(container_id)
-        await self._shim.ask("reopen", container=container_id)
+        await self._ask("ReopenContainerLogError", "reopen", container=container_id)
 
     async def usage(self) -> Sequence[runtime.Usage]:
         now = self._clock.now()
@@ -736,6 +738,13 @@ class OciRuntime:
             yield await self._events.get()
 
     # Small things
+
+    async def _ask(self, reason: str, do: str, **arguments: Any) -> Any:
+        """Ask the shim; its refusals become RuntimeFailures."""
+        try:
+            return await self._shim.ask(do, **arguments)
+        except (shim_client.Refused, shim_client.ShimGone) as failed:
+            raise RuntimeFailure(reason, str(failed)) from failed
 
     def _tell(self, owner: _Sandbox, container_id: str, kind: str) -> None:
         event = runtime.ContainerEvent(owner.record.config.pod_uid, owner.record.id, container_id, kind)

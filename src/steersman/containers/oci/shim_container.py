@@ -32,6 +32,7 @@ class Container:
         self._pidfd = -1
         self._stdin = -1
         self._is_starting = False
+        self._is_forgotten = False
         self.launch: dict[str, Any] = {"cgroup": "", "tty": False}
         self.log = LogFile("")
 
@@ -170,6 +171,8 @@ class Container:
 
     def _exited(self, status: int | None) -> None:
         """`status` as waitpid gives it; None: nobody knows."""
+        if self._is_forgotten:
+            return
         if self.launch.get("shares_processes"):
             self._kill_group()
         ending = self._ending(status)
@@ -192,7 +195,8 @@ class Container:
         }
 
     def forget(self) -> None:
-        """Let go of everything; what still runs is killed."""
+        """Let go of everything; what still runs is killed, and its end is nobody's business any more."""
+        self._is_forgotten = True
         self.send_signal(signal.SIGKILL)
         self._close_streams()
         shim_mounts.unmount_root(self._root)

@@ -15,20 +15,15 @@ def enter_own_namespace(config: Any) -> None:
     roots = os.path.join(config.run_dir, ROOTS)
     os.makedirs(roots, exist_ok=True)
     syscalls.unshare(syscalls.CLONE_NEWNS)
-    # A copy of a shared mount stays its peer. So the folder for roots becomes, here only, a mount that shares with nobody:
-    # first its parent's events are cut (slave), then it is made a private mount, then sharing of the rest is as it was.
-    _private_mount(roots)
+    # A copy of a shared mount stays its peer, which is what volumes need. The folder for root filesystems was made a mount
+    # point of its own by the runtime (see `host_mounts`), so that here, and only here, it can stop sharing.
+    syscalls.mount("none", roots, None, syscalls.MS_PRIVATE)
     if os.path.ismount("/sys/fs/cgroup"):
         syscalls.mount("none", "/sys/fs/cgroup", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     if config.is_rootless:
         syscalls.mount("none", "/sys/fs/cgroup", "tmpfs", syscalls.MS_RDONLY)
     elif config.cgroups.get("hide"):
         syscalls.unmount(config.cgroups["hide"])
-
-
-def _private_mount(folder: str) -> None:
-    """The host has made `folder` a mount point of its own (see `host_mounts`); only its sharing is changed here."""
-    syscalls.mount("none", folder, None, syscalls.MS_PRIVATE)
 
 
 def mount_root(launch: dict[str, Any], target: str) -> None:
