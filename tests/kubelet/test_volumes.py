@@ -1,0 +1,228 @@
+"""Volumes on disk: payloads that change at once, every type, sub-paths that do not lead out."""
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steersman.aio.clock import VirtualClock
+from steersman.aio.tasks import Tasks
+from steersman.client.client import Client
+from steersman.client.transport import InProcessTransport
+from steersman.kubelet.options import Options
+from steersman.kubelet.references import References
+from steersman.kubelet.volumes import mounting, payload, subpath
+from steersman.kubelet.volumes.payload import File
+from steersman.kubelet.volumes.volume import MountError
+from steersman.meta.objects import Object
+from tests.aio import virtual
+from tests.kubelet import paper_api, world
+
+needs_mounts = pytest.mark.root
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if not entry.name.startswith("..")}
+
+
+def test_a_payload_changes_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    assert payload.write(folder, {"a": File(b"1"), "b": File(b"2")}, stamp="t1")
+    held = os.open(folder / "..data", os.O_RDONLY | os.O_DIRECTORY)
+    assert not payload.write(folder, {"a": File(b"1"), "b": File(b"2")}, stamp="t2"), "nothing changed"
+    assert payload.write(folder, {"a": File(b"3"), "c/d": File(b"4", 0o400)}, stamp="t2")
+    os.close(held)
+    assert (folder / "a").read_bytes() == b"3"
+    assert (folder / "c" / "d").stat().st_mode & 0o777 == 0o400
+    assert not (folder / "b").is_symlink()
+    assert len([one for one in folder.iterdir() if one.name.startswith("..2") or one.name.startswith("..t")]) == 1
+
+
+def test_a_group_may_read(tmp_path: Path) -> None:
+    payload.write(tmp_path / "v", {"a": File(b"1", 0o600)}, stamp="t", group=os.getgid())
+    assert (tmp_path / "v" / "a").stat().st_mode & 0o777 == 0o640
+
+
+class Place:
+    def __init__(self, clock: VirtualClock, tasks: Tasks, folder: Path) -> None:
+        self.clock = clock
+        self.api = paper_api.PaperApi(clock)
+        client = Client(InProcessTransport(self.api.handle), clock=clock)
+        options = Options(data_dir=folder, address="172.30.0.2")
+        self.volumes = mounting.Volumes(options, References(client, clock, tasks), clock, {"cpu": "2"})
+
+    def put(self, plural: str, name: str, **about: Any) -> None:
+        kind = {"configmaps": "ConfigMap", "secrets": "Secret"}[plural]
+        meta = {"name": name, "namespace": "default"}
+        self.api.put(plural, {"apiVersion": "v1", "kind": kind, "metadata": meta, **about})
+
+    async def mount(self, pod: Object, name: str = "v") -> Path:
+        await self.volumes.mount(pod)
+        mount = {"name": name, "mountPath": "/v"}
+        return Path(self.volumes.mounts_of(pod, world.container(volumeMounts=[mount]), {})[0].host_path)
+
+
+def pod_with(**source: Any) -> Object:
+    made = world.pod(volumes=[{"name": "v", **source}])
+    made["metadata"].update(uid="uid-1", labels={"app": 'we"b'})
+    return made
+
+
+def run(test: Any, folder: Path) -> None:
+    async def body(clock: VirtualClock) -> None:
+        async with Tasks("test") as tasks:
+            place = Place(clock, tasks, folder)
+            try:
+                await test(place)
+            finally:
+                await place.volumes.unmount("uid-1")
+
+    virtual.run(body)
+
+
+def test_config_maps(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        place.put(
+            "configmaps", "settings", data={"a": "1", "b": "2"}, binaryData={"c": base64.b64encode(b"\xff").decode()}
+        )
+        assert content(await place.mount(pod_with(configMap={"name": "settings"}))) == {
+            "a": b"1",
+            "b": b"2",
+            "c": b"\xff",
+        }
+        place.put("configmaps", "settings", data={"a": "new"})
+        await place.clock.sleep(2)
+        pod = pod_with(configMap={"name": "settings"})
+        await place.volumes.refresh(pod)
+        assert content(await place.mount(pod)) == {"a": b"new"}
+
+    run(test, tmp_path)
+
+
+def test_chosen_items_have_paths_and_modes(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        place.put("configmaps", "settings", data={"a": "1", "b": "2"})
+        items = [{"key": "a", "path": "deep/name", "mode": 0o400}]
+        folder = await place.mount(pod_with(configMap={"name": "settings", "items": items}))
+        assert (folder / "deep" / "name").read_bytes() == b"1"
+        assert (folder / "deep" / "name").stat().st_mode & 0o777 == 0o400
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({"configMap": {"name": "none"}}, 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'),
+        ({"nfs": {"server": "x"}}, 'MountVolume.SetUp failed for volume "v" : no volume plugin matched nfs'),
+        (
+            {"hostPath": {"path": "/none", "type": "Directory"}},
+            'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /none is not a directory',
+        ),
+    ],
+)
+def test_what_cannot_be_mounted_says_why(tmp_path: Path, source: Object, message: str) -> None:
+    async def test(place: Place) -> None:
+        with pytest.raises(MountError) as refused:
+            await place.volumes.mount(pod_with(**source))
+        assert str(refused.value) == message
+
+    run(test, tmp_path)
+
+
+def test_what_is_optional_is_empty(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        assert content(await place.mount(pod_with(configMap={"name": "none", "optional": True}))) == {}
+
+    run(test, tmp_path)
+
+
+def test_the_service_account_volume(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        place.put("configmaps", "kube-root-ca.crt", data={"ca.crt": "CA"})
+        place.api.put("serviceaccounts", {"metadata": {"name": "default", "namespace": "default"}})
+        field = {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
+        sources = [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [field]}},
+        ]
+        pod = pod_with(projected={"sources": sources})
+        folder = await place.mount(pod)
+        first = content(folder)
+        assert first["token"].startswith(b"token-default")
+        assert (first["ca.crt"], first["namespace"]) == (b"CA", b"default")
+        await place.volumes.refresh(pod)
+        assert content(folder) == first, "a fresh token is kept"
+        await place.clock.sleep(25 * 3600)
+        await place.volumes.refresh(pod)
+        assert content(folder)["token"] != first["token"], "a token is replaced after a day"
+
+    run(test, tmp_path)
+
+
+def test_downward_api(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        items = [
+            {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
+            {"path": "cpu", "resourceFieldRef": {"containerName": "main", "resource": "limits.cpu"}},
+        ]
+        folder = await place.mount(pod_with(downwardAPI={"items": items}))
+        assert content(folder) == {"labels": b'app="we\\"b"', "cpu": b"2"}
+
+    run(test, tmp_path)
+
+
+def test_an_empty_dir_lives_as_long_as_its_pod(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        pod = pod_with(emptyDir={})
+        folder = await place.mount(pod)
+        (folder / "file").touch()
+        assert await place.mount(pod) == folder
+        assert (folder / "file").exists(), "mounting again keeps what is there"
+        assert folder.stat().st_mode & 0o777 == 0o777
+        await place.volumes.unmount("uid-1")
+        assert not folder.exists()
+        assert place.volumes.leftovers(set()) == []
+
+    run(test, tmp_path)
+
+
+@needs_mounts
+def test_an_empty_dir_in_memory_has_its_size(tmp_path: Path) -> None:
+    async def test(place: Place) -> None:
+        folder = await place.mount(pod_with(emptyDir={"medium": "Memory", "sizeLimit": "1Mi"}))
+        assert folder.is_mount()
+        with pytest.raises(OSError, match="No space"), (folder / "big").open("wb") as file:
+            file.write(bytes(2 << 20))
+        await place.volumes.unmount("uid-1")
+        assert not folder.exists()
+
+    run(test, tmp_path)
+
+
+@needs_mounts
+def test_a_sub_path_does_not_lead_out(tmp_path: Path) -> None:
+    volume, outside = tmp_path / "volume", tmp_path / "outside"
+    volume.mkdir()
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (volume / "way-out").symlink_to("../outside")
+    (volume / "inside").mkdir()
+    (volume / "inside" / "file").write_text("file")
+    targets = [tmp_path / "targets" / str(number) for number in range(4)]
+    try:
+        assert content(subpath.bind(volume, "inside", targets[0])) == {"file": b"file"}
+        assert subpath.bind(volume, "inside/file", targets[1]).read_text() == "file"
+        assert content(subpath.bind(volume, "made/new", targets[2])) == {}
+        assert (volume / "made" / "new").is_dir()
+        with pytest.raises(MountError):
+            subpath.bind(volume, "way-out", targets[3])
+        with pytest.raises(MountError):
+            subpath.bind(volume, "../outside", targets[3])
+    finally:
+        from steersman.kubelet.volumes import tmpfs
+
+        tmpfs.unmount_below(tmp_path)
