@@ -11,7 +11,6 @@ from steersman.kubelet.server import KubeletServer
 from steersman.meta.objects import Object
 from steersman.serving.messages import Peer, Request
 from tests.containers import lab
-from tests.containers.conftest import clean_machine, clock, group, hello_archive  # noqa: F401
 from tests.kubelet import paper_api, world
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -46,7 +45,7 @@ def wanted() -> Object:
 
 async def test_a_pod_lives_and_is_taken_over_and_ends(
     clean_machine: str, group: str, clock: Any, hello_archive: str
-) -> None:  # noqa: F811
+) -> None:
     assert isinstance(clock, SystemClock)
     folder = Path(clean_machine) / "kubelet"
     folder.mkdir()

@@ -23,8 +23,10 @@ class Served:
         assert here.kubelet is not None
         self.server = KubeletServer([here.kubelet], here.clock)
 
-    async def get(self, path: str, query: str = "", peer: Peer = API_SERVER, **headers: str) -> Response:
-        return await self.server.handle(Request("GET", path, query, headers, peer=peer))
+    async def get(
+        self, path: str, query: str = "", peer: Peer = API_SERVER, headers: dict[str, str] | None = None
+    ) -> Response:
+        return await self.server.handle(Request("GET", path, query, headers or {}, peer=peer))
 
     async def text(self, path: str, query: str = "") -> str:
         answer = await self.get(path, query)
@@ -128,7 +130,7 @@ def test_exec(tmp_path: Path) -> None:
     async def test(here: world.World, served: Served) -> None:
         await here.until_running()
         headers = websocket.ask(["v5.channel.k8s.io"])
-        answer = await served.get("/exec/default/web/main", "command=ls&output=1&error=1", **headers)
+        answer = await served.get("/exec/default/web/main", "command=ls&output=1&error=1", headers=headers)
         assert answer.status == 101
         assert answer.upgrade is not None
         mine, theirs = MemoryDuplex.pair()
