@@ -27,6 +27,9 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
         if not _ended(pid):
             print(f"The supervisor (process {pid}) did not end within {STOP_SECONDS_MAX:.0f} s.", file=sys.stderr)
             return 1
+        if (where.run / "nodes").exists():
+            print(f"Something is left of the nodes; see {where.logs / 'supervisor.log'}.", file=sys.stderr)
+            return 1
         print(f'Cluster "{name}" stopped in {clock.monotonic() - began:.1f} s.')
     return _purge(where, name) if purge else 0
 

@@ -8,7 +8,7 @@ from steersman.cluster import node_process
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node
 from steersman.containers import runtime
-from steersman.containers.oci import power
+from steersman.containers.oci import cgroups, power
 from steersman.network import cluster_network, pod_network
 
 log = logging.getLogger(__name__)
@@ -27,9 +27,11 @@ def shut_down(paths: Paths, cluster: str, nodes: tuple[Node, ...]) -> None:
 
 
 async def _shut_down_all(paths: Paths, cluster: str, nodes: tuple[Node, ...]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for node in nodes:
-            group.create_task(_shut_down(paths, cluster, node))
+    """One node that cannot be shut down does not keep the others from it."""
+    work = [_shut_down(paths, cluster, node) for node in nodes]
+    failures = [one for one in await asyncio.gather(*work, return_exceptions=True) if isinstance(one, Exception)]
+    if failures:
+        raise ExceptionGroup("nodes that did not shut down", failures)
 
 
 async def _shut_down(paths: Paths, cluster: str, node: Node) -> None:
@@ -43,3 +45,4 @@ async def _shut_down(paths: Paths, cluster: str, node: Node) -> None:
             group.create_task(containers.stop_container(container_id, GRACE_SECONDS))
     await containers.destroy()
     network.close()
+    cgroups.remove_empty_parents(containers.facts.hierarchy, f"steersman/{cluster}", "steersman")

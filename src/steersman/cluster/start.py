@@ -24,6 +24,7 @@ from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
 from steersman.cluster.supervisor import Supervisor
 from steersman.containers.images.build import NoBusybox
+from steersman.containers.oci import host_mounts
 from steersman.network import cluster_network, namespaces
 from steersman.serving import listeners
 
@@ -211,6 +212,9 @@ def _dismantle(made: Plan, network: cluster_network.ClusterNetwork, purge: bool)
     steps: list[Callable[[], object]] = [
         lambda: power.shut_down(made.paths, made.options.name, made.nodes),
         network.remove,
+        # What a failed shutdown left mounted would keep the folders from being deleted.
+        lambda: host_mounts.unmount_below(str(made.paths.run)),
+        lambda: host_mounts.unmount_below(str(made.paths.data)),
         # Here and not in the command line: without root, files may belong to ids that only exist in the user namespace.
         lambda: _delete([made.paths.run / "nodes", made.paths.data] if purge else [made.paths.run / "nodes"]),
         lambda: rootless.release(made.paths.namespace_holder),
