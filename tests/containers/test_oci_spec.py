@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from steersman.containers.oci import cgroups, host, seccomp, spec, users
+from steersman.containers.images import users
+from steersman.containers.oci import cgroups, host, seccomp, spec
 from steersman.containers.runtime import ContainerConfig, Mount, Resources, Security
 
 FACTS = host.Facts("/usr/bin/crun", cgroups.Hierarchy(1, {"memory": "/sys/fs/cgroup/memory"}), False, 0, True, 4096)

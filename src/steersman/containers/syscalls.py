@@ -4,10 +4,12 @@ Small imports only: the shim, which must stay small, uses it too.
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import signal
 import struct
+from typing import Any
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 14, 1 << 18, 1 << 19, 1 << 20
@@ -34,60 +36,64 @@ _libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctype
 _libc.syscall.restype = ctypes.c_long
 
 
-def _check(result: int, *about: str) -> int:
-    if result < 0:
+def _call(function: Any, *arguments: Any, about: str = "") -> int:
+    """Call, again where a signal came between; errors become OSError."""
+    while True:
+        result = int(function(*arguments))
+        if result >= 0:
+            return result
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), *about[:1])
-    return result
+        if code != errno.EINTR:
+            raise OSError(code, os.strerror(code), about or None)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
     data = options.encode() if options else None
     fstype = kind.encode() if kind else None
-    _check(_libc.mount(os.fsencode(source), os.fsencode(target), fstype, flags, data), target)
+    _call(_libc.mount, os.fsencode(source), os.fsencode(target), fstype, flags, data, about=target)
 
 
 def unmount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
-    _check(_libc.umount2(os.fsencode(target), flags), target)
+    _call(_libc.umount2, os.fsencode(target), flags, about=target)
 
 
 def unshare(flags: int) -> None:
-    _check(_libc.unshare(flags))
+    _call(_libc.unshare, flags)
 
 
 def setns(fd: int, kind: int = 0) -> None:
-    _check(_libc.setns(fd, kind))
+    _call(_libc.setns, fd, kind)
 
 
 def set_hostname(name: str) -> None:
     raw = name.encode()
-    _check(_libc.sethostname(raw, len(raw)))
+    _call(_libc.sethostname, raw, len(raw))
 
 
 def set_process_name(name: str) -> None:
-    _check(_libc.prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0))
+    _call(_libc.prctl, _PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
 
 
 def become_subreaper() -> None:
     """From now on orphaned descendants become this process's children."""
-    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    _call(_libc.prctl, _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def tee(source: int, target: int, size: int) -> int:
     """Copy what waits in one pipe to another without taking it; BlockingIOError when nothing waits."""
-    return _check(int(_libc.tee(source, target, size, _SPLICE_F_NONBLOCK)))
+    return _call(_libc.tee, source, target, size, _SPLICE_F_NONBLOCK)
 
 
 def open_in_root(root: int, path: str, flags: int) -> int:
     """Open `path` as if the folder `root` were `/`: neither `..` nor links lead out of it (openat2)."""
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
     raw = ctypes.c_char_p(os.fsencode(path) or b".")
-    return int(_check(_libc.syscall(ctypes.c_long(_SYS_OPENAT2), root, raw, how, len(how)), path))
+    return _call(_libc.syscall, ctypes.c_long(_SYS_OPENAT2), root, raw, how, len(how), about=path)
 
 
 def take_descriptor(pidfd: int, descriptor: int) -> int:
     """A copy of another process's file descriptor (pidfd_getfd)."""
-    return int(_check(_libc.syscall(ctypes.c_long(_SYS_PIDFD_GETFD), pidfd, descriptor, 0)))
+    return _call(_libc.syscall, ctypes.c_long(_SYS_PIDFD_GETFD), pidfd, descriptor, 0)
 
 
 def exit_status_of(pidfd: int, pid: int) -> int | None:

@@ -20,8 +20,7 @@ import msgspec
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.containers.images import archive, blobs, files, platforms, references, store_folder, unpack
-from steersman.containers.oci import users
+from steersman.containers.images import archive, blobs, files, platforms, references, store_folder, unpack, users
 from steersman.containers.runtime import RuntimeFailure
 
 LAYER_NAME_LENGTH = (

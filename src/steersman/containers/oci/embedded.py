@@ -20,9 +20,12 @@ from typing import Any
 import steersman
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.containers.images.store import ImageStore
+from steersman.containers.images.store import Image, ImageStore
 from steersman.containers.oci import (
+    attaching,
+    bundles,
     cgroups,
+    execs,
     host,
     host_mounts,
     pod_network,
@@ -31,9 +34,7 @@ from steersman.containers.oci import (
     sessions,
     shim_client,
     shim_mounts,
-    spec,
     statuses,
-    users,
 )
 from steersman.containers.runtime import RuntimeFailure, State
 from steersman.serving.messages import Duplex
@@ -42,10 +43,7 @@ EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again 
 GROUP_REMOVAL_TRIES_MAX = 100  # × 10 ms: a group stays busy for a moment after its last process has ended
 GROUP_REMOVAL_PAUSE_SECONDS = 0.01
 KILL_SECONDS = 10.0  # SIGKILL takes effect in milliseconds, except for processes stuck in the kernel
-DRAIN_SECONDS = 0.5  # output that background processes of a finished exec still hold open
-EXEC_OUTPUT_BYTES_MAX = 16 * 1024 * 1024  # of exec_sync, as in CRI
 START_ERROR_EXIT_CODE = 128  # what containerd reports for a container that could not be started
-LOST_EXIT_CODE = 137  # upstream's for a container whose end nobody saw
 
 
 @dataclasses.dataclass(slots=True)
@@ -97,7 +95,7 @@ class OciRuntime:
         self._hold_prefix = hashlib.sha256(self._run_dir.encode()).hexdigest()[:16] + "-"
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
-        self._execs: dict[str, asyncio.Future[int]] = {}
+        self._execs: execs.Execs | None = None
         self._events: asyncio.Queue[runtime.ContainerEvent] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._watcher: asyncio.Task[None] | None = None
         self._facts: host.Facts | None = None
@@ -117,6 +115,7 @@ class OciRuntime:
         """Raises host.NoRuntime, or OSError where mounts are not allowed."""
         self._facts = await asyncio.to_thread(self._prepare)
         self._client = shim_client.ShimClient(self._run_dir, self._shim_config(), self._clock, self._shim_event)
+        self._execs = execs.Execs(self._client, self._clock, self._run_dir)
         await self._client.connect()
         await self._take_over()
         await self._network.keep_only([s for s, one in self._sandboxes.items() if one.record.ready])
@@ -128,8 +127,8 @@ class OciRuntime:
             self._client.close()
         for container in self._containers.values():
             self._close_pidfd(container)
-        for future in self._execs.values():
-            future.cancel()
+        if self._execs is not None:
+            self._execs.close()
         await self._images.close()
 
     async def destroy(self) -> None:
@@ -160,6 +159,11 @@ class OciRuntime:
     def _shim(self) -> shim_client.ShimClient:
         assert self._client is not None, "start() first"
         return self._client
+
+    @property
+    def _all_execs(self) -> execs.Execs:
+        assert self._execs is not None, "start() first"
+        return self._execs
 
     def _prepare(self) -> host.Facts:
         facts = host.observe(self._cgroup_root, self._runtime_path)
@@ -227,9 +231,7 @@ class OciRuntime:
         while True:
             await self._shim.lost.wait()
             self._shim.lost.clear()
-            for future in self._execs.values():
-                if not future.done():
-                    future.set_result(LOST_EXIT_CODE)
+            self._all_execs.shim_lost()
             try:
                 await self._shim.connect()
             except shim_client.ShimGone:
@@ -251,9 +253,7 @@ class OciRuntime:
             if container is not None:
                 self._ended(container, message)
         elif message["event"] == "exec_exited":
-            future = self._execs.get(message["exec"])
-            if future is not None and not future.done():
-                future.set_result(message["code"])
+            self._all_execs.exited(message["exec"], message["code"])
 
     def _ended(self, container: _Container, ending: dict[str, Any]) -> None:
         if container.status.state is State.EXITED:
@@ -376,7 +376,7 @@ class OciRuntime:
             raise RuntimeFailure("CreateContainerError", f'image "{config.image}" was removed')
         try:
             record = self._write_container(container_id, owner, config, image)
-        except (spec.InvalidContainer, users.UnknownUser, OSError) as failed:
+        except (bundles.InvalidContainer, OSError) as failed:
             await self._undo_container(container_id, "")
             raise RuntimeFailure("CreateContainerError", str(failed)) from failed
         status = statuses.container_status(self._container_folder(container_id), record)
@@ -386,72 +386,19 @@ class OciRuntime:
         return container_id
 
     def _write_container(
-        self, container_id: str, owner: _Sandbox, config: runtime.ContainerConfig, image: Any
+        self, container_id: str, owner: _Sandbox, config: runtime.ContainerConfig, image: Image
     ) -> statuses.ContainerRecord:
-        """Everything that starting needs, on disk."""
-        folder, data = self._container_folder(container_id), os.path.join(self._root_dir, "containers", container_id)
-        os.mkdir(folder)
-        upper, work = os.path.join(data, "upper"), os.path.join(data, "work")
-        os.mkdir(data)
-        os.mkdir(upper, 0o755)
-        os.mkdir(work)
-        group = os.path.join(self._group(owner.record.config), container_id)
-        place = self._place(container_id, owner, group, config)
-        image_config = spec.ImageConfig.from_json(image.config)
-        bundle = spec.container(config, image_config, self._images.accounts(image), place, self.facts)
-        launch = {
-            "lower": [*reversed(image.layers)],
-            "layers_dir": self._images.layers_dir,
-            "upper": upper,
-            "work": work,
-            "userxattr": self.facts.is_rootless,
-            "log_path": config.log_path,
-            "tty": config.tty,
-            "stdin": config.stdin,
-            "stdin_once": config.stdin_once,
-            "cgroup": group if self.facts.hierarchy.version else "",
-            "shares_processes": "pid" not in place.namespaces or bool(place.namespaces["pid"]),
-        }
-        record = statuses.ContainerRecord(
-            id=container_id,
-            sandbox_id=owner.record.id,
-            pod_uid=owner.record.config.pod_uid,
-            name=config.name,
-            attempt=config.attempt,
-            image=image.tags[0] if image.tags else config.image,
-            image_id=image.digests[0] if image.digests else image.id,
-            created_at=self._clock.now(),
-            log_path=config.log_path,
-            tty=config.tty,
-            stdin=config.stdin,
-            stdin_once=config.stdin_once,
-            stop_signal=image_config.stop_signal,
-            cgroup=group if self.facts.hierarchy.version else "",
-            labels=config.labels,
-            annotations=config.annotations,
-        )
-        records.write(os.path.join(folder, records.CONFIG), bundle)
-        records.write(os.path.join(folder, records.LAUNCH), launch)
-        statuses.write_container(folder, record)
-        return record
-
-    def _place(self, container_id: str, owner: _Sandbox, group: str, config: runtime.ContainerConfig) -> spec.Place:
-        pod = owner.record.config
-        folder = self._sandbox_folder(owner.record.id)
-        namespaces = {"mount": ""}
-        for kind, name in (("network", "net"), ("uts", "uts"), ("ipc", "ipc")):
-            namespaces[kind] = sandbox.namespace_path(folder, name)
-        if not pod.host_pid:
-            namespaces["pid"] = sandbox.namespace_path(folder, "pid") if pod.share_process_namespace else ""
-        return spec.Place(
+        pod = owner.record
+        place = bundles.Place(
+            folder=self._container_folder(container_id),
+            data_folder=os.path.join(self._root_dir, "containers", container_id),
+            sandbox_folder=self._sandbox_folder(pod.id),
             root=os.path.join(self._run_dir, shim_mounts.ROOTS, container_id),
-            namespaces=namespaces,
-            cgroup=group,
-            shm="/dev/shm" if pod.host_ipc else os.path.join(folder, "shm"),
-            hostname_file=os.path.join(folder, "hostname"),
-            resolv_conf_file=os.path.join(folder, "resolv.conf"),
-            hostname=pod.hostname,
+            group=os.path.join(self._group(pod.config), container_id),
+            layers_dir=self._images.layers_dir,
         )
+        origin = bundles.Origin(container_id, pod, self._clock.now())
+        return bundles.write(place, origin, config, image, self._images.accounts(image), self.facts)
 
     async def start_container(self, container_id: str) -> None:
         container = self._container(container_id)
@@ -572,146 +519,22 @@ class OciRuntime:
     # Streams
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> runtime.ExecResult:
-        session = await self.exec(container_id, command, stdin=False, tty=False)
-        outputs = {sessions.STDOUT: bytearray(), sessions.STDERR: bytearray()}
-
-        async def collect() -> None:
-            while True:
-                stream, data = await session.read()
-                if stream == sessions.END:
-                    return
-                room = EXEC_OUTPUT_BYTES_MAX - len(outputs[stream])
-                outputs[stream] += data[: max(0, room)]
-
-        try:
-            async with self._clock.timeout(timeout_seconds) if timeout_seconds > 0 else contextlib.nullcontext():
-                reader = asyncio.create_task(collect(), name="exec output")
-                try:
-                    code = await session.wait()
-                    await asyncio.wait((reader,), timeout=DRAIN_SECONDS)
-                finally:
-                    reader.cancel()
-        finally:
-            await session.close()
-        return runtime.ExecResult(code, bytes(outputs[sessions.STDOUT]), bytes(outputs[sessions.STDERR]))
+        self._running(container_id)
+        return await self._all_execs.run_to_end(container_id, command, timeout_seconds)
 
     async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> sessions.Session:
         self._running(container_id)
-        exec_id = self._new_id()
-        folder = os.path.join(self._run_dir, "execs", exec_id)
-        bundle = records.read(os.path.join(self._container_folder(container_id), records.CONFIG))
-        os.mkdir(folder)
-        records.write(os.path.join(folder, "process.json"), spec.exec_process(bundle["process"], command, tty=tty))
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._execs[exec_id] = done
-
-        async def release() -> None:
-            self._execs.pop(exec_id, None)
-            if not done.done():
-                done.cancel()
-                with contextlib.suppress(shim_client.ShimGone, shim_client.Refused):
-                    await self._shim.ask("exec_kill", exec=exec_id)
-
-        try:
-            if tty:
-                return await self._exec_terminal(container_id, exec_id, folder, done, release)
-            return await self._exec_pipes(container_id, exec_id, folder, done, release, stdin=stdin)
-        except BaseException as failed:
-            await release()
-            if isinstance(failed, shim_client.Refused | shim_client.ShimGone):
-                raise RuntimeFailure("ExecError", str(failed), temporary=False) from failed
-            raise
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder)
-
-    async def _exec_pipes(
-        self,
-        container_id: str,
-        exec_id: str,
-        folder: str,
-        done: "asyncio.Future[int]",
-        release: Any,
-        *,
-        stdin: bool,
-    ) -> sessions.Session:
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
-        (in_r, in_w), (out_r, out_w), (err_r, err_w) = pipes
-        try:
-            await self._shim.ask("exec", (in_r, out_w, err_w), container=container_id, exec=exec_id, folder=folder)
-        except BaseException:
-            for fd in (in_w, out_r, err_r):
-                os.close(fd)
-            raise
-        finally:
-            for fd in (in_r, out_w, err_w):
-                os.close(fd)
-        if not stdin:
-            os.close(in_w)
-            in_w = -1
-        outputs = {sessions.STDOUT: out_r, sessions.STDERR: err_r}
-        return sessions.Session(outputs, in_w, wait_exit=lambda: _result(done), release=release)
-
-    async def _exec_terminal(
-        self, container_id: str, exec_id: str, folder: str, done: "asyncio.Future[int]", release: Any
-    ) -> sessions.Session:
-        receiver = sessions.ConsoleReceiver(folder)
-        receiving = asyncio.create_task(receiver.receive(), name="exec terminal")
-        try:
-            await self._shim.ask("exec", container=container_id, exec=exec_id, folder=folder, console=receiver.path)
-            terminal = await receiving
-        finally:
-            receiving.cancel()
-            receiver.close()
-        return sessions.Session(
-            {sessions.STDOUT: terminal},
-            terminal,
-            terminal=terminal,
-            wait_exit=lambda: _result(done),
-            release=release,
-        )
+        return await self._all_execs.start(container_id, command, stdin=stdin, tty=tty)
 
     async def attach(self, container_id: str, *, stdin: bool) -> sessions.Session:
         container = self._running(container_id)
-        record = container.record
-        (out_r, out_w), (err_r, err_w) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
-        try:
-            _, passed = await self._shim.ask_for_descriptors("attach", (out_w, err_w), container=container_id)
-        except BaseException as failed:
-            os.close(out_r)
-            os.close(err_r)
-            if isinstance(failed, shim_client.Refused | shim_client.ShimGone):
-                raise RuntimeFailure("AttachError", str(failed)) from failed
-            raise
-        finally:
-            os.close(out_w)
-            os.close(err_w)
-        terminal = passed[0] if passed else -1
 
         async def wait_exit() -> int:
             await container.ended.wait()
             return container.status.exit_code
 
-        async def release() -> None:
-            pass
-
-        async def end_stdin() -> None:
-            if record.stdin_once:
-                await self._ask("AttachError", "close_stdin", container=container_id)
-
-        input_fd = -1
-        if stdin and record.stdin:
-            input_fd = terminal
-            if not record.tty:
-                path = os.path.join(self._container_folder(container_id), "stdin")
-                input_fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        return sessions.Session(
-            {sessions.STDOUT: out_r, sessions.STDERR: err_r},
-            input_fd,
-            terminal=terminal,
-            wait_exit=wait_exit,
-            release=release,
-            end_stdin=end_stdin,
-        )
+        folder = self._container_folder(container_id)
+        return await attaching.attach(self._shim, container.record, folder, wait_exit, stdin=stdin)
 
     async def port_forward(self, sandbox_id: str, port: int) -> Duplex:
         owner = self._sandboxes.get(sandbox_id)
@@ -784,7 +607,3 @@ class OciRuntime:
 
     def _container_folder(self, container_id: str) -> str:
         return os.path.join(self._run_dir, "containers", container_id)
-
-
-async def _result(done: "asyncio.Future[int]") -> int:
-    return await asyncio.shield(done)

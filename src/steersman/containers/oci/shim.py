@@ -11,6 +11,7 @@ version 2 is hidden (crun 1.8 refuses it). Single-threaded and imports little: `
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import select
@@ -84,7 +85,7 @@ class Shim:
         for container in tuple(self._again):
             self._again.discard(container)
             _survive(container.pump)
-        _survive(self._flush_old_fragments)
+        self._flush_old_fragments()
         self._end_when_idle()
 
     def watch(self, fd: int, events: int, call: Callable[[], None]) -> None:
@@ -106,8 +107,8 @@ class Shim:
 
     def _flush_old_fragments(self) -> None:
         before = time.monotonic() - FRAGMENT_SECONDS
-        for container in self.containers.values():
-            container.flush_fragments(before)
+        for container in tuple(self.containers.values()):
+            _survive(functools.partial(container.flush_fragments, before))
 
     def _end_when_idle(self) -> None:
         is_idle = not self._peers and not any(c.is_running for c in self.containers.values()) and not self._children
@@ -143,7 +144,7 @@ class Shim:
                 return
             ended = self._children.pop(pid, None)
             if ended is not None:
-                _survive(lambda ended=ended, status=status: ended(status))  # type: ignore[misc]
+                _survive(functools.partial(ended, status))
             elif self._launches:
                 self._unclaimed[pid] = (status, time.time())
 

@@ -142,8 +142,9 @@ class Container:
 
     def flush_fragments(self, older_than: float) -> None:
         for stream in self.streams:
-            if stream.fragment_since is not None and stream.fragment_since <= older_than:
-                stream.flush_fragment()
+            is_old = stream.fragment_since is not None and stream.fragment_since <= older_than
+            if is_old and stream.flush_fragment():
+                self._shim.call_again(self)
 
     def send_signal(self, number: int) -> None:
         """SIGKILL goes to everything in the container: where the process namespace is shared, the death of its first

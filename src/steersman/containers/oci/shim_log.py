@@ -85,10 +85,10 @@ class Stream:
         read = self._read_terminal if self._is_terminal else self._read_fifo
         return all(read() for _ in range(ROUNDS_MAX))
 
-    def flush_fragment(self) -> None:
-        """Write an unfinished line as a partial record."""
-        if self.fragment_since is not None:
-            self._read_fifo(take_fragment=True, last_tag=b"P")
+    def flush_fragment(self) -> bool:
+        """Write an unfinished line as a partial record; True: there may be more."""
+        self._read_fifo(take_fragment=True, last_tag=b"P")
+        return self.read_ready()
 
     def finish(self) -> None:
         """The container has ended: take everything that is left."""
@@ -124,11 +124,13 @@ class Stream:
         end = _whole_length(data)
         if end == 0 and (take_fragment or self.listeners):
             end = len(data)
+        self.fragment_since = self.fragment_since or time.monotonic()  # also when writing fails: tried again later
         if end:
             self.log.write(_records(self.name, data[:end], last_tag))
             self._copy(data[:end])
             _take(self.fd, end)
-        self.fragment_since = None if end == size else (self.fragment_since or time.monotonic())
+        if end:
+            self.fragment_since = None if end == size else time.monotonic()
         return end > 0
 
     def _copy(self, data: bytes) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steersman.containers import runtime
-from steersman.containers.oci import seccomp, users
+from steersman.containers.images import users
+from steersman.containers.oci import seccomp
 from steersman.containers.oci.host import Facts
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

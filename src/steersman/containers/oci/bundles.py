@@ -1,0 +1,132 @@
+"""Everything that starting a container needs, on disk: its specification, its launch record, what it is."""
+
+import dataclasses
+import datetime
+import os
+from typing import Any
+
+from steersman.containers import runtime
+from steersman.containers.images import users
+from steersman.containers.images.store import Image
+from steersman.containers.oci import records, sandbox, spec, statuses
+from steersman.containers.oci.host import Facts
+
+
+class InvalidContainer(ValueError):
+    """It cannot be made as wanted; the text is for the user."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Folders of one container; `group` is its control group, `root` where its root filesystem will be mounted."""
+
+    folder: str
+    data_folder: str
+    sandbox_folder: str
+    root: str
+    group: str
+    layers_dir: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Origin:
+    id: str
+    sandbox: statuses.SandboxRecord
+    created_at: datetime.datetime
+
+
+def write(
+    place: Place,
+    origin: Origin,
+    config: runtime.ContainerConfig,
+    image: Image,
+    accounts: users.Accounts,
+    facts: Facts,
+) -> statuses.ContainerRecord:
+    """Raises InvalidContainer or OSError; the caller then removes the folders."""
+    image_config = spec.ImageConfig.from_json(image.config)
+    spec_place = _spec_place(place, origin.sandbox.config)
+    try:
+        specification = spec.container(config, image_config, accounts, spec_place, facts)
+    except (spec.InvalidContainer, users.UnknownUser) as wrong:
+        raise InvalidContainer(str(wrong)) from wrong
+    for folder in (place.folder, place.data_folder, _upper(place), _work(place)):
+        os.mkdir(folder, 0o755)
+    record = _record(place, origin, config, image, image_config, facts)
+    records.write(os.path.join(place.folder, records.CONFIG), specification)
+    records.write(os.path.join(place.folder, records.LAUNCH), _launch(place, record, image, spec_place, facts))
+    statuses.write_container(place.folder, record)
+    return record
+
+
+def _spec_place(place: Place, pod: runtime.SandboxConfig) -> spec.Place:
+    namespaces = {"mount": ""}
+    for kind, name in (("network", "net"), ("uts", "uts"), ("ipc", "ipc")):
+        namespaces[kind] = sandbox.namespace_path(place.sandbox_folder, name)
+    if not pod.host_pid:
+        shared = sandbox.namespace_path(place.sandbox_folder, "pid")
+        namespaces["pid"] = shared if pod.share_process_namespace else ""
+    return spec.Place(
+        root=place.root,
+        namespaces=namespaces,
+        cgroup=place.group,
+        shm="/dev/shm" if pod.host_ipc else os.path.join(place.sandbox_folder, "shm"),
+        hostname_file=os.path.join(place.sandbox_folder, "hostname"),
+        resolv_conf_file=os.path.join(place.sandbox_folder, "resolv.conf"),
+        hostname=pod.hostname,
+    )
+
+
+def _launch(
+    place: Place, record: statuses.ContainerRecord, image: Image, spec_place: spec.Place, facts: Facts
+) -> dict[str, Any]:
+    """What the shim reads."""
+    return {
+        "lower": [*reversed(image.layers)],
+        "layers_dir": place.layers_dir,
+        "upper": _upper(place),
+        "work": _work(place),
+        "userxattr": facts.is_rootless,
+        "log_path": record.log_path,
+        "tty": record.tty,
+        "stdin": record.stdin,
+        "stdin_once": record.stdin_once,
+        "cgroup": record.cgroup,
+        "shares_processes": spec_place.namespaces.get("pid") != "",
+    }
+
+
+def _record(
+    place: Place,
+    origin: Origin,
+    config: runtime.ContainerConfig,
+    image: Image,
+    image_config: spec.ImageConfig,
+    facts: Facts,
+) -> statuses.ContainerRecord:
+    return statuses.ContainerRecord(
+        id=origin.id,
+        sandbox_id=origin.sandbox.id,
+        pod_uid=origin.sandbox.config.pod_uid,
+        name=config.name,
+        attempt=config.attempt,
+        image=image.tags[0] if image.tags else config.image,
+        image_id=image.digests[0] if image.digests else image.id,
+        created_at=origin.created_at,
+        log_path=config.log_path,
+        tty=config.tty,
+        stdin=config.stdin,
+        stdin_once=config.stdin_once,
+        stop_signal=image_config.stop_signal,
+        cgroup=place.group if facts.hierarchy.version else "",
+        labels=config.labels,
+        annotations=config.annotations,
+    )
+
+
+def _upper(place: Place) -> str:
+    return os.path.join(place.data_folder, "upper")
+
+
+def _work(place: Place) -> str:
+    return os.path.join(place.data_folder, "work")
