@@ -20,7 +20,8 @@ from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
 from steersman.kubelet.options import Options
-from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS, Sandbox
+from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS
+from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober

@@ -15,7 +15,7 @@ from steersman.containers import runtime
 from steersman.kubelet import log_reader, pod_files, summary
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.container_lifecycle import Container
-from steersman.kubelet.pod_lifecycle import Sandbox
+from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.meta import errors, objects, times
 from steersman.serving import channels, port_forward

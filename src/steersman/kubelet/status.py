@@ -11,7 +11,8 @@ from typing import Any
 from steersman.containers import runtime
 from steersman.kubelet import qos
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
-from steersman.kubelet.pod_lifecycle import PodMachine, Sandbox
+from steersman.kubelet.pod_lifecycle import PodMachine
+from steersman.kubelet.pod_state import Sandbox
 from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 

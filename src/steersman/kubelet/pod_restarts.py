@@ -1,0 +1,83 @@
+"""What follows the end of a container: nothing, a new instance at once, or one after the crash-loop backoff. Pure."""
+
+import datetime
+
+from steersman.containers import runtime
+from steersman.kubelet import container_lifecycle
+from steersman.kubelet.container_lifecycle import Container, Phase, Role
+from steersman.kubelet.pod_state import PodState
+
+
+def exited(
+    pod: PodState, one: Container, status: runtime.ContainerStatus, shown: tuple[str, str] | None = None
+) -> None:
+    restart_asked = one.stop_is_restart
+    one.attempted = True
+    if one.current is None or one.current.id != status.id:
+        one.run(status)
+    one.current = status
+    one.move(Phase.EXITED)
+    after_exit(pod, one, status, restart_asked=restart_asked, shown=shown)
+
+
+def after_exit(
+    pod: PodState,
+    one: Container,
+    status: runtime.ContainerStatus,
+    *,
+    restart_asked: bool = False,
+    shown: tuple[str, str] | None = None,
+) -> None:
+    """Decide what follows an exit: nothing, a new instance at once, or one after the backoff."""
+    if pod.is_ending:
+        return
+    if restart_asked:
+        one.wait()
+        return
+    if one.role is Role.SIDECAR and pod.mains_are_over():
+        return
+    if container_lifecycle.should_restart(one, pod.restart_policy, status.exit_code):
+        retry(pod, one, status.finished_at or pod.now, shown)
+
+
+def retry(pod: PodState, one: Container, failed_at: datetime.datetime, shown: tuple[str, str] | None = None) -> None:
+    seconds = one.crashes.failed(failed_at)
+    if seconds == 0:
+        if one.phase is Phase.EXITED and shown is None:
+            one.wait()
+        else:
+            one.wait(*(shown or ("", "")))
+        one.crashes.tried_again(pod.now)
+        return
+    meta = pod.pod["metadata"]
+    full = f"{meta['name']}_{meta.get('namespace', '')}({pod.uid})"
+    text = f"back-off {_duration(seconds)} restarting failed container={one.name} pod={full}"
+    one.wait("CrashLoopBackOff", text, failed_at + datetime.timedelta(seconds=seconds))
+    pod.tell("Warning", "BackOff", f"Back-off restarting failed container {one.name} in pod {full}", one.name)
+
+
+def lost(pod: PodState, one: Container) -> runtime.ContainerStatus:
+    """What is shown of a container that the runtime lost: upstream's ContainerStatusUnknown, exit code 137."""
+    was = one.current
+    return runtime.ContainerStatus(
+        id=one.id,
+        sandbox_id=pod.sandbox_id,
+        pod_uid=pod.uid,
+        name=one.name,
+        attempt=max(0, one.attempt - 1),
+        state=runtime.State.EXITED,
+        image=one.image,
+        image_id=one.image_id,
+        created_at=was.created_at if was else pod.now,
+        started_at=was.started_at if was else None,
+        finished_at=pod.now,
+        exit_code=137,
+        reason="ContainerStatusUnknown",
+        message="The container could not be located when the pod was terminated",
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Go's way of writing a duration: 10s, 1m20s, 5m0s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
