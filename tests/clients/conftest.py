@@ -5,6 +5,7 @@ down with `--purge` whatever happens.
 """
 
 import dataclasses
+import itertools
 import os
 import pathlib
 import shutil
@@ -121,10 +122,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster
     yield from started(tmp_path_factory.mktemp("cluster"), "one")
 
 
+_numbers = itertools.count(1)
+
+
 @pytest.fixture
 def space(cluster: RunningCluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of one's own, gone afterwards."""
-    name = "t-" + "".join(c if c.isalnum() else "-" for c in request.node.name.lower()).strip("-")[:40].strip("-")
+    words = "".join(c if c.isalnum() else "-" for c in request.node.name.lower())
+    name = f"t{next(_numbers)}-{words[:40].strip('-')}"
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
