@@ -1,6 +1,7 @@
 """The process of one real node: kubelet, proxy and DNS, inside the node's network namespace."""
 
 import asyncio
+import functools
 import pathlib
 import socket
 
@@ -13,12 +14,13 @@ from steersman.cluster import options, pki, processes
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
 from steersman.containers.oci.embedded import OciRuntime
+from steersman.dns import forwarder
 from steersman.dns import server as dns
 from steersman.kubelet import server as kubelet_server
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
-from steersman.network import node_network, pod_network
+from steersman.network import namespaces, node_network, pod_network
 from steersman.proxy import controller as proxy
 from steersman.proxy.nftables import Nftables
 from steersman.serving import http_server, listeners, tls
@@ -46,8 +48,9 @@ def kubelet_dir(paths: Paths, node: Node) -> pathlib.Path:
     return paths.node_data(node.name) / "kubelet"
 
 
-async def run(plan: Plan, node: Node) -> None:
-    """Until cancelled; containers go on running. The process must be in the node's network namespace."""
+async def run(plan: Plan, node: Node, host_namespace: str) -> None:
+    """Until cancelled; containers go on running. The process must be in the node's network namespace; `host_namespace` is a
+    path to the host's, where the machine's own resolvers can be reached."""
     clock = SystemClock()
     directory = kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,7 @@ async def run(plan: Plan, node: Node) -> None:
             )
             running.start("proxy", proxy.run(proxy_caches, node.name, Nftables(pod_cidr=plan.pod_network), clock))
             running.start("routes", node_network.run(proxy_caches, node.name, clock))
-            running.start("dns", _dns(plan, proxy_caches, clock))
+            running.start("dns", _dns(plan, proxy_caches, clock, host_namespace))
             running.start("caches", caches.run())
             running.start("proxy caches", proxy_caches.run())
             await running.wait()
@@ -93,10 +96,16 @@ async def run(plan: Plan, node: Node) -> None:
         network.close()
 
 
-async def _dns(plan: Plan, caches: Caches, clock: SystemClock) -> None:
-    networks = (plan.service_network, plan.pod_network)
-    domain = options.CLUSTER_DOMAIN
-    await dns.run(caches, [plan.dns_address], clock, upstreams(), domain=domain, reverse_networks=networks)
+async def _dns(plan: Plan, caches: Caches, clock: SystemClock, host_namespace: str) -> None:
+    await dns.run(
+        caches,
+        [plan.dns_address],
+        clock,
+        forwarder.resolvers_of(str(RESOLV_CONF)),
+        domain=options.CLUSTER_DOMAIN,
+        reverse_networks=(plan.service_network, plan.pod_network),
+        open_socket=functools.partial(namespaces.open_socket, host_namespace),
+    )
 
 
 async def serve(plan: Plan, server: str, agents: list[Kubelet], listener: socket.socket, clock: SystemClock) -> None:
@@ -122,13 +131,3 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
     )
-
-
-def upstreams() -> list[str]:
-    """The machine's own resolvers, for names outside the cluster; those on loopback are out of a node's reach."""
-    try:
-        lines = RESOLV_CONF.read_text().splitlines()
-    except OSError:
-        return []
-    found = [line.split()[1] for line in lines if line.startswith("nameserver ") and len(line.split()) > 1]
-    return [address for address in found if not address.startswith("127.")]

@@ -172,7 +172,7 @@ def _node(made: Plan, node: Node, namespace: str) -> None:
     from steersman.cluster import node_process
 
     with namespaces.entered(namespace):
-        processes.run(node_process.run(made, node))
+        processes.run(node_process.run(made, node, f"/proc/{os.getppid()}/ns/net"))
 
 
 def _fake(made: Plan, listener: socket.socket) -> None:
