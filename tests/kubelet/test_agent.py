@@ -124,6 +124,8 @@ def test_crash_loop_backoff_doubles(tmp_path: Path) -> None:
             assert waiting["message"].startswith("back-off 1m20s restarting failed container=main pod=web_default(")
             assert here.container()["lastState"]["terminated"]["exitCode"] == 3
             assert here.phase() == "Running"
+            await world.turns()
+            assert len(await here.runtime.list_containers()) == 2, "of the dead only the last two are kept"
 
     run(test, tmp_path)
 

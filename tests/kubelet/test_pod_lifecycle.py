@@ -190,6 +190,7 @@ class Node:
         self.waiting: list[Instruction] = []
         self.containers: dict[str, runtime.ContainerStatus] = {}
         self.sandboxes: dict[str, bool] = {}
+        self.made: set[str] = set()
         self.now = 0.0
         self.deleted = False
 
@@ -246,7 +247,8 @@ class Node:
             made = container_status(
                 one.container, one.attempt, state=runtime.State.CREATED, started_at=None, sandbox_id=one.sandbox_id
             )
-            assert made.id not in self.containers, "an attempt is never made twice"
+            assert made.id not in self.made, "an attempt is never made twice"
+            self.made.add(made.id)
             self.containers[made.id] = made
             self.say(pod_events.ContainerCreated(one.container, made.id))
         else:
@@ -270,6 +272,9 @@ class Node:
 
     def do_StopContainer(self, one: instructions.StopContainer) -> None:  # noqa: N802
         self.exit(one.id, 137)
+
+    def do_RemoveContainer(self, one: instructions.RemoveContainer) -> None:  # noqa: N802
+        assert self.containers.pop(one.id).state is runtime.State.EXITED, "only the dead are removed"
 
     def do_DeletePod(self, _: Any) -> None:  # noqa: N802
         self.deleted = True

@@ -79,4 +79,5 @@ async def test_a_pod_lives_and_is_taken_over_and_ends(
             ended = {one["name"]: one["state"]["terminated"] for one in last["containerStatuses"]}
             assert (ended["reader"]["exitCode"], ended["reader"]["message"]) == (0, "bye\n"), json.dumps(ended)
         assert not list(await oci.node.list_sandboxes())
+        assert not list((folder / "logs" / "pods").iterdir())
         assert not (folder / "pods").exists() or not list((folder / "pods").iterdir())

@@ -14,7 +14,7 @@ from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
 from steersman.client.client import Client
 from steersman.containers import runtime
-from steersman.kubelet import node_object, pod_events, sandbox_config, status
+from steersman.kubelet import node_object, pod_events, pod_files, sandbox_config, status
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
@@ -160,6 +160,7 @@ class Kubelet:
             gone = self._node.volumes.leftovers(known | {one.pod_uid for one in orphans})
             for uid in gone:
                 await self._node.volumes.unmount(uid)
+            pod_files.remove_logs_of_others(known, self.options)
 
     async def _remove_orphans(
         self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]

@@ -83,9 +83,11 @@ class StopContainer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RemoveContainer:
-    """A dead instance that nobody needs any more. No answer."""
+    """A dead instance that nobody needs any more, with its log. No answer."""
 
+    container: str
     id: str
+    attempt: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The small files of a pod on its node: logs, termination messages, /etc/hosts."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 from steersman.containers import runtime
@@ -21,6 +22,28 @@ def log_folder(pod: Object, options: Options) -> Path:
 
 def log_path(pod: Object, container: str, attempt: int, options: Options) -> Path:
     return log_folder(pod, options) / container / f"{attempt}.log"
+
+
+def remove_log(pod: Object, container: str, attempt: int, options: Options) -> None:
+    """The log of one instance, rotated parts included."""
+    path = log_path(pod, container, attempt, options)
+    for one in (path, *path.parent.glob(f"{path.name}.*")):
+        one.unlink(missing_ok=True)
+
+
+def remove_logs(pod: Object, options: Options) -> None:
+    if (there := log_folder(pod, options)).exists():
+        shutil.rmtree(there)
+
+
+def remove_logs_of_others(known: set[str], options: Options) -> None:
+    """Logs of pods that are gone since a kubelet last looked."""
+    parent = options.logs / "pods"
+    if not parent.exists():
+        return
+    for there in parent.iterdir():
+        if there.name.rpartition("_")[2] not in known:
+            shutil.rmtree(there)
 
 
 def folder(uid: str, options: Options) -> Path:

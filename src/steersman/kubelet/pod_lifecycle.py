@@ -194,7 +194,7 @@ class PodMachine(pod_state.PodState):
         if event.status.state is runtime.State.EXITED:  # over before we could look
             pod_restarts.exited(self, one, event.status)
             return
-        one.run(event.status)
+        pod_restarts.begin_instance(self, one, event.status)
         if one.hook("postStart") is None or self.is_ending:
             one.mark_running()
         else:

@@ -3,7 +3,7 @@
 import datetime
 
 from steersman.containers import runtime
-from steersman.kubelet import container_lifecycle
+from steersman.kubelet import container_lifecycle, instructions
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState
 
@@ -14,10 +14,19 @@ def exited(
     restart_asked = one.stop_is_restart
     one.attempted = True
     if one.current is None or one.current.id != status.id:
-        one.run(status)
+        begin_instance(pod, one, status)
     one.current = status
     one.move(Phase.EXITED)
     after_exit(pod, one, status, restart_asked=restart_asked, shown=shown)
+
+
+def begin_instance(pod: PodState, one: Container, status: runtime.ContainerStatus) -> None:
+    """A new instance has run: of the dead ones only the last is kept (upstream's MaxPerPodContainer), for its log and state."""
+    is_new = one.current is not None and one.current.id != status.id
+    dropped = one.previous if is_new else None
+    one.run(status)
+    if dropped is not None:
+        pod.out.append(instructions.RemoveContainer(one.name, dropped.id, dropped.attempt))
 
 
 def after_exit(

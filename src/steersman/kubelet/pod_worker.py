@@ -4,6 +4,7 @@ No task of its own: events come by call, each instruction is a short task, wakin
 have thousands of pods.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -53,6 +54,7 @@ class PodWorker:
         self._ended = ended
         self._reported: Object = {}
         self._images: dict[str, Present] = {}
+        self._volumes_lock = asyncio.Lock()
         self._probes = ContainerProbes(self.machine, node, self.tell)
         self._was_over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
@@ -145,9 +147,12 @@ class PodWorker:
 
     async def _mount(self) -> None:
         pause = RETRY_FIRST_SECONDS
-        while not self.machine.is_ending:
+        while True:
             try:
-                await self._node.volumes.mount(self.pod)
+                async with self._volumes_lock:
+                    if self.machine.is_ending:
+                        return
+                    await self._node.volumes.mount(self.pod)
             except MountError as failure:
                 self.tell(pod_events.VolumesFailed(str(failure)))
             else:
@@ -163,10 +168,11 @@ class PodWorker:
             self._node.alarms.set(("volumes", self.uid), seconds, lambda: self._start("refresh", self._refresh()))
 
     async def _refresh(self) -> None:
-        if self.machine.is_ending:
-            return
         try:
-            await self._node.volumes.refresh(self.pod)
+            async with self._volumes_lock:
+                if self.machine.is_ending:
+                    return
+                await self._node.volumes.refresh(self.pod)
         except MountError as failure:
             self._node.tell(self.pod, "Warning", "FailedMount", str(failure))
         self._refresh_later()
@@ -177,7 +183,8 @@ class PodWorker:
 
     async def _unmount(self) -> None:
         if not self._node.options.on_paper:
-            await self._until_done("unmounting volumes", lambda: self._node.volumes.unmount(self.uid))
+            async with self._volumes_lock:  # what is being mounted would come back
+                await self._until_done("unmounting volumes", lambda: self._node.volumes.unmount(self.uid))
         self.tell(pod_events.VolumesUnmounted())
 
     # --- sandbox -----------------------------------------------------------------------------------------------------
@@ -340,9 +347,12 @@ class PodWorker:
         return self._node.clock.monotonic() - started
 
     def _remove_container(self, instruction: instructions.RemoveContainer) -> None:
-        container_id = instruction.id
-        work = self._until_done("removing", lambda: self._node.runtime.remove_container(container_id))
-        self._start("remove container", work)
+        self._start("remove container", self._remove_one(instruction))
+
+    async def _remove_one(self, instruction: instructions.RemoveContainer) -> None:
+        node = self._node
+        await self._until_done("removing a container", lambda: node.runtime.remove_container(instruction.id))
+        pod_files.remove_log(self.pod, instruction.container, instruction.attempt, node.options)
 
     # --- the end ---------------------------------------------------------------------------------------------------------
 
@@ -369,6 +379,7 @@ class PodWorker:
                 _log.warning("%s: cannot be deleted: %s", objects.key(self.pod), lost)
             await self._node.clock.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
+        pod_files.remove_logs(self.pod, self._node.options)
         self._node.writer.forget(self.uid)
         self._probes.close()
         self._node.alarms.cancel(("pod", self.uid))
