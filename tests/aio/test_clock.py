@@ -89,3 +89,10 @@ async def test_system_clock():
     with pytest.raises(TimeoutError):
         async with system.timeout(0):
             await asyncio.Event().wait()
+
+
+def test_each_name_has_a_stream_of_chance_of_its_own():
+    first, second = clock.Chance(1, "delay"), clock.Chance(1, "loss")
+    drawn = [first.random() for _ in range(3)]
+    assert [second.random() for _ in range(3)] != drawn
+    assert [clock.Chance(1, "delay").random(), clock.Chance(1, "delay").random()] == [drawn[0]] * 2

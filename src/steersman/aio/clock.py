@@ -20,6 +20,13 @@ from typing import Protocol
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
+class Chance(random.Random):
+    """A stream of chance of its own for each name: what one draws does not change what another gets."""
+
+    def __init__(self, *name: str | int) -> None:
+        super().__init__("/".join(map(str, name)))  # seeded by the text's own hash, the same in every process
+
+
 class Clock(Protocol):
     """What a part may ask about time and chance."""
 
@@ -84,18 +91,20 @@ class SystemClock(_AsyncioTimers):
 class VirtualClock(_AsyncioTimers):
     """Time of a `VirtualLoop`, chance from a seed.
 
-    Wall time is `start` plus the loop's own time: the same seed and the same program give the same bytes.
+    Wall time is `start` plus the loop's own time: the same seed and the same program give the same bytes. A machine whose
+    wall clock is wrong has a `skew_seconds`, which may change at any time; monotonic time is always right.
     """
 
     START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seed: int = 0, start: datetime.datetime = START) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, seed: int | str = 0, start: datetime.datetime = START) -> None:
+        self.skew_seconds = 0.0
         self._loop = loop
         self._random = random.Random(seed)
         self._start = start
 
     def now(self) -> datetime.datetime:
-        return self._start + datetime.timedelta(seconds=self._loop.time())
+        return self._start + datetime.timedelta(seconds=self._loop.time() + self.skew_seconds)
 
     def monotonic(self) -> float:
         return self._loop.time()

@@ -1,9 +1,11 @@
 """An event loop whose time jumps: when nothing is ready, the clock moves to the next timer at once.
 
 For simulation and tests without I/O: a loop that waits for a real socket would never see it, because nothing ever blocks.
+Its tasks are told apart by number, not by address: a set of them (asyncio and we keep some) has the same order in every run.
 """
 
 import asyncio
+import itertools
 import selectors
 from typing import Any
 
@@ -41,6 +43,17 @@ class _JumpingSelector(selectors.BaseSelector):
         self._real.close()
 
 
+class _NumberedTask(asyncio.Task[Any]):
+    """Hashes by its number within its loop."""
+
+    def __init__(self, number: int, *arguments: Any, **more: Any) -> None:
+        self._number = number  # first: Task.__init__ puts the task into a set
+        super().__init__(*arguments, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Starts at 0.0 seconds; `time()` is the sum of all waits skipped so far."""
 
@@ -49,6 +62,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumps)
         # Timers this close to now are due: sums of waits are not exact, and a float has microseconds for 270 years.
         self._clock_resolution = 1e-6
+        numbers = itertools.count()
+
+        def make(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+            return _NumberedTask(next(numbers), work, loop=loop, **more)
+
+        self.set_task_factory(make)
 
     def time(self) -> float:
         return self._jumps.skipped_seconds
