@@ -7,7 +7,7 @@ Service that changed is worked out again by itself, and whatever changes while t
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
@@ -26,13 +26,22 @@ _SLICES_OF_SERVICE = "endpointslices-of-service"
 _PAUSES = backoff.Pauses(initial_seconds=0.2, max_seconds=10.0)
 
 
-async def run(caches: Caches, node_name: str, backend: Backend, clock: Clock) -> None:
-    """Work until cancelled. `node_name` is the node whose namespace it is; empty on the host, where no pod is local."""
-    await _Proxy(caches, node_name, backend, clock).run()
+Offload = Callable[..., Awaitable[None]]
+
+
+async def run(
+    caches: Caches, node_name: str, backend: Backend, clock: Clock, *, offload: Offload = asyncio.to_thread
+) -> None:
+    """Work until cancelled. `node_name` is the node whose namespace it is; empty on the host, where no pod is local.
+
+    `offload` calls the backend without holding up the event loop; a backend in memory needs no thread for that.
+    """
+    await _Proxy(caches, node_name, backend, clock, offload).run()
 
 
 class _Proxy:
-    def __init__(self, caches: Caches, node_name: str, backend: Backend, clock: Clock) -> None:
+    def __init__(self, caches: Caches, node_name: str, backend: Backend, clock: Clock, offload: Offload) -> None:
+        self._offload = offload
         self._services = caches.of(kinds.SERVICE)
         self._slices = caches.of(kinds.ENDPOINT_SLICE)
         self._slices.add_index(_SLICES_OF_SERVICE, _service_of_slice)
@@ -64,7 +73,7 @@ class _Proxy:
         rule_set_ = rule_set.RuleSet(self._node_name)
         self._changed.clear()
         self._update(rule_set_, self._services.keys())
-        await asyncio.to_thread(self._backend.replace, dict(rule_set_.elements))
+        await self._offload(self._backend.replace, dict(rule_set_.elements))
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -72,7 +81,7 @@ class _Proxy:
             self._changed.clear()
             change = self._update(rule_set_, keys)
             if change:
-                await asyncio.to_thread(self._backend.apply, change)
+                await self._offload(self._backend.apply, change)
 
     def _update(self, current: rule_set.RuleSet, keys: Iterable[str]) -> rule_set.Change:
         change = rule_set.Change()
