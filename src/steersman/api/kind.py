@@ -50,6 +50,8 @@ class Kind:
     not change. `spec_fields` are the top-level fields whose change raises metadata.generation.
     `prepare_status(new, old)` is its twin for the status subresource: all but the status (and, of metadata, what a status
     writer may change) stays as it was.
+    `orphans_by_default`: a DELETE that says nothing about dependants leaves them (kinds older than the garbage collector),
+    with `delete_warning`.
     `row_conditions(obj)` marks rows of a table (a finished pod is Completed).
     """
 
@@ -74,6 +76,8 @@ class Kind:
     has_generation: bool = False
     graceful_delete_seconds: Callable[[Object], int] | None = None
     deletes_to_status: bool = True  # DELETE answers a Status; False: the object (Service, Pod, …)
+    orphans_by_default: bool = False
+    delete_warning: str = ""
     row_conditions: Callable[[Object], list[Object]] | None = None
 
     @property

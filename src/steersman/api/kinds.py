@@ -5,23 +5,30 @@ A new kind is a row here and, where needed, functions for its columns, defaults 
 
 from steersman.api import selectable, strategies
 from steersman.api.defaults import cluster as cluster_defaults
+from steersman.api.defaults import jobs as job_defaults
 from steersman.api.defaults import network as network_defaults
 from steersman.api.defaults import pods as pod_defaults
+from steersman.api.defaults import sets as set_defaults
 from steersman.api.defaults import workloads as workload_defaults
 from steersman.api.kind import Kind, Kinds, Subresource
 from steersman.api.printing import cluster as cluster_cells
 from steersman.api.printing import config as config_cells
+from steersman.api.printing import jobs as job_cells
 from steersman.api.printing import network as network_cells
 from steersman.api.printing import pods as pod_cells
 from steersman.api.printing import workloads as workload_cells
 from steersman.api.validation import cluster as cluster_rules
 from steersman.api.validation import config as config_rules
+from steersman.api.validation import cron_jobs as cron_job_rules
+from steersman.api.validation import jobs as job_rules
 from steersman.api.validation import network as network_rules
 from steersman.api.validation import pods as pod_rules
 from steersman.api.validation import rbac as rbac_rules
+from steersman.api.validation import sets as set_rules
 from steersman.api.validation import workloads as workload_rules
 
 APPS = "apps"
+BATCH = "batch"
 COORDINATION = "coordination.k8s.io"
 DISCOVERY = "discovery.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
@@ -166,6 +173,60 @@ DEPLOYMENT = Kind(
     subresources=(_status("Deployment", APPS), _scale()),
     columns=workload_cells.DEPLOYMENT_COLUMNS, cells=workload_cells.deployment,
     default=workload_defaults.default_deployment, validate=workload_rules.validate_deployment,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    has_generation=True,
+)  # fmt: skip
+
+STATEFUL_SET = Kind(
+    APPS, "v1", "StatefulSet", "statefulsets", "statefulset",
+    short_names=("sts",), categories=_ALL,
+    subresources=(_status("StatefulSet", APPS), _scale()),
+    columns=workload_cells.STATEFUL_SET_COLUMNS, cells=workload_cells.stateful_set,
+    default=set_defaults.default_stateful_set, validate=set_rules.validate_stateful_set,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    has_generation=True,
+)  # fmt: skip
+
+DAEMON_SET = Kind(
+    APPS, "v1", "DaemonSet", "daemonsets", "daemonset",
+    short_names=("ds",), categories=_ALL,
+    subresources=(_status("DaemonSet", APPS),),
+    columns=workload_cells.DAEMON_SET_COLUMNS, cells=workload_cells.daemon_set,
+    default=set_defaults.default_daemon_set, validate=set_rules.validate_daemon_set,
+    prepare=strategies.prepare_daemon_set, prepare_status=strategies.keep_all_but_status,
+    has_generation=True,
+)  # fmt: skip
+
+REPLICATION_CONTROLLER = Kind(
+    "", "v1", "ReplicationController", "replicationcontrollers", "replicationcontroller",
+    short_names=("rc",), categories=_ALL,
+    subresources=(_status("ReplicationController"), _scale()),
+    columns=workload_cells.REPLICATION_CONTROLLER_COLUMNS, cells=workload_cells.replication_controller,
+    default=set_defaults.default_replication_controller, validate=set_rules.validate_replication_controller,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_replication_controller,
+    has_generation=True, orphans_by_default=True,
+)  # fmt: skip
+
+JOB = Kind(
+    BATCH, "v1", "Job", "jobs", "job",
+    categories=_ALL,
+    subresources=(_status("Job", BATCH),),
+    columns=job_cells.JOB_COLUMNS, cells=job_cells.job,
+    default=job_defaults.default_job, validate=job_rules.validate_job,
+    prepare=strategies.prepare_job, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_job,
+    has_generation=True, orphans_by_default=True,
+    delete_warning="child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove "
+    "them or set propagationPolicy=Orphan to suppress this warning",
+)  # fmt: skip
+
+CRON_JOB = Kind(
+    BATCH, "v1", "CronJob", "cronjobs", "cronjob",
+    short_names=("cj",), categories=_ALL,
+    subresources=(_status("CronJob", BATCH),),
+    columns=job_cells.CRON_JOB_COLUMNS, cells=job_cells.cron_job,
+    default=job_defaults.default_cron_job, validate=cron_job_rules.validate_cron_job,
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     has_generation=True,
 )  # fmt: skip

@@ -45,6 +45,14 @@ def of_replica_set(replica_set: Object) -> Mapping[str, str]:
     return {"status.replicas": str((replica_set.get("status") or {}).get("replicas", 0))}
 
 
+def of_replication_controller(controller: Object) -> Mapping[str, str]:
+    return of_replica_set(controller)
+
+
+def of_job(job: Object) -> Mapping[str, str]:
+    return {"status.successful": str((job.get("status") or {}).get("succeeded", 0))}
+
+
 def of_event(event: Object) -> Mapping[str, str]:
     about, source = event.get("involvedObject") or {}, event.get("source") or {}
     component = source.get("component") or event.get("reportingComponent", "")

@@ -4,6 +4,7 @@
 each: writing one never changes the other. Source: upstream's registry strategies.
 """
 
+from steersman.api.defaults import pods
 from steersman.meta import quantities
 from steersman.meta.objects import Object
 
@@ -79,6 +80,45 @@ def prepare_pod(new: Object, old: Object | None) -> None:
             ]
         return
     drop_status(new, old)
+
+
+# Labels a Job's pods are found by; the short ones are older.
+JOB_NAME, CONTROLLER_UID = "batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid"
+LEGACY_JOB_NAME, LEGACY_CONTROLLER_UID = "job-name", "controller-uid"
+
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def prepare_job(new: Object, old: Object | None) -> None:
+    """A new Job gets a selector that no other one has, unless it says `manualSelector`."""
+    drop_status(new, old)
+    spec = new.get("spec")
+    if old is not None or not spec or spec.get("manualSelector"):
+        return
+    meta = new["metadata"]
+    template = spec["template"] = dict(spec.get("template") or {})
+    given = template["metadata"] = dict(template.get("metadata") or {})
+    name, uid = meta.get("name", ""), meta.get("uid", "")
+    ours = {LEGACY_JOB_NAME: name, JOB_NAME: name, LEGACY_CONTROLLER_UID: uid, CONTROLLER_UID: uid}
+    given["labels"] = {**ours, **(given.get("labels") or {})}
+    selector = spec["selector"] = dict(spec.get("selector") or {})
+    selector["matchLabels"] = {CONTROLLER_UID: uid, **(selector.get("matchLabels") or {})}
+
+
+def prepare_daemon_set(new: Object, old: Object | None) -> None:
+    """The generation of the template, an annotation since apps/v1, counts its changes."""
+    drop_status(new, old)
+    generation = 1
+    if old is not None:
+        pods.default_template(template := (new.get("spec") or {}).get("template") or {})
+        generation = _template_generation(old) + (template != (old.get("spec") or {}).get("template"))
+    meta = new["metadata"]
+    meta["annotations"] = {**(meta.get("annotations") or {}), TEMPLATE_GENERATION: str(generation)}
+
+
+def _template_generation(daemon_set: Object) -> int:
+    text = (daemon_set["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else 1
 
 
 def prepare_service(new: Object, old: Object | None) -> None:

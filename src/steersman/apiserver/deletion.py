@@ -54,7 +54,7 @@ Outcome = Remove | Mark | Pending
 
 def decide(kind: Kind, obj: Object, options: Options, now: datetime.datetime) -> Outcome:
     meta = obj["metadata"]
-    finalizers = _finalizers(meta.get("finalizers") or [], options.policy)
+    finalizers = _finalizers(meta.get("finalizers") or [], _policy(kind, meta, options))
     changed = dict(meta)
     if finalizers:
         changed["finalizers"] = finalizers
@@ -121,6 +121,14 @@ def _mark(obj: Object, meta: Object, grace: int, now: datetime.datetime) -> Outc
     if obj.get("kind") == "Namespace":
         marked["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
     return Mark(marked)
+
+
+def _policy(kind: Kind, meta: Object, options: Options) -> str:
+    """What is to happen to dependants; "" leaves it to the finalizers that are there."""
+    if options.policy or not kind.orphans_by_default:
+        return options.policy
+    finalizers = meta.get("finalizers") or ()
+    return "" if ORPHAN in finalizers or FOREGROUND in finalizers else "Orphan"
 
 
 def _finalizers(present: list[str], policy: str) -> list[str]:

@@ -191,6 +191,8 @@ class Writer:
 
     async def delete(self, call: Call) -> messages.Response:
         options = self.delete_options(call)
+        if call.kind.delete_warning and not options.policy:
+            call.warnings.append(call.kind.delete_warning)
         value, removed = await self.delete_object(call, call.target.name, options)
         if removed and call.kind.deletes_to_status:
             return negotiation.respond(call.form, _deleted_status(call, orjson.loads(value)), pretty=call.pretty)

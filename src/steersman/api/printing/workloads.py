@@ -1,4 +1,4 @@
-"""How Deployments, ReplicaSets and ControllerRevisions print."""
+"""How Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers and ControllerRevisions print."""
 
 import datetime
 from typing import Any
@@ -24,6 +24,30 @@ REPLICA_SET_COLUMNS = (
     Column("Desired", "integer", field="spec.replicas"),
     Column("Current", "integer", field="status.replicas"),
     Column("Ready", "integer", field="status.readyReplicas"),
+    cells.AGE,
+    cells.CONTAINERS,
+    cells.IMAGES,
+    Column("Selector", priority=1, field="spec.selector"),
+)
+
+REPLICATION_CONTROLLER_COLUMNS = REPLICA_SET_COLUMNS
+
+STATEFUL_SET_COLUMNS = (
+    cells.NAME,
+    Column("Ready", description="Number of the pod with ready state"),
+    cells.AGE,
+    cells.CONTAINERS,
+    cells.IMAGES,
+)
+
+DAEMON_SET_COLUMNS = (
+    cells.NAME,
+    Column("Desired", "integer", field="status.desiredNumberScheduled"),
+    Column("Current", "integer", field="status.currentNumberScheduled"),
+    Column("Ready", "integer", field="status.numberReady"),
+    Column("Up-to-date", "integer", field="status.updatedNumberScheduled"),
+    Column("Available", "integer", field="status.numberAvailable"),
+    Column("Node Selector", field="spec.template.spec.nodeSelector"),
     cells.AGE,
     cells.CONTAINERS,
     cells.IMAGES,
@@ -60,6 +84,37 @@ def replica_set(obj: Object, now: datetime.datetime) -> list[Any]:
         status.get("readyReplicas", 0),
         cells.age(obj, now),
         *cells.containers(spec.get("template")),
+        cells.selector(spec.get("selector")),
+    ]
+
+
+def replication_controller(obj: Object, now: datetime.datetime) -> list[Any]:
+    return [*replica_set(obj, now)[:-1], cells.labels((obj.get("spec") or {}).get("selector"))]
+
+
+def stateful_set(obj: Object, now: datetime.datetime) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    return [
+        cells.name(obj),
+        f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 0)}",
+        cells.age(obj, now),
+        *cells.containers(spec.get("template")),
+    ]
+
+
+def daemon_set(obj: Object, now: datetime.datetime) -> list[Any]:
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    template = spec.get("template") or {}
+    return [
+        cells.name(obj),
+        status.get("desiredNumberScheduled", 0),
+        status.get("currentNumberScheduled", 0),
+        status.get("numberReady", 0),
+        status.get("updatedNumberScheduled", 0),
+        status.get("numberAvailable", 0),
+        cells.labels((template.get("spec") or {}).get("nodeSelector")),
+        cells.age(obj, now),
+        *cells.containers(template),
         cells.selector(spec.get("selector")),
     ]
 

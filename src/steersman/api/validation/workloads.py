@@ -103,6 +103,14 @@ def check_amount(path: str, value: Any, *, percent_max: int | None = 100) -> lis
     return fields.check_not_negative(path, value)
 
 
+def amount(value: Any) -> int:
+    """The number of an IntOrString, percentages without their sign; 0 for text that is neither."""
+    if not isinstance(value, str):
+        return int(value)
+    digits = value.removesuffix("%")
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
+
+
 def _selects(selector: Object | None, labels: dict[str, str]) -> bool:
     """Also true for a selector that is wrong or missing: that is another error."""
     if selector is None:
@@ -131,11 +139,7 @@ def _rolling(rolling: Object, path: str) -> list[FieldError]:
     unavailable, surge = rolling.get("maxUnavailable", 0), rolling.get("maxSurge", 0)
     errors = check_amount(f"{path}.maxUnavailable", unavailable)
     errors += check_amount(f"{path}.maxSurge", surge, percent_max=None)
-    if not errors and _is_zero(unavailable) and _is_zero(surge):
+    if not errors and amount(unavailable) == 0 and amount(surge) == 0:
         text = "may not be 0 when `maxSurge` is 0"
         errors.append(fields.invalid(f"{path}.maxUnavailable", unavailable, text))
     return errors
-
-
-def _is_zero(amount: Any) -> bool:
-    return (int(amount.removesuffix("%")) if isinstance(amount, str) else amount) == 0

@@ -18,7 +18,7 @@ def of(obj: Object) -> Object:
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     fields = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     seen: Object = {"replicas": status.get("replicas", 0)}
-    text = str(selectors.from_object(spec.get("selector")))
+    text = str(_selector(obj["kind"], spec.get("selector")))
     if text:
         seen["selector"] = text
     return {
@@ -28,6 +28,13 @@ def of(obj: Object) -> Object:
         "spec": {"replicas": spec.get("replicas", 0)} if spec.get("replicas") else {},
         "status": seen,
     }
+
+
+def _selector(kind: str, selector: Object | None) -> selectors.Selector:
+    """A ReplicationController's is older than label selectors: a plain map."""
+    if kind == "ReplicationController":
+        return selectors.from_map(selector)
+    return selectors.from_object(selector)
 
 
 def scaled(obj: Object, scale: Object) -> Object:

@@ -1,0 +1,174 @@
+"""What a write that is no apply does to the entries: the writer owns what it changed, the others own it no more.
+
+Source: structured-merge-diff's merge.Updater and the chain of managers in apimachinery's util/managedfields.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from steersman.api.managed_fields import compiling, entries, sets
+from steersman.api.managed_fields.entries import Entry
+from steersman.api.managed_fields.types import Mistyped
+from steersman.meta.objects import Object
+
+Compared = tuple[sets.Set, sets.Set]
+# An object in another version of its kind, with that version's type; None where that version is not served any more.
+Convert = Callable[[Object, str], tuple[compiling.Type, Object] | None]
+
+_SHAPES_MAX = 512  # templates whose fields are remembered, about 5 kB each
+_OWNED_BY_NOBODY = sets.of(
+    ("f:apiVersion",),
+    ("f:kind",),
+    ("f:metadata",),
+    *(
+        ("f:metadata", f"f:{name}")
+        for name in (
+            "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
+            "resourceVersion",
+        )  # fmt: skip
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, through which subresource, when. `reset` are the fields that the kind does not let this way of writing change."""
+
+    manager: str
+    now: str
+    subresource: str = ""
+    reset: sets.Set = dataclasses.field(default_factory=dict)
+
+
+def no_conversion(obj: Object, api_version: str) -> None:
+    """Kinds of one version."""
+    return None
+
+
+def strip(fields: sets.Set) -> sets.Set:
+    """Without what identifies the object: nobody owns that."""
+    return sets.difference(fields, _OWNED_BY_NOBODY)
+
+
+def created(of_type: compiling.Type, new: Object, by: Writer) -> list[Entry]:
+    """The entries of a new object."""
+    try:
+        fields = _of_new(of_type, new)
+    except Mistyped:
+        return []
+    fields = strip(sets.recursive_difference(fields, by.reset))
+    if not fields:
+        return []
+    return [entries.make(by.manager, entries.UPDATE, of_type.api_version, by.subresource, fields, by.now)]
+
+
+def updated(
+    of_type: compiling.Type,
+    old: Object,
+    new: Object,
+    before: list[Entry],
+    by: Writer,
+    convert: Convert = no_conversion,
+) -> list[Entry]:
+    """The entries after a write; `before` itself where nothing of them changes. Neither object counts its managedFields."""
+    if not before:
+        return before  # nobody began to keep account: the first apply does
+    try:
+        return _updated(of_type, old, new, before, by, convert)
+    except Mistyped:
+        return before
+
+
+def _updated(
+    of_type: compiling.Type, old: Object, new: Object, before: list[Entry], by: Writer, convert: Convert
+) -> list[Entry]:
+    compared = compare(of_type, old, new, by.reset)
+    after = without(before, of_type, compared, lambda entry: _compare_at(entry, old, new, by.reset, convert))
+    mine = strip(compared[0])
+    if not mine:
+        return after
+    me = (by.manager, entries.UPDATE, of_type.api_version, by.subresource)
+    previous = next((entry["fieldsV1"] for entry in after if entries.identity(entry) == me), sets.EMPTY)
+    entry = entries.make(*me[:3], me[3], sets.union(previous, mine), by.now)
+    others = [one for one in after if entries.identity(one) != me]
+    return entries.ordered(entries.limited([*others, entry]))
+
+
+def compare(of_type: compiling.Type, old: Object, new: Object, reset: sets.Set = sets.EMPTY) -> Compared:
+    """(modified and added, removed) fields, but for those that are reset anyway. Raises Mistyped."""
+    missing = [field for field in of_type.zero if field not in old]
+    if missing:
+        old = {**old, **{field: of_type.zero[field] for field in missing}}
+    changed, removed = of_type.root.compare(old, new)
+    return sets.recursive_difference(changed or {}, reset), sets.recursive_difference(removed or {}, reset)
+
+
+def without(
+    before: list[Entry], of_type: compiling.Type, compared: Compared, compare_at: Callable[[Entry], Compared | None]
+) -> list[Entry]:
+    """The entries without what changed or went; entries that own nothing more are gone."""
+    after = []
+    for entry in before:
+        found: Compared | None = compared
+        if entry["apiVersion"] != of_type.api_version:
+            found = compare_at(entry)
+            if found is None:
+                continue
+        fields = entry["fieldsV1"]
+        rest = sets.difference(sets.difference(fields, found[0]), found[1])
+        if rest is fields:
+            after.append(entry)
+        elif rest:
+            after.append(entries.with_fields(entry, rest))
+    return before if len(after) == len(before) and all(map(_same, after, before)) else after
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _compare_at(entry: Entry, old: Object, new: Object, reset: sets.Set, convert: Convert) -> Compared | None:
+    """The comparison in the version an entry is written in; None where it cannot be made any more."""
+    was, now = convert(old, entry["apiVersion"]), convert(new, entry["apiVersion"])
+    return None if was is None or now is None else compare(was[0], was[1], now[1], reset)
+
+
+_shapes: dict[tuple[str, str, bytes], sets.Set] = {}
+
+
+def _of_new(of_type: compiling.Type, new: Object) -> sets.Set:
+    """`compare` with nothing before. Objects made from one template share their spec, and so the fields of it."""
+    result: sets.Set = {}
+    for field, value in new.items():
+        if field == "spec" and value:
+            result["f:spec"] = _of_spec(of_type, value)
+            continue
+        zero = of_type.zero.get(field)
+        node = of_type.root.node(field)
+        if zero is None:
+            result[f"f:{field}"] = node.whole(value)
+        elif value != zero:
+            found, _ = node.compare(zero, value)
+            if found is not None:
+                result[f"f:{field}"] = found
+    return result
+
+
+def _of_spec(of_type: compiling.Type, spec: Any) -> sets.Set:
+    try:
+        key = (of_type.api_version, of_type.name, orjson.dumps(spec))
+    except orjson.JSONEncodeError as error:  # numbers beyond 64 bits in a schemaless field: the write itself will refuse them
+        raise Mistyped(str(error)) from error
+    found = _shapes.get(key)
+    if found is None:
+        zero = of_type.zero.get("spec")
+        node = of_type.root.node("spec")
+        fields = node.whole(spec) if zero is None else node.compare(zero, spec)[0]
+        found = fields or sets.EMPTY
+        if len(_shapes) >= _SHAPES_MAX:
+            _shapes.clear()
+        _shapes[key] = found
+    return found
