@@ -350,12 +350,15 @@ class Connection(asyncio.Protocol):
             response = pending.refusal or await self._server.handler(pending.request)
         except errors.StatusError as refusal:
             response = _status_response(refusal.status)
+        except messages.NoAnswer:
+            self._transport.abort()
+            return
         except Exception:
             log.exception("the handler failed on %s %s", pending.request.method, pending.request.path)
             response = _status_response(errors.internal("the server was unable to complete your request").status)
         try:
             await self._respond(pending, response)
-        except ConnectionError:
+        except (ConnectionError, messages.NoAnswer):
             self._transport.abort()
         except Exception:
             # A stream failed half-way: the missing last chunk tells the client so.

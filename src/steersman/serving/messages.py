@@ -43,6 +43,10 @@ class Request:
         return values[0] if values else default
 
 
+class NoAnswer(Exception):
+    """Raised by a handler or a stream: the connection is cut without an answer, or in the middle of it."""
+
+
 class Duplex(Protocol):
     """A raw two-way byte stream after `101 Switching Protocols`."""
 
