@@ -10,7 +10,7 @@ from typing import Any
 
 from steersman.api import schema
 from steersman.api.kind import Kind
-from steersman.api.managed_fields import always_there, types
+from steersman.api.managed_fields import always_there, sets, types
 from steersman.api.managed_fields.types import Node
 from steersman.meta.objects import Object
 
@@ -34,13 +34,14 @@ _SCALARS = {"integer": "numeric", "number": "numeric", "boolean": "boolean"}
 
 
 class Type:
-    """A kind in one version; `name` tells it from others of that version. `zero` is an object of it before its creation: what is there although nobody set it."""
+    """A kind in one version. `zero` is an object of it before its creation: what is there although nobody set it."""
 
-    def __init__(self, name: str, api_version: str, root: types.Struct, zero: Object) -> None:
-        self.name = name
+    def __init__(self, kind: str, api_version: str, root: types.Struct, zero: Object) -> None:
+        self.kind = kind
         self.api_version = api_version
         self.root = root
         self.zero = zero
+        self.shapes: dict[bytes, sets.Set | None] = {}  # of `updating`: the fields of specs seen before
 
 
 def of_kind(kind: Kind) -> Type:
@@ -52,15 +53,15 @@ def of_kind(kind: Kind) -> Type:
 def _of_names(group: str, version: str, kind: str) -> Type:
     name = schema.of_release().name_of(group, version, kind)
     api_version = f"{group}/{version}" if group else version
-    return of_definition(name, api_version) if name else of_schema(kind, api_version, None)
+    return of_definition(name, kind, api_version) if name else of_schema(kind, api_version, None)
 
 
 @functools.cache
-def of_definition(name: str, api_version: str) -> Type:
+def of_definition(name: str, kind: str, api_version: str) -> Type:
     """The type of a definition of the schema package."""
     root = _definitions().node(name)
     assert isinstance(root, types.Struct), f"{name} is no object"
-    return Type(name, api_version, root, always_there.zero(schema.of_release().definitions, name))
+    return Type(kind, api_version, root, always_there.zero(schema.of_release().definitions, name))
 
 
 def of_schema(kind: str, api_version: str, openapi: Definition | None) -> Type:

@@ -180,6 +180,6 @@ def same_but_times(first: list[Entry], second: list[Entry]) -> bool:
     if len(first) != len(second):
         return False
     return all(
-        one is other or one["fieldsV1"] == other["fieldsV1"] and identity(one) == identity(other)
+        one is other or (one["fieldsV1"] == other["fieldsV1"] and identity(one) == identity(other))
         for one, other in zip(first, second, strict=True)
     )

@@ -15,21 +15,17 @@ from steersman.api.managed_fields.types import Mistyped
 from steersman.meta.objects import Object
 
 Compared = tuple[sets.Set, sets.Set]
+CompareAt = Callable[[Entry], Compared | None]
 # An object in another version of its kind, with that version's type; None where that version is not served any more.
 Convert = Callable[[Object, str], tuple[compiling.Type, Object] | None]
 
-_SHAPES_MAX = 512  # templates whose fields are remembered, about 5 kB each
+_SHAPES_MAX = 256  # specs of a kind whose fields are remembered, some kB each
+_IDENTIFYING = (
+    *("name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields"),
+    "resourceVersion",
+)
 _OWNED_BY_NOBODY = sets.of(
-    ("f:apiVersion",),
-    ("f:kind",),
-    ("f:metadata",),
-    *(
-        ("f:metadata", f"f:{name}")
-        for name in (
-            "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
-            "resourceVersion",
-        )  # fmt: skip
-    ),
+    ("f:apiVersion",), ("f:kind",), ("f:metadata",), *(("f:metadata", f"f:{name}") for name in _IDENTIFYING)
 )
 
 
@@ -44,8 +40,7 @@ class Writer:
 
 
 def no_conversion(obj: Object, api_version: str) -> None:
-    """Kinds of one version."""
-    return None
+    """The conversion of kinds that have one version."""
 
 
 def strip(fields: sets.Set) -> sets.Set:
@@ -106,17 +101,13 @@ def compare(of_type: compiling.Type, old: Object, new: Object, reset: sets.Set =
     return sets.recursive_difference(changed or {}, reset), sets.recursive_difference(removed or {}, reset)
 
 
-def without(
-    before: list[Entry], of_type: compiling.Type, compared: Compared, compare_at: Callable[[Entry], Compared | None]
-) -> list[Entry]:
+def without(before: list[Entry], of_type: compiling.Type, compared: Compared, compare_at: CompareAt) -> list[Entry]:
     """The entries without what changed or went; entries that own nothing more are gone."""
     after = []
     for entry in before:
-        found: Compared | None = compared
-        if entry["apiVersion"] != of_type.api_version:
-            found = compare_at(entry)
-            if found is None:
-                continue
+        found = compared if entry["apiVersion"] == of_type.api_version else compare_at(entry)
+        if found is None:
+            continue
         fields = entry["fieldsV1"]
         rest = sets.difference(sets.difference(fields, found[0]), found[1])
         if rest is fields:
@@ -136,39 +127,34 @@ def _compare_at(entry: Entry, old: Object, new: Object, reset: sets.Set, convert
     return None if was is None or now is None else compare(was[0], was[1], now[1], reset)
 
 
-_shapes: dict[tuple[str, str, bytes], sets.Set] = {}
-
-
 def _of_new(of_type: compiling.Type, new: Object) -> sets.Set:
     """`compare` with nothing before. Objects made from one template share their spec, and so the fields of it."""
     result: sets.Set = {}
     for field, value in new.items():
-        if field == "spec" and value:
-            result["f:spec"] = _of_spec(of_type, value)
-            continue
-        zero = of_type.zero.get(field)
-        node = of_type.root.node(field)
-        if zero is None:
-            result[f"f:{field}"] = node.whole(value)
-        elif value != zero:
-            found, _ = node.compare(zero, value)
-            if found is not None:
-                result[f"f:{field}"] = found
+        found = _of_spec(of_type, value) if field == "spec" else _of_field(of_type, field, value)
+        if found is not None:
+            result[f"f:{field}"] = found
     return result
 
 
-def _of_spec(of_type: compiling.Type, spec: Any) -> sets.Set:
+def _of_field(of_type: compiling.Type, field: str, value: Any) -> sets.Set | None:
+    node = of_type.root.node(field)
+    zero = of_type.zero.get(field)
+    if zero is None:
+        return node.whole(value)
+    return None if value == zero else node.compare(zero, value)[0]
+
+
+def _of_spec(of_type: compiling.Type, spec: Any) -> sets.Set | None:
     try:
-        key = (of_type.api_version, of_type.name, orjson.dumps(spec))
-    except orjson.JSONEncodeError as error:  # numbers beyond 64 bits in a schemaless field: the write itself will refuse them
-        raise Mistyped(str(error)) from error
-    found = _shapes.get(key)
-    if found is None:
-        zero = of_type.zero.get("spec")
-        node = of_type.root.node("spec")
-        fields = node.whole(spec) if zero is None else node.compare(zero, spec)[0]
-        found = fields or sets.EMPTY
-        if len(_shapes) >= _SHAPES_MAX:
-            _shapes.clear()
-        _shapes[key] = found
+        key = orjson.dumps(spec)
+    except orjson.JSONEncodeError:  # numbers beyond 64 bits in a schemaless field: the write itself will refuse them
+        return None
+    shapes = of_type.shapes
+    if key in shapes:
+        return shapes[key]
+    found = _of_field(of_type, "spec", spec)
+    if len(shapes) >= _SHAPES_MAX:
+        shapes.clear()
+    shapes[key] = found
     return found
