@@ -30,8 +30,16 @@ LEASES_IN_GRACE = 4  # heartbeats that may be lost before a node counts as lost
 RESOLV_CONF = pathlib.Path("/etc/resolv.conf")
 
 
-def runtime(paths: Paths, cluster: str, node: Node, network: pod_network.PodNetwork, clock: SystemClock) -> OciRuntime:
-    """The node's container runtime; also used to switch the node off."""
+def runtime(
+    paths: Paths,
+    cluster: str,
+    node: Node,
+    network: pod_network.PodNetwork,
+    clock: SystemClock,
+    host_namespace: str = namespaces.OWN,
+) -> OciRuntime:
+    """The node's container runtime; also used to switch the node off. Images are pulled from the host's network namespace: a
+    registry, a proxy and the resolvers of this machine may listen on its loopback."""
     data = paths.node_data(node.name)
     return OciRuntime(
         data,
@@ -41,6 +49,7 @@ def runtime(paths: Paths, cluster: str, node: Node, network: pod_network.PodNetw
         f"steersman/{cluster}/{node.name}",
         shared_dirs=[kubelet_dir(paths, node)],
         images_dir=paths.images,
+        registry_network=functools.partial(namespaces.entered, host_namespace),
     )
 
 
@@ -50,7 +59,7 @@ def kubelet_dir(paths: Paths, node: Node) -> pathlib.Path:
 
 async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     """Until cancelled; containers go on running. The process must be in the node's network namespace; `host_namespace` is a
-    path to the host's, where the machine's own resolvers can be reached."""
+    path to the host's, where registries and the machine's own resolvers can be reached."""
     clock = SystemClock()
     directory = kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
@@ -60,7 +69,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         node_address=node.address,
         cluster_cidr=plan.pod_network,
     )
-    containers = runtime(plan.paths, plan.options.name, node, network, clock)
+    containers = runtime(plan.paths, plan.options.name, node, network, clock, host_namespace)
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)
     proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)

@@ -9,7 +9,8 @@ import os
 import shutil
 import socket
 import tarfile
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +286,22 @@ async def push(address: str, name: str, tag: str, found: dict[str, bytes], manif
         headers = {"Content-Type": OCI_MANIFEST}
         async with session.put(f"/v2/{name}/manifests/{tag}", data=manifest, headers=headers) as put:
             assert put.status == 201, await put.text()
+
+
+async def test_registries_are_asked_from_the_network_that_was_said(store: ImageStore, canned: Canned, tmp_path: Path):
+    canned.add_image(tmp_path, "a", "1", "content")
+    visits = []
+
+    @contextlib.contextmanager
+    def network() -> Iterator[None]:
+        visits.append(threading.current_thread())
+        yield
+
+    elsewhere = ImageStore(str(tmp_path / "elsewhere"), SystemClock(), registry_network=network)
+    elsewhere.open(os.geteuid() != 0)
+    try:
+        await elsewhere.pull(canned.address.replace("127.0.0.1", "localhost") + "/a:1")
+    finally:
+        await elsewhere.close()
+    assert threading.main_thread() in visits, "sockets are opened there"
+    assert len(set(visits)) > 1, "names are looked up there, by a thread that may wait"

@@ -5,17 +5,20 @@ configured as insecure. Source: OCI distribution specification; Docker's token a
 """
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 import json
 import os
 import re
+import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from aiohttp import abc as aiohttp_abc
 
 import steersman
 from steersman.containers import runtime
@@ -39,6 +42,9 @@ SILENCE_SECONDS = 60.0  # a transfer that stands still for so long has failed
 COPY_BYTES = 1 << 18
 DOCKER_HUB = "registry-1.docker.io"
 
+Network = Callable[[], contextlib.AbstractContextManager[object]]
+"""Takes the calling thread, for the length of a `with`, into the network that registries are reached from."""
+
 
 class RegistryError(Exception):
     """The registry said no; the text is for the user."""
@@ -58,6 +64,7 @@ class Registry:
         *,
         insecure: Sequence[str] = (),
         authority_file: str = "",
+        network: Network = contextlib.nullcontext,
     ) -> None:
         host = DOCKER_HUB if domain == references.DEFAULT_DOMAIN else domain
         self._is_plain = may_be_plain(domain, insecure)
@@ -66,6 +73,7 @@ class Registry:
         self._login = login
         self._insecure = domain in insecure
         self._authority_file = authority_file
+        self._network = network
         self._authorization = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -73,7 +81,9 @@ class Registry:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
         self._session = aiohttp.ClientSession(
             timeout=timeout,
-            connector=aiohttp.TCPConnector(ssl=self._tls()),
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls(), resolver=_Resolver(self._network), socket_factory=self._open_socket
+            ),
             headers={"User-Agent": f"steersman/{steersman.__version__}"},
             auto_decompress=False,
         )
@@ -178,10 +188,46 @@ class Registry:
             raise Unavailable(f"failed to authorize: failed to fetch oauth token: {failed}") from failed
         return str(found.get("token") or found.get("access_token") or "")
 
+    def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        with self._network():
+            return socket.socket(family, kind, protocol)
+
     def _tls(self) -> ssl.SSLContext | bool:
         if self._insecure:
             return False
         return ssl.create_default_context(cafile=self._authority_file) if self._authority_file else True
+
+
+class _Resolver(aiohttp_abc.AbstractResolver):
+    """The C library's resolver, asked in the network of the registries: a resolver may listen on loopback."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp_abc.ResolveResult]:
+        found = await asyncio.to_thread(self._look_up, host, port, family)
+        return [_resolved(host, kind, protocol, address) for kind, _, protocol, _, address in found]
+
+    async def close(self) -> None:
+        pass
+
+    def _look_up(self, host: str, port: int, family: int) -> "Sequence[_Found]":
+        with self._network():
+            return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+
+
+_Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
+
+
+def _resolved(
+    host: str, family: socket.AddressFamily, protocol: int, address: tuple[Any, ...]
+) -> aiohttp_abc.ResolveResult:
+    return aiohttp_abc.ResolveResult(
+        hostname=host, host=address[0], port=address[1], family=family, proto=protocol, flags=socket.AI_NUMERICHOST
+    )
 
 
 class _Answer:

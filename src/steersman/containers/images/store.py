@@ -14,7 +14,7 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +22,9 @@ from steersman.aio.clock import Clock
 from steersman.containers import runtime
 from steersman.containers.images import archive, blobs, files, platforms, references, store_folder, unpack, users
 from steersman.containers.runtime import RuntimeFailure
+
+if TYPE_CHECKING:
+    from steersman.containers.images import registry
 
 LAYER_NAME_LENGTH = (
     24  # hex digits of a layer's digest in its folder's name: short, as all of them stand in one mount option
@@ -52,12 +55,19 @@ class Layer:
 
 class ImageStore:
     def __init__(
-        self, folder: str, clock: Clock, *, insecure_registries: Sequence[str] = (), authority_file: str = ""
+        self,
+        folder: str,
+        clock: Clock,
+        *,
+        insecure_registries: Sequence[str] = (),
+        authority_file: str = "",
+        registry_network: "registry.Network" = contextlib.nullcontext,
     ) -> None:
         self._folder = store_folder.Folder(folder)
         self._clock = clock
         self._insecure = tuple(insecure_registries)
         self._authority_file = authority_file
+        self._registry_network = registry_network
         self._images: dict[str, Image] = {}
         self._names: dict[str, str] = {}
         self._accounts: dict[str, users.Accounts] = {}
@@ -136,7 +146,11 @@ class ImageStore:
         async with self._pull_slots:
             try:
                 async with registry.Registry(
-                    wanted.domain, login, insecure=self._insecure, authority_file=self._authority_file
+                    wanted.domain,
+                    login,
+                    insecure=self._insecure,
+                    authority_file=self._authority_file,
+                    network=self._registry_network,
                 ) as source:
                     with self._folder.adding():
                         return await registry.pull(source, wanted, self)

@@ -15,7 +15,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import steersman
 from steersman.aio.clock import Clock
@@ -38,6 +38,9 @@ from steersman.containers.oci import (
 )
 from steersman.containers.runtime import RuntimeFailure, State
 from steersman.serving.messages import Duplex
+
+if TYPE_CHECKING:
+    from steersman.containers.images import registry
 
 EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again now and then
 GROUP_REMOVAL_TRIES_MAX = 100  # × 10 ms: a group stays busy for a moment after its last process has ended
@@ -66,7 +69,7 @@ class _Container:
 class OciRuntime:
     """`root_dir` is kept over reboots, `run_dir` is not; both may be shared with nobody. `cgroup_root` is relative, as in
     `steersman/node-1`. `shared_dirs`: further folders (of volumes) below which mounts must reach the containers. `images_dir`
-    may be shared by the runtimes of several nodes of one machine."""
+    may be shared by the runtimes of several nodes of one machine. Registries are asked from `registry_network`."""
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class OciRuntime:
         insecure_registries: Sequence[str] = (),
         shim_idle_seconds: float = 60.0,
         images_dir: str | os.PathLike[str] | None = None,
+        registry_network: "registry.Network" = contextlib.nullcontext,
     ) -> None:
         self._root_dir = os.path.abspath(root_dir)
         self._run_dir = os.path.abspath(run_dir)
@@ -91,7 +95,9 @@ class OciRuntime:
         self._shared_dirs = [os.path.abspath(folder) for folder in shared_dirs]
         self._shim_idle_seconds = shim_idle_seconds
         images = os.path.abspath(images_dir or os.path.join(self._root_dir, "images"))
-        self._images = ImageStore(images, clock, insecure_registries=insecure_registries)
+        self._images = ImageStore(
+            images, clock, insecure_registries=insecure_registries, registry_network=registry_network
+        )
         self._hold_prefix = hashlib.sha256(self._run_dir.encode()).hexdigest()[:16] + "-"
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
