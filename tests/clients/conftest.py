@@ -4,11 +4,13 @@ Each cluster has its own name, data directory, port and kubeconfig, so tests tou
 down with `--purge` whatever happens.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -133,3 +135,23 @@ def space(cluster: RunningCluster, request: pytest.FixtureRequest) -> Iterator[s
     cluster.kubectl("create", "namespace", name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+
+def steersman_processes(cluster: RunningCluster) -> list[int]:
+    """Every process whose command line or name tells that it is this cluster's: also shims, which status may not list."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if cluster.name in text and "steersman" in text and int(folder.name) != os.getpid():
+            found.append(int(folder.name))
+    return found
+
+
+def kill_everything(cluster: RunningCluster) -> None:
+    """SIGKILL to every Steersman process of the cluster, its containers' parents included."""
+    for pid in steersman_processes(cluster):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -143,7 +143,7 @@ def test_exec_passes_input_output_and_exit_code(cluster, web):
 def test_containers_share_the_address_and_the_volume_but_not_the_root(cluster, web):
     name = pod_names(cluster, web)[0]
 
-    def run(container: str, script: str) -> str:
+    def run(container, script):
         return cluster.kubectl("exec", name, "-c", container, "-n", web, "--", "sh", "-c", script).strip()
 
     assert (

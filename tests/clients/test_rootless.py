@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 import steersman
-from tests.clients.conftest import EXAMPLES, RunningCluster, free_port
+from tests.clients.conftest import EXAMPLES, RunningCluster, free_port, kill_everything, steersman_processes
 
 pytestmark = [pytest.mark.root, pytest.mark.kubectl, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -83,10 +83,9 @@ def test_a_user_runs_the_first_session_and_it_survives_a_kill(rootless):
     assert said.startswith("hello from web-")
     facts = "jsonpath={range .items[*]}{.metadata.uid} {range .status.containerStatuses[*]}{.containerID} {end}{end}"
     before = rootless.kubectl("get", "pods", "-o", facts)
-    subprocess.run(["pkill", "-9", "-u", str(NOBODY), "-f", "steersman"], check=True)
+    kill_everything(rootless)
     assert rootless.kubectl_fails("get", "nodes")
     rootless.steersman(*up)
     assert rootless.kubectl("get", "pods", "-o", facts) == before
     rootless.steersman("down", "--purge", "--name", rootless.name)
-    mine = subprocess.run(["pgrep", "-u", str(NOBODY), "-r", "RSD", "-a"], capture_output=True, text=True, check=False)
-    assert rootless.name not in mine.stdout
+    assert steersman_processes(rootless) == []

@@ -1,14 +1,11 @@
 """kill -9 of every Steersman process: objects and running containers are still there afterwards."""
 
-import json
-import os
 import pathlib
-import signal
 from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.conftest import EXAMPLES, RunningCluster, started
+from tests.clients.conftest import EXAMPLES, RunningCluster, kill_everything, started, steersman_processes
 from tests.clients.test_first_session import fetch, service_url
 
 pytestmark = [pytest.mark.root, pytest.mark.kubectl, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -21,29 +18,11 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluste
     yield from started(tmp_path_factory.mktemp("survivor"), "survivor")
 
 
-def steersman_processes(cluster: RunningCluster) -> list[int]:
-    """Every process whose command line or name tells that it is this cluster's: also shims, which status may not list."""
-    found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            text = (folder / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if cluster.name in text and "steersman" in text and int(folder.name) != os.getpid():
-            found.append(int(folder.name))
-    return found
-
-
 def test_objects_and_containers_survive_a_kill_of_everything(survivor):
     survivor.kubectl("apply", "-f", str(EXAMPLES / "web.yaml"))
     survivor.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     before = survivor.kubectl("get", "pods", "-l", "app=web", "-o", FACTS)
-    listed = json.loads(survivor.steersman("status", "-o", "json", check=False).stdout)["processes"]
-    for pid in {*(p["pid"] for p in listed), *steersman_processes(survivor)} - {0}:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill_everything(survivor)
     assert survivor.kubectl_fails("get", "nodes")
     survivor.up()
     assert survivor.kubectl("get", "pods", "-l", "app=web", "-o", FACTS) == before
