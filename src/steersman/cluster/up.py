@@ -5,6 +5,7 @@ The supervisor is forked off this process after all parts are imported: imports 
 
 import os
 import pathlib
+import shutil
 import signal
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ from steersman.cluster.supervisor import redirect_output
 
 READY_SECONDS_MAX = 60.0
 LIVE_SECONDS = 0.5
+EXAMPLE = pathlib.Path("examples/web.yaml")  # there when started from a checkout
 
 
 def run(
@@ -36,7 +38,7 @@ def run(
     began = clock.monotonic()
     where = paths.of_cluster(name, data_dir)
     if status.gather(where)["running"]:
-        print(f'Cluster "{name}" already runs: steersman status')
+        print(f'Cluster "{name}" already runs; `steersman status` says more.')
         return 0
     wanted = options.merged(options.load(where.options), {"name": name, **flags})
     problem = machine.missing(machine.look(), wanted)
@@ -122,16 +124,18 @@ def _be_supervisor(wanted: Options, where: Paths, example_images: bool, writer: 
 def _welcome(wanted: Options, where: Paths, target: pathlib.Path, api: ApiAccess, seconds: float) -> str:
     version = (api.get("/version") or {}).get("gitVersion", "")
     count = wanted.nodes + wanted.fake_nodes
-    return "\n".join(
-        (
-            f'Cluster "{wanted.name}" is up in {seconds:.1f} s: Kubernetes {version}, {count} node{"s" * (count != 1)} Ready.',
-            f"  kubeconfig  {where.kubeconfig}",
-            f'              and context "{wanted.name}" in {target}',
-            "  next        kubectl get nodes",
-            "              kubectl apply -f examples/web.yaml",
-            "              steersman status, steersman down",
-        )
-    )
+    steersman = "steersman" if shutil.which("steersman") else os.path.relpath(sys.argv[0])
+    named = "" if wanted.name == options.DEFAULT_NAME else f" --name {wanted.name}"
+    lines = [
+        f'Cluster "{wanted.name}" is up in {seconds:.1f} s: Kubernetes {version}, {count} node{"s" * (count != 1)} Ready.',
+        f"  kubeconfig  {where.kubeconfig}",
+        f'              and context "{wanted.name}" in {target}',
+        "  next        kubectl get nodes",
+        f"              {steersman} status{named}, {steersman} down{named}",
+    ]
+    if EXAMPLE.exists():
+        lines.insert(4, f"              kubectl apply -f {EXAMPLE}")
+    return "\n".join(lines)
 
 
 def _show_until_interrupted(where: Paths, supervisor: int, clock: SystemClock) -> None:
