@@ -122,7 +122,7 @@ class OciRuntime:
         self._facts = await asyncio.to_thread(self._prepare)
         self._client = shim_client.ShimClient(self._run_dir, self._shim_config(), self._clock, self._shim_event)
         self._execs = execs.Execs(self._client, self._clock, self._run_dir)
-        await self._client.connect()
+        await self._meet_shim()
         await self._take_over()
         await self._network.keep_only([s for s, one in self._sandboxes.items() if one.record.ready])
         self._watcher = asyncio.create_task(self._watch_shim(), name="shim watcher")
@@ -232,6 +232,11 @@ class OciRuntime:
         elif container.status.state is State.RUNNING:
             self._hold(container)
 
+    async def _meet_shim(self) -> None:
+        """Wait for an answer, which is more than a connection: a new shim listens before it has found out which containers
+        ended without one, and tells nobody. Once it answers, that stands on disk, and every later end is told."""
+        await self._shim.ask("list")
+
     async def _watch_shim(self) -> None:
         """When a shim was lost, have a new one at once: a container's output waits for it."""
         while True:
@@ -239,7 +244,7 @@ class OciRuntime:
             self._shim.lost.clear()
             self._all_execs.shim_lost()
             try:
-                await self._shim.connect()
+                await self._meet_shim()
             except shim_client.ShimGone:
                 await self._clock.sleep(1)  # a machine without memory or processes: try again, for ever
                 self._shim.lost.set()
@@ -382,6 +387,9 @@ class OciRuntime:
             raise RuntimeFailure("CreateContainerError", f'image "{config.image}" was removed')
         try:
             record = self._write_container(container_id, owner, config, image)
+        except RuntimeFailure:
+            await self._undo_container(container_id, "")
+            raise
         except (bundles.InvalidContainer, OSError) as failed:
             await self._undo_container(container_id, "")
             raise RuntimeFailure("CreateContainerError", str(failed)) from failed
@@ -404,7 +412,8 @@ class OciRuntime:
             layers_dir=self._images.layers_dir,
         )
         origin = bundles.Origin(container_id, pod, self._clock.now())
-        return bundles.write(place, origin, config, image, self._images.accounts(image), self.facts)
+        joined = f"/proc/{self._running(config.processes_of).status.pid}/ns/pid" if config.processes_of else ""
+        return bundles.write(place, origin, config, image, self._images.accounts(image), self.facts, joined)
 
     async def start_container(self, container_id: str) -> None:
         container = self._container(container_id)
