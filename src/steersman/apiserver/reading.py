@@ -5,6 +5,7 @@ Source: "Kubernetes API Concepts", resource versions and retrieving large result
 """
 
 import dataclasses
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -15,6 +16,9 @@ from steersman.meta import errors
 from steersman.serving import messages
 from steersman.store import contract
 
+# A list is joined in pieces of about this size: they stay in the processor's cache on their way through TLS, where one body
+# of 30 MB would be copied three times through fresh pages.
+PIECE_BYTES = 65536
 SCAN_ENTRIES = 1000  # how many entries one look into the store takes while a selector fills a page
 
 
@@ -50,7 +54,7 @@ class Reader:
         page, token = await self.page(call)
         revision, remaining = str(page.revision), page.remaining
         if call.form.is_plain and not call.pretty:
-            return messages.Response(200, dict(negotiation.JSON_HEADERS), _join(call, page, token))
+            return _joined(call, page, token)
         meta: dict[str, Any] = {"resourceVersion": revision}
         if token:
             meta["continue"] = token
@@ -186,7 +190,8 @@ def _too_old(wanted: _Wanted) -> errors.StatusError:
     return refusal
 
 
-def _join(call: Call, page: contract.Page, token: str) -> bytes:
+def _joined(call: Call, page: contract.Page, token: str) -> messages.Response:
+    """The stored bytes of all entries as one list; a large one leaves in pieces that are joined as the client takes them."""
     kind = call.kind
     more = ""
     if token:
@@ -194,5 +199,18 @@ def _join(call: Call, page: contract.Page, token: str) -> bytes:
     if page.remaining > 0:
         more += f',"remainingItemCount":{page.remaining}'
     meta = f'{{"resourceVersion":"{page.revision}"{more}}}'
-    start = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":{meta},"items":['
-    return b"".join((start.encode(), b",".join([entry.value for entry in page.entries]), b"]}"))
+    start = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":{meta},"items":['.encode()
+    values = [entry.value for entry in page.entries]
+    size = len(start) + sum(map(len, values)) + max(0, len(values) - 1) + len(b"]}")
+    headers = dict(negotiation.JSON_HEADERS)
+    if size <= PIECE_BYTES:
+        return messages.Response(200, headers, b"".join((start, b",".join(values), b"]}")))
+    headers["content-length"] = str(size)
+    return messages.Response(200, headers, stream=_pieces(start, values, 1 + PIECE_BYTES * len(values) // size))
+
+
+async def _pieces(start: bytes, values: list[bytes], values_per_piece: int) -> AsyncIterator[bytes]:
+    yield start
+    for first in range(0, len(values), values_per_piece):
+        end = first + values_per_piece
+        yield b",".join(values[first:end]) + (b"," if end < len(values) else b"]}")

@@ -28,7 +28,8 @@ from steersman.serving import duplex, messages, tls
 
 log = logging.getLogger(__name__)
 
-WRITE_AT_ONCE_BYTES = 65536  # a body up to this size is joined to its head: one TLS record run, one system call
+# A body up to this size is joined to its head: one TLS record run, one system call. Larger ones leave in pieces of this size.
+WRITE_AT_ONCE_BYTES = 65536
 STREAM_BUFFER_BYTES = 262144  # a stream waits for its reader beyond this
 
 
@@ -373,9 +374,9 @@ class Connection(asyncio.Protocol):
         if pending.upgrade:
             keep_alive = False
         if response.stream is None:
-            self._send_whole(pending.request.method, response, keep_alive)
+            await self._send_whole(pending.request.method, response, keep_alive)
         else:
-            keep_alive = keep_alive and pending.chunked
+            keep_alive = keep_alive and (pending.chunked or "content-length" in response.headers)
             await self._send_stream(pending, response, keep_alive)
         self._next(keep_alive)
 
@@ -390,7 +391,7 @@ class Connection(asyncio.Protocol):
         else:
             self.task = None
 
-    def _send_whole(self, method: str, response: messages.Response, keep_alive: bool) -> None:
+    async def _send_whole(self, method: str, response: messages.Response, keep_alive: bool) -> None:
         body = response.body
         length = b"" if response.status in (204, 304) else b"Content-Length: %d\r\n" % len(body)
         head = self._head(response, length, keep_alive)
@@ -400,14 +401,18 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.write(head)
-            self._transport.write(body)
+            view = memoryview(body)
+            for start in range(0, len(body), WRITE_AT_ONCE_BYTES):
+                self._transport.write(view[start : start + WRITE_AT_ONCE_BYTES])
+                await self.drain()
 
     async def _send_stream(self, pending: _Pending, response: messages.Response, keep_alive: bool) -> None:
-        stream, chunked = response.stream, pending.chunked
+        stream, endless = response.stream, "content-length" not in response.headers
         assert stream is not None
+        chunked = endless and pending.chunked
         framing = b"Transfer-Encoding: chunked\r\n" if chunked else b""
         self._transport.write(self._head(response, framing, keep_alive))
-        self._streaming = True
+        self._streaming = endless
         try:
             if pending.request.method != "HEAD":
                 await self._pump(stream, chunked)

@@ -64,7 +64,10 @@ Upgrade = Callable[[Duplex], Awaitable[None]]
 
 @dataclasses.dataclass(slots=True)
 class Response:
-    """`body` in one piece, or `stream` piece by piece, or (status 101) `upgrade`, called once with the raw connection."""
+    """`body` in one piece, or `stream` piece by piece, or (status 101) `upgrade`, called once with the raw connection.
+
+    A stream whose length is known says so in the header `content-length`.
+    """
 
     status: int = 200
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
