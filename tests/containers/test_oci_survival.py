@@ -203,9 +203,11 @@ async def test_a_slow_new_shim_hides_no_end(clean_machine, group, clock, hello_a
     os.mkfifo(log)  # the new shim waits for a reader when it opens the log
     node = lab.oci_runtime(clean_machine, clock, group)
     starting = asyncio.create_task(node.start())
-    async with asyncio.timeout(lab.PATIENCE_SECONDS):
-        while not (starting.done() or (node._client is not None and node._client._sock is not None)):
-            await asyncio.sleep(0)
+
+    async def is_connected() -> bool:
+        return starting.done() or (node._client is not None and node._client._sock is not None)
+
+    await lab.until(is_connected)
     reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
     try:
         await starting
