@@ -65,7 +65,7 @@ class FakeRuntime:
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
         self._events: asyncio.Queue[runtime.ContainerEvent] = asyncio.Queue(EVENTS_WAITING_MAX)
-        self._timers = _Timers(clock)
+        self._timers = _Timers(clock, self._on_time)
 
     @property
     def name(self) -> str:
@@ -75,7 +75,40 @@ class FakeRuntime:
     def images(self) -> FakeImages:
         return self._images
 
+    def fork(self, clock: Clock) -> "FakeRuntime":
+        """An independent runtime with the same pods, which go on as if nothing had happened from its `start` on.
+
+        `move_logs` gives it logs of its own. Not for a runtime with a network of its own.
+        """
+        assert self._network is None, "a pod network cannot be forked"
+        fork = FakeRuntime(clock, script=self._script)
+        fork._addresses = self._addresses.copy()
+        fork._images = self._images.copy()
+        for sandbox in self._sandboxes.values():
+            fork._take_over(sandbox)
+        self._timers.copy_to(fork._timers)
+        return fork
+
+    def move_logs(self, pods_folder: Path) -> None:
+        """Write them anew below another folder, before `start`: POD/CONTAINER/N.log, as the kubelet names them."""
+        for container in self._containers.values():
+            if container.config.log_path:
+                path = str(pods_folder.joinpath(*Path(container.config.log_path).parts[-3:]))
+                container.config = dataclasses.replace(container.config, log_path=path)
+                self._change(container, log_path=path)
+                if container.status.started_at is not None:
+                    self._write_log(container, container.status.started_at)
+
+    def _take_over(self, other: _Sandbox) -> None:
+        sandbox = self._sandboxes[other.id] = dataclasses.replace(other, containers={})
+        for one in other.containers.values():
+            container = _Container(sandbox, one.config, one.behaviour, one.status, one.resources)
+            self._containers[one.status.id] = sandbox.containers[one.status.id] = container
+            if one.status.state is State.EXITED:
+                container.ended.set()
+
     async def start(self) -> None:
+        self._timers.start()
         if self._network is not None:
             await self._network.keep_only(tuple(self._sandboxes))
 
@@ -155,10 +188,10 @@ class FakeRuntime:
             self._end(container, 128, reason="ContainerCannotRun", message=behaviour.start_error)
             raise RuntimeFailure("RunContainerError", behaviour.start_error)
         self._change(container, state=State.RUNNING, started_at=self._clock.now())
-        self._write_log(container)
+        self._write_log(container, self._clock.now())
         self._tell(container.sandbox, container_id, "started")
         if behaviour.run_seconds is not None:
-            self._timers.call_after(behaviour.run_seconds, lambda: self._end_by_itself(container))
+            self._timers.set(behaviour.run_seconds, container_id, by_itself=True)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         container = self._containers.get(container_id)
@@ -169,8 +202,7 @@ class FakeRuntime:
             if needed == 0:
                 self._end(container, container.behaviour.stop_exit_code)
             else:
-                code = container.behaviour.stop_exit_code
-                self._timers.call_after(needed, lambda: self._end(container, code))
+                self._timers.set(needed, container_id, by_itself=False)
         with contextlib.suppress(TimeoutError):
             async with self._clock.timeout(grace_seconds):
                 await container.ended.wait()
@@ -272,9 +304,14 @@ class FakeRuntime:
         else:
             self._addresses.give_back(sandbox.addresses)
 
-    def _end_by_itself(self, container: _Container) -> None:
+    def _on_time(self, container_id: str, by_itself: bool) -> None:
+        container = self._containers.get(container_id)
+        if container is None:
+            return
         behaviour = container.behaviour
-        if behaviour.oom:
+        if not by_itself:
+            self._end(container, behaviour.stop_exit_code)
+        elif behaviour.oom:
             self._end(container, 137, reason="OOMKilled", signal=9)
         else:
             self._end(container, behaviour.exit_code(container.config.attempt))
@@ -298,12 +335,12 @@ class FakeRuntime:
     def _change(self, container: _Container, **changes: object) -> None:
         container.status = dataclasses.replace(container.status, **changes)  # type: ignore[arg-type]
 
-    def _write_log(self, container: _Container) -> None:
+    def _write_log(self, container: _Container, at: datetime.datetime) -> None:
         if container.behaviour.logs and container.config.log_path:
             path = Path(container.config.log_path)
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as log:
-                log.write(cri_log.records(self._clock.now(), "stdout", container.behaviour.logs))
+                log.write(cri_log.records(at, "stdout", container.behaviour.logs))
 
     def _tell(self, sandbox: _Sandbox, container_id: str, kind: str) -> None:
         with contextlib.suppress(asyncio.QueueFull):
@@ -311,20 +348,36 @@ class FakeRuntime:
 
 
 class _Timers:
-    """Calls in due order from one task, which exists only while something is due."""
+    """When which container ends, by itself or because it was asked to: one task, which exists only while something is due."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, call: Callable[[str, bool], None]) -> None:
         self._clock = clock
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._call = call
+        self._due: list[tuple[float, int, str, bool]] = []  # seconds since the start
+        self._started_at: float | None = None  # None: time does not pass yet
         self._count = itertools.count()
         self._task: asyncio.Task[None] | None = None
         self._earlier = asyncio.Event()
 
-    def call_after(self, seconds: float, call: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (self._clock.monotonic() + seconds, next(self._count), call))
+    def set(self, seconds: float, container_id: str, *, by_itself: bool) -> None:
+        heapq.heappush(self._due, (self._now() + seconds, next(self._count), container_id, by_itself))
         self._earlier.set()
-        if self._task is None or self._task.done():
+        self.start()
+
+    def start(self) -> None:
+        if self._started_at is None:
+            self._started_at = self._clock.monotonic()
+        if self._due and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="fake runtime timers")
+
+    def copy_to(self, other: "_Timers") -> None:
+        """As much time as is left here is left there."""
+        now = self._now()
+        for at, _, container_id, by_itself in sorted(self._due):
+            heapq.heappush(other._due, (at - now, next(other._count), container_id, by_itself))
+
+    def _now(self) -> float:
+        return 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
 
     async def close(self) -> None:
         if self._task is not None:
@@ -334,9 +387,10 @@ class _Timers:
 
     async def _run(self) -> None:
         while self._due:
-            wait = self._due[0][0] - self._clock.monotonic()
+            wait = self._due[0][0] - self._now()
             if wait <= 0:
-                heapq.heappop(self._due)[2]()
+                _, _, container_id, by_itself = heapq.heappop(self._due)
+                self._call(container_id, by_itself)
                 continue
             self._earlier.clear()
             with contextlib.suppress(TimeoutError):
@@ -353,6 +407,11 @@ class _Addresses:
         self._size = network.num_addresses
         self._next = 2  # .0 is the network, .1 the gateway
         self._used: set[int] = set()
+
+    def copy(self) -> "_Addresses":
+        copy = _Addresses(str(self._network))
+        copy._next, copy._used = self._next, set(self._used)
+        return copy
 
     def take(self) -> str:
         for _ in range(self._size):

@@ -18,6 +18,11 @@ class FakeImages:
         self._present: dict[str, runtime.ImageStatus] = {}
         self._refused: dict[str, runtime.RuntimeFailure] = {}
 
+    def copy(self) -> "FakeImages":
+        copy = FakeImages()
+        copy._present, copy._refused = dict(self._present), dict(self._refused)
+        return copy
+
     def refuse(self, reference: str, failure: runtime.RuntimeFailure) -> None:
         """From now on pulling `reference` fails so."""
         self._refused[references.normalise(reference)] = failure

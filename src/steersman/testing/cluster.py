@@ -7,11 +7,12 @@ import contextlib
 import dataclasses
 import datetime
 import pathlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from steersman.aio.clock import Clock, SystemClock, VirtualClock
+from steersman.containers.fake import FakeRuntime
 from steersman.meta import errors
 from steersman.serving.messages import Request, Response
 from steersman.store.memory import MemoryStore
@@ -19,6 +20,7 @@ from steersman.testing import access, parts
 from steersman.testing.access import Access
 from steersman.testing.driver import Driver, ThreadDriver, VirtualDriver
 from steersman.testing.fake_node import FakeNode
+from steersman.testing.fault_control import Faults
 from steersman.testing.manifests import Manifest
 from steersman.testing.objects_api import DEFAULT_NAMESPACE, WAIT_SECONDS, AsyncObjects, Found, Objects
 from steersman.testing.waiting import Wish
@@ -29,9 +31,10 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """All objects at one moment, and its time. Independent of the cluster it was taken of."""
+    """All objects and all containers at one moment, and its time. Independent of the cluster it was taken of."""
 
     store: MemoryStore
+    runtimes: Mapping[str, FakeRuntime]
     at: datetime.datetime
 
 
@@ -43,21 +46,24 @@ class AsyncCluster:
         nodes: Nodes = 1,
         *,
         clock: Clock | None = None,
-        store: MemoryStore | None = None,
+        begin: Snapshot | None = None,
         token_key: bytes = b"",
         name: str = "steersman",
     ) -> None:
+        """`begin` is what there is at the start; without a `token_key` one is made."""
         self.name = name
         self.nodes = tuple(FakeNode(f"node-{i + 1}") for i in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
         self.clock = clock or SystemClock()
-        self._store = store or MemoryStore()
+        self.faults = Faults(self.clock)
+        self._store = begin.store if begin is not None else MemoryStore()
+        self._runtimes: Mapping[str, FakeRuntime] = begin.runtimes if begin is not None else {}
         self._token_key = token_key or access.make_token_key()
         self._parts: parts.Parts | None = None
         self._access: Access | None = None
 
     async def start(self) -> None:
         """Returns when every node is Ready and pods can be created."""
-        self._parts = parts.Parts(self._store, self.nodes, self.clock, self._token_key)
+        self._parts = parts.Parts(self._store, self.nodes, self.clock, self._token_key, self.faults, self._runtimes)
         try:
             await self._parts.start()
         except BaseException:
@@ -91,12 +97,13 @@ class AsyncCluster:
         return self._access
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._store.fork(), self.clock.now())
+        runtimes = {name: one.fork(self.clock) for name, one in self._running.runtimes().items()}
+        return Snapshot(self._store.fork(), runtimes, self.clock.now())
 
     async def restore(self, snapshot: Snapshot) -> None:
-        """Be as the snapshot says. Parts start anew; watches end, and whoever watched lists again, as after a restart."""
+        """Be as the snapshot says; pods go on running. Parts start anew; watches end, and whoever watched lists again."""
         await self._stop()
-        self._store = snapshot.store.fork()
+        self._store, self._runtimes = snapshot.store.fork(), snapshot.runtimes
         await self.start()
 
     def fork(self, clock: Clock | None = None) -> "AsyncCluster":
@@ -104,7 +111,7 @@ class AsyncCluster:
         return AsyncCluster(
             self.nodes,
             clock=clock or self.clock,
-            store=self._store.fork(),
+            begin=self.snapshot(),
             token_key=self._token_key,
             name=self.name,
         )
@@ -119,7 +126,7 @@ class AsyncCluster:
         """Requests from outside, to whichever API server runs now."""
         if self._parts is None:
             raise errors.unavailable("the cluster is being restored")
-        return await self._parts.server.handle(request)
+        return await self._parts.handle_outside(request)
 
     @property
     def _running(self) -> parts.Parts:
@@ -144,6 +151,7 @@ class Cluster:
     def start(self) -> Self:
         driver = self._driver = VirtualDriver(self._seed, self._starts_at) if self._virtual else ThreadDriver()
         cluster = self._cluster = self._make(driver.clock)
+        cluster.faults.in_loop = driver.call
         try:
             driver.run(cluster.start())
         except BaseException:
@@ -182,6 +190,11 @@ class Cluster:
     @property
     def client(self) -> Objects:
         return Objects(self._running.client, self._drive)
+
+    @property
+    def faults(self) -> Faults:
+        """Make requests of parts and of clients from outside go wrong: `with cluster.faults.conflict(count=3): …`."""
+        return self._running.faults
 
     # The same without `.client.`: what tests do all the time
 

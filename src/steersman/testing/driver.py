@@ -8,7 +8,7 @@ import asyncio
 import concurrent.futures
 import datetime
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from steersman.aio.clock import Clock, SystemClock, VirtualClock
@@ -23,6 +23,9 @@ class Driver(Protocol):
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for its result; exceptions come through."""
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Call it where the loop runs."""
 
     def close(self) -> None: ...
 
@@ -44,6 +47,15 @@ class ThreadDriver:
             future.cancel()
             raise
 
+    def call(self, function: Callable[[], Result]) -> Result:
+        if threading.current_thread() is self._thread:
+            return function()
+
+        async def inside() -> Result:
+            return function()
+
+        return self.run(inside())
+
     def close(self) -> None:
         if self._loop.is_closed():
             return
@@ -62,6 +74,9 @@ class VirtualDriver:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self._loop.run_until_complete(work)
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        return function()
 
     def close(self) -> None:
         if self._loop.is_closed():

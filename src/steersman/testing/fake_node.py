@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
+from steersman.api import kinds
+from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.containers import fake_behaviour
@@ -30,15 +32,30 @@ class FakeNode:
 
 
 class RunningNode:
-    """The node at work: `run` until cancelled; `handle` is its kubelet's HTTP API."""
+    """The node at work: `run` until cancelled; `handle` is its kubelet's HTTP API.
+
+    It has its own mirror of its own pods, as on a machine of its own: what befalls its connection befalls no other part.
+    """
 
     def __init__(
-        self, node: FakeNode, number: int, client: Client, pods: PodsByNode, clock: Clock, folder: pathlib.Path
+        self,
+        node: FakeNode,
+        number: int,
+        client: Client,
+        clock: Clock,
+        folder: pathlib.Path,
+        earlier: FakeRuntime | None = None,
     ) -> None:
-        """Its pods get addresses out of 10.244.NUMBER.0/24."""
+        """Its pods get addresses out of 10.244.NUMBER.0/24. `earlier` is a runtime whose containers go on running here."""
         self.name = node.name
         cidr = f"10.244.{number}.0/24"
-        self._runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr)
+        if earlier is None:
+            self.runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr)
+        else:
+            self.runtime = earlier.fork(clock)
+            self.runtime.move_logs(folder / node.name / "logs" / "pods")
+        self._caches = Caches(client, clock)
+        pods = PodsByNode(self._caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
         self._recorder = Recorder(client, clock, "kubelet", node.name)
         known = options.Options(
             data_dir=folder / node.name,
@@ -51,15 +68,16 @@ class RunningNode:
             on_paper=True,
         )
         machine = node_object.Machine()
-        self._kubelet = Kubelet(node.name, client, pods, self._runtime, clock, self._recorder, known, machine=machine)
+        self._kubelet = Kubelet(node.name, client, pods, self.runtime, clock, self._recorder, known, machine=machine)
         self.handle = KubeletServer([self._kubelet], clock).handle
 
     async def run(self) -> None:
-        await self._runtime.start()
+        await self.runtime.start()
         try:
             async with tasks.Tasks(f"fake node {self.name}") as running:
                 running.start("events", self._recorder.run())
                 running.start("kubelet", self._kubelet.run())
+                running.start("caches", self._caches.run())
                 await running.wait()
         finally:
-            await self._runtime.close()
+            await self.runtime.close()

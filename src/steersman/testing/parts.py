@@ -3,7 +3,8 @@
 import asyncio
 import pathlib
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from steersman import controllers
@@ -13,47 +14,69 @@ from steersman.api import kinds
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
 from steersman.client.client import Client
-from steersman.client.transport import InProcessTransport, Unreachable
-from steersman.kubelet.pods_by_node import PodsByNode
+from steersman.client.transport import InProcessTransport, Transport, Unreachable
+from steersman.cluster import pki
+from steersman.containers.fake import FakeRuntime
 from steersman.scheduler import controller as scheduler
+from steersman.serving.messages import Request, Response
 from steersman.store.memory import MemoryStore
 from steersman.testing import waiting
 from steersman.testing.fake_node import FakeNode, RunningNode
+from steersman.testing.fault_control import Faults
 from steersman.testing.objects_api import DEFAULT_NAMESPACE
 from steersman.testing.waiting import Wish
 
 READY_SECONDS = 30.0
 
-ADMIN = ("kubernetes-admin", ("system:masters",))
-API_SERVER = ("kube-apiserver-kubelet-client", ("system:masters",))
+ADMIN = (pki.ADMIN.user, pki.ADMIN.groups)
+API_SERVER = (pki.API_TO_KUBELET.user, pki.API_TO_KUBELET.groups)
 
 
 class Parts:
     """The parts of one run of a cluster, and the order in which they start and end."""
 
-    def __init__(self, store: MemoryStore, nodes: Sequence[FakeNode], clock: Clock, token_key: bytes) -> None:
+    def __init__(
+        self,
+        store: MemoryStore,
+        nodes: Sequence[FakeNode],
+        clock: Clock,
+        token_key: bytes,
+        faults: Faults,
+        runtimes: Mapping[str, FakeRuntime] = MappingProxyType({}),
+    ) -> None:
+        """`runtimes` are those of an earlier run, by node: their containers go on running."""
         self._nodes = nodes
+        self._faults = faults
+        self._earlier = runtimes
         self._clock = clock
         self._tasks = tasks.Tasks("cluster")
         self._folder = tempfile.TemporaryDirectory(prefix="steersman-nodes-")
         self._running_nodes: dict[str, RunningNode] = {}
         known = Options(token_key_pem=token_key)
         self.server = ApiServer(store, clock=clock, options=known, kubelets=self._way_to_kubelet)
+        self._outside = faults.handler(self.server.handle, self.server.authenticator.user_of)
 
     async def start(self) -> None:
         await self.server.start()
-        client = self.client_of(*ADMIN)
-        caches = Caches(client, self._clock)
-        self._tasks.start("controllers", controllers.run(client, caches, self._clock))
-        self._tasks.start("scheduler", scheduler.run(client, caches, self._clock))
-        pods = PodsByNode(caches.of(kinds.POD))
-        self._tasks.start("caches", caches.run())
+        controlling = self._part(pki.CONTROLLERS.user)
+        controller_caches = Caches(controlling, self._clock)
+        self._tasks.start("controllers", controllers.run(controlling, controller_caches, self._clock))
+        scheduling = self._part(pki.SCHEDULER.user)
+        scheduler_caches = Caches(scheduling, self._clock)
+        self._tasks.start("scheduler", scheduler.run(scheduling, scheduler_caches, self._clock))
+        self._tasks.start("caches", controller_caches.run())
+        self._tasks.start("scheduler's caches", scheduler_caches.run())
         for number, node in enumerate(self._nodes):
-            kubelet = self.client_of(f"system:node:{node.name}", ("system:nodes",))
-            running = RunningNode(node, number, kubelet, pods, self._clock, pathlib.Path(self._folder.name))
-            self._running_nodes[node.name] = running
-            self._tasks.start(node.name, running.run())
-        await self._wait_until(self._ready(client))
+            self._start_node(number, node)
+        await self._wait_until(self._ready(self.client_of(*ADMIN)))
+
+    def _start_node(self, number: int, node: FakeNode) -> None:
+        identity = pki.node_identity(node.name)
+        client = self._part(identity.user, identity.groups)
+        folder = pathlib.Path(self._folder.name)
+        running = RunningNode(node, number, client, self._clock, folder, self._earlier.get(node.name))
+        self._running_nodes[node.name] = running
+        self._tasks.start(node.name, running.run())
 
     async def _wait_until(self, ready: Coroutine[Any, Any, None]) -> None:
         """Raises the crash of a part at once, instead of waiting for what will never be."""
@@ -68,11 +91,23 @@ class Parts:
             crashed.cancel()
             waiting_for.cancel()
 
-    def _way_to_kubelet(self, name: str, address: str, port: int) -> InProcessTransport:
+    def _way_to_kubelet(self, name: str, address: str, port: int) -> Transport:
         node = self._running_nodes.get(name)
         if node is None:
             raise Unreachable(f"no kubelet runs for node {name}")
-        return InProcessTransport(node.handle, *API_SERVER)
+        return self._faults.transport(InProcessTransport(node.handle, *API_SERVER), pki.node_identity(name).user)
+
+    def runtimes(self) -> dict[str, FakeRuntime]:
+        return {name: node.runtime for name, node in self._running_nodes.items()}
+
+    async def handle_outside(self, request: Request) -> Response:
+        """Requests of clients outside the cluster."""
+        return await self._outside(request)
+
+    def _part(self, user: str, groups: tuple[str, ...] = ()) -> Client:
+        """What a part of the cluster talks through: faults befall it."""
+        transport = self._faults.transport(InProcessTransport(self.server.handle, user, groups), user)
+        return Client(transport, user_agent="steersman", clock=self._clock)
 
     def client_of(self, user: str, groups: tuple[str, ...] = ()) -> Client:
         return Client(InProcessTransport(self.server.handle, user, groups), user_agent="steersman", clock=self._clock)
