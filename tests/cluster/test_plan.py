@@ -1,4 +1,4 @@
-"""Where every node and service of a cluster is: follows from its number and the nodes' order, so it is the same after every start."""
+"""Where every node and service of a cluster is: follows from its number and the nodes' order, so it is the same every time."""
 
 import datetime
 import ipaddress

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def running(tmp_path):
         process.kill()
 
 
-def child(socket: pathlib.Path, name: str) -> dict[str, object]:
+def child(socket: pathlib.Path, name: str) -> dict[str, Any]:
     processes = control.ask(socket, {"command": "processes"})["processes"]
     return next(p for p in processes if p["name"] == name)
 
@@ -62,7 +63,7 @@ def wait_gone(pid: int) -> None:
     os.close(descriptor)
 
 
-def wait_restarted(socket: pathlib.Path, name: str, times: int) -> dict[str, object]:
+def wait_restarted(socket: pathlib.Path, name: str, times: int) -> dict[str, Any]:
     found = child(socket, name)
     while found["restarts"] < times or not found["pid"]:
         found = child(socket, name)
