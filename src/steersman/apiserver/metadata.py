@@ -9,8 +9,7 @@ from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
 
-# Rarely used field of older releases and bookkeeping of server-side apply, which is not kept yet: see docs/design/apiserver.md.
-_DROPPED = ("selfLink", "managedFields", "resourceVersion")
+_DROPPED = ("selfLink", "resourceVersion")  # a rarely used field of older releases, and what the store adds
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 
 
@@ -82,3 +81,8 @@ def new_finalizers_while_deleting(obj: Object, old: Object) -> list[errors.Field
     listed = ", ".join(f'"{name}"' for name in sorted(added))
     why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
     return [errors.FieldError("metadata.finalizers", "FieldValueForbidden", f"Forbidden: {why}")]
+
+
+def without_version(obj: Object) -> Object:
+    """The object as it is apart from its resourceVersion."""
+    return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}}

@@ -6,6 +6,11 @@ Leaves to others: the patches themselves (`api.patches`), writing the result (`w
 import dataclasses
 from typing import Any
 
+import orjson
+
+from steersman.api import checks
+from steersman.api.managed_fields import entries
+from steersman.api.patches import apply as apply_patch
 from steersman.api.patches import json_patch, merge_patch, strategic_merge
 from steersman.apiserver import negotiation
 from steersman.apiserver.call import Call
@@ -15,6 +20,7 @@ from steersman.meta.objects import Object
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = apply_patch.MEDIA_TYPE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,19 +30,61 @@ class Patch:
 
 
 def read(call: Call) -> Patch:
-    """Raises StatusError 400 or 415."""
+    """Raises StatusError 400, 415 or 422."""
     media_type = negotiation.content_type(call.request)
-    accepted = [JSON, MERGE, STRATEGIC]
+    accepted = [JSON, MERGE, STRATEGIC, APPLY]
     if media_type not in accepted:
         raise errors.unsupported_media_type(", ".join(accepted))
+    if call.parameters:
+        _check_options(call, is_apply=media_type == APPLY)
+    elif media_type == APPLY:
+        raise _options_error([_MANAGER_REQUIRED])
+    if media_type == APPLY:
+        return Patch(media_type, _read_applied(call))
     body = negotiation.read_json_value(call.request.body)
     if media_type != JSON and not isinstance(body, dict):
         raise errors.bad_request("json: cannot unmarshal the patch into Go value of type map[string]interface {}")
     return Patch(media_type, body)
 
 
+_MANAGER_REQUIRED = errors.FieldError(
+    "fieldManager", "FieldValueRequired", "Required value: is required for apply patch"
+)
+
+
+def _check_options(call: Call, *, is_apply: bool) -> None:
+    causes = []
+    manager = call.parameter("fieldManager")
+    if not is_apply and call.parameters.get("force"):
+        why = "Forbidden: may not be specified for non-apply patch"
+        causes.append(errors.FieldError("force", "FieldValueForbidden", why))
+    if is_apply and not manager:
+        causes.append(_MANAGER_REQUIRED)
+    causes += entries.validate_manager(manager)
+    if causes:
+        raise _options_error(causes)
+
+
+def _options_error(causes: list[errors.FieldError]) -> errors.StatusError:
+    return errors.invalid("PatchOptions", "", causes, "meta.k8s.io")
+
+
+def _read_applied(call: Call) -> Object:
+    """An apply configuration: YAML, of which JSON is a part."""
+    try:
+        found = orjson.loads(call.request.body)  # what programs send
+    except orjson.JSONDecodeError:
+        found = negotiation.read_yaml(call.request.body)
+    if not isinstance(found, dict):
+        raise errors.bad_request(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
+            f"{checks.json_type(found)} into Go value of type map[string]interface {{}}"
+        )
+    return found
+
+
 def apply(call: Call, patch: Patch, obj: Object) -> Object:
-    """A new object; parts may be shared with `obj`. Raises StatusError."""
+    """What a patch other than an apply makes: a new object; parts may be shared with `obj`. Raises StatusError."""
     if patch.media_type == JSON:
         new = json_patch.apply(obj, patch.body)
     elif patch.media_type == MERGE:

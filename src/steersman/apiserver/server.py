@@ -108,7 +108,7 @@ class ApiServer:
         admission = chain.Chain(objects, self._clock, self._addresses, unreachable_seconds=options.unreachable_seconds)
         shaper = shapes.Shaper(self._clock)
         self.reader = reading.Reader(store, objects, shaper)
-        self.writer = writing.Writer(store, self._clock, self._types, admission, shaper)
+        self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
         self.watcher = watching.Watcher(store, self._clock, objects, shaper)
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
         self._subresources = table.Subresources(
@@ -229,6 +229,12 @@ class ApiServer:
                 return await self.writer.delete(call)
         page, _ = await self.reader.page(call)
         return await self.writer.delete_collection(call, page)
+
+    def _check_may_create(self, call: Call) -> None:
+        """Whoever applies what is not there yet needs the right to create it."""
+        target = call.target
+        place = target.group, target.version, target.full_resource, target.namespace, target.name
+        self.authorizer.check(call.user, Attributes("create", *place))
 
     async def _review(self, call: Call) -> messages.Response:
         review = self.writer.decode(call, negotiation.read_object(call.request))

@@ -1,6 +1,6 @@
 """create, update, patch, delete and deletecollection: from a decoded body to a transaction of the store.
 
-Order of a write: place → server's metadata → kind's `prepare` → admission → defaults → validation → store.
+Order of a write: place → defaults → who owns which field → server's metadata → kind's `prepare` → admission → validation → store.
 Keeps true: a write is based on the state it replaces (a conflict is retried when the client named no resourceVersion,
 else answered 409); a write that changes nothing writes nothing.
 """
@@ -13,7 +13,8 @@ import orjson
 from steersman.aio import clock as clocks
 from steersman.api import schema, strategies
 from steersman.api.kind import Kind
-from steersman.apiserver import deletion, keys, metadata, negotiation, patching, shapes
+from steersman.api.managed_fields.entries import Entry as Owner
+from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes
 from steersman.apiserver.admission import chain
 from steersman.apiserver.call import Call
 from steersman.meta import errors, names, times
@@ -39,36 +40,46 @@ class Writer:
         types: schema.Schema,
         admission: chain.Chain,
         shaper: shapes.Shaper,
+        check_may_create: Callable[[Call], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._types = types
         self._admission = admission
         self._shaper = shaper
+        self._check_may_create = check_may_create
+        self.ownership = ownership.Ownership(clock, types)
 
     # --- create ---
 
     async def create(self, call: Call) -> messages.Response:
+        ownership.validate_manager(call, "CreateOptions")
         value = await self.create_object(call, self.decode(call, negotiation.read_object(call.request)))
         return self._shaper.one(call, value, 201)
 
     def decode(self, call: Call, obj: Object) -> Object:
         """A new object of the call's kind without anything its type does not know. Raises StatusError 400."""
+        obj, owners = ownership.take_out(obj)
         clean, warnings = self._types.decode(call.kind, obj, call.field_validation)
         call.warnings.extend(warnings)
         if clean is obj:
             clean = cast(Object, orjson.loads(orjson.dumps(obj)))
         if not isinstance(clean.setdefault("metadata", {}), dict):
             raise errors.bad_request("json: cannot unmarshal metadata into Go struct field: it is not an object")
+        if owners is not None:
+            clean["metadata"][ownership.MANAGED] = owners
         return clean
 
-    async def create_object(self, call: Call, obj: Object) -> bytes:
-        """The stored bytes of a new object; `obj` is taken over and completed."""
+    async def create_object(self, call: Call, obj: Object, owners: list[Owner] | None = None) -> bytes:
+        """The stored bytes of a new object; `obj` is taken over and completed. `owners` are its managed fields where known."""
         kind = call.kind
         if obj["metadata"].get("resourceVersion"):
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_place(call, obj)
         generated = self._generate_name(call, obj)
+        if kind.default is not None:
+            kind.default(obj)
+        ownership.put(obj, self.ownership.created(call, obj) if owners is None else owners)
         metadata.fill_new(kind, obj, uid=self._clock.uid(), now=times.format_seconds(self._clock.now()))
         if kind.prepare is not None:
             kind.prepare(obj, None)
@@ -112,6 +123,7 @@ class Writer:
 
     async def update(self, call: Call) -> messages.Response:
         """PUT of the object or of its status."""
+        ownership.validate_manager(call, "UpdateOptions")
         given = self.decode(call, negotiation.read_object(call.request))
         metadata.check_place(call, given)
         # Each try starts from a fresh copy: defaults and admission fill it in place.
@@ -120,6 +132,8 @@ class Writer:
 
     async def patch(self, call: Call) -> messages.Response:
         patch = patching.read(call)
+        if patch.media_type == patching.APPLY:
+            return await self._apply(call, patch.body)
         return await self.change(call, lambda old: self._patched(call, patch, old))
 
     def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
@@ -131,7 +145,8 @@ class Writer:
         """Write what `change` makes of the current state."""
         return self._shaper.one(call, await self.change_object(call, change))
 
-    async def change_object(self, call: Call, change: Change) -> bytes:
+    async def change_object(self, call: Call, change: Change, *, owned: bool = False) -> bytes:
+        """`owned`: the change has also settled who owns what."""
         key = keys.key(call.kind, call.target.namespace, call.target.name)
         for _ in range(CONFLICT_RETRIES):
             entry = await self._store.get(key)
@@ -142,11 +157,50 @@ class Writer:
             version = new["metadata"].get("resourceVersion")
             self._check_preconditions(call, new, entry, old)
             try:
-                return await self._replace(call, new, old, entry)
+                return await self._replace(call, new, old, entry, owned=owned)
             except contract.Mismatch as mismatch:
                 if version and call.request.method == "PUT":
                     raise call.conflict() from mismatch
         raise call.conflict()
+
+    # --- apply ---
+
+    async def _apply(self, call: Call, wanted: Object) -> messages.Response:
+        """Server-side apply: to what is there, or as a new object. Others may create or delete it meanwhile."""
+        key = keys.key(call.kind, call.target.namespace, call.target.name)
+        for _ in range(CONFLICT_RETRIES):
+            there = bool(call.target.subresource) or await self._store.get(key) is not None
+            try:
+                if there:
+                    value = await self.change_object(call, lambda old: self._applied(call, wanted, old), owned=True)
+                    return self._shaper.one(call, value)
+                return self._shaper.one(call, await self._create_applied(call, wanted), 201)
+            except errors.StatusError as refusal:
+                gone = "NotFound" if there and not call.target.subresource else "AlreadyExists"
+                if refusal.reason != gone:
+                    raise
+        raise call.conflict()
+
+    def _applied(self, call: Call, wanted: Object, old: Object) -> Object:
+        applied, owners = self.ownership.applied(call, wanted, old)
+        new = self.decode(call, applied)
+        metadata.check_place(call, new)
+        ownership.put(new, owners)
+        return new
+
+    async def _create_applied(self, call: Call, wanted: Object) -> bytes:
+        applied, owners = self.ownership.applied(call, wanted, None)
+        new = self.decode(call, applied)
+        metadata.check_place(call, new)
+        uid = new["metadata"].get("uid")
+        if uid:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise errors.conflict(call.kind.plural, call.target.name, why, call.kind.group)
+        self._check_may_create(call)
+        new["metadata"].pop("resourceVersion", None)
+        return await self.create_object(call, new, owners)
+
+    # --- every change ---
 
     def _check_preconditions(self, call: Call, new: Object, entry: Entry, old: Object) -> None:
         version, uid = new["metadata"].get("resourceVersion"), new["metadata"].get("uid")
@@ -158,12 +212,16 @@ class Writer:
                 raise errors.bad_request(f'strconv.ParseUint: parsing "{version}": invalid syntax')
             raise call.conflict()
 
-    async def _replace(self, call: Call, new: Object, old: Object, entry: Entry) -> bytes:
+    async def _replace(self, call: Call, new: Object, old: Object, entry: Entry, *, owned: bool) -> bytes:
         kind = call.kind
         metadata.keep_old(new, old)
         if call.target.subresource == "status":
             _keep_all_but_status(kind, new, old)
-        elif not call.target.subresource:
+        if kind.default is not None:
+            kind.default(new)
+        if not owned:
+            ownership.put(new, self.ownership.updated(call, new, old))
+        if not call.target.subresource:
             if kind.prepare is not None:
                 kind.prepare(new, old)
             elif kind.subresource("status") is not None:
@@ -173,9 +231,9 @@ class Writer:
                 kind.default(new)
             metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)
+            ownership.keep_times(new, old)
             put = self._put(call, new, expect=entry.revision)
-            unchanged = put.tail == keys.tail(old)
-            if unchanged and not deletion.is_finished(new):
+            if _is_stored(put, entry, new, old) and not deletion.is_finished(new):
                 return entry.value
             if call.dry_run:
                 return b"%b%d%b" % (put.head, entry.revision, put.tail)
@@ -263,6 +321,14 @@ class Writer:
 
     def _cause(self, call: Call) -> contract.Cause:
         return call.cause(times.format_micros(self._clock.now()))
+
+
+def _is_stored(put: contract.Put, entry: Entry, new: Object, old: Object) -> bool:
+    """Whether a write would store what is there, in whatever order its fields stand."""
+    stored = entry.value[len(put.head) + len(str(entry.revision)) :]
+    if len(put.tail) != len(stored):
+        return False
+    return put.tail == stored or metadata.without_version(new) == metadata.without_version(old)
 
 
 def _unnamed(obj: Object) -> Object:

@@ -46,11 +46,12 @@ class Type:
 
 def of_kind(kind: Kind) -> Type:
     """The type of a built-in kind; of one without a definition, that of an object nobody described."""
-    return _of_names(kind.group, kind.version, kind.kind)
+    return of_names(kind.group, kind.version, kind.kind)
 
 
 @functools.cache
-def _of_names(group: str, version: str, kind: str) -> Type:
+def of_names(group: str, version: str, kind: str) -> Type:
+    """`of_kind`, also for bodies that are no kind of their own (Scale)."""
     name = schema.of_release().name_of(group, version, kind)
     api_version = f"{group}/{version}" if group else version
     return of_definition(name, kind, api_version) if name else of_schema(kind, api_version, None)

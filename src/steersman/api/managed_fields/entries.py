@@ -16,7 +16,6 @@ APPLY, UPDATE = "Apply", "Update"
 UPDATES_MAX = 10  # upstream's DefaultMaxUpdateManagers: beyond it the oldest are put together
 _ANCIENT = "ancient-changes"
 MANAGER_MAX = 128  # bytes of a manager's name
-_SUBRESOURCE_MAX = 256
 
 Entry = Object
 Identity = tuple[str, str, str, str]
@@ -27,7 +26,9 @@ class Malformed(ValueError):
 
 
 def make(manager: str, operation: str, api_version: str, subresource: str, fields: sets.Set, time: str = "") -> Entry:
-    entry: Entry = {"manager": manager, "operation": operation, "apiVersion": api_version}
+    entry: Entry = {"manager": manager} if manager else {}
+    entry["operation"] = operation
+    entry["apiVersion"] = api_version
     if time:
         entry["time"] = time
     entry["fieldsType"] = "FieldsV1"
@@ -82,27 +83,6 @@ def _clean(entry: Entry) -> Entry:
         raise Malformed(f"error decoding set: {wrong}") from wrong
     manager, version = texts["manager"], texts["apiVersion"]
     return make(manager, entry["operation"], version, texts["subresource"], fields, texts["time"])
-
-
-def validate(given: Any) -> list[FieldError]:
-    """What upstream refuses in a client's list, whether or not it can be read otherwise."""
-    causes = []
-    for index, entry in enumerate(given if isinstance(given, list) else ()):
-        if not isinstance(entry, dict):
-            continue
-        at = f"metadata.managedFields[{index}]"
-        operation, kind = entry.get("operation", ""), entry.get("fieldsType", "")
-        if operation not in (APPLY, UPDATE):
-            why = f'Invalid value: "{operation}": must be `Apply` or `Update`'
-            causes.append(FieldError(f"{at}.operation", "FieldValueInvalid", why))
-        if kind and kind != "FieldsV1":
-            why = f'Invalid value: "{kind}": must be `FieldsV1`'
-            causes.append(FieldError(f"{at}.fieldsType", "FieldValueInvalid", why))
-        causes += validate_manager(str(entry.get("manager") or ""), f"{at}.manager")
-        if len(str(entry.get("subresource") or "").encode()) > _SUBRESOURCE_MAX:
-            why = f"Too long: may not be more than {_SUBRESOURCE_MAX} bytes"
-            causes.append(FieldError(f"{at}.subresource", "FieldValueTooLong", why))
-    return causes
 
 
 def validate_manager(name: str, field: str = "fieldManager") -> list[FieldError]:
@@ -179,7 +159,5 @@ def limited(found: list[Entry]) -> list[Entry]:
 def same_but_times(first: list[Entry], second: list[Entry]) -> bool:
     if len(first) != len(second):
         return False
-    return all(
-        one is other or (one["fieldsV1"] == other["fieldsV1"] and identity(one) == identity(other))
-        for one, other in zip(first, second, strict=True)
-    )
+    fields = {identity(entry): entry["fieldsV1"] for entry in first}
+    return all(fields.get(identity(entry)) == entry["fieldsV1"] for entry in second)

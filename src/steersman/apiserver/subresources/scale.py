@@ -4,7 +4,7 @@ from typing import cast
 
 import orjson
 
-from steersman.apiserver import keys, metadata, negotiation, patching, writing
+from steersman.apiserver import keys, metadata, negotiation, ownership, patching, writing
 from steersman.apiserver.call import Call
 from steersman.meta import errors, selectors
 from steersman.meta.errors import FieldError
@@ -68,18 +68,30 @@ class Scaling:
             return negotiation.respond(call.form, of(orjson.loads(entry.value)), pretty=call.pretty)
         if call.target.verb == "update":
             scale = _checked(call, negotiation.read_object(call.request))
-            value = await self._writer.change_object(call, lambda old: scaled(old, scale))
+            value = await self._writer.change_object(call, lambda old: self._scaled(call, scale, old), owned=True)
         else:
             patch = patching.read(call)
-            value = await self._writer.change_object(call, lambda old: self._patched(call, patch, old))
+            value = await self._writer.change_object(call, lambda old: self._patched(call, patch, old), owned=True)
         return negotiation.respond(call.form, of(cast(Object, orjson.loads(value))), pretty=call.pretty)
+
+    def _scaled(self, call: Call, scale: Object, old: Object) -> Object:
+        new = scaled(old, scale)
+        ownership.put(new, self._writer.ownership.scaled(call, old, of(old), scale))
+        return new
 
     def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
         before = of(old)
-        scale = _checked(call, patching.apply_to_scale(call, patch, before))
+        if patch.media_type == patching.APPLY:
+            merged, owners = self._writer.ownership.applied_scale(call, old, before, patch.body)
+            scale = _checked(call, merged)
+        else:
+            scale = _checked(call, patching.apply_to_scale(call, patch, before))
+            owners = self._writer.ownership.scaled(call, old, before, scale)
         if scale["metadata"].get("resourceVersion") == before["metadata"].get("resourceVersion"):
             scale["metadata"].pop("resourceVersion", None)  # the patch did not name it, so it is no precondition
-        return scaled(old, scale)
+        new = scaled(old, scale)
+        ownership.put(new, owners)
+        return new
 
 
 def _checked(call: Call, scale: Object) -> Object:
