@@ -264,6 +264,9 @@ class Caches:
         for cache in [*self._caches.values()]:
             await cache.synced.wait()
 
+    def all(self) -> list[Cache]:
+        return [*self._caches.values()]
+
     def statistics(self) -> dict[str, int]:
         return {cache.kind.resource: len(cache) for cache in self._caches.values()}
 

@@ -84,6 +84,10 @@ class MemoryStore:
         fork._causes = dict(self._causes)
         return fork
 
+    def content(self) -> state.State:
+        """What it holds, for another store to build on; this one must not be used any more."""
+        return self._state
+
     def statistics(self) -> dict[str, int]:
         return {
             "revision": self._state.revision,
