@@ -17,6 +17,7 @@ from steersman.client.leader_election import LeaderElection
 from steersman.controllers.deployment import controller as deployment
 from steersman.controllers.endpointslice import controller as endpointslice
 from steersman.controllers.garbage_collector import controller as garbage_collector
+from steersman.controllers.job import controller as job
 from steersman.controllers.loop import Controller, Loop
 from steersman.controllers.namespace import controller as namespace
 from steersman.controllers.node_ipam import controller as node_ipam
@@ -59,6 +60,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
     found = [
         deployment.controller(),
         replicaset.controller(),
+        job.controller(),
         endpointslice.controller(),
         garbage_collector.controller(served),
         namespace.controller(served),

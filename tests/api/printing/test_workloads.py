@@ -26,7 +26,7 @@ def test_stateful_set():
 
 
 def test_daemon_set():
-    template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "nodeSelector": {"disk": "ssd"}}}
+    template = {"spec": {"containers": [builders.container()], "nodeSelector": {"disk": "ssd"}}}
     counts = ("desired", "current", "updated")
     status = {f"{name}NumberScheduled": 2 for name in counts} | {"numberReady": 1, "numberAvailable": 1}
     assert _row(kinds.DAEMON_SET, {"selector": SELECTOR, "template": template}, status) == {

@@ -93,7 +93,10 @@ def _times(new: Object, old: Object) -> Iterator[FieldError]:
         yield fields.invalid(path, ended, "completionTime cannot be set before startTime")
     if ended is not None and before.get("completionTime") not in (None, ended):
         yield fields.invalid(path, ended, "completionTime cannot be mutated")
-    if before.get("startTime") not in (None, started) and not (new.get("spec") or {}).get("suspend"):
+    # A Job that is resumed begins anew.
+    is_resumed = conditions.is_true(old, "Suspended") and not conditions.is_true(new, "Suspended")
+    runs_on = not is_resumed and not (new.get("spec") or {}).get("suspend")
+    if before.get("startTime") not in (None, started) and runs_on:
         yield fields.required("status.startTime", "startTime cannot be removed for unsuspended job")
 
 
