@@ -1,6 +1,7 @@
 """What a Job decides, in words: counts, indexes, policies, ends, pauses."""
 
 import datetime
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,14 @@ NOW, STAMP = times_of.NOW, times_of.STAMP
 STARTED = {"startTime": STAMP}
 
 
-def seen(of, pods=(), seconds=3600.0, **more):
+def seen(of, pods=(), seconds=3600.0, **more) -> Seen:
     """An hour later, when no pause is left."""
     return Seen(of, list(pods), NOW + datetime.timedelta(seconds=seconds), **more)
+
+
+def decided(seen) -> Any:
+    """The decision, its actions not told apart by type."""
+    return decide.decide(seen)
 
 
 def told(found):
@@ -87,12 +93,12 @@ COUNTS = {
 
 @pytest.mark.parametrize(("spec", "pods", "expect"), COUNTS.values(), ids=COUNTS.keys())
 def test_pods(spec, pods, expect):
-    found = decide.decide(seen(job(STARTED, **spec), pods))
+    found = decided(seen(job(STARTED, **spec), pods))
     assert told(found) == expect
 
 
 def test_a_new_pod():
-    found = decide.decide(seen(job(**INDEXED, backoffLimitPerIndex=1)))
+    found = decided(seen(job(**INDEXED, backoffLimitPerIndex=1)))
     obj = found.actions[1].obj
     assert obj["metadata"]["generateName"] == "pi-1-"
     assert obj["metadata"]["labels"][INDEX] == obj["metadata"]["annotations"][INDEX] == "1"
@@ -110,7 +116,7 @@ def test_a_new_pod():
 
 
 def test_the_status_tells_of_new_pods_at_once_unless_they_were_refused():
-    found = decide.decide(seen(job(completions=2, parallelism=2)))
+    found = decided(seen(job(completions=2, parallelism=2)))
     assert [(one.when, one.obj["status"]["active"]) for one in found.actions if isinstance(one, UpdateStatus)] == [
         ("done", 2),
         ("refused", 0),
@@ -119,16 +125,16 @@ def test_the_status_tells_of_new_pods_at_once_unless_they_were_refused():
 
 def test_a_pod_is_listed_then_released_then_counted():
     of = job(STARTED, completions=2, parallelism=2)
-    first = decide.decide(seen(of, [pod("a", "Succeeded"), pod("b", "Failed")]))
+    first = decided(seen(of, [pod("a", "Succeeded"), pod("b", "Failed")]))
     assert [type(action).__name__ for action in first.actions][:3] == ["UpdateStatus", "Patch", "Patch"]
     assert status(first)["uncountedTerminatedPods"] == {"succeeded": ["a"], "failed": ["b"]}
     assert (status(first)["succeeded"], status(first)["failed"]) == (0, 0)
     # killed before the release: nothing is listed twice
-    again = decide.decide(seen({**of, "status": status(first)}, [pod("a", "Succeeded"), pod("b", "Failed")]))
+    again = decided(seen({**of, "status": status(first)}, [pod("a", "Succeeded"), pod("b", "Failed")]))
     assert told(again)[:2] == ["count a", "count b"]
     assert status(again) == {}
     # one was released, the other is gone altogether
-    second = decide.decide(seen({**of, "status": status(first)}, [pod("a", "Succeeded", tracked=False)]))
+    second = decided(seen({**of, "status": status(first)}, [pod("a", "Succeeded", tracked=False)]))
     assert (status(second)["succeeded"], status(second)["failed"]) == (1, 1)
     assert status(second)["uncountedTerminatedPods"] == {}
 
@@ -170,7 +176,7 @@ ENDS = {
 
 @pytest.mark.parametrize(("spec", "before", "pods", "expect", "reason"), ENDS.values(), ids=ENDS.keys())
 def test_ends(spec, before, pods, expect, reason):
-    found = decide.decide(seen(job(before, **spec), pods))
+    found = decided(seen(job(before, **spec), pods))
     assert ended(found) == expect
     assert all(one["reason"] == reason for one in status(found).get("conditions", ()))
 
@@ -178,7 +184,7 @@ def test_ends(spec, before, pods, expect, reason):
 def test_messages_of_the_failure_policy():
     rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}
     of = job(STARTED, podFailurePolicy={"rules": [rule]})
-    [condition] = status(decide.decide(seen(of, [pod("a", "Failed", code=42)])))["conditions"]
+    [condition] = status(decided(seen(of, [pod("a", "Failed", code=42)])))["conditions"]
     assert condition["message"] == (
         "Container pi for pod default/a failed with exit code 42 matching FailJob rule at index 0"
     )
@@ -186,14 +192,14 @@ def test_messages_of_the_failure_policy():
     of = job(STARTED, podFailurePolicy={"rules": [rule]})
     lost = pod("a", "Failed")
     lost["status"]["conditions"] = [conditions.make("DisruptionTarget", "True")]
-    [condition] = status(decide.decide(seen(of, [lost])))["conditions"]
+    [condition] = status(decided(seen(of, [lost])))["conditions"]
     assert condition["message"] == "Pod default/a has condition DisruptionTarget matching FailJob rule at index 0"
 
 
 def test_an_ignored_failure_does_not_count():
     rule = {"action": "Ignore", "onExitCodes": {"operator": "NotIn", "values": [1]}}
     of = job(STARTED, backoffLimit=0, podFailurePolicy={"rules": [rule]})
-    found = decide.decide(seen(of, [pod("a", "Failed", code=42)]))
+    found = decided(seen(of, [pod("a", "Failed", code=42)]))
     assert told(found) == ["count a", "create"]
     assert ended(found) == []
     assert status(found).get("uncountedTerminatedPods", {}) == {}
@@ -201,14 +207,14 @@ def test_an_ignored_failure_does_not_count():
 
 def test_a_job_that_fails_stops_its_pods_and_counts_them():
     of = job(STARTED, parallelism=2, completions=2, backoffLimit=0)
-    found = decide.decide(seen(of, [pod("a", "Failed"), pod("b")]))
+    found = decided(seen(of, [pod("a", "Failed"), pod("b")]))
     assert told(found) == ["count a", "count b", "delete b"]
     assert status(found)["uncountedTerminatedPods"] == {"failed": ["a", "b"]}
     # `b` takes its time; then the Job has failed
     before = status(found)
-    waiting = decide.decide(seen({**of, "status": before}, [pod("b", tracked=False, **GOING)]))
+    waiting = decided(seen({**of, "status": before}, [pod("b", tracked=False, **GOING)]))
     assert ended(waiting) == ["FailureTarget"]
-    last = decide.decide(seen({**of, "status": status(waiting)}))
+    last = decided(seen({**of, "status": status(waiting)}))
     assert ended(last) == ["FailureTarget", "Failed"]
     assert told(last) == ["BackoffLimitExceeded"]
     assert status(last)["failed"] == 2
@@ -217,10 +223,10 @@ def test_a_job_that_fails_stops_its_pods_and_counts_them():
 def test_a_job_that_has_what_it_needs_stops_the_others_without_counting_them():
     policy = {"rules": [{"succeededCount": 1}]}
     of = job(STARTED, **INDEXED, successPolicy=policy)
-    found = decide.decide(seen(of, [pod("a", "Succeeded", index=0), pod("b", index=1), pod("c", index=2)]))
+    found = decided(seen(of, [pod("a", "Succeeded", index=0), pod("b", index=1), pod("c", index=2)]))
     assert told(found) == ["count a", "count b", "count c", "delete b", "delete c"]
     assert (status(found)["completedIndexes"], status(found)["succeeded"], status(found)["failed"]) == ("0", 1, 0)
-    last = decide.decide(seen({**of, "status": status(found)}, [pod("a", "Succeeded", index=0, tracked=False)]))
+    last = decided(seen({**of, "status": status(found)}, [pod("a", "Succeeded", index=0, tracked=False)]))
     assert ended(last) == ["SuccessCriteriaMet", "Complete"]
     assert told(last) == ["Completed"]
     assert status(last)["completionTime"] == "2026-01-01T13:00:00Z"
@@ -232,21 +238,21 @@ PAUSES = {"first": (1, 10.0), "second": (2, 20.0), "third": (3, 40.0), "many": (
 @pytest.mark.parametrize(("failures", "expect"), PAUSES.values(), ids=PAUSES.keys())
 def test_pauses_after_failures(failures, expect):
     of = job({**STARTED, "failed": failures}, backoffLimit=100)
-    found = decide.decide(seen(of, seconds=4, failures=[NOW] * failures))
+    found = decided(seen(of, seconds=4, failures=[NOW] * failures))
     assert (told(found), found.again_after_seconds) == ([], expect - 4)
-    assert told(decide.decide(seen(of, seconds=expect, failures=[NOW] * failures))) == ["create"]
+    assert told(decided(seen(of, seconds=expect, failures=[NOW] * failures))) == ["create"]
 
 
 def test_each_index_has_its_own_pause_and_count():
     of = job(STARTED, **INDEXED, backoffLimitPerIndex=3)
     failed = pod("a", "Failed", index=0, failures=1)
-    soon = decide.decide(seen(of, [failed, pod("b", index=1)], seconds=5))
+    soon = decided(seen(of, [failed, pod("b", index=1)], seconds=5))
     assert (told(soon), soon.again_after_seconds) == (["create 2"], 15.0)
     running = [pod("b", index=1), pod("c", index=2)]
-    later = decide.decide(seen(of, [failed, *running], seconds=20))
+    later = decided(seen(of, [failed, *running], seconds=20))
     assert told(later) == ["create 0"]  # `a` keeps its finalizer until the new pod has its count
     assert later.actions[0].obj["metadata"]["annotations"][FAILURES_OF_INDEX] == "2"
-    assert told(decide.decide(seen(of, [failed, *running, pod("d", index=0, failures=2)]))) == ["count a"]
+    assert told(decided(seen(of, [failed, *running, pod("d", index=0, failures=2)]))) == ["count a"]
 
 
 def test_restarts_count_where_pods_are_restarted():
@@ -254,15 +260,15 @@ def test_restarts_count_where_pods_are_restarted():
     of["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
     running = pod("a")
     running["status"]["containerStatuses"] = [{"name": "pi", "restartCount": 2}]
-    assert ended(decide.decide(seen(of, [running]))) == ["FailureTarget"]
+    assert ended(decided(seen(of, [running]))) == ["FailureTarget"]
 
 
 def test_suspended_and_resumed():
     of = job({}, suspend=True)
-    first = decide.decide(seen(of))
+    first = decided(seen(of))
     assert told(first) == ["Suspended"]
     assert "startTime" not in status(first)
-    resumed = decide.decide(seen({**job(suspend=False), "status": status(first)}))
+    resumed = decided(seen({**job(suspend=False), "status": status(first)}))
     assert told(resumed) == ["create", "Resumed"]
     [condition] = status(resumed)["conditions"]
     assert (condition["status"], condition["reason"], status(resumed)["startTime"]) == (
@@ -272,29 +278,29 @@ def test_suspended_and_resumed():
 
 def test_orphans_are_adopted_and_tracked():
     orphan = pod("a", tracked=False, ownerReferences=[])
-    found = decide.decide(seen(job(STARTED), orphans=[orphan], may_adopt=True))
+    found = decided(seen(job(STARTED), orphans=[orphan], may_adopt=True))
     assert told(found) == ["adopt a"]
     assert found.actions[0].patch["metadata"]["finalizers"] == ["batch.kubernetes.io/job-tracking"]
     relabelled = pod("a", labels={"x": "y"})
-    assert told(decide.decide(seen(job(STARTED), [relabelled]))) == ["let go a"]
+    assert told(decided(seen(job(STARTED), [relabelled]))) == ["let go a"]
 
 
 def test_a_pod_left_behind_is_let_go():
-    assert told(decide.decide(SeenOrphan(pod("a")))) == ["count a"]
+    assert told(decided(SeenOrphan(pod("a")))) == ["count a"]
 
 
 def test_another_controller_looks_after_it():
-    assert decide.decide(seen(job(managedBy="example.com/queue"))).actions == ()
-    assert told(decide.decide(seen(job(managedBy="kubernetes.io/job-controller")))) == ["create"]
+    assert decided(seen(job(managedBy="example.com/queue"))).actions == ()
+    assert told(decided(seen(job(managedBy="kubernetes.io/job-controller")))) == ["create"]
 
 
 def test_after_the_end():
     done = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": STAMP}]}
-    assert told(decide.decide(seen(job(done), [pod("a", "Succeeded")]))) == ["count a"]
-    assert decide.decide(seen(job(done))).actions == ()
-    waiting = decide.decide(seen(job(done, ttlSecondsAfterFinished=60), seconds=20))
+    assert told(decided(seen(job(done), [pod("a", "Succeeded")]))) == ["count a"]
+    assert decided(seen(job(done))).actions == ()
+    waiting = decided(seen(job(done, ttlSecondsAfterFinished=60), seconds=20))
     assert (waiting.actions, waiting.again_after_seconds) == ((), 40.0)
-    over = decide.decide(seen(job(done, ttlSecondsAfterFinished=60), seconds=60))
+    over = decided(seen(job(done, ttlSecondsAfterFinished=60), seconds=60))
     assert told(over) == ["delete pi"]
     assert (over.actions[0].propagation, over.actions[0].resource_version) == ("Foreground", "7")
 
@@ -302,4 +308,4 @@ def test_after_the_end():
 def test_a_job_that_is_deleted_lets_its_pods_go_and_makes_no_more():
     of = job(STARTED, parallelism=2, completions=2)
     of["metadata"]["deletionTimestamp"] = STAMP
-    assert told(decide.decide(seen(of, [pod("a")]))) == ["count a"]
+    assert told(decided(seen(of, [pod("a")]))) == ["count a"]

@@ -5,7 +5,7 @@ import pytest
 from steersman.api import kinds
 from steersman.meta import conditions, objects, times
 from steersman.meta.errors import StatusError
-from tests.controllers import paper
+from tests.controllers import paper, shapes
 
 
 def job(name="pi", **spec):
@@ -82,7 +82,7 @@ def test_a_job_that_fails_too_often():
             await cluster.settle(5)
             found = await cluster.get(kinds.JOB, "pi")
             assert true(found) == ["FailureTarget", "Failed"]
-            assert conditions.get(found, "Failed")["reason"] == "BackoffLimitExceeded"
+            assert shapes.condition(found, "Failed")["reason"] == "BackoffLimitExceeded"
             assert await cluster.events("BackoffLimitExceeded") == ["Job has reached the specified backoff limit"]
             await cluster.settle(120)
             with pytest.raises(StatusError):
@@ -104,8 +104,8 @@ def test_an_indexed_job_is_suspended_resumed_and_grows():
             assert (true(found), found["status"].get("failed", 0)) == (["Suspended"], 0)
             await cluster.patch(kinds.JOB, "pi", {"spec": {"suspend": False, "completions": 3, "parallelism": 3}})
             await cluster.settle()
-            found = await cluster.all(kinds.POD)
-            assert sorted(one["spec"]["hostname"] for one in found) == ["pi-0", "pi-1", "pi-2"]
+            pods = await cluster.all(kinds.POD)
+            assert sorted(one["spec"]["hostname"] for one in pods) == ["pi-0", "pi-1", "pi-2"]
             for name in await running(cluster):
                 await end(cluster, name)
             await cluster.settle()

@@ -106,7 +106,9 @@ class _Observer:
         ends = (policies.finished_at(pod) for pod in view.pods if pods.phase(pod) == "Succeeded")
         last_success = max(ends, default=None)
         for pod in view.pods:
-            if objects.uid(pod) not in known and view.is_failed(pod):
+            # A pod that the Job itself removed has lost its finalizer first.
+            has_failed = pods.phase(pod) == "Failed" or (is_tracked(pod) and view.is_failed(pod))
+            if has_failed and objects.uid(pod) not in known:
                 known[objects.uid(pod)] = policies.finished_at(pod)
         if last_success is not None:
             known = {pod: at for pod, at in known.items() if at > last_success}
