@@ -23,6 +23,7 @@ _PATCH_TYPES = (
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
 
 # Query parameters by operation: name → (type, description).
@@ -50,6 +51,8 @@ _DELETE = {
     "orphanDependents": ("boolean", "Deprecated: use propagationPolicy."),
     "propagationPolicy": ("string", "Whether and how garbage collection will be performed."),
 }
+
+_PATCH = {**_WRITE, "force": ("boolean", "Take over what other managers own; only for apply patches.")}
 
 Parameters = dict[str, tuple[str, str]]
 
@@ -303,7 +306,7 @@ class _Paths:
         if "update" in kind.verbs:
             item["put"] = self._one("put", self._identifier("replace"), name, name, _WRITE)
         if "patch" in kind.verbs:
-            item["patch"] = self._one("patch", self._identifier("patch"), _META + "Patch", name, _WRITE)
+            item["patch"] = self._one("patch", self._identifier("patch"), _META + "Patch", name, _PATCH)
         if "delete" in kind.verbs:
             answer = _META + "Status" if kind.deletes_to_status else name
             item["delete"] = self._one("delete", self._identifier("delete"), _META + "DeleteOptions", answer, _DELETE)
@@ -321,7 +324,7 @@ class _Paths:
             item["put"] = self._one("put", self._identifier("replace", suffix), body, body, _WRITE)
         if "patch" in sub.verbs:
             identifier = self._identifier("patch", suffix)
-            item["patch"] = self._one("patch", identifier, _META + "Patch", body, _WRITE)
+            item["patch"] = self._one("patch", identifier, _META + "Patch", body, _PATCH)
         return item
 
     def _one(
