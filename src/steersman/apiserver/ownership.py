@@ -46,6 +46,7 @@ class Ownership:
         self._types = types
         self._types_of = types_of
         self._convert = convert
+        self._now = clock.now(), ""  # the last time written, and its text
 
     def created(self, call: Call, obj: Object) -> list[Entry]:
         """The entries of a new object, which has its defaults and nothing of the server's yet."""
@@ -94,8 +95,12 @@ class Ownership:
 
     def _writer(self, call: Call) -> updating.Writer:
         manager = call.parameter("fieldManager") or entries.manager_of(call.request.headers.get("user-agent", ""))
-        now = times.format_seconds(self._clock.now())
-        return updating.Writer(manager, now, call.target.subresource, reset_fields(call.kind, call.target.subresource))
+        now = self._clock.now().replace(microsecond=0)
+        if now != self._now[0]:
+            self._now = now, times.format_seconds(now)
+        return updating.Writer(
+            manager, self._now[1], call.target.subresource, reset_fields(call.kind, call.target.subresource)
+        )
 
     def _given(self, given: Any, before: list[Entry]) -> list[Entry]:
         """The entries a client sent: its own, none when it resets them, the stored ones where its are of no use."""
@@ -147,9 +152,12 @@ def put(obj: Object, found: list[Entry]) -> None:
 def keep_times(new: Object, old: Object) -> None:
     """A write that changes nothing else does not change a time either, in place."""
     before, after = of(old), of(new)
-    if after is before or not entries.same_but_times(before, after):
+    if after is before or len(new) != len(old):
         return
-    if all(new.get(field) == old.get(field) for field in {*new, *old} if field != "metadata") and _same_meta(new, old):
+    for field, value in new.items():
+        if field != "metadata" and value != old.get(field):
+            return
+    if entries.same_but_times(before, after) and _same_meta(new, old):
         put(new, before)
 
 

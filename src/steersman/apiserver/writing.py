@@ -227,7 +227,7 @@ class Writer:
             elif kind.subresource("status") is not None:
                 strategies.drop_status(new, old)
         async with self._admission.updating(call, new, old):
-            if kind.default is not None:
+            if kind.default is not None and not call.target.subresource:
                 kind.default(new)
             metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)

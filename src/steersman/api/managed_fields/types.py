@@ -236,11 +236,9 @@ class _Keyed:
         """Items by path element, and the elements that stand in the list more than once."""
         found: dict[str, Any] = {}
         twice: set[str] = set()
-        for index, item in enumerate(value or ()):
-            try:
-                element = self.element(item)
-            except Mistyped as wrong:
-                raise Mistyped(f"element {index}: {wrong}") from None
+        element_of = self.element
+        for item in value or ():
+            element = element_of(item)
             if element in found:
                 twice.add(element)
             else:

@@ -81,14 +81,15 @@ def _updated(
     of_type: compiling.Type, old: Object, new: Object, before: list[Entry], by: Writer, convert: Convert
 ) -> list[Entry]:
     compared = compare(of_type, old, new, by.reset)
-    after = without(before, of_type, compared, lambda entry: _compare_at(entry, old, new, by.reset, convert))
     mine = strip(compared[0])
-    if not mine:
-        return after
     me = (by.manager, entries.UPDATE, of_type.api_version, by.subresource)
-    previous = next((entry["fieldsV1"] for entry in after if entries.identity(entry) == me), sets.EMPTY)
-    entry = entries.make(*me[:3], me[3], sets.union(previous, mine), by.now)
-    others = [one for one in after if entries.identity(one) != me]
+    previous = next((entry for entry in before if entries.identity(entry) == me), None) if mine else None
+    others = [entry for entry in before if entry is not previous] if previous else before
+    others = without(others, of_type, compared, lambda entry: _compare_at(entry, old, new, by.reset, convert))
+    if not mine:
+        return others
+    owned = sets.difference(previous["fieldsV1"], compared[1]) if previous else sets.EMPTY
+    entry = entries.make(*me, sets.union(owned, mine), by.now)
     return entries.ordered(entries.limited([*others, entry]))
 
 
@@ -104,21 +105,21 @@ def compare(of_type: compiling.Type, old: Object, new: Object, reset: sets.Set =
 def without(before: list[Entry], of_type: compiling.Type, compared: Compared, compare_at: CompareAt) -> list[Entry]:
     """The entries without what changed or went; entries that own nothing more are gone."""
     after = []
+    same = True
     for entry in before:
         found = compared if entry["apiVersion"] == of_type.api_version else compare_at(entry)
         if found is None:
+            same = False
             continue
         fields = entry["fieldsV1"]
         rest = sets.difference(sets.difference(fields, found[0]), found[1])
         if rest is fields:
             after.append(entry)
-        elif rest:
+            continue
+        same = False
+        if rest:
             after.append(entries.with_fields(entry, rest))
-    return before if len(after) == len(before) and all(map(_same, after, before)) else after
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is other
+    return before if same else after
 
 
 def _compare_at(entry: Entry, old: Object, new: Object, reset: sets.Set, convert: Convert) -> Compared | None:
