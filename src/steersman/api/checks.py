@@ -167,6 +167,18 @@ def any_object(name: str) -> Check:
     return check
 
 
+def either(of_object_or_item: Check) -> Check:
+    """One schema, or something plainer in its place: a list of schemas, a boolean, a list of names."""
+
+    def check(value: Any, path: Path, unknown: list[str]) -> Any:
+        if value.__class__ is dict:
+            return of_object_or_item(value, path, unknown)
+        _check_depth(value, _DEPTH_MAX)
+        return value
+
+    return check
+
+
 def _check_depth(value: Any, left: int) -> None:
     if left == 0:
         raise WrongType("exceeded max depth")
@@ -275,6 +287,13 @@ ZEROS: dict[str, Callable[[], Any]] = {"object": dict, "string": str, "integer":
 
 # Definitions that hold any object at all.
 OPEN = frozenset((_META + "FieldsV1", _META + "Patch", "io.k8s.apimachinery.pkg.runtime.RawExtension"))
+
+# JSON schemas inside of schemas, where the schema package says nothing.
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+EITHER = {
+    _EXTENSIONS + name: _EXTENSIONS + "JSONSchemaProps"
+    for name in ("JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray")
+}
 
 SCALARS: dict[tuple[str, str], Check] = {
     ("string", ""): string,

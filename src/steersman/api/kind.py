@@ -5,7 +5,7 @@ The rows themselves are in `kinds.py`.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -39,6 +39,26 @@ class Subresource:
     verbs: tuple[str, ...] = ("get", "patch", "update")
 
 
+class CustomType(Protocol):
+    """The type of a custom kind: what the schema package says of a built-in one.
+
+    `schema` is the version's openAPIV3Schema, None where it has none; `name` names its definition in OpenAPI documents.
+    """
+
+    schema: Object | None
+    name: str
+
+    def decode(self, kind: "Kind", obj: Object, field_validation: str) -> tuple[Object, list[str]]:
+        """A new object, pruned and with defaults, and warnings. Raises StatusError 400."""
+
+    def definitions(self, kind: "Kind", *, openapi: str) -> dict[str, Object]:
+        """Object and list as OpenAPI definitions by name, for `openapi` v2 or v3."""
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever what is published does."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
     """One kind in one version.
@@ -47,12 +67,14 @@ class Kind:
     `validate(new, old) -> errors` sees defaulted objects; `old` is None on create.
     `fields(obj)` are the values field selectors may ask for, beyond metadata.name and metadata.namespace.
     `prepare(new, old)` runs before defaulting on every main-resource write: drops what a client may not set, keeps what it may
-    not change. `spec_fields` are the top-level fields whose change raises metadata.generation.
+    not change. `spec_fields` are the top-level fields whose change raises metadata.generation (empty: all
+    but metadata and a status that is a subresource).
     `prepare_status(new, old)` is its twin for the status subresource: all but the status (and, of metadata, what a status
     writer may change) stays as it was.
     `orphans_by_default`: a DELETE that says nothing about dependants leaves them (kinds older than the garbage collector),
     with `delete_warning`.
     `row_conditions(obj)` marks rows of a table (a finished pod is Completed).
+    `custom` is the type of a kind that a CustomResourceDefinition made; None for the built-in ones, whose types are `schema`'s.
     """
 
     group: str
@@ -79,6 +101,7 @@ class Kind:
     orphans_by_default: bool = False
     delete_warning: str = ""
     row_conditions: Callable[[Object], list[Object]] | None = None
+    custom: CustomType | None = None
 
     @property
     def api_version(self) -> str:

@@ -4,6 +4,7 @@ A new kind is a row here and, where needed, functions for its columns, defaults 
 """
 
 from steersman.api import selectable, strategies
+from steersman.api.custom import definitions
 from steersman.api.defaults import cluster as cluster_defaults
 from steersman.api.defaults import jobs as job_defaults
 from steersman.api.defaults import network as network_defaults
@@ -31,6 +32,7 @@ APPS = "apps"
 BATCH = "batch"
 COORDINATION = "coordination.k8s.io"
 DISCOVERY = "discovery.k8s.io"
+EXTENSIONS = "apiextensions.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
 SCHEDULING = "scheduling.k8s.io"
 
@@ -267,6 +269,16 @@ PRIORITY_CLASS = Kind(
     columns=cluster_cells.PRIORITY_CLASS_COLUMNS, cells=cluster_cells.priority_class,
     default=cluster_defaults.default_priority_class, validate=cluster_rules.validate_priority_class,
     spec_fields=("value", "globalDefault", "description", "preemptionPolicy"), has_generation=True,
+)  # fmt: skip
+
+CUSTOM_RESOURCE_DEFINITION = Kind(
+    EXTENSIONS, "v1", "CustomResourceDefinition", "customresourcedefinitions", "customresourcedefinition", namespaced=False,
+    short_names=("crd", "crds"), categories=("api-extensions",),
+    subresources=(_status("CustomResourceDefinition", EXTENSIONS),),
+    columns=config_cells.ROLE_COLUMNS, cells=config_cells.role,
+    default=definitions.default, validate=definitions.validate,
+    prepare=definitions.prepare, prepare_status=strategies.keep_all_but_status_and_labels,
+    has_generation=True,
 )  # fmt: skip
 
 BUILTIN = Kinds(row for row in list(globals().values()) if isinstance(row, Kind))

@@ -89,6 +89,8 @@ class Schema:
         Kinds without a definition pass unchanged.
         """
         obj = _with_type(kind, obj)
+        if kind.custom is not None:
+            return kind.custom.decode(kind, obj, field_validation)
         name = self.name_of(kind.group, kind.version, kind.kind)
         if name is None:
             return obj, []
@@ -96,11 +98,11 @@ class Schema:
         try:
             clean: Object = self.check(name)(obj, None, unknown)
         except checks.WrongType as wrong:
-            raise _cannot_be_handled(kind, str(wrong)) from wrong
+            raise cannot_be_handled(kind, str(wrong)) from wrong
         if not unknown or field_validation == "Ignore":
             return clean, []
         if field_validation == "Strict":
-            raise _cannot_be_handled(kind, "strict decoding error: " + ", ".join(unknown))
+            raise cannot_be_handled(kind, "strict decoding error: " + ", ".join(unknown))
         return clean, unknown
 
     def check(self, name: str) -> checks.Check:
@@ -116,6 +118,8 @@ class Schema:
         special = checks.SPECIAL.get(name)
         if special is not None:
             return special
+        if name in checks.EITHER:
+            return checks.either(self._reference(checks.EITHER[name]))
         definition = self.definitions[name]
         if "properties" not in definition and "type" in definition and _type_of(definition) == "object":
             return checks.any_object(name) if name in checks.OPEN else checks.of_object(name, {}, {}, frozenset())
@@ -212,7 +216,7 @@ def _with_type(kind: Kind, obj: Object) -> Object:
     return {**obj, "apiVersion": api_version, "kind": name}
 
 
-def _cannot_be_handled(kind: Kind, why: str) -> errors.StatusError:
+def cannot_be_handled(kind: Kind, why: str) -> errors.StatusError:
     return errors.bad_request(
         f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {why}',
     )

@@ -4,6 +4,8 @@ Keeps true: uid, creationTimestamp, generation, deletionTimestamp and resourceVe
 Source: apiserver's registry/rest BeforeCreate and BeforeUpdate.
 """
 
+from collections.abc import Iterable
+
 from steersman.api.kind import Kind
 from steersman.apiserver.call import Call
 from steersman.meta import errors
@@ -67,8 +69,15 @@ def keep_old(obj: Object, old: Object) -> None:
 
 def raise_generation(kind: Kind, obj: Object, old: Object) -> None:
     """A change of the desired state gets a new generation, in place."""
-    if kind.has_generation and any(obj.get(field) != old.get(field) for field in kind.spec_fields):
+    fields = kind.spec_fields or _desired_fields(kind, {**old, **obj})
+    if kind.has_generation and any(obj.get(field) != old.get(field) for field in fields):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def _desired_fields(kind: Kind, names: Iterable[str]) -> list[str]:
+    """All but metadata, and a status that has its own writer."""
+    others = ("metadata", "status") if kind.subresource("status") is not None else ("metadata",)
+    return [name for name in names if name not in others]
 
 
 def new_finalizers_while_deleting(obj: Object, old: Object) -> list[errors.FieldError]:
