@@ -112,6 +112,39 @@ def test_a_failed_hook_kills_the_container() -> None:
     assert talk.end("main", 137) == [instructions.PullImage("main")], "and it is tried again"
 
 
+def with_ephemeral(talk: Dialogue, *specs: Object) -> list[Instruction]:
+    changed = {**talk.machine.pod, "spec": {**talk.machine.pod["spec"], "ephemeralContainers": list(specs)}}
+    return talk.say(pod_events.PodChanged(changed))
+
+
+def test_an_ephemeral_container_joins_a_running_pod_and_is_never_restarted() -> None:
+    talk = Dialogue()
+    talk.prepare()
+    talk.bring_up("main")
+    assert with_ephemeral(talk, container("look", targetContainerName="main")) == [instructions.PullImage("look")]
+    assert talk.say(pod_events.ImagePulled("look", "id")) == [instructions.CreateContainer("look", "sandbox", 0)]
+    assert talk.say(pod_events.ContainerCreated("look", "look-0")) == [instructions.StartContainer("look", "look-0")]
+    talk.say(pod_events.ContainerStarted("look", "look-0", container_status("look")))
+    assert talk.end("look", 1) == []
+    shown = status.build(talk.machine, status.Node(), {}, at(0))
+    assert [one["name"] for one in shown["containerStatuses"]] == ["main"]
+    (look,) = shown["ephemeralContainerStatuses"]
+    assert look["state"]["terminated"]["exitCode"] == 1
+    assert not look["ready"]
+    assert {one["type"]: one["status"] for one in shown["conditions"]}["Ready"] == "True", "it does not count"
+
+
+def test_an_ephemeral_container_waits_for_its_target_and_ends_with_the_pod() -> None:
+    talk = Dialogue(restartPolicy="Never")
+    talk.prepare()
+    assert with_ephemeral(talk, container("look", targetContainerName="main")) == []
+    assert instructions.PullImage("look") in talk.bring_up("main")
+    talk.bring_up("look")
+    (stop,) = talk.end("main", 0)
+    assert isinstance(stop, instructions.StopContainer)
+    assert stop.container == "look", "what it looked into is over"
+
+
 def test_a_startup_probe_holds_back_readiness_and_the_next_container() -> None:
     talk = Dialogue(inits=[sidecar(startupProbe={"exec": {"command": ["true"]}})])
     talk.prepare()
@@ -347,8 +380,9 @@ class Node:
 
 
 PODS = st.builds(
-    lambda inits, mains, policy, hook: pod(
+    lambda inits, mains, policy, hook, looks: pod(
         inits=inits,
+        ephemeralContainers=looks,
         containers=[
             container(
                 f"main-{n}", **({"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}} if hook and not n else {})
@@ -361,6 +395,7 @@ PODS = st.builds(
     st.integers(1, 3),
     st.sampled_from(["Always", "OnFailure", "Never"]),
     st.booleans(),
+    st.sampled_from([[], [container("look")], [container("look", targetContainerName="main-0")]]),
 )
 
 

@@ -133,7 +133,8 @@ class Security:
 @dataclasses.dataclass(frozen=True, slots=True)
 class ContainerConfig:
     """One container. `command` and `args` replace the image's entrypoint and cmd as in Kubernetes: command alone drops
-    the image's cmd. `log_path` is absolute; lines are in CRI log format (`TIME stdout|stderr F|P TEXT`)."""
+    the image's cmd. `log_path` is absolute; lines are in CRI log format (`TIME stdout|stderr F|P TEXT`).
+    `processes_of` is the id of a running container of the same sandbox whose process namespace this one joins."""
 
     name: str
     image: str
@@ -151,6 +152,7 @@ class ContainerConfig:
     security: Security = Security()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    processes_of: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -32,8 +32,9 @@ def build(
     files: Files,
     image_user: str = "",
     memory_capacity_bytes: int = 0,
+    processes_of: str = "",
 ) -> runtime.ContainerConfig:
-    """Raises ConfigError."""
+    """`processes_of`: the id of an ephemeral container's target. Raises ConfigError."""
     own = container.get("securityContext") or {}
     return runtime.ContainerConfig(
         name=container["name"],
@@ -55,6 +56,7 @@ def build(
             HASH_RESTARTS: str(attempt),
             TERMINATION_PATH: container.get("terminationMessagePath") or "/dev/termination-log",
         },
+        processes_of=processes_of,
     )
 
 

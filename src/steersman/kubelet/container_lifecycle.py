@@ -51,6 +51,7 @@ class Role(enum.Enum):
     INIT = "init"
     SIDECAR = "sidecar"  # an init container with restartPolicy Always
     MAIN = "main"
+    EPHEMERAL = "ephemeral"  # added to a running pod to look into it: never restarted, nothing waits for it
 
 
 @dataclasses.dataclass(slots=True)
@@ -173,10 +174,11 @@ class Container:
 
 
 def containers_of(pod: Object) -> list[Container]:
-    """Init containers and sidecars in their order, then the main ones in theirs."""
+    """Init containers and sidecars in their order, then the main ones in theirs, then the ephemeral ones."""
     spec = pod["spec"]
     found = [Container(one, _role_of_init(one)) for one in spec.get("initContainers") or []]
-    return found + [Container(one, Role.MAIN) for one in spec.get("containers") or []]
+    found += [Container(one, Role.MAIN) for one in spec.get("containers") or []]
+    return found + [Container(one, Role.EPHEMERAL) for one in spec.get("ephemeralContainers") or []]
 
 
 def _role_of_init(spec: Object) -> Role:
@@ -187,7 +189,7 @@ def should_restart(container: Container, pod_policy: str, exit_code: int) -> boo
     """Whether an exit is followed by a new instance, by the pod's policy or the container's own (KEP-5307)."""
     if container.role is Role.SIDECAR:
         return True
-    if container.role is Role.INIT and exit_code == 0:
+    if container.role is Role.EPHEMERAL or (container.role is Role.INIT and exit_code == 0):
         return False
     for rule in container.spec.get("restartPolicyRules") or []:
         codes = rule.get("exitCodes") or {}

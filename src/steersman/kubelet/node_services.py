@@ -49,7 +49,8 @@ class NodeServices:
         """An Event about the pod, or about one of its containers (involvedObject.fieldPath)."""
         path = ""
         if container:
-            inits = any(one["name"] == container for one in pod["spec"].get("initContainers") or [])
-            path = f"spec.{'initContainers' if inits else 'containers'}{{{container}}}"
+            fields = ("initContainers", "ephemeralContainers")
+            named = (field for field in fields for one in pod["spec"].get(field) or [] if one["name"] == container)
+            path = f"spec.{next(named, 'containers')}{{{container}}}"
         reference: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
         self.recorder.event(reference, type_, reason, message, field_path=path)

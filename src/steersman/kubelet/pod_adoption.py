@@ -102,8 +102,8 @@ def _time(text: str | None) -> datetime.datetime | None:
 
 def _reported_containers(pod: Object) -> dict[str, dict[str, Any]]:
     status = pod.get("status") or {}
-    both = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
-    return {one["name"]: one for one in both}
+    fields = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    return {one["name"]: one for field in fields for one in status.get(field) or []}
 
 
 def _reported_start(pod: Object) -> datetime.datetime | None:

@@ -21,7 +21,7 @@ from steersman.kubelet import (
     pod_start,
     pod_state,
 )
-from steersman.kubelet.container_lifecycle import Backoff, Container, Phase
+from steersman.kubelet.container_lifecycle import Backoff, Container, Phase, Role
 from steersman.kubelet.pod_state import Sandbox, Volumes
 from steersman.meta.objects import Object
 
@@ -72,6 +72,7 @@ class PodMachine(pod_state.PodState):
         if self.started_at is None:
             self.started_at = self.now
         meta, spec = event.pod["metadata"], event.pod["spec"]
+        self._add_ephemeral(spec.get("ephemeralContainers") or [])
         for spec_of_one in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
             one = self.by_name.get(spec_of_one["name"])
             if one is not None:
@@ -81,6 +82,15 @@ class PodMachine(pod_state.PodState):
             pod_end.begin(self, float(grace if grace is not None else self.grace_seconds()), deleting=True)
         elif (event.pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") and not self.is_ending:
             self._adopt_terminal(event.pod["status"])
+
+    def _add_ephemeral(self, wanted: Sequence[Object]) -> None:
+        """The only containers that come later; in a pod that ends they never start."""
+        for spec in wanted:
+            if spec["name"] not in self.by_name:
+                one = self.by_name[spec["name"]] = Container(spec, Role.EPHEMERAL)
+                self.containers.append(one)
+                if self.is_ending:
+                    one.move(Phase.EXITED)
 
     def _adopt_terminal(self, status: dict[str, Any]) -> None:
         """The API says that the pod is over (also when another one, e.g. pod garbage collection, said so)."""

@@ -12,13 +12,25 @@ def advance(pod: PodState) -> None:
         pod.volumes = Volumes.MOUNTING
         pod.out.append(instructions.MountVolumes())
     _advance_sandbox(pod)
+    _advance_ephemeral(pod)
     blocked = False  # a container before this one has not been tried yet, so this one may be made, not started
     for one in pod.containers:
+        if one.role is Role.EPHEMERAL:
+            continue
         _advance_container(pod, one, blocked)
         if one.role is Role.MAIN:
             blocked = blocked or not _lets_its_neighbour_start(one)
         elif not pod.lets_the_next_start(one):
             return
+
+
+def _advance_ephemeral(pod: PodState) -> None:
+    """Nothing waits for them, and they wait only for the container whose processes they want to see."""
+    for one in pod.containers:
+        if one.role is Role.EPHEMERAL:
+            target = pod.container(one.spec.get("targetContainerName") or "")
+            if target is None or target.phase in (Phase.RUNNING, Phase.STOPPING):
+                _advance_container(pod, one, blocked=False)
 
 
 def _advance_sandbox(pod: PodState) -> None:
@@ -36,7 +48,7 @@ def _advance_sandbox(pod: PodState) -> None:
 def _forget_instances(pod: PodState) -> None:
     """A new sandbox: everything starts from the first init container, except what is over for good."""
     for one in pod.containers:
-        keeps = one.role is Role.MAIN and one.is_over
+        keeps = one.role in (Role.MAIN, Role.EPHEMERAL) and one.is_over
         if not keeps and one.phase in (Phase.CREATED, Phase.PULLED, Phase.EXITED):
             one.wait()
         if not keeps:

@@ -16,6 +16,9 @@ SANDBOX_RETRY_FIRST_SECONDS = 1.0
 GRACE_DEFAULT_SECONDS = 30.0
 
 
+INITIAL = frozenset({Role.INIT, Role.SIDECAR})  # those that main containers wait for
+
+
 class Sandbox(enum.Enum):
     NONE = "none"
     STARTING = "starting"
@@ -77,7 +80,7 @@ class PodState:
     @property
     def initialized(self) -> bool:
         """Every init container is done and every sidecar has started (or main containers ran already)."""
-        return all(self.lets_the_next_start(one) for one in self.containers if one.role is not Role.MAIN)
+        return all(self.lets_the_next_start(one) for one in self.containers if one.role in INITIAL)
 
     def again_at(self) -> datetime.datetime | None:
         """When `TimerFired` is wanted, if nothing else happens before."""

@@ -285,7 +285,10 @@ class PodWorker:
         )
         files = container_config.Files(pod_files.log_path(pod, one.name, attempt, node.options), mounts)
         user = self._images[one.name].user if one.name in self._images else ""
-        return container_config.build(pod, spec, attempt, variables, files, user, node.memory_capacity_bytes)
+        target = self.machine.container(spec.get("targetContainerName") or "")
+        return container_config.build(
+            pod, spec, attempt, variables, files, user, node.memory_capacity_bytes, target.id if target else ""
+        )
 
     def _start_container(self, instruction: instructions.StartContainer) -> None:
         self._start(f"start {instruction.container}", self._start_one(instruction.container, instruction.id))

@@ -12,11 +12,17 @@ from steersman.containers import runtime
 from steersman.kubelet import qos
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_lifecycle import PodMachine
-from steersman.kubelet.pod_state import Sandbox
+from steersman.kubelet.pod_state import INITIAL, Sandbox
 from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+STATUS_FIELDS = {
+    "initContainerStatuses": INITIAL,
+    "containerStatuses": frozenset({Role.MAIN}),
+    "ephemeralContainerStatuses": frozenset({Role.EPHEMERAL}),
+}
+READY_ROLES = frozenset({Role.MAIN, Role.SIDECAR})
 _STILL_STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -30,10 +36,12 @@ class Node:
 
 def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) -> Object:
     """`was` is the status last known (for lastTransitionTime and the conditions of others)."""
-    inits = [one for one in machine.containers if one.role is not Role.MAIN]
-    mains = [one for one in machine.containers if one.role is Role.MAIN]
     found_phase = phase(machine)
-    statuses = [_container_status(one, machine, node) for one in machine.containers]
+    shown = {one.name: _container_status(one, machine, node) for one in machine.containers}
+    statuses = {
+        field: [shown[one.name] for one in machine.containers if one.role in roles]
+        for field, roles in STATUS_FIELDS.items()
+    }
     status: Object = {"phase": found_phase}
     generation = machine.pod["metadata"].get("generation")
     if generation:
@@ -45,9 +53,7 @@ def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) 
     status.update(_addresses(machine, node))
     if machine.started_at is not None:
         status["startTime"] = times.format_seconds(machine.started_at)
-    if inits:
-        status["initContainerStatuses"] = statuses[: len(inits)]
-    status["containerStatuses"] = statuses[len(inits) :][: len(mains)]
+    status.update({field: found for field, found in statuses.items() if found})
     status["qosClass"] = qos.pod_class(machine.pod)
     return status
 
@@ -134,7 +140,7 @@ def _conditions(machine: PodMachine, found_phase: str, was: Object, now: datetim
 def _initialized(machine: PodMachine, found_phase: str) -> Object:
     if found_phase == "Succeeded":
         return conditions.make("Initialized", "True", "PodCompleted")
-    missing = [one.name for one in machine.containers if one.role is not Role.MAIN and not _is_initialized(one)]
+    missing = [one.name for one in machine.containers if one.role in INITIAL and not _is_initialized(one)]
     if not missing or machine.initialized:
         return conditions.make("Initialized", "True")
     text = f"containers with incomplete status: {_listed(missing)}"
@@ -149,7 +155,7 @@ def _containers_ready(machine: PodMachine, found_phase: str) -> Object:
     if found_phase in ("Succeeded", "Failed"):
         reason = "PodCompleted" if found_phase == "Succeeded" else "PodFailed"
         return conditions.make("ContainersReady", "False", reason)
-    unready = [one.name for one in machine.containers if one.role is not Role.INIT and not one.ready]
+    unready = [one.name for one in machine.containers if one.role in READY_ROLES and not one.ready]
     if not unready:
         return conditions.make("ContainersReady", "True")
     text = f"containers with unready status: {_listed(unready)}"
@@ -186,15 +192,18 @@ def _container_status(one: Container, machine: PodMachine, node: Node) -> Object
         "name": one.name,
         "state": state,
         "lastState": last,
-        "ready": one.ready if one.role is not Role.INIT else one.succeeded,
+        "ready": one.succeeded if one.role is Role.INIT else one.ready and one.role is not Role.EPHEMERAL,
         "restartCount": current.attempt if current is not None else max(0, one.attempt - 1),
         "image": (current.image if current is not None else "") or one.image,
         "imageID": current.image_id if current is not None else "",
         "started": one.started and one.phase in (Phase.RUNNING, Phase.STOPPING),
     }
+    if one.role is Role.EPHEMERAL:
+        del shown["started"]
     if current is not None:
         shown["containerID"] = f"{node.runtime_name}://{current.id}"
-        shown.update(_resources(one))
+        if one.role is not Role.EPHEMERAL:
+            shown.update(_resources(one))
     mounts = [_mount(mount) for mount in one.spec.get("volumeMounts") or []]
     if mounts:
         shown["volumeMounts"] = mounts
@@ -219,7 +228,7 @@ def _states(one: Container, machine: PodMachine, node: Node) -> tuple[Object, Ob
 def _waiting(one: Container, machine: PodMachine) -> Object:
     if one.waiting_reason:
         return {"reason": one.waiting_reason, "message": one.waiting_message}
-    has_inits = any(other.role is not Role.MAIN for other in machine.containers)
+    has_inits = one.role is not Role.EPHEMERAL and any(other.role in INITIAL for other in machine.containers)
     return {"reason": "PodInitializing" if has_inits else "ContainerCreating"}
 
 

@@ -42,10 +42,14 @@ def write(
     image: Image,
     accounts: users.Accounts,
     facts: Facts,
+    process_namespace: str = "",
 ) -> statuses.ContainerRecord:
-    """Raises InvalidContainer or OSError; the caller then removes the folders."""
+    """`process_namespace`: the path of another container's, or empty.
+
+    Raises InvalidContainer or OSError; the caller then removes the folders.
+    """
     image_config = spec.ImageConfig.from_json(image.config)
-    spec_place = _spec_place(place, origin.sandbox.config)
+    spec_place = _spec_place(place, origin.sandbox.config, process_namespace)
     try:
         specification = spec.container(config, image_config, accounts, spec_place, facts)
     except (spec.InvalidContainer, users.UnknownUser) as wrong:
@@ -59,13 +63,13 @@ def write(
     return record
 
 
-def _spec_place(place: Place, pod: runtime.SandboxConfig) -> spec.Place:
+def _spec_place(place: Place, pod: runtime.SandboxConfig, process_namespace: str) -> spec.Place:
     namespaces = {"mount": ""}
     for kind, name in (("network", "net"), ("uts", "uts"), ("ipc", "ipc")):
         namespaces[kind] = sandbox.namespace_path(place.sandbox_folder, name)
     if not pod.host_pid:
         shared = sandbox.namespace_path(place.sandbox_folder, "pid")
-        namespaces["pid"] = shared if pod.share_process_namespace else ""
+        namespaces["pid"] = shared if pod.share_process_namespace else process_namespace
     return spec.Place(
         root=place.root,
         namespaces=namespaces,
