@@ -11,12 +11,12 @@ import datetime
 import heapq
 import ipaddress
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import steersman
 from steersman.aio.clock import Clock
-from steersman.containers import cri_log, fake_behaviour, runtime
+from steersman.containers import cri_log, fake_behaviour, fake_content, runtime
 from steersman.containers.fake_behaviour import Behaviour
 from steersman.containers.fake_images import FakeImages
 from steersman.containers.fake_session import FakeAttach, FakeExec, answer_connection
@@ -56,7 +56,9 @@ class FakeRuntime:
         script: fake_behaviour.Script = fake_behaviour.from_annotations,
         network: runtime.SandboxNetwork | None = None,
         pod_cidr: str = "10.244.0.0/16",
+        content: fake_content.Content | None = None,
     ) -> None:
+        """`content` is that of another runtime, whose pods go on here from `start` on as if nothing had happened."""
         self._clock = clock
         self._script = script
         self._network = network
@@ -66,6 +68,8 @@ class FakeRuntime:
         self._containers: dict[str, _Container] = {}
         self._events: asyncio.Queue[runtime.ContainerEvent] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._timers = _Timers(clock, self._on_time)
+        if content is not None:
+            self._go_on(content)
 
     @property
     def name(self) -> str:
@@ -75,19 +79,30 @@ class FakeRuntime:
     def images(self) -> FakeImages:
         return self._images
 
-    def fork(self, clock: Clock) -> "FakeRuntime":
-        """An independent runtime with the same pods, which go on as if nothing had happened from its `start` on.
+    def content(self) -> fake_content.Content:
+        """What there is now, for another runtime to go on with."""
+        return fake_content.Content(
+            tuple(_saved(sandbox) for sandbox in self._sandboxes.values()),
+            tuple(self._timers.left()),
+            tuple(self._images.all()),
+            self._addresses.next,
+        )
 
-        `move_logs` gives it logs of its own. Not for a runtime with a network of its own.
-        """
-        assert self._network is None, "a pod network cannot be forked"
-        fork = FakeRuntime(clock, script=self._script)
-        fork._addresses = self._addresses.copy()
-        fork._images = self._images.copy()
-        for sandbox in self._sandboxes.values():
-            fork._take_over(sandbox)
-        self._timers.copy_to(fork._timers)
-        return fork
+    def _go_on(self, content: fake_content.Content) -> None:
+        for image in content.images:
+            self._images.add(image)
+        self._addresses.next = content.next_address
+        for saved in content.sandboxes:
+            sandbox = _Sandbox(saved.id, saved.config, saved.created_at, saved.addresses, saved.ready)
+            self._sandboxes[saved.id] = sandbox
+            if saved.ready and self._network is None:
+                self._addresses.keep(saved.addresses)
+            for one in saved.containers:
+                container = _Container(sandbox, one.config, one.behaviour, one.status, one.resources)
+                self._containers[one.status.id] = sandbox.containers[one.status.id] = container
+                if one.status.state is State.EXITED:
+                    container.ended.set()
+        self._timers.begin_with(content.timers)
 
     def move_logs(self, pods_folder: Path) -> None:
         """Write them anew below another folder, before `start`: POD/CONTAINER/N.log, as the kubelet names them."""
@@ -98,14 +113,6 @@ class FakeRuntime:
                 self._change(container, log_path=path)
                 if container.status.started_at is not None:
                     self._write_log(container, container.status.started_at)
-
-    def _take_over(self, other: _Sandbox) -> None:
-        sandbox = self._sandboxes[other.id] = dataclasses.replace(other, containers={})
-        for one in other.containers.values():
-            container = _Container(sandbox, one.config, one.behaviour, one.status, one.resources)
-            self._containers[one.status.id] = sandbox.containers[one.status.id] = container
-            if one.status.state is State.EXITED:
-                container.ended.set()
 
     async def start(self) -> None:
         self._timers.start()
@@ -146,7 +153,7 @@ class FakeRuntime:
             self._tell(sandbox, "", "deleted")
 
     async def list_sandboxes(self) -> Sequence[runtime.SandboxStatus]:
-        return tuple(_sandbox_status(sandbox) for sandbox in self._sandboxes.values())
+        return self.sandboxes()
 
     # Containers
 
@@ -261,7 +268,10 @@ class FakeRuntime:
         while True:
             yield await self._events.get()
 
-    # What a test may do to a container
+    # What a test may see, and do to a container
+
+    def sandboxes(self) -> Sequence[runtime.SandboxStatus]:
+        return tuple(_sandbox_status(sandbox) for sandbox in self._sandboxes.values())
 
     def exit(self, container_id: str, code: int = 0, *, reason: str = "") -> None:
         """Let a running container end now."""
@@ -370,11 +380,14 @@ class _Timers:
         if self._due and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="fake runtime timers")
 
-    def copy_to(self, other: "_Timers") -> None:
-        """As much time as is left here is left there."""
+    def left(self) -> Iterator[fake_content.Timer]:
         now = self._now()
-        for at, _, container_id, by_itself in sorted(self._due):
-            heapq.heappush(other._due, (at - now, next(other._count), container_id, by_itself))
+        return (fake_content.Timer(at - now, name, by_itself) for at, _, name, by_itself in sorted(self._due))
+
+    def begin_with(self, timers: Iterable[fake_content.Timer]) -> None:
+        """Their seconds begin with `start`."""
+        for one in timers:
+            heapq.heappush(self._due, (one.seconds, next(self._count), one.container_id, one.by_itself))
 
     def _now(self) -> float:
         return 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
@@ -405,19 +418,19 @@ class _Addresses:
         network = ipaddress.ip_network(cidr)
         self._network = network
         self._size = network.num_addresses
-        self._next = 2  # .0 is the network, .1 the gateway
+        self.next = 2  # .0 is the network, .1 the gateway
         self._used: set[int] = set()
 
-    def copy(self) -> "_Addresses":
-        copy = _Addresses(str(self._network))
-        copy._next, copy._used = self._next, set(self._used)
-        return copy
+    def keep(self, addresses: Sequence[str]) -> None:
+        """They are in use already."""
+        first = int(self._network[0])
+        self._used |= {int(ipaddress.ip_address(address)) - first for address in addresses}
 
     def take(self) -> str:
         for _ in range(self._size):
-            offset, self._next = self._next, self._next + 1
-            if self._next >= self._size - 1:
-                self._next = 2
+            offset, self.next = self.next, self.next + 1
+            if self.next >= self._size - 1:
+                self.next = 2
             if offset not in self._used:
                 self._used.add(offset)
                 return str(self._network[offset])
@@ -426,6 +439,16 @@ class _Addresses:
     def give_back(self, addresses: Sequence[str]) -> None:
         first = int(self._network[0])
         self._used -= {int(ipaddress.ip_address(address)) - first for address in addresses}
+
+
+def _saved(sandbox: _Sandbox) -> fake_content.Sandbox:
+    containers = tuple(
+        fake_content.Container(one.config, one.behaviour, one.status, one.resources)
+        for one in sandbox.containers.values()
+    )
+    return fake_content.Sandbox(
+        sandbox.id, sandbox.config, sandbox.created_at, sandbox.addresses, sandbox.ready, containers
+    )
 
 
 def _sandbox_status(sandbox: _Sandbox) -> runtime.SandboxStatus:

@@ -18,10 +18,13 @@ class FakeImages:
         self._present: dict[str, runtime.ImageStatus] = {}
         self._refused: dict[str, runtime.RuntimeFailure] = {}
 
-    def copy(self) -> "FakeImages":
-        copy = FakeImages()
-        copy._present, copy._refused = dict(self._present), dict(self._refused)
-        return copy
+    def all(self) -> Sequence[runtime.ImageStatus]:
+        return tuple(self._present.values())
+
+    def add(self, image: runtime.ImageStatus) -> None:
+        """As if it had been pulled."""
+        for name in image.tags or image.digests:
+            self._present[name] = image
 
     def refuse(self, reference: str, failure: runtime.RuntimeFailure) -> None:
         """From now on pulling `reference` fails so."""

@@ -5,7 +5,7 @@ only replaces how a transaction becomes durable.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from steersman.store import contract, fanout, state
 from steersman.store.contract import Cause, Delete, Entry, Event, Put
@@ -33,11 +33,17 @@ Events = list[Event]
 class MemoryStore:
     """`contract.Store` in memory."""
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, content: state.State | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        content: state.State | None = None,
+        causes: Mapping[int, Cause] | None = None,
+    ) -> None:
         self._limits = limits
         self._state = content if content is not None else state.State()
         self._fanout = fanout.Fanout(self._state.revision, limits.watch_queue_events)
-        self._causes: dict[int, Cause] = {}
+        self._causes: dict[int, Cause] = dict(causes or {})
 
     @property
     def revision(self) -> int:
@@ -80,9 +86,20 @@ class MemoryStore:
 
     def fork(self) -> "MemoryStore":
         """An independent store with the same content and history; entries are shared, so it takes less than a millisecond."""
-        fork = MemoryStore(self._limits, content=self._state.fork())
-        fork._causes = dict(self._causes)
-        return fork
+        return MemoryStore(self._limits, content=self._state.fork(), causes=self._causes)
+
+    def entries(self) -> Sequence[Entry]:
+        """Everything there is now, in key order."""
+        return self._state.page("", 0, "", 0).entries
+
+    def history(self) -> Sequence[Event]:
+        """Everything that happened after `compacted_revision`, in order."""
+        return tuple(self._state.history)
+
+    @property
+    def causes(self) -> Mapping[int, Cause]:
+        """Of the revisions that are remembered."""
+        return self._causes
 
     def content(self) -> state.State:
         """What it holds, for another store to build on; this one must not be used any more."""

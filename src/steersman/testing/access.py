@@ -3,6 +3,7 @@
 Made only when asked for: certificates and a socket cost more than the rest of the cluster.
 """
 
+import hashlib
 import pathlib
 import shutil
 import socket
@@ -51,9 +52,14 @@ async def open_access(handler: Handler, clock: Clock, name: str) -> Access:
     return access
 
 
-def make_token_key() -> bytes:
-    """A key (PEM) that signs service account tokens."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def make_token_key(seed: int | None = None) -> bytes:
+    """A key (PEM) that signs service account tokens; from a seed always the same one (and so no secret)."""
+    curve = ec.SECP256R1()
+    if seed is None:
+        key = ec.generate_private_key(curve)
+    else:
+        number = int.from_bytes(hashlib.sha256(f"steersman token key {seed}".encode()).digest()[:31])
+        key = ec.derive_private_key(number + 1, curve)
     plain = serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
 

@@ -4,38 +4,29 @@
 """
 
 import contextlib
-import dataclasses
 import datetime
+import hashlib
 import pathlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from steersman.aio.clock import Clock, SystemClock, VirtualClock
-from steersman.containers.fake import FakeRuntime
 from steersman.meta import errors
 from steersman.serving.messages import Request, Response
 from steersman.store.memory import MemoryStore
-from steersman.testing import access, parts
+from steersman.testing import access, failures, parts, saved
 from steersman.testing.access import Access
 from steersman.testing.driver import Driver, ThreadDriver, VirtualDriver
 from steersman.testing.fake_node import FakeNode
 from steersman.testing.fault_control import Faults
 from steersman.testing.manifests import Manifest
 from steersman.testing.objects_api import DEFAULT_NAMESPACE, WAIT_SECONDS, AsyncObjects, Found, Objects
+from steersman.testing.saved import Saved, Snapshot
 from steersman.testing.waiting import Wish
 
 Nodes = int | Sequence[FakeNode]
 Result = TypeVar("Result")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """All objects and all containers at one moment, and its time. Independent of the cluster it was taken of."""
-
-    store: MemoryStore
-    runtimes: Mapping[str, FakeRuntime]
-    at: datetime.datetime
 
 
 class AsyncCluster:
@@ -48,22 +39,25 @@ class AsyncCluster:
         clock: Clock | None = None,
         begin: Snapshot | None = None,
         token_key: bytes = b"",
+        seed: int = 0,
         name: str = "steersman",
     ) -> None:
-        """`begin` is what there is at the start; without a `token_key` one is made."""
+        """`begin` is what there is at the start; without a `token_key` one is made. `seed` is kept for `save`: chance itself
+        is the clock's."""
         self.name = name
         self.nodes = tuple(FakeNode(f"node-{i + 1}") for i in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
         self.clock = clock or SystemClock()
+        self.seed = seed
         self.faults = Faults(self.clock)
         self._store = begin.store if begin is not None else MemoryStore()
-        self._runtimes: Mapping[str, FakeRuntime] = begin.runtimes if begin is not None else {}
-        self._token_key = token_key or access.make_token_key()
+        self._containers = begin.containers if begin is not None else {}
+        self._token_key = token_key or access.make_token_key(seed if isinstance(self.clock, VirtualClock) else None)
         self._parts: parts.Parts | None = None
         self._access: Access | None = None
 
     async def start(self) -> None:
         """Returns when every node is Ready and pods can be created."""
-        self._parts = parts.Parts(self._store, self.nodes, self.clock, self._token_key, self.faults, self._runtimes)
+        self._parts = parts.Parts(self._store, self.nodes, self.clock, self._token_key, self.faults, self._containers)
         try:
             await self._parts.start()
         except BaseException:
@@ -97,14 +91,42 @@ class AsyncCluster:
         return self._access
 
     def snapshot(self) -> Snapshot:
-        runtimes = {name: one.fork(self.clock) for name, one in self._running.runtimes().items()}
-        return Snapshot(self._store.fork(), runtimes, self.clock.now())
+        return Snapshot(self._store.fork(), self._running.containers(), self.clock.now())
 
     async def restore(self, snapshot: Snapshot) -> None:
         """Be as the snapshot says; pods go on running. Parts start anew; watches end, and whoever watched lists again."""
         await self._stop()
-        self._store, self._runtimes = snapshot.store.fork(), snapshot.runtimes
+        self._store, self._containers = snapshot.store.fork(), snapshot.containers
         await self.start()
+
+    def save(self, folder: str | pathlib.Path, why: str = "") -> None:
+        """Write objects, history with its causes, containers, time and seed to a folder, for `load`. Secrets too."""
+        facts = saved.Facts(
+            name=self.name,
+            seed=self.seed,
+            virtual_time=isinstance(self.clock, VirtualClock),
+            at=self.clock.now(),
+            revision=self._store.revision,
+            compacted=self._store.compacted_revision,
+            token_key=self._token_key.decode(),
+            nodes=tuple(saved.Node(node.name, node.capacity, node.labels) for node in self.nodes),
+            containers=self._running.containers(),
+            why=why,
+        )
+        saved.write(pathlib.Path(folder), facts, self._store, self.faults.struck)
+
+    @classmethod
+    def load(cls, found: Saved, clock: Clock | None = None) -> Self:
+        """As it was when it was saved, once it is started."""
+        facts = found.facts
+        return cls(
+            facts.fake_nodes(),
+            clock=clock,
+            begin=found.snapshot,
+            token_key=facts.token_key.encode(),
+            seed=facts.seed,
+            name=facts.name,
+        )
 
     def fork(self, clock: Clock | None = None) -> "AsyncCluster":
         """An independent cluster that begins (`start`) as this one is now; tokens of this one are good there too."""
@@ -113,6 +135,7 @@ class AsyncCluster:
             clock=clock or self.clock,
             begin=self.snapshot(),
             token_key=self._token_key,
+            seed=self.seed,
             name=self.name,
         )
 
@@ -143,13 +166,17 @@ class Cluster:
     def __init__(self, nodes: Nodes = 1, *, virtual_time: bool = False, seed: int = 0, name: str = "steersman") -> None:
         self._virtual = virtual_time
         self._seed = seed
+        self._chance = seed  # what the clock's chance grows from
+        self._forks = 0
         self._starts_at = VirtualClock.START
         self._driver: Driver | None = None
-        self._make: Callable[[Clock], AsyncCluster] = lambda clock: AsyncCluster(nodes, clock=clock, name=name)
+        self._make: Callable[[Clock], AsyncCluster] = lambda clock: AsyncCluster(
+            nodes, clock=clock, seed=seed, name=name
+        )
         self._cluster: AsyncCluster | None = None
 
     def start(self) -> Self:
-        driver = self._driver = VirtualDriver(self._seed, self._starts_at) if self._virtual else ThreadDriver()
+        driver = self._driver = VirtualDriver(self._chance, self._starts_at) if self._virtual else ThreadDriver()
         cluster = self._cluster = self._make(driver.clock)
         cluster.faults.in_loop = driver.call
         try:
@@ -173,6 +200,8 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self.is_running:
+            failures.keep(self, error)
         self.close()
 
     # The way in
@@ -242,10 +271,36 @@ class Cluster:
         async def copy(clock: Clock) -> AsyncCluster:
             return self._running.fork(clock)
 
+        self._forks += 1
         fork = Cluster(virtual_time=self._virtual, seed=self._seed)
+        fork._chance = _seed_of(self._chance, "fork", self._forks)
         fork._starts_at = self._drive.clock.now()
         fork._make = lambda clock: self.run(copy(clock))
         return fork.start()
+
+    def save(self, folder: str | pathlib.Path, why: str = "") -> pathlib.Path:
+        """Write everything to a folder, from which `Cluster.load` brings it up again."""
+        self._drive.call(lambda: self._running.save(folder, why))
+        return pathlib.Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | pathlib.Path) -> "Cluster":
+        """A saved cluster as it was, pods running, its history still there: `with Cluster.load(FOLDER) as cluster: …`."""
+        found = saved.read(pathlib.Path(folder))
+        cluster = cls(virtual_time=found.facts.virtual_time, seed=found.facts.seed)
+        cluster._chance = _seed_of(found.facts.seed, "load", found.facts.revision)
+        cluster._starts_at = found.facts.at
+        cluster._make = lambda clock: AsyncCluster.load(found, clock)
+        return cluster
+
+    @property
+    def is_running(self) -> bool:
+        return self._driver is not None
+
+    @property
+    def seed(self) -> int:
+        """Under virtual time, the same seed and the same calls give the same cluster, to the byte."""
+        return self._seed
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Await something in the cluster's event loop."""
@@ -264,3 +319,8 @@ class Cluster:
     def _running(self) -> AsyncCluster:
         assert self._cluster is not None, "the cluster is not running"
         return self._cluster
+
+
+def _seed_of(seed: int, why: str, number: int) -> int:
+    """Of a copy: it must not make the identifiers again that its origin has made already."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {why} {number}".encode()).digest()[:8])

@@ -12,6 +12,7 @@ from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.containers import fake_behaviour
 from steersman.containers.fake import FakeRuntime
+from steersman.containers.fake_content import Content
 from steersman.kubelet import node_object, options
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.pods_by_node import PodsByNode
@@ -44,16 +45,13 @@ class RunningNode:
         client: Client,
         clock: Clock,
         folder: pathlib.Path,
-        earlier: FakeRuntime | None = None,
+        content: Content | None = None,
     ) -> None:
-        """Its pods get addresses out of 10.244.NUMBER.0/24. `earlier` is a runtime whose containers go on running here."""
+        """Its pods get addresses out of 10.244.NUMBER.0/24. `content` is what ran on it before."""
         self.name = node.name
         cidr = f"10.244.{number}.0/24"
-        if earlier is None:
-            self.runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr)
-        else:
-            self.runtime = earlier.fork(clock)
-            self.runtime.move_logs(folder / node.name / "logs" / "pods")
+        self.runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr, content=content)
+        self.runtime.move_logs(folder / node.name / "logs" / "pods")
         self._caches = Caches(client, clock)
         pods = PodsByNode(self._caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
         self._recorder = Recorder(client, clock, "kubelet", node.name)

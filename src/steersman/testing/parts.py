@@ -16,7 +16,7 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport, Transport, Unreachable
 from steersman.cluster import pki
-from steersman.containers.fake import FakeRuntime
+from steersman.containers.fake_content import Content
 from steersman.scheduler import controller as scheduler
 from steersman.serving.messages import Request, Response
 from steersman.store.memory import MemoryStore
@@ -42,12 +42,12 @@ class Parts:
         clock: Clock,
         token_key: bytes,
         faults: Faults,
-        runtimes: Mapping[str, FakeRuntime] = MappingProxyType({}),
+        containers: Mapping[str, Content] = MappingProxyType({}),
     ) -> None:
-        """`runtimes` are those of an earlier run, by node: their containers go on running."""
+        """`containers` are those of an earlier run, by node: they go on running."""
         self._nodes = nodes
         self._faults = faults
-        self._earlier = runtimes
+        self._earlier = containers
         self._clock = clock
         self._tasks = tasks.Tasks("cluster")
         self._folder = tempfile.TemporaryDirectory(prefix="steersman-nodes-")
@@ -97,8 +97,8 @@ class Parts:
             raise Unreachable(f"no kubelet runs for node {name}")
         return self._faults.transport(InProcessTransport(node.handle, *API_SERVER), pki.node_identity(name).user)
 
-    def runtimes(self) -> dict[str, FakeRuntime]:
-        return {name: node.runtime for name, node in self._running_nodes.items()}
+    def containers(self) -> dict[str, Content]:
+        return {name: node.runtime.content() for name, node in self._running_nodes.items()}
 
     async def handle_outside(self, request: Request) -> Response:
         """Requests of clients outside the cluster."""
