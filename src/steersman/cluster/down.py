@@ -14,6 +14,9 @@ STOP_SECONDS_MAX = 60.0
 
 def run(name: str, data_dir: str | None, *, purge: bool) -> int:
     where = paths.of_cluster(name, data_dir)
+    if purge and where.holds_other_things():
+        print(f"{where.data} holds no cluster: nothing was deleted.", file=sys.stderr)
+        return 1
     clock = SystemClock()
     began = clock.monotonic()
     try:

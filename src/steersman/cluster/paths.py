@@ -50,6 +50,21 @@ class Paths:
     def namespace_holder(self) -> pathlib.Path:
         return self.run / "holder.pid"
 
+    @property
+    def data_link(self) -> pathlib.Path:
+        """Points at `data` from its first start until it is purged or the machine is: the name alone then finds the cluster."""
+        return self.run / "data"
+
+    def in_use(self) -> "Paths":
+        """With the data directory of the cluster of this name that was started last, whatever was asked for."""
+        if self.data_link.is_symlink():
+            return dataclasses.replace(self, data=self.data_link.readlink())
+        return self
+
+    def holds_other_things(self) -> bool:
+        """Whether `data` is somebody else's folder: neither a cluster's nor empty. A purge would delete it all."""
+        return self.data.is_dir() and not self.options.exists() and any(self.data.iterdir())
+
     def node_data(self, node: str) -> pathlib.Path:
         return self.data / "nodes" / node
 
@@ -61,10 +76,12 @@ class Paths:
             path.mkdir(parents=True, exist_ok=True)
         for path in (self.data, self.run, self.pki):
             path.chmod(0o700)
+        self.data_link.unlink(missing_ok=True)
+        self.data_link.symlink_to(self.data)
 
 
 def of_cluster(name: str, data_dir: str | None = None) -> Paths:
-    """System directories for root, the user's own (XDG) for everyone else."""
+    """System directories for root, the user's own (XDG) for everyone else. Without `data_dir`, where it was started last."""
     home = pathlib.Path.home()
     if os.geteuid() == 0:
         data, run = pathlib.Path("/var/lib/steersman"), pathlib.Path("/run/steersman")
@@ -74,4 +91,4 @@ def of_cluster(name: str, data_dir: str | None = None) -> Paths:
     paths = Paths(pathlib.Path(data_dir).absolute() if data_dir else data / name, run / name)
     if len(os.fsencode(paths.run)) + SOCKET_SUFFIX_BYTES > SOCKET_PATH_BYTES_MAX:
         raise ValueError(f"the run directory {paths.run} is too long for Unix sockets: choose a shorter cluster name")
-    return paths
+    return paths if data_dir else paths.in_use()

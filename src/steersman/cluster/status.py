@@ -23,11 +23,12 @@ def run(name: str, data_dir: str | None, output: str) -> int:
 
 
 def gather(where: paths.Paths) -> dict[str, Any]:
-    wanted = options.load(where.options)
     try:
         answer = control.ask(where.control_socket, {"command": "status"})
     except control.NotRunning:
         return {"running": False, "dataDir": str(where.data)}
+    where = where.in_use()
+    wanted = options.load(where.options)
     assert wanted is not None, "a running cluster has saved its options"
     api = ApiAccess(where, wanted.port)
     version = api.get("/version")

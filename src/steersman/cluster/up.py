@@ -38,8 +38,16 @@ def run(
     began = clock.monotonic()
     where = paths.of_cluster(name, data_dir)
     if status.gather(where)["running"]:
+        if where.in_use() != where:
+            print(
+                f'Cluster "{name}" runs with its data in {where.in_use().data}: choose another --name.', file=sys.stderr
+            )
+            return 1
         print(f'Cluster "{name}" already runs; `steersman status` says more.')
         return 0
+    if where.holds_other_things():
+        print(f"{where.data} holds other things: choose another --data-dir, one that may be deleted.", file=sys.stderr)
+        return 1
     wanted = options.merged(options.load(where.options), {"name": name, **flags})
     problem = machine.missing(machine.look(), wanted)
     if problem:

@@ -1,0 +1,61 @@
+"""Where a cluster keeps things, and that a purge deletes nobody else's."""
+
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from steersman.cluster import down, options, paths, up
+from steersman.cluster.options import Options
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[pathlib.Path]:
+    """Short: the path of a Unix socket must fit."""
+    with tempfile.TemporaryDirectory(prefix="stm") as folder:
+        yield pathlib.Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+
+
+def test_the_name_alone_finds_a_cluster_whose_data_is_elsewhere(tmp_path: pathlib.Path):
+    assert paths.of_cluster("a").data == tmp_path / "share/steersman/a"
+    paths.of_cluster("a", str(tmp_path / "elsewhere")).prepare()
+    assert paths.of_cluster("a").data == tmp_path / "elsewhere"
+    assert paths.of_cluster("b").data == tmp_path / "share/steersman/b"
+
+
+def test_the_last_start_counts(tmp_path: pathlib.Path):
+    for folder in ("one", "two"):
+        paths.of_cluster("a", str(tmp_path / folder)).prepare()
+    assert paths.of_cluster("a", str(tmp_path / "one")).data == tmp_path / "one"
+    assert paths.of_cluster("a", str(tmp_path / "one")).in_use().data == tmp_path / "two"
+
+
+def test_a_purge_deletes_a_cluster_s_folder_only(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]):
+    precious = tmp_path / "home" / "letter"
+    precious.parent.mkdir()
+    precious.write_text("dear")
+    assert down.run("a", str(precious.parent), purge=True) == 1
+    assert precious.exists()
+    assert "nothing was deleted" in capsys.readouterr().err
+    own = paths.of_cluster("a", str(tmp_path / "own"))
+    own.prepare()
+    options.save(own.options, Options(name="a", nodes=0, fake_nodes=1))
+    assert down.run("a", str(own.data), purge=True) == 0
+    assert not own.data.exists()
+
+
+def test_a_cluster_does_not_move_into_a_folder_in_use(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "letter").write_text("dear")
+    flags = {"nodes": 0, "fake_nodes": 1}
+    assert up.run("a", str(tmp_path), flags, kubeconfig=None, detach=True, example_images=False) == 1
+    assert "choose another --data-dir" in capsys.readouterr().err
+    assert (tmp_path / "letter").exists()
