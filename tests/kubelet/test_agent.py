@@ -358,3 +358,45 @@ def test_a_pod_has_its_deadline(tmp_path: Path) -> None:
             assert here.clock.monotonic() > 20
 
     run(test, tmp_path)
+
+
+def test_a_pod_without_room_fails_and_leaves_its_place_when_deleted(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            big = {"resources": {"requests": {"cpu": "1500m"}}}
+            here.pod("first", containers=[container(**big)])
+            await here.until_running("first")
+            here.pod("second", containers=[container(**big)])
+            await here.until(lambda: here.phase("second") == "Failed", 1)
+            found = here.status("second")
+            assert found["reason"] == "OutOfcpu"
+            assert found["message"].startswith("Pod was rejected: Node didn't have enough resource: cpu")
+            assert found["observedGeneration"] == 1
+            assert "containerStatuses" not in found
+            assert len(here.events.of("OutOfcpu")) == 1
+        async with here.running() as kubelet:  # a new process refuses nothing that was taken
+            await here.clock.sleep(1)
+            assert here.phase("first") == "Running"
+            assert here.phase("second") == "Failed"
+            here.api.delete_pod("second")
+            await here.until(lambda: here.api.get("pods", "second") is None, 60)
+            assert [worker.pod["metadata"]["name"] for worker in kubelet.workers.values()] == ["first"]
+
+    run(test, tmp_path)
+
+
+def test_labels_are_asked_for_again_before_a_pod_is_refused(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            await here.clock.sleep(1)
+            node = here.api.get("nodes", world.NODE, "")
+            assert node is not None
+            labels = {**node["metadata"]["labels"], "disk": "ssd"}
+            here.api.put("nodes", {**node, "metadata": {**node["metadata"], "labels": labels}})
+            here.pod("late", nodeSelector={"disk": "ssd"})
+            here.pod("wrong", nodeSelector={"disk": "hdd"})
+            await here.until_running("late")
+            await here.until(lambda: here.phase("wrong") == "Failed", 1)
+            assert here.status("wrong")["reason"] == "NodeAffinity"
+
+    run(test, tmp_path)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
-from steersman.client.client import Client
+from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
-from steersman.kubelet import node_object, pod_events, pod_files, sandbox_config, status
+from steersman.kubelet import admission, node_object, pod_events, pod_files, sandbox_config, status
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
@@ -29,6 +29,7 @@ from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.volumes.mounting import Volumes
 from steersman.meta import objects
+from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Kubelet:
         self.client = client
         self.clock = clock
         self.workers: dict[str, PodWorker] = {}
+        self._looking_again: set[str] = set()
         self._pods = pods
         self._recorder = recorder
         self._services = services
@@ -130,15 +132,53 @@ class Kubelet:
             return
         worker = self.workers.get(objects.uid(new))
         if worker is None:
-            self._begin(new, (), ())
+            self._admit(new)
         elif worker.pod is not new:
             worker.change(new)
 
+    def _admit(self, pod: Object) -> None:
+        """Begin a new pod, or refuse it. Labels as last seen may be old: they are asked for again before they decide."""
+        if objects.uid(pod) in self._looking_again:
+            return
+        refusal = self._refusal(pod) if admission.is_new(pod) else None
+        if refusal is not None and refusal.reason == "NodeAffinity":
+            self._looking_again.add(objects.uid(pod))
+            self._tasks.start("labels", self._admit_by_fresh_labels(objects.uid(pod)))
+        else:
+            self._begin(pod, (), (), refusal)
+
+    async def _admit_by_fresh_labels(self, uid: str) -> None:
+        try:
+            await self._heartbeat.look_again()
+        except (StatusError, Unreachable) as failure:
+            _log.warning("node %s: its labels cannot be read: %s", self.node_name, failure)
+        self._looking_again.discard(uid)
+        for pod in self._pods.of(self.node_name):
+            if objects.uid(pod) == uid and uid not in self.workers:
+                self._begin(pod, (), (), self._refusal(pod))
+
+    def _refusal(self, pod: Object) -> admission.Refusal | None:
+        node = admission.Node(
+            self.node_name,
+            objects.labels(self._heartbeat.node),
+            self._node.allocatable,
+            (worker.requests for worker in self.workers.values() if not worker.machine.is_over),
+            self.options.unsafe_sysctls,
+        )
+        return admission.decide(pod, node)
+
     def _begin(
-        self, pod: Object, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]
+        self,
+        pod: Object,
+        sandboxes: Sequence[runtime.SandboxStatus],
+        containers: Sequence[runtime.ContainerStatus],
+        refusal: admission.Refusal | None = None,
     ) -> None:
         worker = self.workers[objects.uid(pod)] = PodWorker(pod, self._node, self._forget)
-        worker.adopt(sandboxes, containers)
+        if refusal is not None:
+            worker.refuse(refusal.reason, refusal.message)
+        else:
+            worker.adopt(sandboxes, containers)
 
     def _forget(self, uid: str) -> None:
         self.workers.pop(uid, None)
@@ -152,7 +192,11 @@ class Kubelet:
         for pod in pods:
             uid = objects.uid(pod)
             own = [one for one in sandboxes if one.pod_uid == uid]
-            self._begin(pod, own, [one for one in containers if one.pod_uid == uid])
+            if own:
+                self._begin(pod, own, [one for one in containers if one.pod_uid == uid])
+        for pod in pods:  # room is counted beside all that is here already
+            if objects.uid(pod) not in self.workers:
+                self._admit(pod)
         orphans = [one for one in sandboxes if one.pod_uid not in known]
         if orphans:
             self._tasks.start("orphans", self._remove_orphans(orphans, containers))

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
+from steersman.containers import runtime
 from steersman.kubelet import pod_events, probes
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_lifecycle import PodMachine
-from steersman.kubelet.prober import Target
+from steersman.kubelet.prober import Outcome, Target
 
 TITLES = {"startup": "Startup", "liveness": "Liveness", "readiness": "Readiness"}
 
@@ -57,7 +58,7 @@ class ContainerProbes:
 
     async def _probe(self, one: Container, kind: str, container_id: str) -> None:
         probe = one.probe(kind) or {}
-        if self._node.options.on_paper and not probe.get("exec"):
+        if self._node.options.on_paper and not probe.get("exec") and self._scripted(container_id, kind) is None:
             self._tell(pod_events.ProbeChanged(one.name, container_id, kind, success=True))
             return
         told = one.ready if kind == "readiness" else None
@@ -70,10 +71,19 @@ class ContainerProbes:
             await self._look_once(one, kind, container_id, state)
             await clock.sleep(settings.period_seconds)
 
+    def _scripted(self, container_id: str, kind: str) -> bool | None:
+        """What a runtime on paper says of this probe; None: nothing."""
+        found = self._node.runtime
+        return found.probe_result(container_id, kind) if isinstance(found, runtime.ScriptedProbes) else None
+
     async def _look_once(self, one: Container, kind: str, container_id: str, state: probes.ProbeState) -> None:
-        addresses = self._machine.addresses or (self._node.options.address,)
-        target = Target(one.spec, container_id, addresses[0])
-        outcome = await self._node.prober.look(one.probe(kind) or {}, target, state.settings.timeout_seconds)
+        scripted = self._scripted(container_id, kind)
+        if scripted is None:
+            addresses = self._machine.addresses or (self._node.options.address,)
+            target = Target(one.spec, container_id, addresses[0])
+            outcome = await self._node.prober.look(one.probe(kind) or {}, target, state.settings.timeout_seconds)
+        else:
+            outcome = Outcome(scripted, "" if scripted else "the script says so")
         title = TITLES[kind]
         if not outcome.success:
             self._node.tell(

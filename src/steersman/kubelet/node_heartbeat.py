@@ -59,6 +59,16 @@ class NodeHeartbeat:
 
         alarms.set(("beat", self.name), self._clock.jitter(self._options.lease_renew_seconds, 0.04), beat)
 
+    @property
+    def node(self) -> Object:
+        """As last seen, which may be some time ago."""
+        return self._node
+
+    async def look_again(self) -> Object:
+        """Raises StatusError, Unreachable."""
+        self._node = await self._client.get(kinds.NODE, self.name)
+        return self._node
+
     async def status_changed(self) -> None:
         """Write the status now (a new image, …). Raises StatusError, Unreachable."""
         await self._write_status()

@@ -15,6 +15,8 @@ MESSAGE_MOST_BYTES = 4096
 LOG_END_MOST_BYTES = 2048
 LOG_END_MOST_LINES = 80
 
+HOST_NETWORK_HEADER = "# Kubernetes-managed hosts file (host network).\n"
+
 
 def log_folder(pod: Object, options: Options) -> Path:
     return options.logs / "pods" / f"{objects.namespace(pod)}_{objects.name(pod)}_{objects.uid(pod)}"
@@ -73,7 +75,7 @@ def make(
 def _write_hosts(pod: Object, addresses: tuple[str, ...], options: Options) -> Path:
     path = folder(objects.uid(pod), options) / "etc-hosts"
     if pod["spec"].get("hostNetwork"):
-        text = Path("/etc/hosts").read_text() + sandbox_config.host_aliases(pod["spec"])
+        text = HOST_NETWORK_HEADER + Path("/etc/hosts").read_text() + sandbox_config.host_aliases(pod["spec"])
     else:
         text = sandbox_config.hosts_file(pod, addresses, options)
     path.parent.mkdir(parents=True, exist_ok=True)

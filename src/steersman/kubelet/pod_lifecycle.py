@@ -55,6 +55,14 @@ class PodMachine(pod_state.PodState):
         self._on_pod_changed(pod_events.PodChanged(self.pod))
         return self._advance()
 
+    def refuse(self, reason: str, message: str, now: datetime.datetime) -> list[instructions.Instruction]:
+        """The node does not take the pod: it fails, and nothing of it is ever made."""
+        self.now, self.out = now, []
+        self.started_at, self.is_refused = now, True
+        self.tell("Warning", reason, message)
+        self._on_pod_failed(pod_events.PodFailed(reason, f"Pod was rejected: {message}"))
+        return self._advance()
+
     def _advance(self) -> list[instructions.Instruction]:
         """What follows from the event: the instructions so far, and those for whatever is possible now."""
         if not self.gone:

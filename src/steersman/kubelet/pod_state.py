@@ -57,6 +57,7 @@ class PodState:
         self.failure: tuple[str, str] | None = None
         self.end_by: datetime.datetime | None = None
         self.gone = False
+        self.is_refused = False
         self.sandbox_retry_at: datetime.datetime | None = None
         self.sandbox_retry_seconds = SANDBOX_RETRY_FIRST_SECONDS
         self.out: list[instructions.Instruction] = []
@@ -69,6 +70,11 @@ class PodState:
     @property
     def is_ending(self) -> bool:
         return self.deleting or self.finishing
+
+    @property
+    def is_over(self) -> bool:
+        """It ends, and nothing of it runs any more: what it asked for is free."""
+        return self.is_ending and self.all_stopped
 
     @property
     def all_stopped(self) -> bool:

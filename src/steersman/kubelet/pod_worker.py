@@ -19,6 +19,7 @@ from steersman.kubelet import (
     instructions,
     pod_events,
     pod_files,
+    qos,
     references,
     sandbox_config,
     status,
@@ -56,11 +57,20 @@ class PodWorker:
         self._images: dict[str, Present] = {}
         self._volumes_lock = asyncio.Lock()
         self._probes = ContainerProbes(self.machine, node, self.tell)
+        self._requests: tuple[Object, dict[str, int]] = ({}, {})
         self._was_over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
     @property
     def pod(self) -> Object:
         return self.machine.pod
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """What it asks of the node (`qos.pod_requests`); counted once for each spec."""
+        spec = self.pod["spec"]
+        if self._requests[0] is not spec:
+            self._requests = (spec, qos.pod_requests(self.pod))
+        return self._requests[1]
 
     def adopt(self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]) -> None:
         """Begin: with what the runtime already has of this pod (mostly nothing)."""
@@ -68,6 +78,11 @@ class PodWorker:
         specs = {one.name: one.spec for one in self.machine.containers}
         known = [self._with_message(one, specs[one.name]) for one in containers if one.name in specs]
         self._carry_out(self.machine.adopt(sandboxes, known, self._node.clock.now()))
+
+    def refuse(self, reason: str, message: str) -> None:
+        """Instead of `adopt`: this node does not take the pod."""
+        self._node.writer.observe(self.pod)
+        self._carry_out(self.machine.refuse(reason, message, self._node.clock.now()))
 
     def change(self, pod: Object) -> None:
         self._node.writer.observe(pod)

@@ -91,6 +91,29 @@ def _pod_total(pod: Object, which: str, name: str, read: Any, *, every: bool = T
     return max(peak, sidecars + sum(amount(one) for one in mains))
 
 
+def amount(name: str, quantity: object) -> int:
+    """CPU in millicores, anything else in units."""
+    read = quantities.millis if name == "cpu" else quantities.whole
+    return int(read(str(quantity)))
+
+
+def pod_requests(pod: Object) -> dict[str, int]:
+    """What the scheduler counts for a pod: the main containers and sidecars together or the greatest init need, the pod's
+    own word where it has one, overhead, and one pod."""
+    spec = pod["spec"]
+    both = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    overhead = spec.get("overhead") or {}
+    names = {name for one in both for name in (one.get("resources") or {}).get("requests") or {}}
+    names |= ((spec.get("resources") or {}).get("requests") or {}).keys() | overhead.keys()
+    found = {}
+    for name in names:
+        total = _pod_total(
+            pod, "requests", name, lambda amounts, name=name: amount(name, amounts.get(name, 0)), every=False
+        )
+        found[name] = total + amount(name, overhead.get(name, 0))
+    return {**found, "pods": 1}
+
+
 def cpu_shares(millicores: int) -> int:
     return max(SHARES_LEAST, min(millicores * 1024 // 1000, SHARES_MOST))
 

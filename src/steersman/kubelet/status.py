@@ -53,7 +53,8 @@ def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) 
     status.update(_addresses(machine, node))
     if machine.started_at is not None:
         status["startTime"] = times.format_seconds(machine.started_at)
-    status.update({field: found for field, found in statuses.items() if found})
+    if not machine.is_refused:
+        status.update({field: found for field, found in statuses.items() if found})
     status["qosClass"] = qos.pod_class(machine.pod)
     return status
 
@@ -81,7 +82,7 @@ def is_starting(status: Object) -> bool:
     """Only tells of a start that goes well: it may be reported a little later, together with what follows."""
     if status["phase"] != "Pending":
         return False
-    both = [*status.get("initContainerStatuses", ()), *status["containerStatuses"]]
+    both = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
     return all(
         "terminated" not in one["state"]
         and not one["lastState"]

@@ -5,6 +5,7 @@ The part is bound to a private folder of the kubelet's (the runtime could not be
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from steersman.containers import syscalls
@@ -30,16 +31,22 @@ def bind(volume: Path, sub_path: str, target: Path) -> Path:
 
 
 def _open_or_make(root: int, sub_path: str) -> int:
+    """New folders are as open as the volume itself, as upstream's, so that any user of it can write there."""
     try:
         return syscalls.open_in_root(root, sub_path, os.O_PATH)
     except FileNotFoundError:
         pass
-    so_far = ""
+    so_far, mode = "", stat.S_IMODE(os.fstat(root).st_mode)
     for part in Path(sub_path).parts:
         parent = syscalls.open_in_root(root, so_far, os.O_PATH | os.O_DIRECTORY)
         try:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(part, 0o750, dir_fd=parent)
+                os.mkdir(part, mode, dir_fd=parent)
+                made = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+                try:
+                    os.fchmod(made, mode)
+                finally:
+                    os.close(made)
         finally:
             os.close(parent)
         so_far = f"{so_far}/{part}" if so_far else part

@@ -1,0 +1,168 @@
+"""Whether this node takes a pod that was bound to it: room, its labels, sysctls, what it cannot enforce.
+
+A pod that is refused fails at once, with upstream's reason and message; nothing of it is made. Pure.
+Source: upstream's kubelet/lifecycle/predicate.go, kubelet/sysctl and security/apparmor.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from steersman.kubelet import qos
+from steersman.meta import objects
+from steersman.meta.objects import Object
+
+# Sysctls that stay in a pod's namespaces and harm nobody beside it (upstream's safe set); others need the node's word.
+SAFE_SYSCTLS = frozenset(
+    {
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    }
+)
+# With the host's own namespaces these would change the host.
+NETWORK_SYSCTLS, IPC_SYSCTLS = ("net.",), ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Node:
+    """What the decision may know. `used` are the requests of the pods that are here and not over, each as
+    `qos.pod_requests` gives them."""
+
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Mapping[str, str]
+    used: Iterable[Mapping[str, int]]
+    unsafe_sysctls: tuple[str, ...] = ()
+
+
+def decide(pod: Object, node: Node) -> Refusal | None:
+    """None: welcome."""
+    return _affinity(pod, node) or room(qos.pod_requests(pod), node) or _sysctls(pod, node) or _apparmor(pod)
+
+
+def room(wanted: Mapping[str, int], node: Node) -> Refusal | None:
+    """Whether `wanted` fits beside what is used: pods first, then the resources in upstream's order."""
+    used: dict[str, int] = {}
+    for requests in node.used:
+        for name, amount in requests.items():
+            used[name] = used.get(name, 0) + amount
+    order = [name for name in ("pods", "cpu", "memory", "ephemeral-storage") if name in wanted]
+    for name in [*order, *sorted(wanted.keys() - set(order))]:
+        capacity = qos.amount(name, node.allocatable.get(name, "0"))
+        if wanted[name] and used.get(name, 0) + wanted[name] > capacity:
+            text = (
+                f"Node didn't have enough resource: {name}, requested: {wanted[name]}, "
+                f"used: {used.get(name, 0)}, capacity: {capacity}"
+            )
+            return Refusal(f"OutOf{name}", text)
+    return None
+
+
+def _sysctls(pod: Object, node: Node) -> Refusal | None:
+    spec = pod["spec"]
+    for one in (spec.get("securityContext") or {}).get("sysctls") or []:
+        name = str(one["name"]).replace("/", ".")
+        if name in SAFE_SYSCTLS:
+            allowed = True
+        else:
+            allowed = any(
+                name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1]))
+                for pattern in node.unsafe_sysctls
+            )
+        if not allowed:
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowlisted')
+        if spec.get("hostNetwork") and name.startswith(NETWORK_SYSCTLS):
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host net enabled')
+        if spec.get("hostIPC") and name.startswith(IPC_SYSCTLS):
+            return Refusal("SysctlForbidden", f'forbidden sysctl: "{name}" not allowed with host ipc enabled')
+    return None
+
+
+def _apparmor(pod: Object) -> Refusal | None:
+    """Containers here have no AppArmor profile: who demands one must not run without."""
+    spec = pod["spec"]
+    everyone = [spec, *(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    profiles = [((one.get("securityContext") or {}).get("appArmorProfile") or {}).get("type") for one in everyone]
+    if any(kind in ("RuntimeDefault", "Localhost") for kind in profiles):
+        return Refusal("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
+    return None
+
+
+# --- node affinity ---------------------------------------------------------------------------------------------------
+
+
+def _affinity(pod: Object, node: Node) -> Refusal | None:
+    if fits_labels(pod, node.name, node.labels):
+        return None
+    text = "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"
+    return Refusal("NodeAffinity", text)
+
+
+def fits_labels(pod: Object, node_name: str, labels: Mapping[str, str]) -> bool:
+    spec = pod["spec"]
+    if any(labels.get(name) != value for name, value in (spec.get("nodeSelector") or {}).items()):
+        return False
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not required:
+        return True
+    return any(_term_holds(term, node_name, labels) for term in required.get("nodeSelectorTerms") or [])
+
+
+def _term_holds(term: Object, node_name: str, labels: Mapping[str, str]) -> bool:
+    expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
+    if not expressions and not fields:
+        return False  # upstream: an empty term matches nothing
+    name = {"metadata.name": node_name}
+    return all(_holds(one, labels) for one in expressions) and all(_holds(one, name) for one in fields)
+
+
+def _holds(expression: Object, labels: Mapping[str, str]) -> bool:
+    found = labels.get(expression["key"])
+    return OPERATORS[expression["operator"]](found, expression.get("values") or [])
+
+
+def _compares(found: str | None, values: list[str], sign: int) -> bool:
+    try:
+        return found is not None and sign * (int(found) - int(values[0])) > 0
+    except ValueError:
+        return False
+
+
+OPERATORS: dict[str, Callable[[str | None, list[Any]], bool]] = {
+    "In": lambda found, values: found in values,
+    "NotIn": lambda found, values: found not in values,
+    "Exists": lambda found, _: found is not None,
+    "DoesNotExist": lambda found, _: found is None,
+    "Gt": lambda found, values: _compares(found, values, 1),
+    "Lt": lambda found, values: _compares(found, values, -1),
+}
+
+
+def wants_labels(pod: Object) -> bool:
+    """Whether the node's labels matter to it at all."""
+    spec = pod["spec"]
+    return bool(spec.get("nodeSelector") or (spec.get("affinity") or {}).get("nodeAffinity"))
+
+
+def is_new(pod: Object) -> bool:
+    """Not taken by an earlier kubelet of this node, and not on its way out."""
+    status = pod.get("status") or {}
+    over = status.get("phase") in ("Succeeded", "Failed")
+    return not over and not status.get("startTime") and not objects.is_terminating(pod)

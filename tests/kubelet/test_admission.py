@@ -1,0 +1,87 @@
+"""Which pods a node refuses, and with what words."""
+
+from typing import Any
+
+import pytest
+
+from steersman.kubelet import admission
+from tests.kubelet import world
+from tests.kubelet.world import container, sidecar
+
+ALLOCATABLE = {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "10Gi", "pods": "3"}
+
+
+def asks(**requests: str) -> dict[str, Any]:
+    return {"resources": {"requests": requests}}
+
+
+def affinity(*expressions: dict[str, Any], field: str = "matchExpressions") -> dict[str, Any]:
+    terms = [{field: [one]} for one in expressions]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+def says(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
+def sysctl(name: str, **about: Any) -> dict[str, Any]:
+    return {"securityContext": {"sysctls": [{"name": name, "value": "1"}]}, **about}
+
+
+CPU_TEXT = "Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000"
+CASES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "fits": ({"containers": [container(**asks(cpu="1"))]}, "", ""),
+    "cpu": ({"containers": [container(**asks(cpu="1500m"))]}, "OutOfcpu", CPU_TEXT),
+    "sidecars and main count together": (
+        {"inits": [sidecar(**asks(cpu="900m"))], "containers": [container(**asks(cpu="600m"))]},
+        "OutOfcpu",
+        CPU_TEXT,
+    ),
+    "overhead counts": (
+        {"containers": [container(**asks(cpu="1"))], "overhead": {"cpu": "500m"}},
+        "OutOfcpu",
+        CPU_TEXT,
+    ),
+    "memory": ({"containers": [container(**asks(memory="2Gi"))]}, "OutOfmemory", "requested: 2147483648"),
+    "unknown resource": ({"containers": [container(**asks(**{"x.io/gpu": "1"}))]}, "OutOfx.io/gpu", "capacity: 0"),
+    "selector": ({"nodeSelector": {"disk": "ssd"}}, "", ""),
+    "wrong selector": ({"nodeSelector": {"disk": "hdd"}}, "NodeAffinity", "didn't match Pod's node affinity"),
+    "affinity": ({"affinity": affinity(says("disk", "In", "hdd"), says("size", "Gt", "4"))}, "", ""),
+    "wrong affinity": ({"affinity": affinity(says("disk", "NotIn", "ssd"))}, "NodeAffinity", ""),
+    "missing label": ({"affinity": affinity(says("zone", "Exists"))}, "NodeAffinity", ""),
+    "no number": ({"affinity": affinity(says("disk", "Lt", "4"))}, "NodeAffinity", ""),
+    "by name": ({"affinity": affinity(says("metadata.name", "In", "node-1"), field="matchFields")}, "", ""),
+    "safe sysctl": (sysctl("kernel.shm_rmid_forced"), "", ""),
+    "unsafe sysctl": (sysctl("kernel.msgmax"), "SysctlForbidden", 'forbidden sysctl: "kernel.msgmax" not allowlisted'),
+    "allowed sysctl": (sysctl("net.core.somaxconn"), "", ""),
+    "sysctl of the host": (
+        sysctl("net.ipv4.tcp_syncookies", hostNetwork=True),
+        "SysctlForbidden",
+        "not allowed with host net enabled",
+    ),
+    "AppArmor": (
+        {"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}},
+        "AppArmor",
+        "Cannot enforce AppArmor: AppArmor is not enabled on the host",
+    ),
+    "no AppArmor wanted": ({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}, "", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refusals(case: str) -> None:
+    about, reason, message = CASES[case]
+    node = admission.Node(
+        "node-1", {"disk": "ssd", "size": "8"}, ALLOCATABLE, [{"cpu": 1000, "pods": 1}], ("net.core.*",)
+    )
+    found = admission.decide(world.pod(**about), node)
+    assert (found.reason if found else "") == reason
+    assert message in (found.message if found else "")
+
+
+def test_a_full_node_takes_no_more_pods() -> None:
+    node = admission.Node("node-1", {}, ALLOCATABLE, [{"pods": 1}] * 3)
+    found = admission.decide(world.pod(), node)
+    assert found == admission.Refusal(
+        "OutOfpods", "Node didn't have enough resource: pods, requested: 1, used: 3, capacity: 3"
+    )
