@@ -233,7 +233,7 @@ class Writer:
             self._validate(call, new, old)
             ownership.keep_times(new, old)
             put = self._put(call, new, expect=entry.revision)
-            if _is_stored(put, entry, new, old) and not deletion.is_finished(new):
+            if not entry.stale and _is_stored(put, entry, new, old) and not deletion.is_finished(new):
                 return entry.value
             if call.dry_run:
                 return b"%b%d%b" % (put.head, entry.revision, put.tail)

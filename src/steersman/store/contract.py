@@ -36,12 +36,17 @@ NOBODY = Cause()
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Entry:
-    """One stored object. `created` and `revision` are the revisions of its first and its last write."""
+    """One stored object. `created` and `revision` are the revisions of its first and its last write.
+
+    `stale`: what is stored is in another form than `value` shows and than a write would give it, so that also a write of the
+    same value is worth its while (objects of an older version of a custom kind).
+    """
 
     key: str
     value: bytes
     revision: int
     created: int
+    stale: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

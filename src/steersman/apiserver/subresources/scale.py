@@ -1,5 +1,6 @@
 """`…/scale`: the number of replicas of any scalable kind, seen as autoscaling/v1 Scale. Pure but for `Scaling`."""
 
+from collections.abc import Callable
 from typing import cast
 
 import orjson
@@ -56,31 +57,41 @@ def scaled(obj: Object, scale: Object) -> Object:
 
 
 class Scaling:
-    def __init__(self, store: contract.Store, writer: writing.Writer) -> None:
+    """`seen` makes the Scale of an object, `change` the object a Scale asks for: built-in kinds have one place for both."""
+
+    def __init__(
+        self,
+        store: contract.Store,
+        writer: writing.Writer,
+        seen: Callable[[Object], Object] = of,
+        change: Callable[[Object, Object], Object] = scaled,
+    ) -> None:
         self._store = store
         self._writer = writer
+        self._seen = seen
+        self._change = change
 
     async def answer(self, call: Call) -> messages.Response:
         if call.target.verb == "get":
             entry = await self._store.get(keys.key(call.kind, call.target.namespace, call.target.name))
             if entry is None:
                 raise call.not_found()
-            return negotiation.respond(call.form, of(orjson.loads(entry.value)), pretty=call.pretty)
+            return negotiation.respond(call.form, self._seen(orjson.loads(entry.value)), pretty=call.pretty)
         if call.target.verb == "update":
             scale = _checked(call, negotiation.read_object(call.request))
             value = await self._writer.change_object(call, lambda old: self._scaled(call, scale, old), owned=True)
         else:
             patch = patching.read(call)
             value = await self._writer.change_object(call, lambda old: self._patched(call, patch, old), owned=True)
-        return negotiation.respond(call.form, of(cast(Object, orjson.loads(value))), pretty=call.pretty)
+        return negotiation.respond(call.form, self._seen(cast(Object, orjson.loads(value))), pretty=call.pretty)
 
     def _scaled(self, call: Call, scale: Object, old: Object) -> Object:
-        new = scaled(old, scale)
-        ownership.put(new, self._writer.ownership.scaled(call, old, of(old), scale))
+        new = self._change(old, scale)
+        ownership.put(new, self._writer.ownership.scaled(call, old, self._seen(old), scale))
         return new
 
     def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
-        before = of(old)
+        before = self._seen(old)
         if patch.media_type == patching.APPLY:
             merged, owners = self._writer.ownership.applied_scale(call, old, before, patch.body)
             scale = _checked(call, merged)
@@ -89,7 +100,7 @@ class Scaling:
             owners = self._writer.ownership.scaled(call, old, before, scale)
         if scale["metadata"].get("resourceVersion") == before["metadata"].get("resourceVersion"):
             scale["metadata"].pop("resourceVersion", None)  # the patch did not name it, so it is no precondition
-        new = scaled(old, scale)
+        new = self._change(old, scale)
         ownership.put(new, owners)
         return new
 
