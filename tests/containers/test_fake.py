@@ -1,6 +1,7 @@
 """What only containers on paper do: behaviour from annotations, under virtual time."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -29,6 +30,8 @@ def behaviour(container: str = "app", **annotations: str) -> Behaviour:
         ({"stop_seconds": "3", "stop_exit_code": "143"}, Behaviour(stop_seconds=3, stop_exit_code=143)),
         ({"oom": "true", "cpu": "250", "memory": "1000"}, Behaviour(oom=True, cpu_millicores=250, memory_bytes=1000)),
         ({"exec": '{"a b": {"exit_code": 3, "stdout": "x"}}'}, Behaviour(exec={"a b": ExecAnswer(3, b"x")})),
+        ({"readiness": "always"}, Behaviour(probe_failures={"readiness": ((0, math.inf),)})),
+        ({"liveness": "0-5, 60-"}, Behaviour(probe_failures={"liveness": ((0, 5), (60, math.inf))})),
         ({"port": '{"80": "hi"}'}, Behaviour(ports={80: b"hi"})),
         ({"exit_code": "1", "exit_code.app": "2", "exit_code.other": "3"}, Behaviour(exit_codes=(2,))),
     ],
@@ -38,7 +41,9 @@ def test_annotations(annotations: dict[str, str], expected: Behaviour):
     assert behaviour(**annotations) == expected
 
 
-@pytest.mark.parametrize("annotations", [{"run_seconds": "soon"}, {"exec": "[]"}, {"unknown": "1"}, {"port": "{"}])
+@pytest.mark.parametrize(
+    "annotations", [{"run_seconds": "soon"}, {"exec": "[]"}, {"unknown": "1"}, {"port": "{"}, {"startup": "soon"}]
+)
 def test_annotations_that_cannot_be_read(annotations: dict[str, str]):
     with pytest.raises(RuntimeFailure) as refused:
         behaviour(**annotations)

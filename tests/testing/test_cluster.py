@@ -103,16 +103,37 @@ def test_waiting_in_vain_says_what_was_seen(virtual):
     with pytest.raises(NotSeen) as seen:
         virtual.wait("pod/one", "Running", timeout=5)
     text = str(seen.value)
-    assert text.startswith("pod/one was not Running within 5 s\nlast seen, status:\n")
+    assert text.startswith(
+        "pod/one was not Running within 5 s\nlast seen, conditions:\n  PodScheduled=False Unschedulable: "
+    )
     assert (
-        "Warning FailedScheduling: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
+        "Warning FailedScheduling pod/one: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector."
         in text
     )
+
+
+def test_waiting_in_vain_tells_of_what_it_owns(virtual):
+    virtual.apply(WEB.replace("localhost/hello:2", "missing.fake.steersman.dev/hello:2"))
+    with pytest.raises(NotSeen) as seen:
+        virtual.wait("deployment/web", "Available", timeout=60)
+    text = str(seen.value)
+    assert "  Available=False MinimumReplicasUnavailable: Deployment does not have minimum availability.\n" in text
+    assert ", 0 of 3 ready\n" in text
+    assert ", Pending, sidecar waiting (ImagePullBackOff: Back-off pulling image" in text
+    assert "  Normal ScalingReplicaSet deployment/web: Scaled up replica set web-" in text
+    assert "  Warning Failed pod/web-" in text
 
 
 def test_waiting_for_what_is_not_there(virtual):
     with pytest.raises(NotSeen, match=r"pod/none was not Running within 1 s\nit does not exist\nevents: none"):
         virtual.wait("pod/none", "Running", timeout=1)
+
+
+def test_a_wish_may_find_a_field_missing(virtual):
+    virtual.apply(pod())
+    virtual.wait("pod/one", lambda obj: obj["status"]["containerStatuses"][0]["ready"])
+    with pytest.raises(NotSeen, match=r"was not <lambda> within 1 s \(the wish raised KeyError\('none'\)\)\n"):
+        virtual.wait("pod/one", lambda obj: obj["none"], timeout=1)
 
 
 def test_errors_are_those_of_the_api(virtual):

@@ -257,6 +257,14 @@ class FakeRuntime:
                 return answer_connection(container.behaviour.ports[port])
         raise RuntimeFailure("PortForwardError", f"dial tcp4 127.0.0.1:{port}: connect: connection refused")
 
+    def probe_result(self, container_id: str, kind: str) -> bool | None:
+        """What the script says of a probe now; None: nothing, or the container is gone."""
+        container = self._containers.get(container_id)
+        if container is None or container.status.started_at is None:
+            return None
+        seconds = (self._clock.now() - container.status.started_at).total_seconds()
+        return container.behaviour.probe_succeeds(kind, seconds)
+
     async def reopen_log(self, container_id: str) -> None:
         self._running(container_id)
 

@@ -11,19 +11,24 @@ Annotations of the pod (`fake.steersman.dev/WHAT`, or `fake.steersman.dev/WHAT.C
 | `oom` | `true`: it ends as OOMKilled (137) |
 | `stop-seconds` | how long it takes after SIGTERM (default 0); `never`: it ignores SIGTERM |
 | `stop-exit-code` | the code it then ends with (default 0) |
+| `startup`, `readiness`, `liveness` | when that probe fails: `always`, or seconds since the start, as in `0-5,60-90` or `30-` |
 | `logs` | text written to its log at start |
 | `exec` | JSON: `{"COMMAND WITH ARGUMENTS": {"exit_code": 1, "stdout": "…", "stderr": "…", "seconds": 2}, "*": …}` |
 | `port` | JSON: `{"8080": "text that a connection through port-forward gets in answer"}` |
 | `cpu` / `memory` | use: millicores, bytes |
+
+A probe that nothing is said of succeeds, except that an exec probe goes by what `exec` answers.
 """
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from steersman.containers import runtime
 
+PROBES = ("startup", "readiness", "liveness")
 PREFIX = "fake.steersman.dev/"
 
 
@@ -37,7 +42,8 @@ class ExecAnswer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Behaviour:
-    """`run_seconds` None: it runs until stopped. `stop_seconds` None: it ignores SIGTERM."""
+    """`run_seconds` None: it runs until stopped. `stop_seconds` None: it ignores SIGTERM. `probe_failures`: by kind of probe
+    (startup, readiness, liveness), the spans of seconds since the container's start in which it fails."""
 
     start_delay_seconds: float = 0.0
     start_error: str = ""
@@ -46,6 +52,7 @@ class Behaviour:
     oom: bool = False
     stop_seconds: float | None = 0.0
     stop_exit_code: int = 0
+    probe_failures: Mapping[str, tuple[tuple[float, float], ...]] = dataclasses.field(default_factory=dict)
     logs: str = ""
     exec: Mapping[str, ExecAnswer] = dataclasses.field(default_factory=dict)
     ports: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
@@ -54,6 +61,11 @@ class Behaviour:
 
     def exit_code(self, attempt: int) -> int:
         return self.exit_codes[min(attempt, len(self.exit_codes) - 1)]
+
+    def probe_succeeds(self, kind: str, seconds: float) -> bool | None:
+        """So many seconds after the container's start; None when nothing is said of this probe."""
+        spans = self.probe_failures.get(kind)
+        return None if spans is None else not any(begin <= seconds < end for begin, end in spans)
 
     def answer(self, command: Sequence[str]) -> ExecAnswer:
         return self.exec.get(" ".join(command)) or self.exec.get("*") or SILENT
@@ -70,7 +82,10 @@ def from_annotations(sandbox: runtime.SandboxConfig, container: runtime.Containe
     if not wanted:
         return DEFAULT
     try:
-        return dataclasses.replace(DEFAULT, **dict(_field(what, text) for what, text in wanted.items()))
+        probes = {what: _spans(wanted.pop(what)) for what in PROBES if what in wanted}
+        return dataclasses.replace(
+            DEFAULT, probe_failures=probes, **dict(_field(what, text) for what, text in wanted.items())
+        )
     except (ValueError, TypeError, AttributeError, KeyError) as wrong:
         message = f"cannot read the annotations {PREFIX}*: {wrong}"
         raise runtime.RuntimeFailure("CreateContainerError", message, temporary=False) from wrong
@@ -92,6 +107,13 @@ def _wanted(annotations: Mapping[str, str], container: str) -> dict[str, str]:
 def _field(what: str, text: str) -> tuple[str, Any]:
     name, parse = _FIELDS[what]
     return name, parse(text)
+
+
+def _spans(text: str) -> tuple[tuple[float, float], ...]:
+    if text == "always":
+        return ((0.0, math.inf),)
+    spans = (span.strip().partition("-") for span in text.split(","))
+    return tuple((float(begin), float(end) if end else math.inf) for begin, _, end in spans)
 
 
 def _stop_seconds(text: str) -> float | None:

@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from steersman.serving.messages import Duplex
 
@@ -306,6 +306,14 @@ class Runtime(Protocol):
 
     def events(self) -> AsyncIterator[ContainerEvent]:
         """One reader; events after `start`. A lost event is possible: list again now and then."""
+
+
+@runtime_checkable
+class ScriptedProbes(Protocol):
+    """A runtime whose containers are on paper, so that nothing can be asked of them, answers probes itself."""
+
+    def probe_result(self, container_id: str, kind: str) -> bool | None:
+        """Whether the probe (startup, readiness, liveness) succeeds now; None: nothing is said of it."""
 
 
 class Images(Protocol):
