@@ -12,7 +12,17 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 def _name_option(function: Any) -> Any:
     function = click.option("--data-dir", metavar="DIR", help="Where the cluster keeps its state.")(function)
-    return click.option("--name", default="steersman", show_default=True, help="Which cluster.")(function)
+    name = click.option("--name", default="steersman", show_default=True, callback=_checked_name, help="Which cluster.")
+    return name(function)
+
+
+def _checked_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    from steersman.cluster import paths
+
+    try:
+        return paths.check_name(name)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
 
 
 @click.group(context_settings=CONTEXT)
@@ -35,7 +45,7 @@ def main() -> None:
 @click.option(
     "--node-monitor-grace-period",
     "node_monitor_grace_seconds",
-    type=float,
+    type=click.FloatRange(0.1),
     metavar="SECONDS",
     help="Without heartbeats for this long, a node is NotReady.  [default: 4]",
 )
@@ -49,7 +59,7 @@ def main() -> None:
 @click.option(
     "--node-status-update-frequency",
     "heartbeat_seconds",
-    type=float,
+    type=click.FloatRange(0.1),
     metavar="SECONDS",
     help="How often a node says that it is alive.  [default: 1]",
 )
@@ -60,7 +70,11 @@ def up(
     """Start a cluster."""
     from steersman.cluster import up as command
 
-    sys.exit(command.run(name, data_dir, flags, kubeconfig=kubeconfig, detach=detach, example_images=example_images))
+    try:
+        code = command.run(name, data_dir, flags, kubeconfig=kubeconfig, detach=detach, example_images=example_images)
+    except OSError as problem:
+        raise click.ClickException(str(problem)) from problem
+    sys.exit(code)
 
 
 @main.command()

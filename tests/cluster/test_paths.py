@@ -1,11 +1,15 @@
 """Where a cluster keeps things, and that a purge deletes nobody else's."""
 
+import fcntl
+import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 
+from steersman import main
 from steersman.cluster import down, options, paths, up
 from steersman.cluster.options import Options
 
@@ -49,6 +53,11 @@ def test_a_purge_deletes_a_cluster_s_folder_only(tmp_path: pathlib.Path, capsys:
     own = paths.of_cluster("a", str(tmp_path / "own"))
     own.prepare()
     options.save(own.options, Options(name="a", nodes=0, fake_nodes=1))
+    lock = os.open(own.lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert down.run("b", str(own.data), purge=True) == 1
+    assert own.options.exists()
+    os.close(lock)
     assert down.run("a", str(own.data), purge=True) == 0
     assert not own.data.exists()
 
@@ -59,3 +68,17 @@ def test_a_cluster_does_not_move_into_a_folder_in_use(tmp_path: pathlib.Path, ca
     assert up.run("a", str(tmp_path), flags, kubeconfig=None, detach=True, example_images=False) == 1
     assert "choose another --data-dir" in capsys.readouterr().err
     assert (tmp_path / "letter").exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../../etc", "a/b", "a b", "-a", "a.", "a\n", "ü"], ids=repr)
+def test_names_that_lead_elsewhere(name: str):
+    with pytest.raises(ValueError, match="can be no cluster's name"):
+        paths.of_cluster(name)
+    refused = CliRunner().invoke(main.main, ["down", "--purge", "--name", name])
+    assert refused.exit_code == 2
+    assert "can be no cluster's name" in refused.output
+
+
+@pytest.mark.parametrize("name", ["steersman", "a", "three-17", "Team_2.0"])
+def test_names(name: str):
+    assert paths.of_cluster(name).data.name == name

@@ -22,6 +22,9 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
     try:
         pid = control.ask(where.control_socket, {"command": "stop", "purge": purge})["pid"]
     except control.NotRunning:
+        if purge and paths.is_locked(where.lock):
+            print(f"{where.data} is a running cluster's, of another name: nothing was deleted.", file=sys.stderr)
+            return 1
         from steersman.cluster import start  # imports every part: only needed here
 
         leftover = start.sweep_leftovers(where, purge)

@@ -34,7 +34,13 @@ def remove(references: Sequence[str], name: str, data_dir: str | None) -> int:
     store = images.open_store(paths.of_cluster(name, data_dir))
     failed = False
     for reference in references:
-        if store.find(reference) is None:
+        try:
+            found = store.find(reference)
+        except RuntimeFailure as problem:
+            print(problem, file=sys.stderr)
+            failed = True
+            continue
+        if found is None:
             print(f"{reference}: no such image", file=sys.stderr)
             failed = True
             continue

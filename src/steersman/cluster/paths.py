@@ -1,12 +1,16 @@
 """Where a cluster keeps things: what must survive a reboot below `data`, what must not below `run`."""
 
 import dataclasses
+import fcntl
 import os
 import pathlib
+import re
 
 # The longest path of a Unix socket is 107 bytes on Linux (sockaddr_un); the deepest one below `run` needs this many.
 SOCKET_SUFFIX_BYTES = 40
 SOCKET_PATH_BYTES_MAX = 107
+# Names of folders, control groups and kubeconfig contexts: nothing that leads out of a folder or needs quoting.
+NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Paths:
 
     def holds_other_things(self) -> bool:
         """Whether `data` is somebody else's folder: neither a cluster's nor empty. A purge would delete it all."""
-        return self.data.is_dir() and not self.options.exists() and any(self.data.iterdir())
+        return self.data.is_dir() and not self.lock.exists() and any(self.data.iterdir())
 
     def node_data(self, node: str) -> pathlib.Path:
         return self.data / "nodes" / node
@@ -80,8 +84,16 @@ class Paths:
         self.data_link.symlink_to(self.data)
 
 
+def check_name(name: str) -> str:
+    """The name. Raises ValueError where it can be no cluster's."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} can be no cluster's name: use letters, digits and, between them, '-', '_' and '.'")
+    return name
+
+
 def of_cluster(name: str, data_dir: str | None = None) -> Paths:
     """System directories for root, the user's own (XDG) for everyone else. Without `data_dir`, where it was started last."""
+    check_name(name)
     home = pathlib.Path.home()
     if os.geteuid() == 0:
         data, run = pathlib.Path("/var/lib/steersman"), pathlib.Path("/run/steersman")
@@ -92,3 +104,18 @@ def of_cluster(name: str, data_dir: str | None = None) -> Paths:
     if len(os.fsencode(paths.run)) + SOCKET_SUFFIX_BYTES > SOCKET_PATH_BYTES_MAX:
         raise ValueError(f"the run directory {paths.run} is too long for Unix sockets: choose a shorter cluster name")
     return paths if data_dir else paths.in_use()
+
+
+def is_locked(lock: pathlib.Path) -> bool:
+    """Whether processes of a cluster hold it."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

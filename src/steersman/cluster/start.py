@@ -53,6 +53,7 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     clock = SystemClock()
     lock = take_lock(where, clock)
     sockets = [_listen("127.0.0.1", wanted.port)]
+    options.save(where.options, wanted)  # only now: until here they might have spoilt those of a cluster that runs
     network = _network(wanted, where)
     address = network.host_address if network else ""
     if network and wanted.network_number is None:

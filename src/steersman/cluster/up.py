@@ -54,7 +54,6 @@ def run(
         print(problem, file=sys.stderr)
         return 1
     where.prepare()
-    options.save(where.options, wanted)
     return _start(wanted, where, clock, began, kubeconfig, detach, example_images)
 
 
