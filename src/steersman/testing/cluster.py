@@ -48,7 +48,7 @@ class AsyncCluster:
         self.nodes = tuple(FakeNode(f"node-{i + 1}") for i in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
         self.clock = clock or SystemClock()
         self.seed = seed
-        self.faults = Faults(self.clock)
+        self.faults = Faults(self.clock, lambda: self._store.revision)
         self._store = begin.store if begin is not None else MemoryStore()
         self._containers = begin.containers if begin is not None else {}
         self._token_key = token_key or access.make_token_key(seed if isinstance(self.clock, VirtualClock) else None)

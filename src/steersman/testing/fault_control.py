@@ -67,8 +67,10 @@ class Faults:
     """Where a method takes **which, it takes those of `add`: verb, resource, namespace, name, user (one word or several, with
     `*`), count, probability, seconds (how long the rule is in force)."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, revision: Callable[[], int]) -> None:
+        """`revision` is the store's newest."""
         self._clock = clock
+        self._revision = revision
         self._rules: dict[ActiveRule, Gate | None] = {}
         self._streams: dict[str, OpenStreams] = collections.defaultdict(OpenStreams)  # by user
         self.struck: collections.deque[Struck] = collections.deque(maxlen=STRUCK_KEPT)
@@ -129,8 +131,9 @@ class Faults:
         fault = Fault("late events", event_delay_seconds=seconds_each)
         return self._add(lambda _: fault, {**which, "verb": "watch"}, befalls=fault)
 
-    def compaction(self, revision: int, **which: Any) -> ActiveRule:
-        """What is older than `revision` is gone: open watches end with 410, so do watches from before and later pages of lists."""
+    def compaction(self, **which: Any) -> ActiveRule:
+        """History until now is gone: open watches end with 410, and so do watches from before and further pages of lists."""
+        revision = self._revision()
         expired = errors.expired("The provided continue parameter is too old (fault).").status
         fault = Fault("410", expire=True)
 
