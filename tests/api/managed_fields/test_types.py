@@ -7,46 +7,9 @@ import pytest
 from steersman.api import kinds, schema
 from steersman.api.managed_fields import compiling, sets, types
 from steersman.meta.objects import Object
+from tests.api.managed_fields.widgets import WIDGET
 
 POD = compiling.of_kind(kinds.POD)
-
-SCHEMA: Object = {
-    "type": "object",
-    "properties": {
-        "spec": {
-            "type": "object",
-            "properties": {
-                "number": {"type": "integer"},
-                "text": {"type": "string"},
-                "flag": {"type": "boolean"},
-                "port": {"x-kubernetes-int-or-string": True},
-                "labels": {"type": "object", "additionalProperties": {"type": "string"}},
-                "selector": {
-                    "type": "object",
-                    "x-kubernetes-map-type": "atomic",
-                    "properties": {"a": {"type": "string"}},
-                },
-                "list": {"type": "array", "items": {"type": "string"}},
-                "tags": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
-                "rules": {
-                    "type": "array",
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["name", "kind"],
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "name": {"type": "string"},
-                            "kind": {"type": "string", "default": "plain"},
-                            "value": {"type": "integer"},
-                        },
-                    },
-                },
-                "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-            },
-        }
-    },
-}
-WIDGET = compiling.of_schema("Widget", "example.com/v1", SCHEMA)
 
 
 def spec(**fields: Any) -> Object:
@@ -227,7 +190,7 @@ def test_containers_of_a_pod_by_name_ports_with_the_default_protocol():
         {"spec": {"containers": [container], "nodeSelector": {"a": "b"}, "tolerations": [{"key": "x"}]}}
     )
     port = 'k:{"containerPort":80,"protocol":"TCP"}'
-    main = {".": {}, "f:name": {}, "f:image": {}, "f:ports": {port: {".": {}, "f:containerPort": {}}}}
+    main: sets.Set = {".": {}, "f:name": {}, "f:image": {}, "f:ports": {port: {".": {}, "f:containerPort": {}}}}
     assert fields == owned(
         **{"f:containers": {'k:{"name":"main"}': main}, "f:nodeSelector": {}, "f:tolerations": {}},
     )
