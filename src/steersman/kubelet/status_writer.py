@@ -123,7 +123,7 @@ class StatusWriter:
                 except (StatusError, Unreachable) as refused:
                     if not _is_temporary(refused):
                         _log.info("status of %s/%s: %s", entry.namespace, entry.name, refused)
-                        entry.gone = isinstance(refused, StatusError) and refused.code in (404, 409)
+                        entry.gone = isinstance(refused, StatusError) and refused.code == 404
                         return
                     await pauses.wait()
         finally:
@@ -140,4 +140,5 @@ class StatusWriter:
 def _is_temporary(refused: StatusError | Unreachable) -> bool:
     if isinstance(refused, Unreachable):
         return True
-    return refused.code == 429 or refused.code >= 500
+    # A conflict may pass; where another pod has taken the name, the watch says so and the entry is forgotten.
+    return refused.code in (409, 429) or refused.code >= 500
