@@ -46,8 +46,9 @@ class Node(Checked, Protocol):
     def merge(self, old: Any, new: Any) -> Any:
         """`old` with all that `new` says; parts are shared with both."""
 
-    def remove(self, value: Any, items: Set) -> Any:
-        """The value without the members of `items`; MISSING where a container lost its last one."""
+    def remove(self, value: Any, items: Set, kept: Set = EMPTY) -> Any:
+        """The value without the members of `items`. A container that lost its last one goes too, unless it is in `kept`;
+        MISSING where nothing is left."""
 
     def named(self, fields: Set) -> Set:
         """`fields` and every declared field on the way to them."""
@@ -74,7 +75,7 @@ class Leaf:
     def merge(self, old: Any, new: Any) -> Any:
         return old if new is MISSING else new
 
-    def remove(self, value: Any, items: Set) -> Any:
+    def remove(self, value: Any, items: Set, kept: Set = EMPTY) -> Any:
         return value
 
     def named(self, fields: Set) -> Set:
@@ -182,7 +183,7 @@ class Struct:
                 result[name] = merged
         return result
 
-    def remove(self, value: Any, items: Set) -> Any:
+    def remove(self, value: Any, items: Set, kept: Set = EMPTY) -> Any:
         if value.__class__ is not dict:
             return value
         result = {}
@@ -191,9 +192,12 @@ class Struct:
             if node is None:
                 result[name] = item
             elif not sets.is_member(node):
-                rest = self.node(name).remove(item, node)
+                owned = kept.get("f:" + name)
+                rest = self.node(name).remove(item, node, owned or EMPTY)
                 if rest is not MISSING:
                     result[name] = rest
+                elif owned is not None and sets.is_member(owned):
+                    result[name] = type(item)()
         return result or MISSING
 
     def named(self, fields: Set) -> Set:
@@ -333,16 +337,17 @@ class _Keyed:
                 result.append(self.item.merge(was, after[element]))
         return result
 
-    def remove(self, value: Any, items: Set) -> Any:
+    def remove(self, value: Any, items: Set, kept: Set = EMPTY) -> Any:
         if value.__class__ is not list:
             return value
         result = []
         for item in value:
-            node = items.get(self.element(item))
+            element = self.element(item)
+            node = items.get(element)
             if node is None:
                 result.append(item)
             elif not sets.is_member(node):
-                rest = self.item.remove(item, node)
+                rest = self.item.remove(item, node, kept.get(element) or EMPTY)
                 result.append({} if rest is MISSING else rest)
         return result or MISSING
 
@@ -469,8 +474,8 @@ class Deduced:
             return old if new is MISSING else new
         return self._of(new).merge(old, new)
 
-    def remove(self, value: Any, items: Set) -> Any:
-        return self._of(value).remove(value, items)
+    def remove(self, value: Any, items: Set, kept: Set = EMPTY) -> Any:
+        return self._of(value).remove(value, items, kept)
 
     def named(self, fields: Set) -> Set:
         return self._map.named(fields)

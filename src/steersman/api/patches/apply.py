@@ -167,8 +167,8 @@ def _pruned(
     there = root.named(root.fields(merged) or sets.EMPTY)
     rest = _fields_of(root, root.remove(merged, was))
     rest = _fields_of(root, root.remove(merged, sets.difference(there, sets.union(rest, kept))))
-    dropped = sets.intersection(sets.difference(there, rest), was)
-    pruned = root.remove(merged, dropped)
+    dropped = sets.difference(sets.intersection(sets.difference(there, rest), was), kept)
+    pruned = root.remove(merged, dropped, kept)
     return cast(Object, {} if pruned is MISSING else pruned)
 
 
