@@ -86,6 +86,7 @@ POD = Kind(
         Subresource("binding", "Binding", "", "v1", ("create",)),
         Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
         Subresource("ephemeralcontainers", "Pod", "", "v1"),
+        Subresource("resize", "Pod", "", "v1"),
         _proxy("PodProxyOptions"),
     ),
     columns=pod_cells.COLUMNS, cells=pod_cells.row, row_conditions=pod_cells.row_conditions,

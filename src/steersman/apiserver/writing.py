@@ -24,7 +24,7 @@ from steersman.store import contract
 from steersman.store.contract import Entry
 
 # These subresources change what an update of the whole pod may not, and check for themselves what they change.
-OWN_RULES = frozenset(("binding", "ephemeralcontainers"))
+OWN_RULES = frozenset(("binding", "ephemeralcontainers", "resize"))
 CONFLICT_RETRIES = 5  # upstream's MaxRetryWhenPatchConflicts: beyond this the client hears of the conflict
 GENERATED_NAME_RETRIES = 8  # upstream's, for a suffix that is taken already
 
@@ -229,7 +229,8 @@ class Writer:
         async with self._admission.updating(call, new, old):
             if kind.default is not None and not call.target.subresource:
                 kind.default(new)
-            metadata.raise_generation(kind, new, old)
+            if call.target.subresource != "binding":  # where a pod runs is no change of what is wanted of it
+                metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)
             ownership.keep_times(new, old)
             put = self._put(call, new, expect=entry.revision)

@@ -232,6 +232,11 @@ class FakeRuntime:
     async def update_resources(self, container_id: str, resources: runtime.Resources) -> None:
         self._container(container_id).resources = resources
 
+    async def update_sandbox_resources(
+        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+    ) -> None:
+        """Paper takes any weight."""
+
     # Streams
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> runtime.ExecResult:

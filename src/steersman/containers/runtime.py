@@ -290,6 +290,11 @@ class Runtime(Protocol):
 
     async def update_resources(self, container_id: str, resources: Resources) -> None: ...
 
+    async def update_sandbox_resources(
+        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+    ) -> None:
+        """The pod's own group; 0 leaves a limit as it is."""
+
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> ExecResult:
         """Raises TimeoutError (the process is killed)."""
 

@@ -7,7 +7,7 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -158,14 +158,21 @@ class Kubelet:
                 self._begin(pod, (), (), self._refusal(pod))
 
     def _refusal(self, pod: Object) -> admission.Refusal | None:
-        node = admission.Node(
+        return admission.decide(pod, self._as_seen_by(objects.uid(pod)))
+
+    def _as_seen_by(self, uid: str) -> admission.Node:
+        """The node beside all other pods."""
+        others = (worker for worker in self.workers.values() if worker.uid != uid and not worker.machine.is_over)
+        return admission.Node(
             self.node_name,
             objects.labels(self._heartbeat.node),
             self._node.allocatable,
-            (worker.requests for worker in self.workers.values() if not worker.machine.is_over),
+            (worker.requests for worker in others),
             self.options.unsafe_sysctls,
         )
-        return admission.decide(pod, node)
+
+    def _room(self, uid: str, wanted: Mapping[str, int]) -> tuple[str, str]:
+        return admission.resize(wanted, self._as_seen_by(uid))
 
     def _begin(
         self,
@@ -174,7 +181,7 @@ class Kubelet:
         containers: Sequence[runtime.ContainerStatus],
         refusal: admission.Refusal | None = None,
     ) -> None:
-        worker = self.workers[objects.uid(pod)] = PodWorker(pod, self._node, self._forget)
+        worker = self.workers[objects.uid(pod)] = PodWorker(pod, self._node, self._forget, self._room)
         if refusal is not None:
             worker.refuse(refusal.reason, refusal.message)
         else:
@@ -182,6 +189,8 @@ class Kubelet:
 
     def _forget(self, uid: str) -> None:
         self.workers.pop(uid, None)
+        for worker in list(self.workers.values()):
+            worker.consider_resize()
 
     async def _adopt_all(self) -> None:
         """At start: take over what runs, remove what has no pod any more."""
@@ -261,6 +270,8 @@ class Kubelet:
                     worker.tell(pod_events.ContainerGone(name, container_id))
                 else:
                     worker.tell_status(found)
+            for worker in workers:
+                worker.consider_resize()
             for worker, sandbox_id in ready:
                 if sandbox_id not in sandboxes:
                     worker.tell(pod_events.SandboxLost(sandbox_id))

@@ -75,7 +75,9 @@ class Backoff:
 @dataclasses.dataclass(slots=True)
 class Container:
     """`attempt` is the number of the next instance to create. `current` is the newest instance that has run (or runs);
-    `previous` the one before it. `attempted` says that the first start was tried, so that containers after it may start."""
+    `previous` the one before it. `attempted` says that the first start was tried, so that containers after it may start.
+    `spec` holds the resources that were granted, which differ from the API's while a resize waits; `applied` are those of
+    the newest instance."""
 
     spec: Object
     role: Role
@@ -97,6 +99,12 @@ class Container:
     stop_by: datetime.datetime | None = None
     stop_is_restart: bool = False
     hook_running: bool = False
+    applied: Object = dataclasses.field(default_factory=dict)
+
+    @property
+    def resources(self) -> Object:
+        """What the node has granted it: of the spec, unless a resize waits."""
+        return self.spec.get("resources") or {}
 
     @property
     def name(self) -> str:

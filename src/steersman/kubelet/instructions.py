@@ -5,6 +5,8 @@ Reporting the status is not among them: it is a function of the machine (`status
 
 import dataclasses
 
+from steersman.meta.objects import Object
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MountVolumes:
@@ -91,6 +93,16 @@ class RemoveContainer:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ResizePod:
+    """Give running containers (by name) their granted resources, and the pod's group those of `after` instead of
+    `before` (pods as the API has them) → PodResized"""
+
+    before: Object
+    after: Object
+    containers: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RecordEvent:
     """A Kubernetes Event; `container` goes into involvedObject.fieldPath."""
 
@@ -117,6 +129,7 @@ Instruction = (
     | RunPostStart
     | StopContainer
     | RemoveContainer
+    | ResizePod
     | RecordEvent
     | DeletePod
 )

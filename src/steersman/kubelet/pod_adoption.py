@@ -62,6 +62,10 @@ def _adopt_container(
         one.phase, one.id = (Phase.CREATED, newest.id)
         return
     one.id, one.current, one.has_started = newest.id, newest, True
+    one.applied = one.resources
+    if was.get("containerID", "").endswith(newest.id) and "resources" in was:  # what an earlier kubelet had granted
+        one.applied = was["resources"]
+        one.spec = {**one.spec, "resources": was["resources"]}
     if newest.state is runtime.State.RUNNING:
         one.phase = Phase.STARTING
         one.mark_running()

@@ -151,6 +151,22 @@ class ProbeChanged:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ResizeDecided:
+    """Whether the node has room for other resources than those granted. `reason`: "" (granted), Deferred or Infeasible."""
+
+    reason: str = ""
+    message: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PodResized:
+    """The runtime was told the granted resources of these containers (by id); `error` is empty when it did well."""
+
+    containers: tuple[str, ...]
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TimerFired:
     """`again_at` has come."""
 
@@ -177,5 +193,7 @@ Event = (
     | ContainerChanged
     | ContainerGone
     | ProbeChanged
+    | ResizeDecided
+    | PodResized
     | TimerFired
 )

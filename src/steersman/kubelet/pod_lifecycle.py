@@ -17,6 +17,7 @@ from steersman.kubelet import (
     pod_adoption,
     pod_end,
     pod_events,
+    pod_resize,
     pod_restarts,
     pod_start,
     pod_state,
@@ -108,7 +109,7 @@ class PodMachine(pod_state.PodState):
 
     def _on_spec(self, one: Container, spec: Object) -> None:
         changed = spec.get("image") != one.spec.get("image")
-        one.spec = spec
+        one.spec = pod_resize.keep_granted(one, spec)
         if not changed or self.is_ending:
             return
         if one.phase in (Phase.RUNNING, Phase.STARTING) and not one.hook_running:
@@ -187,6 +188,7 @@ class PodMachine(pod_state.PodState):
         if one.phase is not Phase.CREATING:
             return
         one.id = event.id
+        one.applied = one.resources
         one.attempt += 1
         self.tell("Normal", "Created", f"Created container: {one.name}", one.name)
         one.move(Phase.CREATED)
@@ -213,6 +215,7 @@ class PodMachine(pod_state.PodState):
             pod_restarts.exited(self, one, event.status)
             return
         pod_restarts.begin_instance(self, one, event.status)
+        pod_resize.finish(self)
         if one.hook("postStart") is None or self.is_ending:
             one.mark_running()
         else:
@@ -275,6 +278,12 @@ class PodMachine(pod_state.PodState):
             own = (one.probe(event.kind) or {}).get("terminationGracePeriodSeconds")
             pod_end.stop(self, one, float(own) if own is not None else self.grace_seconds(), text)
 
+    def _on_resize_decided(self, event: pod_events.ResizeDecided) -> None:
+        pod_resize.decided(self, event.reason, event.message)
+
+    def _on_pod_resized(self, event: pod_events.PodResized) -> None:
+        pod_resize.applied(self, event.containers, event.error)
+
     def _on_timer_fired(self, _: pod_events.TimerFired) -> None:
         deadline = self.active_deadline()
         if deadline is not None and deadline <= self.now and not self.is_ending:
@@ -308,5 +317,7 @@ HANDLERS: dict[type, Callable[[PodMachine, Any], None]] = {
     pod_events.ContainerChanged: PodMachine._on_container_changed,
     pod_events.ContainerGone: PodMachine._on_container_gone,
     pod_events.ProbeChanged: PodMachine._on_probe_changed,
+    pod_events.ResizeDecided: PodMachine._on_resize_decided,
+    pod_events.PodResized: PodMachine._on_pod_resized,
     pod_events.TimerFired: PodMachine._on_timer_fired,
 }

@@ -58,6 +58,9 @@ class PodState:
         self.end_by: datetime.datetime | None = None
         self.gone = False
         self.is_refused = False
+        self.resize_pending: tuple[str, str] | None = None  # (Deferred or Infeasible, why)
+        self.resizing = False
+        self.resize_error = ""
         self.sandbox_retry_at: datetime.datetime | None = None
         self.sandbox_retry_seconds = SANDBOX_RETRY_FIRST_SECONDS
         self.out: list[instructions.Instruction] = []

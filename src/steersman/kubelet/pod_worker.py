@@ -6,7 +6,7 @@ have thousands of pods.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from steersman.api import kinds
@@ -19,6 +19,7 @@ from steersman.kubelet import (
     instructions,
     pod_events,
     pod_files,
+    pod_resize,
     qos,
     references,
     sandbox_config,
@@ -46,9 +47,17 @@ GRACE_AFTER_HOOK_SECONDS = 2.0
 
 
 class PodWorker:
-    """`ended` is called once, when nothing of the pod is left."""
+    """`ended` is called once, when nothing of the pod is left. `room` says whether the node could give a pod (by uid) these
+    requests: ("", "") or (Deferred or Infeasible, why)."""
 
-    def __init__(self, pod: Object, node: NodeServices, ended: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        pod: Object,
+        node: NodeServices,
+        ended: Callable[[str], None],
+        room: Callable[[str, Mapping[str, int]], tuple[str, str]] = lambda uid, wanted: ("", ""),
+    ) -> None:
+        self._room = room
         self.machine = PodMachine(pod)
         self.uid = self.machine.uid
         self._node = node
@@ -57,7 +66,7 @@ class PodWorker:
         self._images: dict[str, Present] = {}
         self._volumes_lock = asyncio.Lock()
         self._probes = ContainerProbes(self.machine, node, self.tell)
-        self._requests: tuple[Object, dict[str, int]] = ({}, {})
+        self._requests: tuple[tuple[Object, list[int]], dict[str, int]] = (({}, []), {})
         self._was_over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
     @property
@@ -67,9 +76,9 @@ class PodWorker:
     @property
     def requests(self) -> dict[str, int]:
         """What it asks of the node (`qos.pod_requests`); counted once for each spec."""
-        spec = self.pod["spec"]
-        if self._requests[0] is not spec:
-            self._requests = (spec, qos.pod_requests(self.pod))
+        key = (self.pod["spec"], [id(one.spec) for one in self.machine.containers])
+        if self._requests[0][0] is not key[0] or self._requests[0][1] != key[1]:
+            self._requests = (key, qos.pod_requests(pod_resize.granted(self.machine)))
         return self._requests[1]
 
     def adopt(self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]) -> None:
@@ -78,6 +87,7 @@ class PodWorker:
         specs = {one.name: one.spec for one in self.machine.containers}
         known = [self._with_message(one, specs[one.name]) for one in containers if one.name in specs]
         self._carry_out(self.machine.adopt(sandboxes, known, self._node.clock.now()))
+        self.consider_resize()
 
     def refuse(self, reason: str, message: str) -> None:
         """Instead of `adopt`: this node does not take the pod."""
@@ -87,6 +97,12 @@ class PodWorker:
     def change(self, pod: Object) -> None:
         self._node.writer.observe(pod)
         self.tell(pod_events.PodChanged(pod))
+        self.consider_resize()
+
+    def consider_resize(self) -> None:
+        """Also called when room may have come."""
+        if self.machine.resize_pending is not None or pod_resize.is_wanted(self.machine):
+            self.tell(pod_events.ResizeDecided(*self._room(self.uid, qos.pod_requests(self.pod))))
 
     def tell(self, event: pod_events.Event) -> None:
         self._carry_out(self.machine.handle(event, self._node.clock.now()))
@@ -242,6 +258,27 @@ class PodWorker:
             if one.pod_uid == self.uid:
                 await self._node.runtime.stop_sandbox(one.id)
                 await self._node.runtime.remove_sandbox(one.id)
+
+    def _resize_pod(self, instruction: instructions.ResizePod) -> None:
+        self._start("resize", self._resize(instruction))
+
+    async def _resize(self, instruction: instructions.ResizePod) -> None:
+        """The pod's group first grows to what both need and shrinks at the end: no container may be larger than it."""
+        node, sandbox_id = self._node, self.machine.sandbox_id
+        ids = tuple(self._container(name).id for name in instruction.containers)
+        before, after = qos.pod_resources(instruction.before), qos.pod_resources(instruction.after)
+        widest = tuple(max(pair) if all(pair) else 0 for pair in zip(before, after, strict=True))
+        try:
+            await node.runtime.update_sandbox_resources(sandbox_id, *widest)
+            for name, container_id in zip(instruction.containers, ids, strict=True):
+                wanted = qos.container_resources(self.pod, self._container(name).spec, node.memory_capacity_bytes)
+                await node.runtime.update_resources(container_id, wanted)
+            await node.runtime.update_sandbox_resources(sandbox_id, *after)
+        except (RuntimeFailure, OSError, TimeoutError) as failure:
+            self._node.tell(self.pod, "Warning", "ResizeError", str(failure))
+            self.tell(pod_events.PodResized(ids, str(failure)))
+            return
+        self.tell(pod_events.PodResized(ids))
 
     # --- starting containers -------------------------------------------------------------------------------------------
 
@@ -437,6 +474,7 @@ SHELLS: dict[type, Callable[[PodWorker, Any], None]] = {
     instructions.RunPostStart: PodWorker._run_post_start,
     instructions.StopContainer: PodWorker._stop_container,
     instructions.RemoveContainer: PodWorker._remove_container,
+    instructions.ResizePod: PodWorker._resize_pod,
     instructions.RecordEvent: PodWorker._record_event,
     instructions.DeletePod: PodWorker._delete_pod,
 }

@@ -17,6 +17,7 @@ from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESIZE_CONDITIONS = ("PodResizePending", "PodResizeInProgress")
 STATUS_FIELDS = {
     "initContainerStatuses": INITIAL,
     "containerStatuses": frozenset({Role.MAIN}),
@@ -71,6 +72,9 @@ def patch(was: Object, status: Object) -> Object:
         old = was.get("conditions") or []
         pairs = [(conditions.find(old, one["type"]) or {}, one) for one in status["conditions"]]
         own = [{**dict.fromkeys(was_one.keys() - one.keys()), **one} for was_one, one in pairs if was_one != one]
+        here = {one["type"] for one in status["conditions"]}
+        past = [kind for kind in RESIZE_CONDITIONS if kind not in here and conditions.find(old, kind) is not None]
+        own += [{"$patch": "delete", "type": kind} for kind in past]
         if own:
             changed["conditions"] = own
         else:
@@ -131,11 +135,24 @@ def _conditions(machine: PodMachine, found_phase: str, was: Object, now: datetim
         _ready(machine, containers_ready, known),
         containers_ready,
         conditions.make("PodScheduled", "True"),
+        *_resize(machine),
     ):
         if generation:
             made["observedGeneration"] = generation
         result = conditions.set(result, made, now)
-    return [one for one in result if one["type"] in OWN_CONDITIONS]
+    own = {*OWN_CONDITIONS, *(one["type"] for one in _resize(machine))}
+    return [one for one in result if one["type"] in own]
+
+
+def _resize(machine: PodMachine) -> list[Object]:
+    """They are there only while they say something."""
+    found = []
+    if machine.resize_pending is not None:
+        found.append(conditions.make("PodResizePending", "True", *machine.resize_pending))
+    if machine.resizing:
+        why = ("Error", machine.resize_error) if machine.resize_error else ()
+        found.append(conditions.make("PodResizeInProgress", "True", *why))
+    return found
 
 
 def _initialized(machine: PodMachine, found_phase: str) -> Object:
@@ -251,10 +268,9 @@ def _time(at: datetime.datetime | None) -> str | None:
 
 
 def _resources(one: Container) -> Object:
-    found = one.spec.get("resources") or {}
-    shown: Object = {"resources": {key: found[key] for key in ("limits", "requests") if key in found}}
-    if found.get("requests"):
-        shown["allocatedResources"] = found["requests"]
+    shown: Object = {"resources": {key: one.applied[key] for key in ("limits", "requests") if key in one.applied}}
+    if one.resources.get("requests"):
+        shown["allocatedResources"] = one.resources["requests"]
     return shown
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from steersman.aio import clock as clocks
 from steersman.apiserver import decoded, tokens, writing
 from steersman.apiserver.call import Call
-from steersman.apiserver.subresources import finalize, kubelet, pods, proxy, scale, token_request
+from steersman.apiserver.subresources import finalize, kubelet, pod_resize, pods, proxy, scale, token_request
 from steersman.meta import errors
 from steersman.serving import messages
 from steersman.store import contract
@@ -39,6 +39,7 @@ class Subresources:
             ("pods", "binding"): of_pods.bind,
             ("pods", "eviction"): of_pods.evict,
             ("pods", "ephemeralcontainers"): of_pods.ephemeral_containers,
+            ("pods", "resize"): pod_resize.Resizing(writer).answer,
             ("services", "proxy"): through.answer,
             ("nodes", "proxy"): nodes.node_proxy,
             ("namespaces", "finalize"): lambda call: finalize.answer(call, writer),

@@ -531,6 +531,23 @@ class OciRuntime:
         except OSError as refused:
             raise RuntimeFailure("UpdateContainerError", str(refused)) from refused
 
+    async def update_sandbox_resources(
+        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+    ) -> None:
+        owner = self._sandboxes.get(sandbox_id)
+        if owner is None or not self.facts.hierarchy.version:
+            return
+        limits = cgroups.limit_files(
+            self.facts.hierarchy.version,
+            cpu_shares=cpu_shares,
+            cpu_quota_us=cpu_limit_millicores * 100,
+            memory_bytes=memory_limit_bytes,
+        )
+        try:
+            cgroups.update(self.facts.hierarchy, self._group(owner.record.config), limits)
+        except OSError as refused:
+            raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
+
     # Streams
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> runtime.ExecResult:
