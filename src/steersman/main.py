@@ -64,10 +64,29 @@ def main() -> None:
     help="How often a node says that it is alive.  [default: 1]",
 )
 @click.option("--example-images", is_flag=True, help="Build and load localhost/hello:1 and localhost/hello:2.")
+@click.option("--ephemeral", is_flag=True, help="Run COMMAND against a cluster that ends with it and leaves nothing.")
+@click.argument("ephemeral_command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 def up(
-    detach: bool, name: str, data_dir: str | None, kubeconfig: str | None, example_images: bool, **flags: Any
+    detach: bool,
+    name: str,
+    data_dir: str | None,
+    kubeconfig: str | None,
+    example_images: bool,
+    ephemeral: bool,
+    ephemeral_command: tuple[str, ...],
+    **flags: Any,
 ) -> None:
-    """Start a cluster."""
+    """Start a cluster.
+
+    With --ephemeral, COMMAND finds its kubeconfig in $KUBECONFIG, and its exit code is passed on. The cluster has one node
+    on paper, unless --fake-nodes or --nodes says otherwise.
+    """
+    if ephemeral != bool(ephemeral_command):
+        raise click.UsageError("--ephemeral and a command belong together: steersman up --ephemeral -- COMMAND")
+    if ephemeral:
+        from steersman.testing import ephemeral as lasting
+
+        sys.exit(lasting.run(ephemeral_command, {"name": name, **flags}))
     from steersman.cluster import up as command
 
     try:
