@@ -96,3 +96,16 @@ def test_each_name_has_a_stream_of_chance_of_its_own():
     drawn = [first.random() for _ in range(3)]
     assert [second.random() for _ in range(3)] != drawn
     assert [clock.Chance(1, "delay").random(), clock.Chance(1, "delay").random()] == [drawn[0]] * 2
+
+
+def test_who_waits_until_a_time_finds_that_it_has_come():
+    async def story(virtual_clock):
+        late = 0
+        for number in range(1, 2000):
+            due = virtual_clock.monotonic() + 1 / number
+            while virtual_clock.monotonic() < due:
+                await virtual_clock.sleep(due - virtual_clock.monotonic())
+                late += 1
+        return late
+
+    assert virtual.run(story) < 2500

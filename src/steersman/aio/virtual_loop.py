@@ -6,8 +6,17 @@ Its tasks are told apart by number, not by address: a set of them (asyncio and w
 
 import asyncio
 import itertools
+import math
 import selectors
-from typing import Any
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
+
+Arguments = TypeVarTuple("Arguments")
+
+# Time moves in ticks of about a microsecond. Powers of two, so that sums and differences of times are exact: whoever waited
+# until T finds that it is T, not a hair before it, and does not wait again for ever.
+TICKS_PER_SECOND = 2**20
 
 
 class Stuck(RuntimeError):
@@ -60,14 +69,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumps = _JumpingSelector()
         super().__init__(self._jumps)
-        # Timers this close to now are due: sums of waits are not exact, and a float has microseconds for 270 years.
-        self._clock_resolution = 1e-6
+        self._clock_resolution = 0.5 / TICKS_PER_SECOND  # what is due now is due
         numbers = itertools.count()
 
         def make(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
             return _NumberedTask(next(numbers), work, loop=loop, **more)
 
         self.set_task_factory(make)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """At the tick at or after `when`."""
+        return super().call_at(math.ceil(when * TICKS_PER_SECOND) / TICKS_PER_SECOND, callback, *args, context=context)
 
     def time(self) -> float:
         return self._jumps.skipped_seconds
