@@ -1,0 +1,84 @@
+"""A node: containers on paper that outlive their kubelet, and a kubelet that may crash."""
+
+import pathlib
+
+from steersman.aio import tasks
+from steersman.aio.clock import VirtualClock
+from steersman.api import kinds
+from steersman.client.cache import Cache, Caches
+from steersman.client.events import Recorder
+from steersman.containers import runtime
+from steersman.containers.fake import FakeRuntime
+from steersman.kubelet import node_object, options
+from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.pods_by_node import PodsByNode
+from steersman.simulation.part import Incarnation
+
+CAPACITY = {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "100Gi", "pods": "110"}
+# Upstream's: a lease each ten seconds, good for forty.
+LEASE_RENEW_SECONDS = 10.0
+LEASE_SECONDS = 40
+
+
+class SimulatedNode:
+    """`live` is the life of its kubelet; `lose` ends all its containers, as a power cut does."""
+
+    def __init__(self, number: int, clock: VirtualClock, shared: Cache | None = None) -> None:
+        """`shared`: a running cache of all pods, for clusters so large that a watch for each node costs too much."""
+        self.name = f"node-{number + 1}"
+        self.cidr = f"10.244.{number}.0/24"
+        self.kubelet: Kubelet | None = None
+        self.cache: Cache | None = None
+        self._number = number
+        self._clock = clock
+        self._shared = shared
+        self.runtime = self._new_runtime()
+
+    async def live(self, life: Incarnation) -> None:
+        client = life.client(f"system:node:{self.name}", ("system:nodes", "system:authenticated"))
+        async with tasks.Tasks(self.name) as running:
+            recorder = Recorder(client, life.clock, "kubelet", self.name)
+            caches = Caches(client, life.clock)
+            cache = self._shared or caches.of(kinds.POD, field_selector=f"spec.nodeName={self.name}")
+            self.cache = None if self._shared else cache
+            pods = PodsByNode(cache)
+            try:
+                machine = node_object.Machine()
+                self.kubelet = Kubelet(
+                    self.name, client, pods, self.runtime, life.clock, recorder, self._options(), machine=machine
+                )
+                running.start("events", recorder.run())
+                running.start("kubelet", self.kubelet.run())
+                running.start("caches", caches.run())
+                await running.wait()
+            finally:
+                self.kubelet = None
+                pods.close()
+
+    async def lose(self) -> None:
+        old, self.runtime = self.runtime, self._new_runtime()
+        await old.close()
+
+    async def crash_container(self, choose: int, code: int) -> bool:
+        """Any of those that run."""
+        running = [one for one in await self.runtime.list_containers() if one.state is runtime.State.RUNNING]
+        if not running:
+            return False
+        self.runtime.exit(running[choose % len(running)].id, code)
+        return True
+
+    def _new_runtime(self) -> FakeRuntime:
+        return FakeRuntime(self._clock, pod_cidr=self.cidr)
+
+    def _options(self) -> options.Options:
+        return options.Options(
+            data_dir=pathlib.Path("simulated"),  # nodes on paper keep no files
+            address=f"172.30.{self._number // 250}.{self._number % 250 + 2}",
+            hostname=self.name,
+            capacity=CAPACITY,
+            pods_max=int(CAPACITY["pods"]),
+            pod_cidr=self.cidr,
+            lease_renew_seconds=LEASE_RENEW_SECONDS,
+            lease_duration_seconds=LEASE_SECONDS,
+            on_paper=True,
+        )

@@ -1,0 +1,162 @@
+"""One run of a plan: the same plan gives the same bytes of history, on any machine."""
+
+import contextlib
+import dataclasses
+import gc
+import itertools
+import logging
+from collections.abc import Iterator
+
+from steersman.aio import tasks
+from steersman.aio.virtual_loop import VirtualLoop
+from steersman.simulation import cluster as clusters
+from steersman.simulation import invariants, plan, settled, shadow
+from steersman.simulation.chaos import Chaos
+from steersman.simulation.cluster import SimulatedCluster
+from steersman.simulation.history import Change, History
+from steersman.simulation.plan import Plan
+from steersman.simulation.user import User
+from steersman.store.contract import UnknownOutcome
+
+# Once the last fault has ended, everything is as wished within this: a container that crashed again and again pauses for
+# up to five minutes, and a lost node's pods need its lease to run out first.
+CONVERGE_SECONDS_MAX = 600.0
+# As wished for this long: nothing changes any more of its own.
+QUIET_SECONDS = 12.0
+LOOK_SECONDS = 4.0
+# The first so many problems of a run: what follows are mostly their consequences.
+PROBLEMS_MAX = 10
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """`problems`: broken invariants, first one first. `seconds`: virtual."""
+
+    plan: Plan
+    hash: str
+    revisions: int
+    messages: int
+    seconds: float
+    problems: tuple[str, ...]
+    history: History
+
+    @property
+    def is_good(self) -> bool:
+        return not self.problems
+
+
+def run(what: Plan) -> Result:
+    """Raises nothing: what goes wrong is a problem of the result."""
+    base = clusters.bootstrapped().fork()
+    loop = VirtualLoop()
+    with _quiet_garbage(), _listening() as crashes:
+        try:
+            result = loop.run_until_complete(_Run(what, crashes).run(base))
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+    return result
+
+
+class _Run:
+    def __init__(self, what: Plan, crashes: list[str]) -> None:
+        self._plan = what
+        self._problems = crashes
+
+    async def run(self, base: clusters.MemoryStore) -> Result:
+        cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base)
+        cluster.problems = self._problems
+        cluster.history.subscribe(lambda change: self._check(cluster.history, change))
+        try:
+            cluster.start()
+            await self._happen(cluster)
+        finally:
+            history, seconds = cluster.history.hash(), cluster.clock.monotonic()
+            await cluster.close()
+        problems = tuple(self._problems[:PROBLEMS_MAX])
+        messages = cluster.network.messages
+        return Result(self._plan, history, cluster.history.revision, messages, seconds, problems, cluster.history)
+
+    async def _happen(self, cluster: SimulatedCluster) -> None:
+        async with tasks.Tasks("run") as watching:
+            shadows = shadow.start(cluster, watching)
+            async with tasks.Tasks("events") as running:
+                running.start("chaos", Chaos(cluster, self._plan.faults).run())
+                for name, steps in itertools.groupby(sorted(self._plan.steps, key=_user), _user):
+                    user = User(name, cluster.outsider(name), [*steps])
+                    running.start(name, user.run())
+                await running.wait()
+            await cluster.clock.sleep(max(0.0, self._plan.seconds - cluster.clock.monotonic()))
+            if await self._converge(cluster):
+                for check in invariants.AT_THE_END:
+                    self._problems.extend(check(cluster))
+                self._problems.extend(shadows.missing())
+
+    async def _converge(self, cluster: SimulatedCluster) -> bool:
+        clock, since = cluster.clock, None
+        deadline = clock.monotonic() + CONVERGE_SECONDS_MAX
+        while True:
+            missing = list(itertools.islice(settled.unfulfilled(cluster), PROBLEMS_MAX))
+            now = clock.monotonic()
+            if missing:
+                since = None
+            elif since is None:
+                since = now
+            elif now - since >= QUIET_SECONDS:
+                return True
+            if now > deadline:
+                self._problems.extend(f"not converged: {one}" for one in missing)
+                return False
+            if len(self._problems) >= PROBLEMS_MAX:
+                return False
+            await clock.sleep(LOOK_SECONDS)
+
+    def _check(self, history: History, change: Change) -> None:
+        for check in invariants.AT_EACH_REVISION:
+            for text in check(history, change):
+                self._problems.append(f"revision {change.revision}: {text}")
+
+
+def _user(step: plan.Step) -> str:
+    return step.user
+
+
+@contextlib.contextmanager
+def _quiet_garbage() -> Iterator[None]:
+    """The collector runs between runs only: what it ends (generators) it would end at another moment on each machine."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class _Crashes(logging.Handler):
+    """An exception that a part logs as an error is one that it did not expect."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        crash = record.exc_info[1] if record.exc_info else None
+        if crash is not None and not isinstance(crash, UnknownOutcome):
+            self.found.append(f"{record.getMessage()}: {crash!r}")
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Errors of all parts as problems; everything less is not even formatted."""
+    handler, root = _Crashes(), logging.getLogger("steersman")
+    was = root.level, root.propagate
+    root.setLevel(logging.ERROR)
+    root.propagate = False
+    root.addHandler(handler)
+    try:
+        yield handler.found
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(was[0])
+        root.propagate = was[1]
