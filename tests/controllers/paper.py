@@ -20,6 +20,7 @@ from steersman.apiserver.server import ApiServer
 from steersman.client.cache import Caches
 from steersman.client.client import Client, WatchEvent
 from steersman.client.transport import InProcessTransport
+from steersman.controllers.daemonset import eligibility
 from steersman.meta import conditions, objects, times
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
@@ -167,7 +168,7 @@ class _Pretender:
 
     async def _start(self, pod: Object) -> None:
         paper = self._paper
-        node = self._pick()
+        node = self._pick(pod)
         await paper.clock.sleep(node.bind_seconds)
         name, space = objects.name(pod), objects.namespace(pod)
         with contextlib.suppress(StatusError):  # deleted meanwhile
@@ -192,7 +193,8 @@ class _Pretender:
             if not node.silent:
                 await paper.delete(kinds.POD, objects.name(pod), objects.namespace(pod), grace_seconds=0)
 
-    def _pick(self) -> Node:
-        alive = [node for node in self._paper.nodes if not node.silent]
+    def _pick(self, pod: Object) -> Node:
+        wanted = eligibility.target(pod)  # of a DaemonSet's pod
+        alive = [node for node in self._paper.nodes if not node.silent and wanted in ("", node.name)]
         self._next += 1
         return alive[self._next % len(alive)]

@@ -14,6 +14,8 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
+from steersman.controllers.cronjob import controller as cronjob
+from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
 from steersman.controllers.endpointslice import controller as endpointslice
 from steersman.controllers.garbage_collector import controller as garbage_collector
@@ -24,8 +26,10 @@ from steersman.controllers.node_ipam import controller as node_ipam
 from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.pod_gc import controller as pod_gc
 from steersman.controllers.replicaset import controller as replicaset
+from steersman.controllers.replicationcontroller import controller as replicationcontroller
 from steersman.controllers.root_ca_publisher import controller as root_ca_publisher
 from steersman.controllers.service_account import controller as service_account
+from steersman.controllers.statefulset import controller as statefulset
 from steersman.controllers.taint_eviction import controller as taint_eviction
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
@@ -60,7 +64,11 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
     found = [
         deployment.controller(),
         replicaset.controller(),
+        statefulset.controller(),
+        daemonset.controller(),
         job.controller(),
+        cronjob.controller(),
+        replicationcontroller.controller(),
         endpointslice.controller(),
         garbage_collector.controller(served),
         namespace.controller(served),

@@ -14,7 +14,7 @@ from tests.controllers import shapes as times_of
 from tests.controllers.job.shapes import job, pod
 
 NOW, STAMP = times_of.NOW, times_of.STAMP
-STARTED = {"startTime": STAMP}
+STARTED: Any = {"startTime": STAMP}
 
 
 def seen(of, pods=(), seconds=3600.0, **more) -> Seen:
@@ -51,7 +51,7 @@ def _patched(action):
     return "count" if meta["finalizers"] is None else "track"
 
 
-def status(found):
+def status(found) -> Any:
     return next((one.obj["status"] for one in found.actions if isinstance(one, UpdateStatus)), {})
 
 
@@ -59,10 +59,10 @@ def ended(found):
     return [one["type"] for one in status(found).get("conditions", ()) if one["status"] == "True"]
 
 
-INDEXED = {"completionMode": "Indexed", "completions": 3, "parallelism": 3}
-GOING = {"deletionTimestamp": STAMP, "deletionGracePeriodSeconds": 30}
+INDEXED: Any = {"completionMode": "Indexed", "completions": 3, "parallelism": 3}
+GOING: Any = {"deletionTimestamp": STAMP, "deletionGracePeriodSeconds": 30}
 
-COUNTS = {
+COUNTS: Any = {
     "none yet": ({}, [], ["create"]),
     "one of three at a time": ({"completions": 3}, [], ["create"]),
     "as many as wanted": ({"completions": 3, "parallelism": 5}, [], ["create"] * 3),
@@ -139,7 +139,7 @@ def test_a_pod_is_listed_then_released_then_counted():
     assert status(second)["uncountedTerminatedPods"] == {}
 
 
-ENDS = {
+ENDS: Any = {
     "done": ({}, STARTED, [pod("a", "Succeeded")], ["SuccessCriteriaMet"], "CompletionsReached"),
     "too many failures": ({"backoffLimit": 1}, {**STARTED, "failed": 1}, [pod("a", "Failed")], ["FailureTarget"],
         "BackoffLimitExceeded"),
@@ -182,7 +182,7 @@ def test_ends(spec, before, pods, expect, reason):
 
 
 def test_messages_of_the_failure_policy():
-    rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}
+    rule: Any = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [42]}}
     of = job(STARTED, podFailurePolicy={"rules": [rule]})
     [condition] = status(decided(seen(of, [pod("a", "Failed", code=42)])))["conditions"]
     assert condition["message"] == (
