@@ -55,11 +55,26 @@ def _latest(
     between = round((second - first).total_seconds())
     if between < 1:
         raise NeverStarts("time difference between two schedules is less than 1 second")
-    # Not one by one: after years of standing still there may be millions.
     missed = int((now - first).total_seconds()) // between + 1
+    if schedule.every_seconds:
+        return first + datetime.timedelta(seconds=(missed - 1) * between), missed
+    # Not one by one: after years of standing still there may be millions. Upstream looks back two steps only, and so
+    # forgets starts of schedules that are not regular (the last one of a working day); here it is looked further back.
+    window = datetime.timedelta(seconds=2 * between)
+    while True:
+        found = _last_before(schedule, zone, max(first, now - window), now)
+        if found is not None or now - window <= first:
+            return found or first, missed
+        window *= 2
+
+
+def _last_before(
+    schedule: Schedule, zone: datetime.tzinfo, start: datetime.datetime, now: datetime.datetime
+) -> datetime.datetime | None:
+    """The latest in (start, now]."""
     found: datetime.datetime | None = None
-    at = schedule.next_after(first + datetime.timedelta(seconds=(missed - 2) * between), zone)
+    at = schedule.next_after(start, zone)
     while at is not None and at <= now:
         found = at
         at = schedule.next_after(at, zone)
-    return found, missed
+    return found
