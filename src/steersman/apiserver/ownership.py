@@ -4,7 +4,6 @@ Keeps true: the entries say who set what; a client that does not know of them lo
 writes them. The rules themselves are `api.managed_fields` and `api.patches.apply`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from steersman.aio import clock as clocks
@@ -33,19 +32,12 @@ _SCALE = ("autoscaling", "v1", "Scale")
 
 
 class Ownership:
-    """`types_of(kind)` gives a kind's type: of built-in kinds by default, a table with custom ones may take its place."""
+    """`types` are the built-in ones; those of custom kinds are made of their schemas on first use."""
 
-    def __init__(
-        self,
-        clock: clocks.Clock,
-        types: schema.Schema,
-        types_of: Callable[[Kind], compiling.Type] = compiling.of_kind,
-        convert: updating.Convert = updating.no_conversion,
-    ) -> None:
+    def __init__(self, clock: clocks.Clock, types: schema.Schema) -> None:
         self._clock = clock
         self._types = types
-        self._types_of = types_of
-        self._convert = convert
+        self._custom: dict[str, tuple[object, compiling.Type]] = {}
         self._now = clock.now(), ""  # the last time written, and its text
 
     def created(self, call: Call, obj: Object) -> list[Entry]:
@@ -55,8 +47,10 @@ class Ownership:
         if given:
             before = self._given(given, [])
             if before:
-                return updating.updated(self._types_of(call.kind), {}, _bare(obj), before, by, self._convert)
-        return updating.created(self._types_of(call.kind), _bare(obj), by)
+                return updating.updated(
+                    self._type_of(call.kind), {}, _bare(obj), before, by, self._convert_of(call.kind)
+                )
+        return updating.created(self._type_of(call.kind), _bare(obj), by)
 
     def updated(self, call: Call, new: Object, old: Object) -> list[Entry]:
         """The entries after a write that is no apply. `new` carries what the client sent as entries, `old` the stored ones."""
@@ -67,15 +61,17 @@ class Ownership:
         if call.target.subresource in UNTRACKED or not before:
             return before
         return updating.updated(
-            self._types_of(call.kind), _bare(old), _bare(new), before, self._writer(call), self._convert
+            self._type_of(call.kind), _bare(old), _bare(new), before, self._writer(call), self._convert_of(call.kind)
         )
 
     def applied(self, call: Call, wanted: Object, old: Object | None) -> tuple[Object, list[Entry]]:
         """The object and its entries after an apply. Raises StatusError 400 or 409."""
         live = _bare(old) if old is not None else {}
         before = of(old) if old is not None else []
-        of_type, by = self._types_of(call.kind), self._writer(call)
-        return apply.applied(of_type, live, wanted, before, by, force=call.flag("force"), convert=self._convert)
+        of_type, by = self._type_of(call.kind), self._writer(call)
+        return apply.applied(
+            of_type, live, wanted, before, by, force=call.flag("force"), convert=self._convert_of(call.kind)
+        )
 
     def scaled(self, call: Call, old: Object, was: Object, now: Object) -> list[Entry]:
         """The entries of an object whose Scale was written."""
@@ -93,14 +89,50 @@ class Ownership:
         new, of_scale = apply.applied(of_type, live, wanted, scale.to_scale(before), by, force=call.flag("force"))
         return new, scale.to_object(before, of_scale, call.kind.api_version)
 
+    def _type_of(self, kind: Kind) -> compiling.Type:
+        if kind.custom is None:
+            return compiling.of_kind(kind)
+        name = f"{kind.api_version} {kind.kind}"
+        known, made = self._custom.get(name, (None, None))
+        if made is None or known is not kind.custom:
+            made = compiling.of_schema(kind.kind, kind.api_version, kind.custom.schema)
+            self._custom[name] = kind.custom, made
+        return made
+
+    def _convert_of(self, kind: Kind) -> updating.Convert:
+        """Entries written in another version of a custom kind: the fields are taken to be called the same there.
+
+        That is so without a conversion webhook; asking one for every write and version would cost more than it tells.
+        """
+        if kind.custom is None:
+            return updating.no_conversion
+
+        def convert(obj: Object, api_version: str) -> tuple[compiling.Type, Object] | None:
+            if api_version.partition("/")[0] != kind.group:
+                return None
+            return self._type_of(kind), {**obj, "apiVersion": api_version}
+
+        return convert
+
     def _writer(self, call: Call) -> updating.Writer:
         manager = call.parameter("fieldManager") or entries.manager_of(call.request.headers.get("user-agent", ""))
         now = self._clock.now().replace(microsecond=0)
         if now != self._now[0]:
             self._now = now, times.format_seconds(now)
-        return updating.Writer(
-            manager, self._now[1], call.target.subresource, reset_fields(call.kind, call.target.subresource)
-        )
+        return updating.Writer(manager, self._now[1], call.target.subresource, self._reset_fields(call))
+
+    def _reset_fields(self, call: Call) -> sets.Set:
+        """What nobody can own by writing this way, because the kind puts it back. Source: GetResetFields of upstream's
+        strategies."""
+        kind, subresource = call.kind, call.target.subresource
+        if subresource == "status":
+            if kind.custom is None:
+                return _RESET_BY_STATUS[kind.prepare_status in (None, strategies.keep_all_but_status)]
+            declared = self._type_of(kind).root.declared
+            return sets.of(*((f"f:{field}",) for field in ("spec", *declared) if field != "status"))
+        if not subresource and kind.subresource("status") is not None:
+            return _STATUS
+        return sets.EMPTY
 
     def _given(self, given: Any, before: list[Entry]) -> list[Entry]:
         """The entries a client sent: its own, none when it resets them, the stored ones where its are of no use."""
@@ -173,12 +205,3 @@ def validate_manager(call: Call, options: str) -> None:
     causes = entries.validate_manager(name) if name else []
     if causes:
         raise errors.invalid(options, "", causes, "meta.k8s.io")
-
-
-def reset_fields(kind: Kind, subresource: str) -> sets.Set:
-    """What nobody can own by writing this way, because the kind puts it back. Source: GetResetFields of upstream's strategies."""
-    if subresource == "status":
-        return _RESET_BY_STATUS[kind.prepare_status in (None, strategies.keep_all_but_status)]
-    if not subresource and kind.subresource("status") is not None:
-        return _STATUS
-    return sets.EMPTY
