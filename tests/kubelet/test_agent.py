@@ -363,7 +363,7 @@ def test_a_pod_has_its_deadline(tmp_path: Path) -> None:
 def test_a_pod_without_room_fails_and_leaves_its_place_when_deleted(tmp_path: Path) -> None:
     async def test(here: world.World) -> None:
         async with here.running():
-            big = {"resources": {"requests": {"cpu": "1500m"}}}
+            big: dict[str, Any] = {"resources": {"requests": {"cpu": "1500m"}}}
             here.pod("first", containers=[container(**big)])
             await here.until_running("first")
             here.pod("second", containers=[container(**big)])

@@ -77,11 +77,15 @@ def test_without_room_the_old_resources_stay_and_a_restart_uses_them(reason: str
 def test_a_policy_may_demand_a_restart() -> None:
     talk = running(resizePolicy=[{"resourceName": "memory", "restartPolicy": "RestartContainer"}])
     wants(talk, resources("100m", "128Mi"))
-    (stop,) = talk.say(pod_events.ResizeDecided())
+    grow, stop = talk.say(pod_events.ResizeDecided())
+    assert isinstance(grow, instructions.ResizePod)
+    assert (grow.containers, grow.keeps_room) == ((), True), "the pod's group first, it shrinks at the end"
     assert stop == instructions.StopContainer("main", "main-0", 30.0, "Container main resize requires restart")
     assert shown(talk)[1] == {"PodResizeInProgress": ""}
     assert talk.end("main", 137) == [instructions.PullImage("main")], "at once, without a backoff"
-    talk.bring_up("main", 1)
+    (shrink,) = talk.bring_up("main", 1)
+    assert isinstance(shrink, instructions.ResizePod)
+    assert not shrink.keeps_room
     assert shown(talk) == (resources("100m", "128Mi"), {}, resources("100m", "128Mi")["requests"])
 
 

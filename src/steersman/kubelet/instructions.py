@@ -95,11 +95,13 @@ class RemoveContainer:
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResizePod:
     """Give running containers (by name) their granted resources, and the pod's group those of `after` instead of
-    `before` (pods as the API has them) → PodResized"""
+    `before` (pods as the API has them) → PodResized. The group does not shrink yet where `keeps_room`: a container that
+    restarts still has its old size."""
 
     before: Object
     after: Object
     containers: tuple[str, ...]
+    keeps_room: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

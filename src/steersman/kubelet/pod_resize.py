@@ -50,18 +50,13 @@ def decided(pod: PodState, reason: str, message: str) -> None:
 
 def apply(pod: PodState, before: Object) -> None:
     """Restart the containers whose policy says so, update the others that run; what does not run yet comes with the new."""
-    names = []
-    for one in pod.containers:
-        if one.phase is not Phase.RUNNING or one.applied == one.resources:
-            continue
-        if _needs_restart(one):
-            text = f"Container {one.name} resize requires restart"
-            pod_end.stop(pod, one, pod.grace_seconds(), text, restart=True)
-        else:
-            names.append(one.name)
-    pod.resizing = True
-    if names:
-        pod.out.append(instructions.ResizePod(before, granted(pod), tuple(names)))
+    changed = [one for one in pod.containers if one.phase is Phase.RUNNING and one.applied != one.resources]
+    restarts = [one for one in changed if _needs_restart(one)]
+    names = tuple(one.name for one in changed if one not in restarts)
+    pod.resizing, pod.resize_shrinks = True, bool(restarts)
+    pod.out.append(instructions.ResizePod(before, granted(pod), names, keeps_room=bool(restarts)))
+    for one in restarts:
+        pod_end.stop(pod, one, pod.grace_seconds(), f"Container {one.name} resize requires restart", restart=True)
     finish(pod)
 
 
@@ -80,6 +75,9 @@ def finish(pod: PodState) -> None:
         if any(one.stop_is_restart for one in pod.containers):
             return
         pod.resizing, pod.resize_error = False, ""
+        if pod.resize_shrinks:
+            pod.resize_shrinks, after = False, granted(pod)
+            pod.out.append(instructions.ResizePod(after, after, ()))
         shown = {"containers": [{"name": one.name, "resources": one.resources} for one in _resizable(pod)]}
         pod.tell("Normal", "ResizeCompleted", f"Pod resize completed: {json.dumps(shown, separators=(',', ':'))}")
 

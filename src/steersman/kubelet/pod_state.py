@@ -60,6 +60,7 @@ class PodState:
         self.is_refused = False
         self.resize_pending: tuple[str, str] | None = None  # (Deferred or Infeasible, why)
         self.resizing = False
+        self.resize_shrinks = False  # the pod's group has to be made smaller when the last container has restarted
         self.resize_error = ""
         self.sandbox_retry_at: datetime.datetime | None = None
         self.sandbox_retry_seconds = SANDBOX_RETRY_FIRST_SECONDS

@@ -273,7 +273,8 @@ class PodWorker:
             for name, container_id in zip(instruction.containers, ids, strict=True):
                 wanted = qos.container_resources(self.pod, self._container(name).spec, node.memory_capacity_bytes)
                 await node.runtime.update_resources(container_id, wanted)
-            await node.runtime.update_sandbox_resources(sandbox_id, *after)
+            if not instruction.keeps_room:
+                await node.runtime.update_sandbox_resources(sandbox_id, *after)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
             self._node.tell(self.pod, "Warning", "ResizeError", str(failure))
             self.tell(pod_events.PodResized(ids, str(failure)))

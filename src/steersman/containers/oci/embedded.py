@@ -543,6 +543,9 @@ class OciRuntime:
             cpu_quota_us=cpu_limit_millicores * 100,
             memory_bytes=memory_limit_bytes,
         )
+        for container in owner.containers.values():  # a dead one's group still counts when the pod's is to shrink
+            if container.status.state is State.EXITED and container.record.cgroup:
+                cgroups.remove(self.facts.hierarchy, container.record.cgroup)
         try:
             cgroups.update(self.facts.hierarchy, self._group(owner.record.config), limits)
         except OSError as refused:
