@@ -4,6 +4,7 @@ Keeps true: the entries say who set what; a client that does not know of them lo
 writes them. The rules themselves are `api.managed_fields` and `api.patches.apply`.
 """
 
+import datetime
 from typing import Any
 
 from steersman.aio import clock as clocks
@@ -38,7 +39,7 @@ class Ownership:
         self._clock = clock
         self._types = types
         self._custom: dict[str, tuple[object, compiling.Type]] = {}
-        self._now = clock.now(), ""  # the last time written, and its text
+        self._now: tuple[datetime.datetime | None, str] = None, ""  # the last time written, and its text
 
     def created(self, call: Call, obj: Object) -> list[Entry]:
         """The entries of a new object, which has its defaults and nothing of the server's yet."""
@@ -73,21 +74,25 @@ class Ownership:
             of_type, live, wanted, before, by, force=call.flag("force"), convert=self._convert_of(call.kind)
         )
 
-    def scaled(self, call: Call, old: Object, was: Object, now: Object) -> list[Entry]:
+    def scaled(self, call: Call, old: Object, was: Object, now: Object, replicas: sets.Path) -> list[Entry]:
         """The entries of an object whose Scale was written."""
         before = of(old)
         of_scale = updating.updated(
-            compiling.of_names(*_SCALE), _bare(was), _bare(now), scale.to_scale(before), self._writer(call)
+            compiling.of_names(*_SCALE), _bare(was), _bare(now), scale.to_scale(before, replicas), self._writer(call)
         )
-        return scale.to_object(before, of_scale, call.kind.api_version)
+        return scale.to_object(before, of_scale, call.kind.api_version, replicas)
 
-    def applied_scale(self, call: Call, old: Object, was: Object, wanted: Object) -> tuple[Object, list[Entry]]:
+    def applied_scale(
+        self, call: Call, old: Object, was: Object, wanted: Object, replicas: sets.Path
+    ) -> tuple[Object, list[Entry]]:
         """The Scale, and the entries of its object, after an apply to the Scale."""
         before = of(old)
         of_type, by = compiling.of_names(*_SCALE), self._writer(call)
         live = _bare(was)
-        new, of_scale = apply.applied(of_type, live, wanted, scale.to_scale(before), by, force=call.flag("force"))
-        return new, scale.to_object(before, of_scale, call.kind.api_version)
+        new, of_scale = apply.applied(
+            of_type, live, wanted, scale.to_scale(before, replicas), by, force=call.flag("force")
+        )
+        return new, scale.to_object(before, of_scale, call.kind.api_version, replicas)
 
     def _type_of(self, kind: Kind) -> compiling.Type:
         if kind.custom is None:

@@ -5,6 +5,8 @@ from typing import cast
 
 import orjson
 
+from steersman.api.managed_fields import scale as entries_of_scale
+from steersman.api.managed_fields import sets
 from steersman.apiserver import keys, metadata, negotiation, ownership, patching, writing
 from steersman.apiserver.call import Call
 from steersman.meta import errors, selectors
@@ -57,7 +59,8 @@ def scaled(obj: Object, scale: Object) -> Object:
 
 
 class Scaling:
-    """`seen` makes the Scale of an object, `change` the object a Scale asks for: built-in kinds have one place for both."""
+    """`seen` makes the Scale of an object, `change` the object a Scale asks for, `replicas` is the field that changes:
+    built-in kinds have one place for all."""
 
     def __init__(
         self,
@@ -65,11 +68,13 @@ class Scaling:
         writer: writing.Writer,
         seen: Callable[[Object], Object] = of,
         change: Callable[[Object, Object], Object] = scaled,
+        replicas: sets.Path = entries_of_scale.REPLICAS,
     ) -> None:
         self._store = store
         self._writer = writer
         self._seen = seen
         self._change = change
+        self._replicas = replicas
 
     async def answer(self, call: Call) -> messages.Response:
         if call.target.verb == "get":
@@ -87,17 +92,17 @@ class Scaling:
 
     def _scaled(self, call: Call, scale: Object, old: Object) -> Object:
         new = self._change(old, scale)
-        ownership.put(new, self._writer.ownership.scaled(call, old, self._seen(old), scale))
+        ownership.put(new, self._writer.ownership.scaled(call, old, self._seen(old), scale, self._replicas))
         return new
 
     def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
         before = self._seen(old)
         if patch.media_type == patching.APPLY:
-            merged, owners = self._writer.ownership.applied_scale(call, old, before, patch.body)
+            merged, owners = self._writer.ownership.applied_scale(call, old, before, patch.body, self._replicas)
             scale = _checked(call, merged)
         else:
             scale = _checked(call, patching.apply_to_scale(call, patch, before))
-            owners = self._writer.ownership.scaled(call, old, before, scale)
+            owners = self._writer.ownership.scaled(call, old, before, scale, self._replicas)
         if scale["metadata"].get("resourceVersion") == before["metadata"].get("resourceVersion"):
             scale["metadata"].pop("resourceVersion", None)  # the patch did not name it, so it is no precondition
         new = self._change(old, scale)
