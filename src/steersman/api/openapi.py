@@ -5,6 +5,7 @@ What clients do with them, and so what must be right: kubectl validates on the s
 Documents are built when asked for and not kept: the caller keeps the bytes.
 """
 
+import collections
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -86,7 +87,7 @@ class Publisher:
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": f"v{self._types.release}"},
             "paths": paths,
-            "components": {"schemas": self._schemas(served, _v3_schema)},
+            "components": {"schemas": self._schemas(served, _v3_schema, "v3")},
         }
 
     def v2(self, kinds: Iterable[Kind]) -> Object:
@@ -98,26 +99,34 @@ class Publisher:
             "swagger": "2.0",
             "info": {"title": "Kubernetes", "version": f"v{self._types.release}"},
             "paths": paths,
-            "definitions": self._schemas(listed, _v2_schema),
+            "definitions": self._schemas(listed, _v2_schema, "v2"),
         }
 
     def _hash(self, kinds: list[Kind]) -> str:
         """Changes whenever the document does: it is a function of the release and the rows."""
-        rows = sorted(f"{kind.kind} {kind.plural} {kind.verbs} {kind.subresources}" for kind in kinds)
+        rows = sorted(
+            f"{kind.kind} {kind.plural} {kind.verbs} {kind.subresources} {kind.custom.digest if kind.custom else ''}"
+            for kind in kinds
+        )
         return hashlib.sha256(f"{self._types.release} {rows}".encode()).hexdigest().upper()
 
-    def _schemas(self, kinds: list[Kind], convert: Callable[[str, Object], Object]) -> Object:
+    def _schemas(self, kinds: list[Kind], convert: Callable[[str, Object], Object], openapi: str) -> Object:
         """Everything the kinds and their lists refer to."""
         wanted = [_META + "DeleteOptions", _META + "Patch", _META + "Status", _META + "WatchEvent"]
+        custom: dict[str, Object] = {}
         for kind in kinds:
+            if kind.custom is not None:
+                custom |= kind.custom.definitions(kind, openapi=openapi)
             bodies = {(sub.group, sub.version, sub.kind) for sub in kind.subresources}
             bodies |= {(kind.group, kind.version, kind.kind), (kind.group, kind.version, kind.kind + "List")}
             wanted += [name for body in bodies if (name := self._types.name_of(*body))]
+        definitions = collections.ChainMap(custom, self._types.definitions)
+        wanted += custom
         found: Object = {}
         while wanted:
             name = wanted.pop()
-            if name not in found and name in self._types.definitions:
-                definition = self._types.definitions[name]
+            if name not in found and name in definitions:
+                definition = definitions[name]
                 found[name] = convert(name, definition)
                 wanted += _references(definition)
         return dict(sorted(found.items()))
@@ -266,8 +275,12 @@ class _Paths:
     def __init__(self, kind: Kind, types: schema.Schema, build: Callable[[_Operation], Object]) -> None:
         self._kind, self._types, self._build = kind, types, build
         self._v3 = build is _v3_operation
-        self._name = types.name_of(kind.group, kind.version, kind.kind)
-        self._list = types.name_of(kind.group, kind.version, kind.kind + "List")
+        if kind.custom is not None:
+            self._name: str | None = kind.custom.name
+            self._list: str | None = f"{kind.custom.name}List"
+        else:
+            self._name = types.name_of(kind.group, kind.version, kind.kind)
+            self._list = types.name_of(kind.group, kind.version, kind.kind + "List")
         self._scope = "Namespaced" if kind.namespaced else ""
 
     def all(self) -> Object:
@@ -313,7 +326,8 @@ class _Paths:
         return item
 
     def _subresource(self, sub: Subresource) -> Object:
-        body = self._types.name_of(sub.group, sub.version, sub.kind)
+        is_whole = sub.kind == self._kind.kind and sub.group == self._kind.group
+        body = self._name if is_whole else self._types.name_of(sub.group, sub.version, sub.kind)
         suffix = sub.name.capitalize()
         item: Object = {"parameters": self._place(named=True)}
         if "get" in sub.verbs:

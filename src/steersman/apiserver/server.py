@@ -29,6 +29,7 @@ from steersman.apiserver import (
     impersonation,
     metrics,
     negotiation,
+    patching,
     paths,
     reading,
     reviews,
@@ -41,6 +42,7 @@ from steersman.apiserver import (
 from steersman.apiserver.admission import chain, service_addresses
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
+from steersman.apiserver.extensions import definitions, handlers
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
 from steersman.meta.objects import Object
@@ -49,6 +51,7 @@ from steersman.store import contract
 
 log = logging.getLogger(__name__)
 
+_READS = frozenset(("get", "list", "watch"))
 _NOT_THE_OBJECT = frozenset(("log",))  # subresources of the object's own kind whose GET is something else
 
 
@@ -88,7 +91,6 @@ class ApiServer:
         self.store = store
         self.options = options
         self._clock = clock or clocks.SystemClock()
-        self._tables = [kinds, reviews.KINDS]
         self._types = schema.of_release()
         self._tasks = tasks.Tasks("apiserver")
         self._ready = False
@@ -110,6 +112,9 @@ class ApiServer:
         self.reader = reading.Reader(store, objects, shaper)
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
         self.watcher = watching.Watcher(store, self._clock, objects, shaper)
+        parts = handlers.Parts(store, self._clock, self._types, admission, shaper, self._check_may_create)
+        self._definitions = definitions.Definitions(parts, objects, self._tasks)
+        self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
         self._subresources = table.Subresources(
             store,
@@ -138,13 +143,16 @@ class ApiServer:
         await bootstrap.ensure(self.store, self._clock, self.options.service_cidr, self.options.advertise)
         self._addresses.rebuild(await self.objects.list(builtin.SERVICE))
         await self.authorizer.start()
+        await self._definitions.start()
         self._tasks.keep("rules", self.authorizer.run, self._clock)
+        self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
         self._tasks.keep("event expiry", self._expiry.run, self._clock)
         self._ready = True
 
     async def close(self) -> None:
         self._ready = False
         await self._tasks.close()
+        await self._definitions.close()
 
     async def handle(self, request: messages.Request) -> messages.Response:
         """A `serving.messages.Handler`: answers everything, raises nothing but cancellation."""
@@ -209,6 +217,43 @@ class ApiServer:
         raise errors.no_route()
 
     async def _verb(self, call: Call) -> messages.Response:
+        if call.kind.custom is not None:
+            return await self._custom(call)
+        response = await self._builtin(call)
+        if call.kind is builtin.CUSTOM_RESOURCE_DEFINITION and call.target.verb not in _READS:
+            await self._definitions.refresh()
+        return response
+
+    async def _custom(self, call: Call) -> messages.Response:
+        """The main resource, status and scale of a custom kind."""
+        found = self._definitions.handlers(call)
+        deprecation = self._definitions.deprecation(call.kind)
+        if deprecation:
+            call.warnings.append(deprecation)
+        verb = call.target.verb
+        if verb == "patch" and negotiation.content_type(call.request) == patching.STRATEGIC:
+            raise errors.unsupported_media_type(", ".join((patching.JSON, patching.MERGE, patching.APPLY)))
+        if call.target.subresource == "scale" and found.scaling is not None:
+            return await found.scaling.answer(call)
+        match verb:
+            case "get":
+                return await found.reader.get(call)
+            case "list":
+                return await found.reader.list(call)
+            case "watch":
+                return await found.watcher.watch(call)
+            case "create":
+                return await found.writer.create(call)
+            case "update":
+                return await found.writer.update(call)
+            case "patch":
+                return await found.writer.patch(call)
+            case "delete":
+                return await found.writer.delete(call)
+        page, _ = await found.reader.page(call)
+        return await found.writer.delete_collection(call, page)
+
+    async def _builtin(self, call: Call) -> messages.Response:
         match call.target.verb:
             case "get":
                 return await self.reader.get(call)
@@ -247,10 +292,15 @@ class ApiServer:
             raise errors.no_route()
         if target.verb not in found.verbs:
             raise errors.method_not_allowed()
+        if call.kind.custom is not None:
+            return await self._custom(call)
         if target.verb == "get" and found.kind == call.kind.kind and found.name not in _NOT_THE_OBJECT:
             return await self.reader.get(call)
         if found.name == "status":
-            return await (self.writer.update(call) if target.verb == "update" else self.writer.patch(call))
+            response = await (self.writer.update(call) if target.verb == "update" else self.writer.patch(call))
+            if call.kind is builtin.CUSTOM_RESOURCE_DEFINITION:
+                await self._definitions.refresh()
+            return response
         return await self._subresources.answer(call)
 
     def _document(self, request: messages.Request) -> messages.Response:

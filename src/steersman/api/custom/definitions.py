@@ -62,7 +62,7 @@ def storage_version(versions: Iterable[Object]) -> str:
 def warnings(definition: Object) -> list[str]:
     """What a writer of the definition should know of it."""
     found = []
-    for index, version in enumerate(definition["spec"].get("versions") or ()):
+    for index, version in enumerate((definition.get("spec") or {}).get("versions") or ()):
         schema = (version.get("schema") or {}).get("openAPIV3Schema")
         if schema is not None and schema_rules.has_rules(schema):
             at = f"spec.versions[{index}].schema.openAPIV3Schema"

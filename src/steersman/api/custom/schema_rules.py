@@ -55,14 +55,13 @@ def validate(schema: Object, path: str) -> Errors:
 
 def has_rules(schema: Any) -> bool:
     """Whether x-kubernetes-validations stand anywhere in it."""
-    if isinstance(schema, dict):
-        return "x-kubernetes-validations" in schema or any(
-            has_rules(inner)
-            for name, inner in schema.items()
-            if name in ("items", "additionalProperties", "not", *_JUNCTURES)
-            or (name == "properties" and any(has_rules(one) for one in inner.values()))
-        )
-    return isinstance(schema, list) and any(has_rules(one) for one in schema)
+    if isinstance(schema, list):
+        return any(has_rules(one) for one in schema)
+    if not isinstance(schema, dict):
+        return False
+    if "x-kubernetes-validations" in schema or any(has_rules(one) for one in (schema.get("properties") or {}).values()):
+        return True
+    return any(has_rules(schema.get(name)) for name in ("items", "additionalProperties", "not", *_JUNCTURES))
 
 
 def _check_root(schema: Object, path: str, found: _Found) -> None:

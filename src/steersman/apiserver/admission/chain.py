@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
+from steersman.api.custom import definitions
 from steersman.apiserver import decoded
 from steersman.apiserver.admission import namespaces, pods, service_accounts, service_addresses
 from steersman.apiserver.call import Call
+from steersman.apiserver.extensions import removal
 from steersman.meta.objects import Object
 
 
@@ -23,6 +25,7 @@ class Chain:
         *,
         unreachable_seconds: int = 300,
     ) -> None:
+        self._clock = clock
         self._namespaces = namespaces.NamespaceLifecycle(objects)
         self._accounts = service_accounts.ServiceAccounts(objects, clock)
         self._priorities = pods.Priorities(objects)
@@ -34,6 +37,8 @@ class Chain:
         """Completes `obj` in place, or raises StatusError."""
         if call.kind.namespaced:
             await self._namespaces.check_open(call, obj)
+        if call.kind is kinds.CUSTOM_RESOURCE_DEFINITION:
+            call.warnings.extend(definitions.warnings(obj))
         if call.kind.plural == "pods" and not call.kind.group:
             await self._accounts.admit(call, obj)
             await self._priorities.admit(call, obj)
@@ -46,6 +51,8 @@ class Chain:
 
     @contextlib.asynccontextmanager
     async def updating(self, call: Call, obj: Object, old: Object) -> AsyncIterator[None]:
+        if call.kind is kinds.CUSTOM_RESOURCE_DEFINITION:
+            call.warnings.extend(definitions.warnings(obj))
         if call.kind.plural == "services" and not call.kind.group and not call.target.subresource:
             with self._addresses.reserved(obj, old, dry_run=call.dry_run):
                 yield
@@ -55,6 +62,8 @@ class Chain:
     async def deleting(self, call: Call, obj: Object) -> None:
         if call.kind is kinds.NAMESPACE:
             self._namespaces.check_deletable(call, obj)
+        if call.kind is kinds.CUSTOM_RESOURCE_DEFINITION:
+            removal.mark(obj, self._clock.now())
 
     async def deleted(self, call: Call, obj: Object) -> None:
         """The object is gone from the store."""
