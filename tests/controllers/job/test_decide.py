@@ -117,7 +117,9 @@ def test_a_new_pod():
 
 def test_the_status_tells_of_new_pods_at_once_unless_they_were_refused():
     found = decided(seen(job(completions=2, parallelism=2)))
-    assert [(one.when, one.obj["status"]["active"]) for one in found.actions if isinstance(one, UpdateStatus)] == [
+    assert [
+        (one.when, one.obj["status"].get("active", 0)) for one in found.actions if isinstance(one, UpdateStatus)
+    ] == [
         ("done", 2),
         ("refused", 0),
     ]
@@ -128,7 +130,7 @@ def test_a_pod_is_listed_then_released_then_counted():
     first = decided(seen(of, [pod("a", "Succeeded"), pod("b", "Failed")]))
     assert [type(action).__name__ for action in first.actions][:3] == ["UpdateStatus", "Patch", "Patch"]
     assert status(first)["uncountedTerminatedPods"] == {"succeeded": ["a"], "failed": ["b"]}
-    assert (status(first)["succeeded"], status(first)["failed"]) == (0, 0)
+    assert "succeeded" not in status(first)
     # killed before the release: nothing is listed twice
     again = decided(seen({**of, "status": status(first)}, [pod("a", "Succeeded"), pod("b", "Failed")]))
     assert told(again)[:2] == ["count a", "count b"]
@@ -225,7 +227,7 @@ def test_a_job_that_has_what_it_needs_stops_the_others_without_counting_them():
     of = job(STARTED, **INDEXED, successPolicy=policy)
     found = decided(seen(of, [pod("a", "Succeeded", index=0), pod("b", index=1), pod("c", index=2)]))
     assert told(found) == ["count a", "count b", "count c", "delete b", "delete c"]
-    assert (status(found)["completedIndexes"], status(found)["succeeded"], status(found)["failed"]) == ("0", 1, 0)
+    assert [status(found).get(name, 0) for name in ("completedIndexes", "succeeded", "failed")] == ["0", 1, 0]
     last = decided(seen({**of, "status": status(found)}, [pod("a", "Succeeded", index=0, tracked=False)]))
     assert ended(last) == ["SuccessCriteriaMet", "Complete"]
     assert told(last) == ["Completed"]

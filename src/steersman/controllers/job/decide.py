@@ -26,6 +26,8 @@ from steersman.controllers.job.view import (
 from steersman.meta import conditions, indexes, objects, owners, selectors, times
 from steersman.meta.objects import Object
 
+_OMITTED_WHEN_ZERO = frozenset(("active", "succeeded", "failed", "completedIndexes"))
+
 BURST_MAX = 500  # upstream's MaxPodCreateDeletePerSync
 
 
@@ -93,6 +95,8 @@ def _decide(seen: Seen, view: View) -> Decision:
         told, status, events = _suspension(view, told, status, seen.now)
     if told:
         status["conditions"] = told
+    # As upstream's encoder, which leaves these out where they are zero.
+    status = {name: value for name, value in status.items() if value or name not in _OMITTED_WHEN_ZERO}
     again = decision.earliest(plan.again_after_seconds, None if ending else _seconds_to_deadline(view, seen.now))
     return Decision((*_in_order(view, status, tally, plan), *events), plan.why or "counting", again)
 
@@ -102,7 +106,7 @@ def _in_order(view: View, status: Object, tally: tracking.Tally, plan: _Plan) ->
     the counting. Where nothing is released, the status follows the creates, so that it can tell of them at once."""
     if tally.to_release or not plan.created:
         return (*decision.with_status(kinds.JOB, view.job, status), *_released(tally.to_release), *plan.actions)
-    with_new = {**status, "active": status["active"] + plan.created}
+    with_new = {**status, "active": len(view.active) + plan.created}
     return (
         *plan.actions,
         *decision.with_status(kinds.JOB, view.job, with_new, "done"),
@@ -196,7 +200,7 @@ def _end(
         return _set(told, "Failed", reason, message, now), status, [Emit(view.job, "Warning", reason, message)]
     status = {**status, "completionTime": times.format_seconds(now)}
     events = [Emit(view.job, "Normal", "Completed", "Job completed")]
-    if view.completions is not None and status["succeeded"] > view.completions:
+    if view.completions is not None and status.get("succeeded", 0) > view.completions:
         text = "Too many succeeded pods running after completion count reached"
         events.insert(0, Emit(view.job, "Warning", "TooManySucceededPods", text))
     return _set(told, "Complete", reason, message, now), status, events

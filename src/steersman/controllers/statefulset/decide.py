@@ -18,6 +18,8 @@ from steersman.controllers.statefulset import identity
 from steersman.meta import amounts, objects, selectors
 from steersman.meta.objects import Object
 
+_ALWAYS_TOLD = frozenset(("replicas", "availableReplicas"))  # also when zero, as upstream's encoder does
+
 _HASH = "controller.kubernetes.io/hash"  # of a revision; its pods carry the revision's whole name
 
 
@@ -202,7 +204,7 @@ def _status(view: _View) -> tuple[Object, float | None]:
     old = view.of.get("status") or {}
     status = {
         "observedGeneration": view.of["metadata"].get("generation", 0),
-        **counts,
+        **{name: count for name, count in counts.items() if count or name in _ALWAYS_TOLD},
         "currentRevision": current,
         "updateRevision": update,
         "collisionCount": int(old.get("collisionCount") or 0),
