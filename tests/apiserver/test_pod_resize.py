@@ -31,7 +31,7 @@ async def test_resources_change_and_nothing_else(api: kit.Api) -> None:
     assert (await api.ask("GET", f"{PODS}/p/resize")).body["spec"] == spec
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "class": ({"requests": {"cpu": "200m"}}, "Pod QOS Class may not change as a result of resizing"),
     "more than the limit": ({"requests": {"cpu": "300m"}}, "must be less than or equal to cpu limit"),
     "removed limit": ({"limits": {"cpu": None}}, "resource limits cannot be removed"),

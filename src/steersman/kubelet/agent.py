@@ -14,8 +14,9 @@ from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
-from steersman.kubelet import admission, node_object, pod_events, pod_files, sandbox_config, status
+from steersman.kubelet import admission, log_rotation, node_object, pod_events, pod_files, sandbox_config, status
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.container_lifecycle import Phase
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
@@ -106,6 +107,8 @@ class Kubelet:
             try:
                 self._pods.attach(self.node_name, self._on_pod)
                 self._relist_later()
+                if not self.options.on_paper:
+                    self._upkeep_later()
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
@@ -244,6 +247,36 @@ class Kubelet:
                     worker.tell_status(found)
             else:
                 worker.tell(pod_events.SandboxLost(event.sandbox_id))
+
+    # --- upkeep ------------------------------------------------------------------------------------------------------
+
+    def _upkeep_later(self) -> None:
+        seconds = self.clock.jitter(self.options.upkeep_seconds, 0.1)
+        self._node.alarms.set("upkeep", seconds, lambda: self._start_upkeep())
+
+    def _start_upkeep(self) -> None:
+        self._tasks.start("upkeep", self._upkeep())
+
+    async def _upkeep(self) -> None:
+        """Now and then: what grows is cut back."""
+        for worker in list(self.workers.values()):
+            for one in worker.machine.containers:
+                if one.phase is Phase.RUNNING and one.current is not None:
+                    await self._rotate_log(worker, one.name, one.current)
+        self._upkeep_later()
+
+    async def _rotate_log(self, worker: PodWorker, name: str, status: runtime.ContainerStatus) -> None:
+        path = pod_files.log_path(worker.pod, name, status.attempt, self.options)
+        try:
+            await log_rotation.rotate_if_large(
+                path,
+                self.clock.now(),
+                lambda: self.runtime.reopen_log(status.id),
+                size_max_bytes=self.options.log_size_max_bytes,
+                files_max=self.options.log_files_max,
+            )
+        except (runtime.RuntimeFailure, OSError) as failure:
+            _log.warning("%s: the log of %s cannot be rotated: %s", objects.key(worker.pod), name, failure)
 
     def _relist_later(self) -> None:
         seconds = self.clock.jitter(self.options.relist_seconds, 0.1)

@@ -108,10 +108,12 @@ class _Follower:
                 return b""
             data = os.read(self._descriptor, CHUNK_BYTES)
             if not data:
-                if self._was_rotated():
+                if not self._was_rotated():
+                    return b""
+                data = os.read(self._descriptor, CHUNK_BYTES)  # what came between the last look and the rotation
+                if not data:
                     self.close()
                     continue
-                return b""
             lines = (self._rest + data).split(b"\n")
             self._rest = lines.pop()
             shown = b"".join(formatter.text(line) for line in lines)
