@@ -14,7 +14,7 @@ from steersman.kubelet import node_object
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.node_object import Machine
 from steersman.kubelet.options import Options
-from steersman.meta import objects, times
+from steersman.meta import conditions, objects, times
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
@@ -37,6 +37,7 @@ class NodeHeartbeat:
         self._machine = machine
         self._node: Object = {}
         self._last_status_at = 0.0
+        self._last_check_at = 0.0
 
     async def register(self) -> Object:
         """Until it succeeds. An existing Node is kept, with its labels brought up to date."""
@@ -90,15 +91,24 @@ class NodeHeartbeat:
         try:
             async with self._clock.timeout(self._options.lease_renew_seconds):
                 await self._renew()
-                if self._clock.monotonic() - self._last_status_at >= self._options.node_status_seconds:
-                    self._node = await self._client.get(kinds.NODE, self.name)
-                    await self._write_status()
+                await self._check_status()
         except StatusError as refused:
             _log.warning("node %s: heartbeat: %s", self.name, refused)
             if refused.code == 404:  # someone deleted the Node: a living kubelet registers again
                 await self.register()
         except (Unreachable, TimeoutError) as lost:
             _log.warning("node %s: heartbeat: %s", self.name, lost or "no answer in time")
+
+    async def _check_status(self) -> None:
+        """Write the status when it is due, or when somebody took the node for dead in the meantime."""
+        now = self._clock.monotonic()
+        if now - self._last_check_at < self._options.node_check_seconds:
+            return
+        self._node = await self._client.get(kinds.NODE, self.name)
+        self._last_check_at = now
+        is_due = now - self._last_status_at >= self._options.node_status_seconds
+        if is_due or not conditions.is_true(self._node, "Ready"):
+            await self._write_status()
 
     async def _renew(self) -> None:
         now = self._clock.now()

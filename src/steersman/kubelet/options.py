@@ -35,6 +35,7 @@ class Options:
     lease_renew_seconds: float = 10.0
     lease_duration_seconds: int = 40
     node_status_seconds: float = 300.0
+    node_check_seconds: float = 10.0  # upstream's nodeStatusUpdateFrequency
     relist_seconds: float = 30.0
     volume_refresh_seconds: float = 60.0
     kubelet_version: str = "v1.37.0"

@@ -25,7 +25,7 @@ def controller(clock: Clock, grace_seconds: float, startup_grace_seconds: float)
             Watch(kinds.NODE, lambda caches, obj: (objects.name(obj),), _node_matters, beats.note_node),
             # A renewed lease wakes nobody: it is asked for when the grace is over, not thousands of times in between.
             Watch(kinds.LEASE, note=beats.note_lease),
-            Watch(kinds.POD, _node_of_pod, _became_ready),
+            Watch(kinds.POD, _node_of_pod, _became_ready, beats.note_pod),
         ),
         observe=beats.observe,
         decide=decide.decide,
@@ -34,13 +34,15 @@ def controller(clock: Clock, grace_seconds: float, startup_grace_seconds: float)
 
 
 class _Heartbeats:
-    """When each node last gave a sign of life."""
+    """When each node last gave a sign of life, and whose readiness its kubelet has insisted on since it counts as not ready:
+those pods are left alone, or two writers that are both sure would overwrite each other for ever."""
 
     def __init__(self, clock: Clock, grace_seconds: float, startup_grace_seconds: float) -> None:
         self._clock = clock
         self._grace_seconds = grace_seconds
         self._startup_grace_seconds = startup_grace_seconds
         self._at: dict[str, float] = {}
+        self._insisted: dict[str, set[str]] = {}  # node → uids
 
     def note_lease(self, old: Object | None, new: Object | None) -> None:
         if new is not None and objects.namespace(new) == LEASE_NAMESPACE:
@@ -50,8 +52,20 @@ class _Heartbeats:
         if new is None:
             assert old is not None
             self._at.pop(objects.name(old), None)
+            self._insisted.pop(objects.name(old), None)
         elif old is None or _reported_at(old) != _reported_at(new):
             self._at[objects.name(new)] = self._clock.monotonic()
+
+        if new is not None and (old is None or conditions.status(old, "Ready") != conditions.status(new, "Ready")):
+            self._insisted.pop(objects.name(new), None)
+
+    def note_pod(self, old: Object | None, new: Object | None) -> None:
+        node = str((new or old or {}).get("spec", {}).get("nodeName") or "")
+        if new is None:
+            assert old is not None
+            self._insisted.get(node, set()).discard(objects.uid(old))
+        elif old is not None and _became_ready(old, new):
+            self._insisted.setdefault(node, set()).add(objects.uid(new))
 
     def observe(self, look: Look, key: str) -> Seen | None:
         node = look.caches.of(kinds.NODE).get(key)
@@ -59,12 +73,14 @@ class _Heartbeats:
             return None
         lease = look.caches.of(kinds.LEASE).get(f"{LEASE_NAMESPACE}/{key}")
         now = self._clock.monotonic()
+        insisted = self._insisted.get(key, set())
+        bound = look.caches.of(kinds.POD).by_index(indexes.NODE, key)
         return Seen(
             node=node,
             silent_seconds=now - self._at.setdefault(key, now),
             grace_seconds=self._grace(conditions.status(node, "Ready"), lease),
             now=look.now,
-            pods=look.caches.of(kinds.POD).by_index(indexes.NODE, key),
+            pods=[pod for pod in bound if objects.uid(pod) not in insisted],
         )
 
     def _grace(self, ready: str, lease: Object | None) -> float:
