@@ -16,7 +16,6 @@ from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
 from steersman.kubelet import admission, log_rotation, node_object, pod_events, pod_files, sandbox_config, status
 from steersman.kubelet.alarms import Alarms
-from steersman.kubelet.container_lifecycle import Phase
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
@@ -99,6 +98,8 @@ class Kubelet:
         """Until cancelled (containers go on running). `runtime.start()` has been called."""
         async with self._tasks:
             self._tasks.keep("runtime events", self._follow_runtime, self.clock)
+            if not self.options.on_paper:
+                self._tasks.keep("log rotation", lambda: log_rotation.run(self.runtime, self.clock), self.clock)
             node = await self._heartbeat.register()
             self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
             self._heartbeat.start(self._tasks, self._node.alarms)
@@ -107,8 +108,6 @@ class Kubelet:
             try:
                 self._pods.attach(self.node_name, self._on_pod)
                 self._relist_later()
-                if not self.options.on_paper:
-                    self._upkeep_later()
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
@@ -247,36 +246,6 @@ class Kubelet:
                     worker.tell_status(found)
             else:
                 worker.tell(pod_events.SandboxLost(event.sandbox_id))
-
-    # --- upkeep ------------------------------------------------------------------------------------------------------
-
-    def _upkeep_later(self) -> None:
-        seconds = self.clock.jitter(self.options.upkeep_seconds, 0.1)
-        self._node.alarms.set("upkeep", seconds, lambda: self._start_upkeep())
-
-    def _start_upkeep(self) -> None:
-        self._tasks.start("upkeep", self._upkeep())
-
-    async def _upkeep(self) -> None:
-        """Now and then: what grows is cut back."""
-        for worker in list(self.workers.values()):
-            for one in worker.machine.containers:
-                if one.phase is Phase.RUNNING and one.current is not None:
-                    await self._rotate_log(worker, one.name, one.current)
-        self._upkeep_later()
-
-    async def _rotate_log(self, worker: PodWorker, name: str, status: runtime.ContainerStatus) -> None:
-        path = pod_files.log_path(worker.pod, name, status.attempt, self.options)
-        try:
-            await log_rotation.rotate_if_large(
-                path,
-                self.clock.now(),
-                lambda: self.runtime.reopen_log(status.id),
-                size_max_bytes=self.options.log_size_max_bytes,
-                files_max=self.options.log_files_max,
-            )
-        except (runtime.RuntimeFailure, OSError) as failure:
-            _log.warning("%s: the log of %s cannot be rotated: %s", objects.key(worker.pod), name, failure)
 
     def _relist_later(self) -> None:
         seconds = self.clock.jitter(self.options.relist_seconds, 0.1)

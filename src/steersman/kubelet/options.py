@@ -41,9 +41,6 @@ class Options:
     kubelet_version: str = "v1.37.0"
     on_paper: bool = False
     unsafe_sysctls: tuple[str, ...] = ()
-    log_size_max_bytes: int = 10 << 20
-    log_files_max: int = 5
-    upkeep_seconds: float = 10.0
 
     @property
     def pods_dir(self) -> Path:
