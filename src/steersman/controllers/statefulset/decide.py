@@ -145,12 +145,13 @@ def _replica(view: _View, index: int) -> tuple[tuple[Action, ...], bool]:
 
 
 def _condemned(view: _View) -> list[Object]:
-    """In order: one at a time from the highest, and only while the others are well (but for the first that is not)."""
+    """In order: one at a time from the highest, and only while the others are well (but for the first that is not).
+    One that has ended is not waited for, as upstream would for ever."""
     if not view.is_ordered:
         return [pod for pod in view.condemned if not pods.is_terminating(pod)]
     ill = [pod for pod in reversed(view.condemned) if not view.is_available(pod)]
     for pod in view.condemned[:1]:
-        if not pods.is_terminating(pod) and (view.is_available(pod) or pod is ill[0]):
+        if not pods.is_terminating(pod) and (view.is_available(pod) or pods.is_finished(pod) or pod is ill[0]):
             return [pod]
     return []
 
