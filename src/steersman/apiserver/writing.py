@@ -227,8 +227,6 @@ class Writer:
             elif kind.subresource("status") is not None:
                 strategies.drop_status(new, old)
         async with self._admission.updating(call, new, old):
-            if kind.default is not None and not call.target.subresource:
-                kind.default(new)
             if call.target.subresource != "binding":  # where a pod runs is no change of what is wanted of it
                 metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)
