@@ -228,6 +228,7 @@ class Caches:
         self.client = client
         self._clock = clock
         self._caches: dict[tuple[str, str, str, str, str], Cache] = {}
+        self._running: dict[tuple[str, str, str, str, str], asyncio.Task[None]] = {}
         self._tasks: tasks.Tasks | None = None
 
     def of(self, kind: Kind, *, namespace: str = "", field_selector: str = "", label_selector: str = "") -> Cache:
@@ -245,19 +246,29 @@ class Caches:
             )
             self._caches[key] = cache
             if self._tasks is not None:
-                self._start(cache)
+                self._start(key, cache)
         return cache
+
+    def drop(self, kind: Kind) -> None:
+        """The kind is served no more: tell subscribers that its objects are gone, and stop following it."""
+        for key in [key for key in self._caches if key[:2] == (kind.api_version, kind.plural)]:
+            cache = self._caches.pop(key)
+            cache.replace({}, cache.revision)
+            task = self._running.pop(key, None)
+            if task is not None:
+                task.cancel(f"{kind.resource} is served no more")
 
     async def run(self) -> None:
         """Run every cache until cancelled; the crash of a subscriber is raised."""
         running = self._tasks = tasks.Tasks("caches")
         try:
-            for cache in self._caches.values():
-                self._start(cache)
+            for key, cache in self._caches.items():
+                self._start(key, cache)
             running.start("until cancelled", _forever())
             await running.wait()
         finally:
             self._tasks = None
+            self._running.clear()
             await running.close()
 
     async def wait_synced(self) -> None:
@@ -270,9 +281,9 @@ class Caches:
     def statistics(self) -> dict[str, int]:
         return {cache.kind.resource: len(cache) for cache in self._caches.values()}
 
-    def _start(self, cache: Cache) -> None:
+    def _start(self, key: tuple[str, str, str, str, str], cache: Cache) -> None:
         assert self._tasks is not None
-        self._tasks.start(cache.kind.resource, cache.run())
+        self._running[key] = self._tasks.start(cache.kind.resource, cache.run())
 
 
 async def _forever() -> None:

@@ -15,6 +15,7 @@ from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
 from steersman.controllers.cronjob import controller as cronjob
+from steersman.controllers.custom_kinds import CustomKinds
 from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
 from steersman.controllers.endpointslice import controller as endpointslice
@@ -100,6 +101,7 @@ class Controllers:
     def __init__(self, client: Client, caches: Caches, clock: Clock, options: Options = Options()) -> None:
         self._recorders: list[Recorder] = []
         self.loops: list[Loop] = []
+        self._custom = CustomKinds(caches, self.loops)
         for controller in all_controllers(clock, options, client.kinds):
             recorder = Recorder(client, clock, controller.name)
             self._recorders.append(recorder)
@@ -112,6 +114,7 @@ class Controllers:
                 running.start("events", recorder.run())
             for loop in self.loops:
                 running.start(loop.controller.name, loop.run())
+            running.start("custom kinds", self._custom.run())
             await running.wait()
         finally:
             await running.close()

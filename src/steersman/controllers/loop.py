@@ -13,8 +13,8 @@ import dataclasses
 import datetime
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from steersman.aio import tasks, workqueue
 from steersman.aio.clock import Clock
@@ -76,6 +76,7 @@ class Controller:
     """`observe(look, key)` may be async where a live read is needed; None means there is nothing to decide.
 
     `first_keys` are looked at once at the start, whatever the caches hold.
+    `custom` is for controllers that care for every kind there is: told of those that are served later, and of their end.
     """
 
     name: str  # also the component of its events
@@ -85,6 +86,18 @@ class Controller:
     indexes: tuple[Index, ...] = ()
     workers: int = 5  # upstream's --concurrent-*-syncs
     first_keys: tuple[str, ...] = ()
+    custom: "Custom | None" = None
+
+
+class Custom(Protocol):
+    def added(self, kind: Kind) -> tuple[Sequence[Watch], Sequence[Index]]:
+        """What the controller watches of a kind whose cache is filled from now on."""
+
+    def waiting_for(self, kind: Kind) -> Iterable[str]:
+        """Keys to look at again now that the kind is known."""
+
+    def removed(self, kind: Kind) -> None:
+        """The kind and its objects are gone."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -118,6 +131,7 @@ class Loop:
         for index in controller.indexes:
             caches.of(index.kind).add_index(index.name, index.function)
         self._cache_of: dict[str, Cache] = {}
+        self._ends_of: dict[str, list[Callable[[], None]]] = {}  # of custom kinds
         for watch in controller.watches:
             self._cache_of[watch.kind.resource] = caches.of(watch.kind)
 
@@ -138,6 +152,28 @@ class Loop:
                 end()
             self._queue.shut_down()
             await running.close()
+
+    def add(self, kind: Kind) -> None:
+        """A custom kind is served; its cache is filled."""
+        if self.controller.custom is None:
+            return
+        watches, indexes = self.controller.custom.added(kind)
+        for index in indexes:
+            self._caches.of(index.kind).add_index(index.name, index.function)
+        for watch in watches:
+            self._cache_of[watch.kind.resource] = self._caches.of(watch.kind)
+        self._ends_of[kind.resource] = [self._subscribe(watch) for watch in watches]
+        for key in self.controller.custom.waiting_for(kind):
+            self._queue.add(key)
+
+    def remove(self, kind: Kind) -> None:
+        """It is served no more; its cache has told that all is gone."""
+        if self.controller.custom is None:
+            return
+        for end in self._ends_of.pop(kind.resource, ()):
+            end()
+        self._cache_of.pop(kind.resource, None)
+        self.controller.custom.removed(kind)
 
     def is_idle(self) -> bool:
         """Nothing waits, nothing is being decided or written."""

@@ -11,13 +11,14 @@ from steersman.client.cache import Cache, Caches
 from steersman.controllers import indexes, live
 from steersman.controllers.garbage_collector import decide
 from steersman.controllers.garbage_collector.decide import Dependant, Owner, Seen, State
-from steersman.controllers.loop import Controller, Look, Watch
+from steersman.controllers.loop import Controller, Index, Look, Watch
 from steersman.meta import objects, owners
 from steersman.meta.objects import Object
 
 # Upstream ignores events too: they are many, they expire by themselves, and nobody owns through them.
 IGNORED = frozenset((("", "events"), ("events.k8s.io", "events")))
 
+UNKNOWN_MAX = 10_000  # dependants of one unknown kind that are looked at as soon as it is known; the others within 30 s
 ABSENT_MAX = 100_000  # uids remembered as gone; one takes about 100 bytes
 
 
@@ -40,6 +41,9 @@ class _Collector:
         self._served = served
         self._kinds = {kind.resource: kind for kind in collected_kinds(served)}
         self._absent: dict[str, None] = {}  # in the order they were learnt
+        self._unknown: dict[
+            tuple[str, str], dict[str, None]
+        ] = {}  # keys of dependants of kinds that nobody knows, by kind
 
     def controller(self) -> Controller:
         return Controller(
@@ -49,7 +53,18 @@ class _Collector:
             decide=decide.decide,
             indexes=tuple(indexes.by_owner(kind) for kind in self._kinds.values()),
             workers=20,  # upstream's --concurrent-gc-syncs
+            custom=self,
         )
+
+    def added(self, kind: Kind) -> tuple[tuple[Watch, ...], tuple[Index, ...]]:
+        self._kinds[kind.resource] = kind
+        return (Watch(kind, self._keys(kind), _matters),), (indexes.by_owner(kind),)
+
+    def waiting_for(self, kind: Kind) -> list[str]:
+        return list(self._unknown.pop((kind.group, kind.kind), ()))
+
+    def removed(self, kind: Kind) -> None:
+        self._kinds.pop(kind.resource, None)
 
     # Waking
 
@@ -82,24 +97,29 @@ class _Collector:
 
     async def observe(self, look: Look, key: str) -> Seen | None:
         resource, _, object_key = key.partition("|")
-        kind = self._kinds[resource]
+        kind = self._kinds.get(resource)
+        if kind is None:
+            return None  # a custom kind that is gone
         obj = look.caches.of(kind).get(object_key)
         if obj is None:
             return None
         if objects.is_terminating(obj):
             wants = decide.has_finalizer(obj, decide.FOREGROUND) or decide.has_finalizer(obj, decide.ORPHAN)
             return Seen(kind, obj, dependants=self._dependants(look.caches, obj)) if wants else None
-        states = [await self._state(look, obj, reference) for reference in owners.of(obj)]
+        states = [await self._state(look, key, obj, reference) for reference in owners.of(obj)]
         waits = any(one.state is State.WAITING for one in states)
         return Seen(kind, obj, states, self._dependants(look.caches, obj) if waits else ())
 
-    async def _state(self, look: Look, obj: Object, reference: Object) -> Owner:
+    async def _state(self, look: Look, key: str, obj: Object, reference: Object) -> Owner:
         uid = str(reference.get("uid", ""))
         if uid in self._absent:
             return Owner(uid, State.ABSENT)
         kind = self.kind_of(reference)
-        if kind is None or (kind.namespaced and not objects.namespace(obj)):
-            return Owner(uid, State.UNKNOWN)  # not served (any more), or out of the dependant's reach
+        if kind is None:
+            self._remember_unknown(reference, key)
+            return Owner(uid, State.UNKNOWN)  # not served yet, or not any more
+        if kind.namespaced and not objects.namespace(obj):
+            return Owner(uid, State.UNKNOWN)  # out of the dependant's reach
         cached = self._owner(look.caches, obj, reference)
         found = cached[1] if cached else None
         if found is None:
@@ -108,6 +128,13 @@ class _Collector:
             self.remember_absent(uid)
             return Owner(uid, State.ABSENT)
         return Owner(uid, State.WAITING if decide.is_waiting(found) else State.SOLID)
+
+    def _remember_unknown(self, reference: Object, key: str) -> None:
+        group = str(reference.get("apiVersion", "")).rpartition("/")[0]
+        waiting = self._unknown.setdefault((group, str(reference.get("kind", ""))), {})
+        waiting[key] = None
+        if len(waiting) > UNKNOWN_MAX:
+            del waiting[next(iter(waiting))]
 
     def kind_of(self, reference: Object) -> Kind | None:
         """The collected row of the owner's kind, whatever version the reference names."""

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from steersman.api import kinds
 from steersman.api.kind import Kind, Kinds
 from steersman.client.cache import Caches
+from steersman.controllers import discovery
 from steersman.controllers.garbage_collector.controller import collected_kinds
-from steersman.controllers.loop import Controller, Look, Watch
+from steersman.controllers.loop import Controller, Index, Look, Watch
 from steersman.controllers.namespace import decide
 from steersman.controllers.namespace.decide import Seen
 from steersman.meta import objects
@@ -39,7 +40,20 @@ class _Emptier:
             observe=self.observe,
             decide=decide.decide,
             workers=10,  # upstream's --concurrent-namespace-syncs
+            custom=self,
         )
+
+    def added(self, kind: Kind) -> tuple[tuple[Watch, ...], tuple[Index, ...]]:
+        if not kind.namespaced:
+            return (), ()
+        self._cached.append(kind)
+        return (Watch(kind, keys_of_content, _is_gone),), ()
+
+    def waiting_for(self, kind: Kind) -> tuple[str, ...]:
+        return ()
+
+    def removed(self, kind: Kind) -> None:
+        self._cached = [one for one in self._cached if one.resource != kind.resource]
 
     async def observe(self, look: Look, key: str) -> Seen | None:
         namespace = look.caches.of(kinds.NAMESPACE).get(key)
@@ -48,7 +62,10 @@ class _Emptier:
         cached = {kind: look.caches.of(kind).list(key) for kind in self._cached}
         if any(cached.values()):
             return Seen(namespace, cached, False, look.now, look.failure)
-        listed = {kind: await _list(look, kind, key) for kind in (*self._cached, *self._uncached)}
+        wanted = {kind.resource: kind for kind in (*self._cached, *self._uncached)}
+        for kind in await discovery.deletable_kinds(look.client):
+            wanted.setdefault(kind.resource, kind)  # a custom kind that nobody has told of yet
+        listed = {kind: await _list(look, kind, key) for kind in wanted.values()}
         return Seen(namespace, listed, True, look.now, look.failure)
 
 
