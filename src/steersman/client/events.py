@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 QUEUE_MAX = 1000
 TRIES_MAX = 12
 RETRY_SECONDS = 10.0
+DROPS_TOLD_SECONDS = (
+    10.0  # between two lines of the log about dropped events: a flood of events must not become one of lines
+)
 
 
 class Recorder:
@@ -34,6 +37,8 @@ class Recorder:
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(QUEUE_MAX)
         self._correlator = event_correlation.Correlator()
         self.dropped = 0
+        self._dropped_untold = 0
+        self._tell_drops_at = 0.0
 
     def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None:  # noqa: A002
         """`type` is Normal or Warning; `obj` carries apiVersion and kind; `field_path` like `spec.containers{web}`."""
@@ -42,8 +47,17 @@ class Recorder:
         try:
             self._queue.put_nowait(seen)
         except asyncio.QueueFull:
-            self.dropped += 1
-            _log.warning("event dropped, %d wait already: %s %s", QUEUE_MAX, reason, message)
+            self._drop(reason, message)
+
+    def _drop(self, reason: str, message: str) -> None:
+        self.dropped += 1
+        self._dropped_untold += 1
+        now = self._clock.monotonic()
+        if now >= self._tell_drops_at:
+            text = "events dropped, %d wait already: %d, the last one %s %s"
+            _log.warning(text, QUEUE_MAX, self._dropped_untold, reason, message)
+            self._dropped_untold = 0
+            self._tell_drops_at = now + DROPS_TOLD_SECONDS
 
     async def run(self) -> None:
         """Write events until cancelled."""
