@@ -22,6 +22,8 @@ __all__ = ["HttpTransport", "InProcessTransport", "Transport", "Unreachable", "s
 # Named limits: connections at one time (watches and upgrades included), kept idle ones, and for how long. Servers close
 # idle connections themselves; this is for those that do not.
 CONNECTIONS_MAX = 1000
+# Requests under way at one time: enough to fill the server's group commits, and a burst does not pay a handshake for each.
+REQUESTS_MAX = 32
 IDLE_CONNECTIONS_MAX = 64
 IDLE_SECONDS_MAX = 90.0
 CONNECT_SECONDS = 10.0
@@ -76,12 +78,13 @@ class HttpTransport:
         self._idle: list[tuple[float, Connection]] = []
         self._in_use: set[Connection] = set()
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._request_slots = asyncio.Semaphore(REQUESTS_MAX)
 
     async def request(self, request: Request) -> Response:
         data = self._bytes_of(request)
         is_head = request.method == "HEAD"
         try:
-            async with self._slots, self._clock.timeout(self._request_seconds):
+            async with self._request_slots, self._slots, self._clock.timeout(self._request_seconds):
                 while True:
                     connection = await self._take()
                     try:
