@@ -17,6 +17,9 @@ from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
 
+# All together renew this many Leases in a second at most, as kwok's do: a thousand nodes on paper say every 20 s that they
+# are alive, and their Leases promise no more.
+RENEWALS_PER_SECOND_MAX = 50.0
 # Like a usual server, whatever this machine is: kwok's nodes have 32 CPUs and 256 Gi.
 CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}
 
@@ -40,6 +43,7 @@ async def run(plan: Plan, listener: socket.socket) -> None:
 
 
 def _agent(plan: Plan, node: Node, client: Client, pods: PodsByNode, recorder: Recorder, clock: SystemClock) -> Kubelet:
+    renew_seconds = max(plan.options.heartbeat_seconds, len(plan.fake_nodes) / RENEWALS_PER_SECOND_MAX)
     known = Options(
         data_dir=pathlib.Path(plan.paths.data / "fake-nodes"),
         address=node.address,
@@ -48,8 +52,8 @@ def _agent(plan: Plan, node: Node, client: Client, pods: PodsByNode, recorder: R
         capacity=CAPACITY,
         pods_max=int(CAPACITY["pods"]),
         pod_cidr=node.pod_cidr,
-        lease_renew_seconds=plan.options.heartbeat_seconds,
-        lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * node_process.LEASES_IN_GRACE)),
+        lease_renew_seconds=renew_seconds,
+        lease_duration_seconds=max(1, round(renew_seconds * node_process.LEASES_IN_GRACE)),
         on_paper=True,
     )
     containers = FakeRuntime(clock, pod_cidr=node.pod_cidr or plan.pod_network)

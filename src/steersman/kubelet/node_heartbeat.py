@@ -112,7 +112,8 @@ class NodeHeartbeat:
 
     async def _renew(self) -> None:
         now = self._clock.now()
-        patch = {"spec": {"holderIdentity": self.name, "renewTime": times.format_micros(now)}}
+        spec = {"holderIdentity": self.name, "leaseDurationSeconds": self._options.lease_duration_seconds}
+        patch = {"spec": {**spec, "renewTime": times.format_micros(now)}}
         try:
             await self._client.patch(kinds.LEASE, self.name, LEASE_NAMESPACE, patch, type="merge")
         except StatusError as refused:
