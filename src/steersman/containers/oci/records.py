@@ -21,7 +21,7 @@ RECORD, LAUNCH, CONFIG, STARTED, EXIT, PID = (
 def write(path: str, value: Any) -> None:
     temporary = path + ".new"
     with open(temporary, "w") as file:
-        json.dump(value, file, separators=(",", ":"))
+        file.write(json.dumps(value, separators=(",", ":")))  # `json.dump` would not use the encoder in C
     os.rename(temporary, path)
 
 
