@@ -208,7 +208,9 @@ def _roll(view: _View) -> _Plan:
     unavailable = 0
     broken: list[Object] = []
     candidates: list[Object] = []
-    for node in {**view.by_node, **{name: () for name, one in view.nodes.items() if one.run}}:
+    for node, eligible in view.nodes.items():
+        if not eligible.run and node not in view.by_node:
+            continue
         new, old, is_clear = view.new_and_old(node)
         if not is_clear or (new is None) == (old is None):
             unavailable += 1
