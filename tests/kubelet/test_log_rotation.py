@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,6 @@ from steersman.kubelet import log_reader, log_rotation
 from tests.aio import virtual
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-TIME = "2026-01-01T00:00:00.000000000Z"
-
-
-def record(text: str) -> str:
-    return f"{TIME} stdout F {text}\n"
 
 
 class Writer:
@@ -26,12 +22,19 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("a")
+        self.works = True
 
     def write(self, text: str) -> None:
-        self._file.write(record(text))
+        self._file.write(f"2026-01-01T00:00:00.000000000Z stdout F {text}\n")
         self._file.flush()
 
-    async def reopen(self) -> None:
+    async def list_containers(self) -> Sequence[runtime.ContainerStatus]:
+        state = runtime.State.RUNNING
+        return [runtime.ContainerStatus("id", "s", "p", "main", 0, state, "i", "i", START, log_path=str(self._path))]
+
+    async def reopen_log(self, container_id: str) -> None:
+        if not self.works:
+            raise runtime.RuntimeFailure("ReopenContainerLogError", "no")
         self._file.close()
         self._file = self._path.open("a")
 
@@ -39,19 +42,13 @@ class Writer:
         self._file.close()
 
 
-@pytest.mark.parametrize(
-    ("names", "files_max", "expect"),
-    [
-        pytest.param([], 5, [], id="none yet"),
-        pytest.param(["a", "b", "c"], 5, [], id="room for one more"),
-        pytest.param(["c", "a", "d", "b"], 5, ["a"], id="the oldest goes"),
-        pytest.param(["a", "b"], 2, ["a", "b"], id="only the newest is kept"),
-    ],
-)
-def test_excess(names: list[str], files_max: int, expect: list[str]) -> None:
-    assert log_rotation.excess(names, files_max) == expect
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_rotation, "FILE_MOST_BYTES", 600)
+    monkeypatch.setattr(log_rotation, "FILES_MOST", 3)
 
 
+@pytest.mark.usefixtures("small")
 def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
 
@@ -65,8 +62,7 @@ def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
             for second in range(20):
                 for _ in range(10):
                     writer.write(str(next(numbers)))
-                now = START + datetime.timedelta(seconds=second)
-                await log_rotation.rotate_if_large(path, now, writer.reopen, size_max_bytes=600, files_max=3)
+                await log_rotation.look(writer, START + datetime.timedelta(seconds=second))
                 await clock.sleep(1)
             over = True
 
@@ -89,16 +85,19 @@ def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
     virtual.run(body)
 
 
+@pytest.mark.usefixtures("small")
 def test_a_runtime_that_does_not_reopen_gets_its_file_back(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
-    path.write_text(record("x" * 100))
-
-    async def refuse() -> None:
-        raise runtime.RuntimeFailure("ReopenContainerLogError", "no")
 
     async def body(clock: VirtualClock) -> None:
-        with pytest.raises(runtime.RuntimeFailure):
-            await log_rotation.rotate_if_large(path, START, refuse, size_max_bytes=10, files_max=5)
+        writer = Writer(path)
+        writer.works = False
+        writer.write("x" * 1000)
+        await log_rotation.look(writer, START)
         assert [one.name for one in tmp_path.iterdir()] == ["0.log"]
+        writer.works = True
+        await log_rotation.look(writer, START)
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["0.log", "0.log.20260101-000000"]
+        writer.close()
 
     virtual.run(body)
