@@ -10,6 +10,7 @@ BENCHES = {
     "scheduler": "The scheduler's decision",
     "network": "Pod network, packet rules, DNS (root only)",
     "api": "The API server over TLS, durable store",
+    "kit": "The test kit, in one process",
     "cluster": "A cluster of real processes (root only)",
 }
 
