@@ -230,7 +230,7 @@ def _roll_by_surge(view: _View) -> _Plan:
     surging = available = 0
     candidates: list[str] = []
     misplaced: list[Object] = []
-    for node in view.by_node:
+    for node in [name for name in view.nodes if name in view.by_node]:  # in the nodes' order
         new, old, is_clear = view.new_and_old(node)
         if not is_clear:
             surging += 1
@@ -239,7 +239,7 @@ def _roll_by_surge(view: _View) -> _Plan:
         available += shown is not None and view.is_available(shown)
         if old is None:
             continue
-        should_run = node in view.nodes and view.nodes[node].run
+        should_run = view.nodes[node].run
         if new is not None:
             if view.is_available(new):
                 plan.doomed.append(old)
