@@ -48,6 +48,8 @@ class CustomType(Protocol):
     schema: Object | None
     name: str
 
+    def __hash__(self) -> int: ...
+
     def decode(self, kind: "Kind", obj: Object, field_validation: str) -> tuple[Object, list[str]]:
         """A new object, pruned and with defaults, and warnings. Raises StatusError 400."""
 

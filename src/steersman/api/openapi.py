@@ -26,6 +26,8 @@ _PATCH_TYPES = (
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )
+# kubectl takes the presence of the strategic one as a promise.
+_CUSTOM_PATCH_TYPES = tuple(one for one in _PATCH_TYPES if "strategic" not in one)
 
 # Query parameters by operation: name → (type, description).
 _PRETTY = {"pretty": ("string", "If 'true', then the output is pretty printed.")}
@@ -213,6 +215,7 @@ class _Operation:
             parameters,
         )
         self.tag = _snake(kind)
+        self.patch_types = _PATCH_TYPES if kind.custom is None else _CUSTOM_PATCH_TYPES
         self.gvk = {"group": kind.group, "kind": kind.kind, "version": kind.version}
 
     @property
@@ -241,7 +244,8 @@ def _v3_operation(operation: _Operation) -> Object:
     ]
     if operation.body:
         is_patch = operation.action == "patch"
-        result["requestBody"] = {"required": True, **content(operation.body, _PATCH_TYPES if is_patch else ("*/*",))}
+        body_types = operation.patch_types if is_patch else ("*/*",)
+        result["requestBody"] = {"required": True, **content(operation.body, body_types)}
     result["responses"] = {
         operation.code: {"description": "OK", **content(operation.answer)},
         "401": {"description": "Unauthorized"},
@@ -251,7 +255,7 @@ def _v3_operation(operation: _Operation) -> Object:
 
 def _v2_operation(operation: _Operation) -> Object:
     result = _extensions(operation)
-    result["consumes"] = list(_PATCH_TYPES) if operation.action == "patch" else ["*/*"]
+    result["consumes"] = list(operation.patch_types) if operation.action == "patch" else ["*/*"]
     result["produces"] = list(_MEDIA_TYPES)
     result["schemes"] = ["https"]
     result["parameters"] = [

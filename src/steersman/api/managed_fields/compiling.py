@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from steersman.api import schema
-from steersman.api.kind import Kind
+from steersman.api.kind import CustomType, Kind
 from steersman.api.managed_fields import always_there, sets, types
 from steersman.api.managed_fields.types import Node
 from steersman.meta.objects import Object
@@ -45,8 +45,16 @@ class Type:
 
 
 def of_kind(kind: Kind) -> Type:
-    """The type of a built-in kind; of one without a definition, that of an object nobody described."""
+    """The type of a kind: of a built-in one by its definition, of a custom one by its schema."""
+    if kind.custom is not None:
+        return _of_custom(kind.custom, kind.kind, kind.api_version)
     return of_names(kind.group, kind.version, kind.kind)
+
+
+@functools.lru_cache(maxsize=512)
+def _of_custom(custom: CustomType, kind: str, api_version: str) -> Type:
+    """By the identity of the custom type, which is another one as soon as the schema is."""
+    return of_schema(kind, api_version, custom.schema)
 
 
 @functools.cache
