@@ -1,40 +1,43 @@
-"""Logs that grow are put aside, and readers follow them."""
+"""Large logs are renamed away, only the newest few are kept, and readers follow them."""
 
 import asyncio
+import dataclasses
 import datetime
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from steersman.aio.clock import VirtualClock
-from steersman.containers import runtime
+from steersman.containers.runtime import ContainerStatus, RuntimeFailure, State
 from steersman.kubelet import log_reader, log_rotation
 from tests.aio import virtual
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+TIME = "2026-01-01T00:00:00.000000000Z"
 
 
 class Writer:
-    """The runtime's part: keeps writing to the file that it opened."""
+    """One container, whose log is written to the file that was opened last, as by the shim."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, state: State = State.RUNNING) -> None:
+        self.status = ContainerStatus("c1", "s1", "uid", "main", 0, state, "i", "i", START, log_path=str(path))
+        self.is_stuck = False
         self._path = path
         self._file = path.open("a")
-        self.works = True
 
     def write(self, text: str) -> None:
-        self._file.write(f"2026-01-01T00:00:00.000000000Z stdout F {text}\n")
+        self._file.write(f"{TIME} stdout F {text}\n")
         self._file.flush()
 
-    async def list_containers(self) -> Sequence[runtime.ContainerStatus]:
-        state = runtime.State.RUNNING
-        return [runtime.ContainerStatus("id", "s", "p", "main", 0, state, "i", "i", START, log_path=str(self._path))]
+    async def list_containers(self) -> Sequence[ContainerStatus]:
+        return [self.status]
 
     async def reopen_log(self, container_id: str) -> None:
-        if not self.works:
-            raise runtime.RuntimeFailure("ReopenContainerLogError", "no")
+        assert container_id == "c1"
+        if self.is_stuck:
+            raise RuntimeFailure("ReopenContainerLogError", "the shim is gone")
         self._file.close()
         self._file = self._path.open("a")
 
@@ -42,14 +45,70 @@ class Writer:
         self._file.close()
 
 
+def grow(log: Path, size: int = log_rotation.FILE_MOST_BYTES + 1) -> None:
+    with log.open("ab") as file:
+        file.truncate(size)
+
+
+def names(log: Path) -> list[str]:
+    return sorted(path.name for path in log.parent.iterdir())
+
+
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def log(tmp_path: Path) -> Path:
+    grow(tmp_path / "0.log")
+    return tmp_path / "0.log"
+
+
+@pytest.fixture
+def writer(log: Path) -> Iterator[Writer]:
+    found = Writer(log)
+    yield found
+    found.close()
+
+
+async def test_a_large_log_is_begun_anew(log: Path, writer: Writer) -> None:
+    await log_rotation.look(writer, START)
+    assert names(log) == ["0.log", "0.log.20260101-000000"]
+    assert log.stat().st_size == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"state": State.EXITED}, {"log_path": ""}, {"log_path": "/nowhere/0.log"}],
+    ids=["ended", "no log", "no file"],
+)
+async def test_what_is_left_alone(log: Path, writer: Writer, change: dict[str, object]) -> None:
+    writer.status = dataclasses.replace(writer.status, **change)  # type: ignore[arg-type]
+    await log_rotation.look(writer, START)
+    assert names(log) == ["0.log"]
+
+
+async def test_a_log_of_fair_size_is_left_alone(log: Path, writer: Writer) -> None:
+    grow(log, log_rotation.FILE_MOST_BYTES)
+    await log_rotation.look(writer, START)
+    assert names(log) == ["0.log"]
+
+
+async def test_only_the_newest_are_kept(log: Path, writer: Writer) -> None:
+    for minute in range(10):
+        grow(log)
+        await log_rotation.look(writer, START + datetime.timedelta(minutes=minute))
+    assert len(names(log)) == log_rotation.FILES_MOST
+    assert names(log)[-1] == "0.log.20260101-000900"
+
+
+async def test_a_log_whose_writer_holds_on_keeps_its_name(log: Path, writer: Writer) -> None:
+    writer.is_stuck = True
+    await log_rotation.look(writer, START)
+    assert names(log) == ["0.log"]
+    writer.is_stuck = False
+    await log_rotation.look(writer, START)
+    assert names(log) == ["0.log", "0.log.20260101-000000"]
+
+
+def test_logs_stay_small_and_whole_while_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_rotation, "FILE_MOST_BYTES", 600)
-    monkeypatch.setattr(log_rotation, "FILES_MOST", 3)
-
-
-@pytest.mark.usefixtures("small")
-def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
     path = tmp_path / "0.log"
 
     async def body(clock: VirtualClock) -> None:
@@ -59,7 +118,7 @@ def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
 
         async def produce() -> None:
             nonlocal over
-            for second in range(20):
+            for second in range(60):
                 for _ in range(10):
                     writer.write(str(next(numbers)))
                 await log_rotation.look(writer, START + datetime.timedelta(seconds=second))
@@ -76,28 +135,10 @@ def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
             group.create_task(produce())
             group.create_task(follow())
         writer.close()
-        assert [int(line) for line in seen.split()] == list(range(200)), "no line lost, none twice"
-        assert len(list(tmp_path.iterdir())) == 3
+        assert [int(line) for line in seen.split()] == list(range(600)), "no line lost, none twice"
+        assert len(list(tmp_path.iterdir())) == log_rotation.FILES_MOST
         rest = b"".join([piece async for piece in log_reader.read(path, log_reader.LogOptions(), clock, lambda: True)])
         left = [int(line) for line in rest.split()]
-        assert left == list(range(left[0], 200))
-
-    virtual.run(body)
-
-
-@pytest.mark.usefixtures("small")
-def test_a_runtime_that_does_not_reopen_gets_its_file_back(tmp_path: Path) -> None:
-    path = tmp_path / "0.log"
-
-    async def body(clock: VirtualClock) -> None:
-        writer = Writer(path)
-        writer.works = False
-        writer.write("x" * 1000)
-        await log_rotation.look(writer, START)
-        assert [one.name for one in tmp_path.iterdir()] == ["0.log"]
-        writer.works = True
-        await log_rotation.look(writer, START)
-        assert sorted(one.name for one in tmp_path.iterdir()) == ["0.log", "0.log.20260101-000000"]
-        writer.close()
+        assert left == list(range(left[0], 600))
 
     virtual.run(body)
