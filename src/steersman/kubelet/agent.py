@@ -25,6 +25,7 @@ from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober
+from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.volumes.mounting import Volumes
@@ -86,6 +87,7 @@ class Kubelet:
             images=ImageKeeper(self.runtime.images, references, self.clock, self._tasks),
             volumes=Volumes(self.options, references, self.clock, allocatable),
             references=references,
+            watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
             prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
             services=self._services,
             shown_as=status.Node(self.options.address, self.runtime.name.partition("://")[0]),

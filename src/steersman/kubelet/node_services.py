@@ -13,6 +13,7 @@ from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.options import Options
 from steersman.kubelet.prober import Prober
+from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.volumes.mounting import Volumes
@@ -38,6 +39,7 @@ class NodeServices:
     images: ImageKeeper
     volumes: Volumes
     references: References
+    watches: ReferenceWatches
     prober: Prober
     services: Cache | None
     shown_as: status.Node

@@ -31,6 +31,7 @@ from steersman.kubelet.images import Present
 from steersman.kubelet.instructions import Instruction
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_lifecycle import PodMachine
+from steersman.kubelet.pod_state import Volumes
 from steersman.kubelet.prober import Target
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta import objects
@@ -96,8 +97,11 @@ class PodWorker:
 
     def change(self, pod: Object) -> None:
         self._node.writer.observe(pod)
+        was = self.pod["metadata"]
         self.tell(pod_events.PodChanged(pod))
         self.consider_resize()
+        if any(was.get(field) != pod["metadata"].get(field) for field in ("labels", "annotations")):
+            self._refresh_now()
 
     def consider_resize(self) -> None:
         """Also called when room may have come."""
@@ -187,6 +191,7 @@ class PodWorker:
             except MountError as failure:
                 self.tell(pod_events.VolumesFailed(str(failure)))
             else:
+                self._node.watches.hold(self.uid, self.pod, self._refresh_now)
                 self.tell(pod_events.VolumesMounted())
                 self._refresh_later()
                 return
@@ -197,6 +202,11 @@ class PodWorker:
         if self._node.volumes.has_refreshed(self.pod) and not self.machine.is_ending:
             seconds = self._node.clock.jitter(self._node.options.volume_refresh_seconds, 0.5)
             self._node.alarms.set(("volumes", self.uid), seconds, lambda: self._start("refresh", self._refresh()))
+
+    def _refresh_now(self) -> None:
+        """Something that the volumes show has changed; several changes at once are one."""
+        if self.machine.volumes is Volumes.MOUNTED and self._node.volumes.has_refreshed(self.pod):
+            self._node.alarms.set(("volumes", self.uid), 0.0, lambda: self._start("refresh", self._refresh()))
 
     async def _refresh(self) -> None:
         try:
@@ -210,6 +220,7 @@ class PodWorker:
 
     def _unmount_volumes(self, _: instructions.UnmountVolumes) -> None:
         self._node.alarms.cancel(("volumes", self.uid))
+        self._node.watches.release(self.uid)
         self._start("unmount", self._unmount())
 
     async def _unmount(self) -> None:

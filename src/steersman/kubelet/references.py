@@ -1,7 +1,7 @@
 """What pods refer to: ConfigMaps, Secrets, service account tokens, asked of the API for as long as a pod needs them.
 
 Keeps true: one answer serves all pods of the node for a short while, and many askers at once make one request.
-Upstream keeps a watch per object; here a mounted volume is looked at again every `volume_refresh_seconds`.
+A mounted volume is looked at again every `volume_refresh_seconds`, and at once when its watch says so (`reference_watches`).
 """
 
 import asyncio
@@ -88,6 +88,10 @@ class References:
         if token is None or not token.is_fresh(now):
             token = self._tokens[key] = await self._request_token(pod, account, audience, expiration_seconds)
         return token
+
+    def forget_object(self, kind: str, namespace: str, name: str) -> None:
+        """It has changed: the next asker gets the new one."""
+        self._kept.pop((kind, namespace, name), None)
 
     def forget(self, uid: str) -> None:
         for key in [key for key in self._tokens if key[0] == uid]:
