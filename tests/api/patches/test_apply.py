@@ -164,6 +164,16 @@ def test_refused(case: Any):
     assert (raised.value.code, raised.value.status["message"]) == (400, case[1])
 
 
+def test_nesting_without_end_is_refused():
+    deep: Any = {}
+    for _ in range(2000):
+        deep = {"a": deep}
+    with pytest.raises(errors.StatusError) as raised:
+        applied(NOTHING, "ci", {"free": deep})
+    assert raised.value.status["message"] == "exceeded max depth"
+    assert updating.created(WIDGET, widget(free=deep), by("ci")) == []
+
+
 # From client-side to server-side apply
 
 

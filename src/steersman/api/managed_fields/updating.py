@@ -52,7 +52,7 @@ def created(of_type: compiling.Type, new: Object, by: Writer) -> list[Entry]:
     """The entries of a new object."""
     try:
         fields = _of_new(of_type, new)
-    except Mistyped:
+    except (Mistyped, RecursionError):
         return []
     fields = strip(sets.recursive_difference(fields, by.reset))
     if not fields:
@@ -73,7 +73,7 @@ def updated(
         return before  # nobody began to keep account: the first apply does
     try:
         return _updated(of_type, old, new, before, by, convert)
-    except Mistyped:
+    except (Mistyped, RecursionError):
         return before
 
 

@@ -50,11 +50,11 @@ def applied(
 ) -> tuple[Object, list[Entry]]:
     """The new object and its entries. `live` is `{}` for an object that is not there yet; neither object counts its
     managedFields. Raises StatusError 400 (no such type of patch) or 409 (conflicts)."""
-    _check(of_type, wanted)
-    if not before and live:
-        first = updating.Writer(BEFORE_FIRST, by.now, by.subresource, by.reset)
-        before = updating.created(of_type, live, first)
     try:
+        _check(of_type, wanted)
+        if not before and live:
+            first = updating.Writer(BEFORE_FIRST, by.now, by.subresource, by.reset)
+            before = updating.created(of_type, live, first)
         try:
             new, after = _apply(of_type, live, wanted, before, by, force=force, convert=convert)
         except Refused as refused:
@@ -64,6 +64,8 @@ def applied(
             new, after = _apply(of_type, live, wanted, before, by, force=True, convert=convert)
     except types.Mistyped as wrong:
         raise errors.bad_request(f"failed to create typed live object ({_name(live)}): {wrong}") from wrong
+    except RecursionError as wrong:
+        raise errors.bad_request("exceeded max depth") from wrong
     if by.manager == _KUBECTL and _last_applied(new):
         new = _with_last_applied(new, wanted)
     return new, after
