@@ -68,6 +68,11 @@ def patch(was: Object, status: Object) -> Object:
     changed = {key: value for key, value in status.items() if value != was.get(key)}
     gone = ("reason", "message", "podIP", "podIPs")
     changed.update({key: None for key in gone if key in was and key not in status})
+    for field in ("podIPs", "hostIPs"):  # these merge by address: one that is no longer true must be taken out by name
+        if changed.get(field):
+            here = {one["ip"] for one in changed[field]}
+            lost = [one["ip"] for one in was.get(field) or () if one["ip"] not in here]
+            changed[field] = [*changed[field], *({"$patch": "delete", "ip": address} for address in lost)]
     if "conditions" in changed:
         old = was.get("conditions") or []
         pairs = [(conditions.find(old, one["type"]) or {}, one) for one in status["conditions"]]
