@@ -57,6 +57,8 @@ class SimulatedNode:
 
     async def lose(self) -> None:
         old, self.runtime = self.runtime, self._new_runtime()
+        # What was given out is kept on disk: an address that the API still shows is not given to somebody else at once.
+        self.runtime._addresses.next = old._addresses.next
         await old.close()
 
     async def crash_container(self, choose: int, code: int) -> bool:

@@ -1,5 +1,6 @@
 """One run of a plan: the same plan gives the same bytes of history, on any machine."""
 
+import asyncio
 import contextlib
 import dataclasses
 import gc
@@ -22,10 +23,12 @@ from steersman.store.contract import UnknownOutcome
 # up to five minutes, and a lost node's pods need its lease to run out first.
 CONVERGE_SECONDS_MAX = 600.0
 # As wished for this long: nothing changes any more of its own.
-QUIET_SECONDS = 12.0
+QUIET_SECONDS = 8.0
 LOOK_SECONDS = 4.0
 # The first so many problems of a run: what follows are mostly their consequences.
 PROBLEMS_MAX = 10
+# More writes than this in one second of virtual time: somebody writes again and again without waiting.
+REVISIONS_PER_SECOND_MAX = 3_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ class _Run:
     def __init__(self, what: Plan, crashes: list[str]) -> None:
         self._plan = what
         self._problems = crashes
+        self._second = 0
+        self._revisions = 0
+        self._happening: asyncio.Task[None] | None = None
 
     async def run(self, base: clusters.MemoryStore) -> Result:
         cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base)
@@ -69,13 +75,16 @@ class _Run:
         cluster.history.subscribe(lambda change: self._check(cluster.history, change))
         try:
             cluster.start()
-            await self._happen(cluster)
+            self._happening = asyncio.ensure_future(self._happen(cluster))
+            await asyncio.wait([self._happening])
+            if not self._happening.cancelled():
+                self._happening.result()
         finally:
-            history, seconds = cluster.history.hash(), cluster.clock.monotonic()
+            digest, seconds = cluster.history.hash(), cluster.clock.monotonic()
             await cluster.close()
         problems = tuple(self._problems[:PROBLEMS_MAX])
         messages = cluster.network.messages
-        return Result(self._plan, history, cluster.history.revision, messages, seconds, problems, cluster.history)
+        return Result(self._plan, digest, cluster.history.revision, messages, seconds, problems, cluster.history)
 
     async def _happen(self, cluster: SimulatedCluster) -> None:
         async with tasks.Tasks("run") as watching:
@@ -87,34 +96,52 @@ class _Run:
                     running.start(name, user.run())
                 await running.wait()
             await cluster.clock.sleep(max(0.0, self._plan.seconds - cluster.clock.monotonic()))
-            if await self._converge(cluster):
-                for check in invariants.AT_THE_END:
-                    self._problems.extend(check(cluster))
-                self._problems.extend(shadows.missing())
+            await self._converge(cluster, shadows)
 
-    async def _converge(self, cluster: SimulatedCluster) -> bool:
+    async def _converge(self, cluster: SimulatedCluster, shadows: shadow.Shadows) -> None:
         clock, since = cluster.clock, None
         deadline = clock.monotonic() + CONVERGE_SECONDS_MAX
         while True:
-            missing = list(itertools.islice(settled.unfulfilled(cluster), PROBLEMS_MAX))
+            missing = list(itertools.islice(_missing(cluster, shadows), PROBLEMS_MAX))
             now = clock.monotonic()
             if missing:
                 since = None
             elif since is None:
                 since = now
             elif now - since >= QUIET_SECONDS:
-                return True
+                return
             if now > deadline:
                 self._problems.extend(f"not converged: {one}" for one in missing)
-                return False
+                return
             if len(self._problems) >= PROBLEMS_MAX:
-                return False
+                return
             await clock.sleep(LOOK_SECONDS)
 
     def _check(self, history: History, change: Change) -> None:
+        self._count(change)
         for check in invariants.AT_EACH_REVISION:
             for text in check(history, change):
                 self._problems.append(f"revision {change.revision}: {text}")
+
+    def _count(self, change: Change) -> None:
+        if int(change.at) != self._second:
+            self._second, self._revisions = int(change.at), 0
+        self._revisions += 1
+        if self._revisions == REVISIONS_PER_SECOND_MAX:
+            text = f"{self._revisions} writes in a second, the last one of {change.key} by {change.cause.who}"
+            self._problems.append(f"revision {change.revision}: does not come to rest: {text}")
+            assert self._happening is not None
+            self._happening.cancel()
+
+
+def _missing(cluster: SimulatedCluster, shadows: shadow.Shadows) -> Iterator[str]:
+    """The next check is only looked at when the one before is content: it says what is not a consequence."""
+    for check in (settled.unfulfilled, *invariants.AT_THE_END):
+        found = [*check(cluster)]
+        yield from found
+        if found:
+            return
+    yield from shadows.missing()
 
 
 def _user(step: plan.Step) -> str:

@@ -41,7 +41,7 @@ class User:
 
 
 def _is_ending(refused: StatusError) -> bool:
-    return "object is being deleted" in refused.message
+    return "object is being deleted" in str(refused)
 
 
 async def do(client: Client, step: Step) -> None:

@@ -1,6 +1,6 @@
 """What must hold, whatever happens: one file each.
 
-`check(history, change)` looks at each revision and says what it broke; `check_end(cluster)` looks once all faults have ended
+`check(history, change)` looks at each revision and says what it broke; `check_end(cluster)` looks until all faults have ended
 and everything is quiet. Another kind is one more file and a line here.
 """
 

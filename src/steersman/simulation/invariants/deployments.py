@@ -51,10 +51,11 @@ def _too_few(
     if any(not sizes.is_rolling(one) for one in versions):
         return
     least = min(sizes.limits(one).minimum for one in versions)
-    left = 0
+    left, taken = 0, 0
     for one in siblings:
         key = keys.key(kinds.REPLICA_SET, objects.namespace(one), objects.name(one))
         seen = max(map(sizes.available, history.versions(key, change.at - BEHIND_SECONDS_MAX)), default=0)
         left += min(seen, now) if one is change.after else seen
-    if left < least:
+        taken += max(0, seen - now) if one is change.after else 0
+    if taken and left < least:
         yield f"{change.key}: scaled down to {now}, which leaves {left} available pods of its Deployment; at least {least} must be"
