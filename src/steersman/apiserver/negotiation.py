@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 import yaml
 
+from steersman.apiserver import yaml_limits
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.serving import messages
@@ -118,8 +119,13 @@ def read_json_value(body: bytes) -> Any:
 
 
 def read_yaml(body: bytes) -> Any:
-    """YAML as the JSON value it stands for. Times stay text, keys must be text."""
+    """YAML as the JSON value it stands for. Times stay text, keys must be text. JSON is YAML, and what most clients send as it."""
     try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass  # no JSON, then
+    try:
+        yaml_limits.check(body, Loader)
         value = yaml.load(body, Loader=_json_loader())
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except (yaml.YAMLError, orjson.JSONEncodeError, ValueError, RecursionError) as error:
