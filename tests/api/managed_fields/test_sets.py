@@ -43,6 +43,12 @@ def test_algebra(first: frozenset[sets.Path], second: frozenset[sets.Path]):
     assert orjson.dumps([one, other]) == before, "nothing is changed in place"
 
 
+@hypothesis.given(MODELS)
+def test_leaves(model: frozenset[sets.Path]):
+    without_below = {path for path in model if not any(other[: len(path)] == path and other != path for other in model)}
+    assert model_of(sets.leaves(of(model))) == without_below
+
+
 @hypothesis.given(MODELS, MODELS)
 def test_what_changes_nothing_gives_the_same_set(first: frozenset[sets.Path], second: frozenset[sets.Path]):
     whole = of(first | second)

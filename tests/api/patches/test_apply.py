@@ -81,6 +81,14 @@ def test_an_item_with_fields_of_others_stays_with_them():
     assert spec_of(state) == {"rules": [{"name": "r", "kind": "plain"}]}
 
 
+def test_an_item_that_goes_takes_along_what_others_changed_in_it():
+    state = applied(NOTHING, "a", {"rules": [{"name": "r", "value": 1}]})
+    state = updated(state, "b", {"rules": [{"name": "r", "value": 2}]})
+    state = applied(state, "a", {"number": 1})
+    assert spec_of(state) == {"number": 1}
+    assert owners(state) == {"a Apply": [".spec.number"]}
+
+
 def refusal(state: State, manager: str, spec: Object, **more: Any) -> Object:
     with pytest.raises(errors.StatusError) as raised:
         applied(state, manager, spec, **more)
@@ -296,6 +304,13 @@ def test_a_manager_may_go_on_in_another_version():
     state = applied((widget(number=1, text="x"), [before]), "ci", {"number": 2})
     assert spec_of(state) == {"number": 2}
     assert owners(state) == {"ci Apply": [".spec.number"]}
+
+
+def test_a_manager_of_another_version_keeps_nothing_else():
+    fields = sets.of(("f:spec",), ("f:spec", "f:count"), ("f:spec", "f:labels"), ("f:spec", "f:labels", "f:b"))
+    other = entries.make("old", "Update", widgets.V2.api_version, "", fields, "0")
+    state = applied((widget(number=1, labels={"b": "1"}), [other]), "ci", {"text": "x", "labels": {"a": "1"}})
+    assert spec_of(applied(state, "ci", {})) == {"number": 1, "labels": {"b": "1"}}
 
 
 def test_a_version_that_is_gone_owns_nothing():

@@ -111,6 +111,11 @@ def intersection(first: Set, second: Set) -> Set:
     return result
 
 
+def leaves(fields: Set) -> Set:
+    """The members that have no members below them."""
+    return {key: leaves(node) for key, node in fields.items() if key != SELF}
+
+
 def is_member(node: Set) -> bool:
     return not node or SELF in node
 

@@ -138,10 +138,12 @@ def _carried_over(
     merged: Object,
     convert: updating.Convert,
 ) -> sets.Set:
-    """The fields of this version that hang on `fields` of another: those that go when these are taken out there and
+    """The fields of this version that hang on `fields` of another: those that go when the leaves are taken out there and
     the rest is converted back."""
     type_there, obj_there = there
-    rest = type_there.root.remove(obj_there, type_there.root.named(fields))
+    if type_there is of_type:  # the versions differ in nothing but their name
+        return fields
+    rest = type_there.root.remove(obj_there, sets.leaves(fields))
     back = convert({} if rest is MISSING else rest, of_type.api_version)
     if back is None:
         return sets.EMPTY
@@ -162,15 +164,15 @@ def _pruned(
             return merged  # applied in a version that is gone: nothing can be said about it
         was = _carried_over(of_type, found, was, merged, convert)
     root = of_type.root
-    kept = sets.EMPTY
+    members = sets.EMPTY
     for fields in owned:
-        kept = sets.union(kept, fields)
-    was, kept = root.named(was), root.named(kept)
+        members = sets.union(members, fields)
+    was, kept = root.named(was), root.named(members)
     there = root.named(root.fields(merged) or sets.EMPTY)
     rest = _fields_of(root, root.remove(merged, was))
     rest = _fields_of(root, root.remove(merged, sets.difference(there, sets.union(rest, kept))))
     dropped = sets.difference(sets.intersection(sets.difference(there, rest), was), kept)
-    pruned = root.remove(merged, dropped, kept)
+    pruned = root.remove(merged, dropped, members)
     return cast(Object, {} if pruned is MISSING else pruned)
 
 
