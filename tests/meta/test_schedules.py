@@ -58,9 +58,11 @@ CHANGES = {
 
 @pytest.mark.parametrize(("text", "start", "expect"), CHANGES.values(), ids=CHANGES.keys())
 def test_clock_changes(text, start, expect):
-    zone, at, found = schedules.time_zone("America/New_York"), times.parse(start), []
+    zone = schedules.time_zone("America/New_York")
+    found: list[str] = []
     for _ in expect:
-        at = schedules.parse(text).next_after(at, zone)
+        at = schedules.parse(text).next_after(times.parse(found[-1] if found else start), zone)
+        assert at is not None
         found.append(times.format_seconds(at))
     assert found == expect
 

@@ -7,7 +7,6 @@ A time that a clock change leaves out is skipped, one that it repeats comes twic
 import dataclasses
 import datetime
 import re
-import zoneinfo
 from collections.abc import Mapping
 
 from steersman.meta import times
@@ -130,6 +129,8 @@ def time_zone(name: str) -> datetime.tzinfo:
     parts = name.split("/")
     if any(part in (".", "..") or part.startswith("-") or not _ZONE_PART(part) for part in parts):
         raise ScheduleError(f"unknown time zone {name}")
+    import zoneinfo  # only where a zone is named: every process reads this module
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as why:

@@ -140,3 +140,19 @@ def test_pods_that_end_are_replaced():
                 assert len(await cluster.events(reason)) == 1
 
     paper.run(story)
+
+
+@pytest.mark.parametrize("propagation", ["Foreground", "Background"])
+def test_deleted_with_all_it_has(propagation):
+    async def story():
+        async with paper.cluster(nodes=2) as cluster:
+            await cluster.create(kinds.DAEMON_SET, daemon_set())
+            await cluster.settle()
+            pods = len(cluster.pods_ever)
+            await cluster.delete(kinds.DAEMON_SET, "agent", propagation=propagation)
+            await cluster.settle(10)
+            for kind in (kinds.DAEMON_SET, kinds.POD, kinds.CONTROLLER_REVISION):
+                assert await cluster.all(kind) == []
+            assert len(cluster.pods_ever) == pods
+
+    paper.run(story)

@@ -157,3 +157,39 @@ def test_a_pod_that_is_deleted_counts_as_failed_and_is_replaced():
             assert (found["status"]["failed"], found["status"]["active"]) == (1, 1)
 
     paper.run(story)
+
+
+@pytest.mark.parametrize("propagation", ["Foreground", "Background"])
+@pytest.mark.parametrize("policy", ["Failed", "TerminatingOrFailed"])
+def test_deleted_with_all_it_has(propagation, policy):
+    async def story():
+        async with paper.cluster() as cluster:
+            await cluster.create(kinds.JOB, job(parallelism=3, completions=5, podReplacementPolicy=policy))
+            await cluster.settle()
+            [first, *_] = await running(cluster)
+            await end(cluster, first)
+            await cluster.settle()
+            await cluster.delete(kinds.JOB, "pi", propagation=propagation)
+            await cluster.settle(20)
+            assert await cluster.all(kinds.JOB) == []
+            assert await cluster.all(kinds.POD) == []
+
+    paper.run(story)
+
+
+def test_a_namespace_with_jobs_can_be_deleted():
+    async def story():
+        async with paper.cluster() as cluster:
+            await cluster.create(
+                kinds.NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "batch"}}
+            )
+            of = job(podReplacementPolicy="TerminatingOrFailed")
+            of["metadata"]["namespace"] = "batch"
+            await cluster.create(kinds.JOB, of)
+            await cluster.settle()
+            await cluster.delete(kinds.NAMESPACE, "batch")
+            await cluster.settle(20)
+            with pytest.raises(StatusError):
+                await cluster.get(kinds.NAMESPACE, "batch")
+
+    paper.run(story)

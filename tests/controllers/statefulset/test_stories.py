@@ -148,3 +148,19 @@ def test_all_at_once_from_a_later_ordinal_and_history_is_kept_short():
             assert sorted(one["revision"] for one in await cluster.all(kinds.CONTROLLER_REVISION)) == [4, 5]
 
     paper.run(story)
+
+
+@pytest.mark.parametrize("propagation", ["Foreground", "Background"])
+def test_deleted_with_all_it_has(propagation):
+    async def story():
+        async with paper.cluster(nodes=2) as cluster:
+            await cluster.create(kinds.STATEFUL_SET, stateful_set())
+            await cluster.settle()
+            pods = len(cluster.pods_ever)
+            await cluster.delete(kinds.STATEFUL_SET, "web", propagation=propagation)
+            await cluster.settle(10)
+            for kind in (kinds.STATEFUL_SET, kinds.POD, kinds.CONTROLLER_REVISION):
+                assert await cluster.all(kind) == []
+            assert len(cluster.pods_ever) == pods
+
+    paper.run(story)

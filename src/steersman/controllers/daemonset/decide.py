@@ -58,7 +58,7 @@ def decide(seen: Seen) -> Decision:
     if ownership:
         return Decision(ownership, f"{len(claimed.adopted)} pods to adopt, {len(claimed.released)} to release")
     history = revisions.look(of, seen.revisions, seen.taken, HASH_LABEL)
-    if history.collides:
+    if history.collides and not objects.is_terminating(of):
         count = int((of.get("status") or {}).get("collisionCount") or 0) + 1
         status = {**(of.get("status") or {}), "collisionCount": count}
         return Decision(decision.with_status(kinds.DAEMON_SET, of, status), "the name of the revision is taken")
@@ -126,7 +126,7 @@ def _decide(view: _View) -> Decision:
     live = {objects.labels(pod).get(HASH_LABEL) for pod in view.pods}
     names = {objects.name(one) for one in view.history.all if objects.labels(one).get(HASH_LABEL) in live}
     actions: tuple[Action, ...] = (
-        *view.history.actions,
+        *(() if objects.is_terminating(view.of) else view.history.actions),  # the garbage collector would remove it
         *plan.events,
         *(_delete(view.of, pod) for pod in plan.doomed[:BURST_MAX]),
         *(_create(view, node) for node in plan.nodes[:BURST_MAX]),

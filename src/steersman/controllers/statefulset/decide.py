@@ -56,7 +56,7 @@ def decide(seen: Seen) -> Decision:
     if ownership:
         return Decision(ownership, f"{len(claimed.adopted)} pods to adopt, {len(claimed.released)} to release")
     history = revisions.look(of, seen.revisions, seen.taken, _HASH)
-    if history.collides:
+    if history.collides and not objects.is_terminating(of):
         count = int((of.get("status") or {}).get("collisionCount") or 0) + 1
         status = {**(of.get("status") or {}), "collisionCount": count}
         return Decision(decision.with_status(kinds.STATEFUL_SET, of, status), "the name of the revision is taken")
@@ -106,7 +106,7 @@ def _decide(view: _View) -> Decision:
     live = {objects.name(view.current), objects.name(view.update), *map(identity.revision_of, view.pods)}
     limit = int(view.spec.get("revisionHistoryLimit", 10))
     actions = (
-        *view.history.actions,
+        *(() if objects.is_terminating(view.of) else view.history.actions),  # the garbage collector would remove it
         *plan.actions,
         *decision.with_status(kinds.STATEFUL_SET, view.of, status),
         *revisions.surplus(view.history, live, limit),
