@@ -145,6 +145,19 @@ def test_an_ephemeral_container_waits_for_its_target_and_ends_with_the_pod() -> 
     assert stop.container == "look", "what it looked into is over"
 
 
+def test_an_evicted_pod_fails_soon_and_says_that_the_node_wanted_it() -> None:
+    talk = Dialogue(terminationGracePeriodSeconds=30)
+    talk.prepare()
+    talk.bring_up("main")
+    (stop,) = talk.say(pod_events.PodFailed("Evicted", "too much", grace_seconds=1.0, disrupts=True))
+    assert stop == instructions.StopContainer("main", "main-0", 1.0, "Stopping container main")
+    talk.end("main", 137)
+    shown = status.build(talk.machine, status.Node(), {}, at(0))
+    assert (shown["phase"], shown["reason"], shown["message"]) == ("Failed", "Evicted", "too much")
+    said = {one["type"]: one.get("reason") for one in shown["conditions"]}
+    assert said["DisruptionTarget"] == "TerminationByKubelet"
+
+
 def test_a_startup_probe_holds_back_readiness_and_the_next_container() -> None:
     talk = Dialogue(inits=[sidecar(startupProbe={"exec": {"command": ["true"]}})])
     talk.prepare()

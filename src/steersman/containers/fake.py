@@ -237,6 +237,9 @@ class FakeRuntime:
     ) -> None:
         """Paper takes any weight."""
 
+    def changes_folder(self, container_id: str) -> str:
+        return ""
+
     # Streams
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> runtime.ExecResult:

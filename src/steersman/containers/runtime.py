@@ -309,6 +309,9 @@ class Runtime(Protocol):
 
     async def usage(self) -> Sequence[Usage]: ...
 
+    def changes_folder(self, container_id: str) -> str:
+        """Where a container's changes to its root filesystem lie on disk; empty where nobody can tell."""
+
     def events(self) -> AsyncIterator[ContainerEvent]:
         """One reader; events after `start`. A lost event is possible: list again now and then."""
 

@@ -14,7 +14,16 @@ from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
-from steersman.kubelet import admission, log_rotation, node_object, pod_events, pod_files, sandbox_config, status
+from steersman.kubelet import (
+    admission,
+    log_rotation,
+    node_object,
+    pod_events,
+    pod_files,
+    sandbox_config,
+    status,
+    storage_limits,
+)
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
@@ -110,6 +119,8 @@ class Kubelet:
             try:
                 self._pods.attach(self.node_name, self._on_pod)
                 self._relist_later()
+                if not self.options.on_paper:
+                    self._evict_later()
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
@@ -248,6 +259,22 @@ class Kubelet:
                     worker.tell_status(found)
             else:
                 worker.tell(pod_events.SandboxLost(event.sandbox_id))
+
+    # --- eviction ----------------------------------------------------------------------------------------------------
+
+    def _evict_later(self) -> None:
+        seconds = self.clock.jitter(self.options.eviction_seconds, 0.1)
+        self._node.alarms.set("eviction", seconds, lambda: self._start_eviction())
+
+    def _start_eviction(self) -> None:
+        self._tasks.start("eviction", self._evict())
+
+    async def _evict(self) -> None:
+        """Now and then: end pods that take more of the disk than they said."""
+        for worker in list(self.workers.values()):
+            if storage_limits.is_limited(worker.pod) and not worker.machine.is_ending:
+                await worker.enforce_storage_limits()
+        self._evict_later()
 
     def _relist_later(self) -> None:
         seconds = self.clock.jitter(self.options.relist_seconds, 0.1)

@@ -41,6 +41,7 @@ class Options:
     kubelet_version: str = "v1.37.0"
     on_paper: bool = False
     unsafe_sysctls: tuple[str, ...] = ()
+    eviction_seconds: float = 10.0
 
     @property
     def pods_dir(self) -> Path:

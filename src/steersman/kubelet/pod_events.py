@@ -20,10 +20,13 @@ class PodRemoved:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PodFailed:
-    """The node gives the pod up: eviction, refused admission, no room."""
+    """The node gives the pod up: eviction, refused admission, no room. `grace_seconds` None: the pod's own; `disrupts`: for
+    the node's sake, shown as the condition DisruptionTarget."""
 
     reason: str
     message: str
+    grace_seconds: float | None = None
+    disrupts: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -126,8 +126,9 @@ class PodMachine(pod_state.PodState):
 
     def _on_pod_failed(self, event: pod_events.PodFailed) -> None:
         if not self.is_ending:
-            self.failure = (event.reason, event.message)
-            pod_end.begin(self, self.grace_seconds(), deleting=False)
+            self.failure, self.is_disrupted = (event.reason, event.message), event.disrupts
+            grace = self.grace_seconds() if event.grace_seconds is None else event.grace_seconds
+            pod_end.begin(self, grace, deleting=False)
 
     def _on_volumes_mounted(self, _: pod_events.VolumesMounted) -> None:
         if self.volumes is Volumes.MOUNTING:

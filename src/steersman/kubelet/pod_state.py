@@ -58,6 +58,7 @@ class PodState:
         self.end_by: datetime.datetime | None = None
         self.gone = False
         self.is_refused = False
+        self.is_disrupted = False
         self.resize_pending: tuple[str, str] | None = None  # (Deferred or Infeasible, why)
         self.resizing = False
         self.resize_shrinks = False  # the pod's group has to be made smaller when the last container has restarted

@@ -7,6 +7,7 @@ have thousands of pods.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from steersman.api import kinds
@@ -24,6 +25,7 @@ from steersman.kubelet import (
     references,
     sandbox_config,
     status,
+    storage_limits,
 )
 from steersman.kubelet.container_lifecycle import Container
 from steersman.kubelet.container_probes import ContainerProbes
@@ -45,6 +47,8 @@ RETRY_FIRST_SECONDS = 0.5
 RETRY_MOST_SECONDS = 30.0
 # A preStop hook may use the whole grace period; the container then still gets this much (upstream).
 GRACE_AFTER_HOOK_SECONDS = 2.0
+# What upstream gives a pod that fills the disk or memory right now.
+EVICTION_GRACE_SECONDS = 1.0
 
 
 class PodWorker:
@@ -115,6 +119,34 @@ class PodWorker:
         one = self.machine.container(found.name)
         if one is not None:
             self.tell(pod_events.ContainerChanged(self._with_message(found, one.spec)))
+
+    # --- eviction ------------------------------------------------------------------------------------------------------
+
+    async def enforce_storage_limits(self) -> None:
+        why = storage_limits.decide(self.pod, await self._storage_use())
+        if why and not self.machine.is_ending:
+            self.evict(why, EVICTION_GRACE_SECONDS)
+
+    def evict(self, message: str, grace_seconds: float) -> None:
+        """For the node's sake: the pod fails, and is not started again here."""
+        self._node.tell(self.pod, "Warning", "Evicted", message)
+        self.tell(pod_events.PodFailed("Evicted", message, grace_seconds, disrupts=True))
+
+    async def _storage_use(self) -> storage_limits.Usage:
+        node, logs = self._node, pod_files.log_folder(self.pod, self._node.options)
+        paths = node.volumes.paths_of(self.uid)
+        volumes = {name: [paths[name]] for name in storage_limits.disk_volumes(self.pod) if name in paths}
+        containers = {
+            one.name: [*(Path(at) for at in (node.runtime.changes_folder(one.id),) if at), logs / one.name]
+            for one in self.machine.containers
+            if one.is_alive
+        }
+        measured = {}
+        for name, folders in (*volumes.items(), *((f"/{name}", folders) for name, folders in containers.items())):
+            measured[name] = await asyncio.to_thread(storage_limits.measure, folders)
+        return storage_limits.Usage(
+            {name: measured[name] for name in volumes}, {name: measured[f"/{name}"] for name in containers}
+        )
 
     # --- after every event -----------------------------------------------------------------------------------------
 

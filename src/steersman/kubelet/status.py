@@ -1,7 +1,7 @@
 """PodStatus as the API shows it, built from a pod's machine.
 
 Pure. Source of phases, condition reasons and messages: upstream's kubelet_pods.go and status/generate.go. Conditions of
-others (readiness gates, DisruptionTarget, PodScheduled) are read, never written.
+others (readiness gates, PodScheduled, DisruptionTarget unless this node evicts) are read, never written.
 """
 
 import dataclasses
@@ -141,12 +141,19 @@ def _conditions(machine: PodMachine, found_phase: str, was: Object, now: datetim
         containers_ready,
         conditions.make("PodScheduled", "True"),
         *_resize(machine),
+        *_disruption(machine),
     ):
         if generation:
             made["observedGeneration"] = generation
         result = conditions.set(result, made, now)
-    own = {*OWN_CONDITIONS, *(one["type"] for one in _resize(machine))}
+    own = {*OWN_CONDITIONS, *(one["type"] for one in (*_resize(machine), *_disruption(machine)))}
     return [one for one in result if one["type"] in own]
+
+
+def _disruption(machine: PodMachine) -> list[Object]:
+    if not machine.is_disrupted or machine.failure is None:
+        return []
+    return [conditions.make("DisruptionTarget", "True", "TerminationByKubelet", machine.failure[1])]
 
 
 def _resize(machine: PodMachine) -> list[Object]:

@@ -591,6 +591,9 @@ class OciRuntime:
         cpu_ns, memory, working_set = cgroups.usage(self.facts.hierarchy, record.cgroup)
         return runtime.Usage(record.id, record.pod_uid, record.name, cpu_ns, memory, working_set, now)
 
+    def changes_folder(self, container_id: str) -> str:
+        return os.path.join(self._root_dir, "containers", container_id, "upper")
+
     async def events(self) -> AsyncIterator[runtime.ContainerEvent]:
         while True:
             yield await self._events.get()

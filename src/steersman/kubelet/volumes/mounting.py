@@ -62,6 +62,10 @@ class Volumes:
     def has_refreshed(self, pod: Object) -> bool:
         return any(TYPES.get(_type_of(one), (None, False))[1] for one in pod["spec"].get("volumes") or [])
 
+    def paths_of(self, uid: str) -> dict[str, Path]:
+        """Where the pod's volumes lie, by name."""
+        return self._paths.get(uid, {})
+
     async def unmount(self, uid: str) -> None:
         """Clear away everything of the pod but its logs."""
         self._paths.pop(uid, None)
