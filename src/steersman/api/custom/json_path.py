@@ -65,6 +65,8 @@ def _steps(text: str) -> Iterator[Step]:
         if text.startswith("..", index):
             yield _descend
             index += 2
+            if index >= len(text):
+                raise Malformed("the path ends with dots")
             if index < len(text) and text[index] != "[":
                 name, index = _name(text, index)
                 yield _every if name == "*" else _field(name)

@@ -7,6 +7,8 @@ Source: "Specifying a structural schema"; upstream's schema.ValidateStructural a
 import dataclasses
 from typing import Any
 
+import orjson
+
 from steersman.api.custom import patterns, rules, structure
 from steersman.api.validation import fields
 from steersman.meta.errors import FieldError
@@ -17,6 +19,11 @@ Errors = list[FieldError]
 _ERRORS_MAX = 64  # of one schema; a megabyte of mistakes must not make a megabyte of errors
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _JUNCTURES = ("allOf", "anyOf", "oneOf")
+# A scalar that says no more than this is fine: nine in ten schemas of a large definition.
+_SCALARS = frozenset(("boolean", "integer", "number", "string"))
+_HARMLESS = frozenset(
+    ("type", "description", "format", "title", "nullable", "enum", "minimum", "maximum", "minLength", "maxLength")
+)
 _UNSUPPORTED = {
     "$ref": "$ref is not supported",
     "definitions": "definitions is not supported",
@@ -53,15 +60,9 @@ def validate(schema: Object, path: str) -> Errors:
     return found.errors
 
 
-def has_rules(schema: Any) -> bool:
+def has_rules(schema: Object) -> bool:
     """Whether x-kubernetes-validations stand anywhere in it."""
-    if isinstance(schema, list):
-        return any(has_rules(one) for one in schema)
-    if not isinstance(schema, dict):
-        return False
-    if "x-kubernetes-validations" in schema or any(has_rules(one) for one in (schema.get("properties") or {}).values()):
-        return True
-    return any(has_rules(schema.get(name)) for name in ("items", "additionalProperties", "not", *_JUNCTURES))
+    return b'"x-kubernetes-validations":' in orjson.dumps(schema)
 
 
 def _check_root(schema: Object, path: str, found: _Found) -> None:
@@ -76,7 +77,7 @@ def _check_root(schema: Object, path: str, found: _Found) -> None:
 
 def _walk(schema: Object, path: str, found: _Found, *, at_root: bool = False, where: str = "") -> None:
     """`where` names what the schema is the schema of, for the message about its missing type."""
-    if found.is_full:
+    if found.is_full or (not at_root and schema.get("type") in _SCALARS and schema.keys() <= _HARMLESS):
         return
     errors = found.errors
     errors += _unsupported(schema, path)
@@ -106,11 +107,13 @@ def _walk(schema: Object, path: str, found: _Found, *, at_root: bool = False, wh
 
 
 def _unsupported(schema: Object, path: str) -> Errors:
-    errors = [
-        fields.forbidden(f"{path}.{name}", why)
-        for name, why in _UNSUPPORTED.items()
-        if schema.get(name) not in (None, "")
-    ]
+    errors: Errors = []
+    if not _UNSUPPORTED.keys().isdisjoint(schema):
+        errors += [
+            fields.forbidden(f"{path}.{name}", why)
+            for name, why in _UNSUPPORTED.items()
+            if schema.get(name) not in (None, "")
+        ]
     if schema.get("uniqueItems") is True:
         why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         errors.append(fields.forbidden(f"{path}.uniqueItems", why))
@@ -279,11 +282,10 @@ def _is_open(schema: Object) -> bool:
 def _default_rules(schema: Object, path: str) -> Errors:
     """A default must be a value the schema itself takes, and pruning must leave it alone."""
     default = schema["default"]
-    errors: Errors = []
     if default is None and not schema.get("nullable"):
-        return errors  # upstream drops it
-    rules.Rule(schema).check(_defaulted(schema, default), rules.MISSING, None, errors)
-    found = [dataclasses.replace(one, field=f"{path}.default{'.' if one.field else ''}{one.field}") for one in errors]
+        return []  # upstream drops it
+    found: Errors = []
+    rules.Rule(schema).check(_defaulted(schema, default), rules.MISSING, (None, f"{path}.default"), found)
     unknown: list[str] = []
     if isinstance(default, dict):
         structure.coerce(structure.Node(schema), default, unknown)
