@@ -42,8 +42,9 @@ def told(seed, hash_seed):
 
 @pytest.mark.slow
 def test_the_same_seed_is_the_same_history_to_the_byte():
-    assert told(seed=1, hash_seed=1) == told(seed=1, hash_seed=2)
-    assert told(seed=1, hash_seed=1) != told(seed=2, hash_seed=1)
+    once = told(seed=1, hash_seed=1)
+    assert once == told(seed=1, hash_seed=2)
+    assert once != told(seed=2, hash_seed=1)
 
 
 def uids(cluster, what):
@@ -130,7 +131,7 @@ def test_block(seed):
 def test_marked(cluster):
     assert [one["metadata"]["name"] for one in cluster.list("nodes")] == ["node-1", "node-2"]
     assert cluster.seed == 11
-    cluster.advance(hours=24)
+    cluster.advance(hours=1)
 
 def test_good(cluster):
     assert cluster.get("namespace/default")
