@@ -248,8 +248,6 @@ class Writer:
 
     async def delete(self, call: Call) -> messages.Response:
         options = self.delete_options(call)
-        if call.kind.delete_warning and not options.policy:
-            call.warnings.append(call.kind.delete_warning)
         value, removed = await self.delete_object(call, call.target.name, options)
         if removed and call.kind.deletes_to_status:
             return negotiation.respond(call.form, _deleted_status(call, orjson.loads(value)), pretty=call.pretty)
@@ -257,7 +255,10 @@ class Writer:
 
     def delete_options(self, call: Call) -> deletion.Options:
         body = negotiation.read_object(call.request) if call.request.body else None
-        return deletion.options_of(body, call.parameters)
+        options = deletion.options_of(body, call.parameters)
+        if call.kind.delete_warning and not options.policy:
+            call.warnings.append(call.kind.delete_warning)
+        return options
 
     async def delete_object(self, call: Call, name: str, options: deletion.Options) -> tuple[bytes, bool]:
         """The bytes of the object's last or new state, and whether it is gone."""

@@ -164,6 +164,13 @@ ENDS: Any = {
         {**INDEXED, "backoffLimitPerIndex": 1}, STARTED,
         [pod("a", "Failed", index=0, failures=1), pod("b", index=1), pod("c", index=2)], [], "",
     ),
+    "an index is failed by the policy": (
+        {
+            "completionMode": "Indexed", "backoffLimitPerIndex": 5,
+            "podFailurePolicy": {"rules": [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [42]}}]},
+        },
+        STARTED, [pod("a", "Failed", index=0, failures=0, code=42)], ["FailureTarget"], "FailedIndexes",
+    ),
     "the last index failed": (
         {**INDEXED, "backoffLimitPerIndex": 0}, {**STARTED, "completedIndexes": "0,2", "succeeded": 2},
         [pod("b", "Failed", index=1, failures=0)], ["FailureTarget"], "FailedIndexes",
