@@ -38,7 +38,8 @@ def _schema(fields: Object) -> Object:
     return {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}
 
 
-WIDGET = compiling.of_schema("Widget", "example.com/v1", _schema(_FIELDS))
+SCHEMA = _schema(_FIELDS)
+WIDGET = compiling.of_schema("Widget", "example.com/v1", SCHEMA)
 V2 = compiling.of_schema("Widget", "example.com/v2", _schema({**_FIELDS, "count": {"type": "integer"}}))
 """v2 calls `number` `count`."""
 
