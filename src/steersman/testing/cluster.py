@@ -77,6 +77,8 @@ class AsyncCluster:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and self._parts is not None:
+            failures.keep(self, error)
         await self.close()
 
     @property

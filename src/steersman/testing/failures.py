@@ -7,11 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from steersman.testing.cluster import Cluster
+    from steersman.testing.cluster import AsyncCluster, Cluster
 
 _log = logging.getLogger(__name__)
 
 _folder: pathlib.Path | None = None
+NO_FAILURES = ("Skipped", "KeyboardInterrupt")  # pytest.skip inside a `with` block
 NAME_MOST_CHARACTERS = 120  # file systems take 255 bytes
 
 
@@ -21,9 +22,9 @@ def keep_in(folder: str | None) -> None:
     _folder = pathlib.Path(folder) if folder else None
 
 
-def keep(cluster: "Cluster", why: object) -> str:
+def keep(cluster: "Cluster | AsyncCluster", why: object) -> str:
     """Save the cluster of the test that runs now; a line for people, "" when nothing is to be kept."""
-    if _folder is None:
+    if _folder is None or type(why).__name__ in NO_FAILURES:
         return ""
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
     folder = _free(_folder, re.sub(r"[^\w.=-]+", "-", test)[-NAME_MOST_CHARACTERS:].strip("-") or "cluster")
