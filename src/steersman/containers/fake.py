@@ -157,6 +157,10 @@ class FakeRuntime:
 
     # Containers
 
+    async def sandbox_status(self, sandbox_id: str) -> runtime.SandboxStatus | None:
+        found = self._sandboxes.get(sandbox_id)
+        return _sandbox_status(found) if found else None
+
     async def create_container(self, sandbox_id: str, config: runtime.ContainerConfig) -> str:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None or not sandbox.ready:

@@ -270,12 +270,12 @@ class PodWorker:
         config = sandbox_config.build(self.pod, attempt, self._node.options, self._node.dns)
         try:
             made = await self._node.runtime.run_sandbox(config)
-            found = [one for one in await self._node.runtime.list_sandboxes() if one.id == made]
+            found = await self._node.runtime.sandbox_status(made)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
             self.tell(pod_events.SandboxFailed(str(failure) or type(failure).__name__))
             return
-        if found:
-            self.tell(pod_events.SandboxReady(made, found[0].addresses))
+        if found is not None:
+            self.tell(pod_events.SandboxReady(made, found.addresses))
         else:
             self.tell(pod_events.SandboxFailed(f"sandbox {made} vanished"))
 

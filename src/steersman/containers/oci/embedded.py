@@ -354,6 +354,10 @@ class OciRuntime:
     async def list_sandboxes(self) -> Sequence[runtime.SandboxStatus]:
         return tuple(statuses.sandbox_status(one.record) for one in self._sandboxes.values())
 
+    async def sandbox_status(self, sandbox_id: str) -> runtime.SandboxStatus | None:
+        owner = self._sandboxes.get(sandbox_id)
+        return statuses.sandbox_status(owner.record) if owner else None
+
     async def _undo_sandbox(self, sandbox_id: str, config: runtime.SandboxConfig | None = None) -> None:
         folder = self._sandbox_folder(sandbox_id)
         await self._end_pause(sandbox_id)
