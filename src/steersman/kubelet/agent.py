@@ -7,7 +7,7 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -20,6 +20,8 @@ from steersman.kubelet import (
     node_object,
     pod_events,
     pod_files,
+    pod_worker,
+    pressure,
     sandbox_config,
     status,
     storage_limits,
@@ -63,6 +65,7 @@ class Kubelet:
         *,
         services: Cache | None = None,
         machine: node_object.Machine | None = None,
+        signals: Callable[[], Sequence[pressure.Signal]] | None = None,
     ) -> None:
         self.node_name = node_name
         self.runtime = containers
@@ -71,6 +74,8 @@ class Kubelet:
         self.clock = clock
         self.workers: dict[str, PodWorker] = {}
         self._looking_again: set[str] = set()
+        self._pressure = pressure.Conditions()
+        self._signals = signals or (lambda: pressure.observe(options.data_dir))
         self._pods = pods
         self._recorder = recorder
         self._services = services
@@ -173,6 +178,8 @@ class Kubelet:
                 self._begin(pod, (), (), self._refusal(pod))
 
     def _refusal(self, pod: Object) -> admission.Refusal | None:
+        if why := pressure.refuses(pod, self._heartbeat.standing):
+            return admission.Refusal("Evicted", why)
         return admission.decide(pod, self._as_seen_by(objects.uid(pod)))
 
     def _as_seen_by(self, uid: str) -> admission.Node:
@@ -270,11 +277,36 @@ class Kubelet:
         self._tasks.start("eviction", self._evict())
 
     async def _evict(self) -> None:
-        """Now and then: end pods that take more of the disk than they said."""
-        for worker in list(self.workers.values()):
-            if storage_limits.is_limited(worker.pod) and not worker.machine.is_ending:
-                await worker.enforce_storage_limits()
+        """Now and then: end pods that take more of the disk than they said, and one that the node cannot carry."""
+        try:
+            for worker in list(self.workers.values()):
+                if storage_limits.is_limited(worker.pod) and not worker.machine.is_ending:
+                    await worker.enforce_storage_limits()
+            await self._relieve(self._signals())
+        except (runtime.RuntimeFailure, OSError, StatusError, Unreachable) as failure:
+            _log.warning("node %s: eviction has to wait: %s", self.node_name, failure)
         self._evict_later()
+
+    async def _relieve(self, signals: Sequence[pressure.Signal]) -> None:
+        standing = self._pressure.update(signals, self.clock.monotonic())
+        if standing != self._heartbeat.standing:
+            self._heartbeat.standing = standing
+            await self._heartbeat.status_changed()
+        short = pressure.shortest(signals)
+        workers = [one for one in self.workers.values() if not one.machine.is_over]
+        if short is None or any(one.machine.is_disrupted for one in workers):
+            return  # nothing to do, or what was done last has not shown yet
+        victim = pressure.choose(short, await self._costs(workers, short))
+        if victim is not None and (worker := self.workers.get(victim.uid)) is not None:
+            worker.evict(victim.message, pod_worker.EVICTION_GRACE_SECONDS)
+
+    async def _costs(self, workers: Sequence[PodWorker], short: pressure.Signal) -> list[pressure.Cost]:
+        if short.condition != pressure.MEMORY:
+            return [await one.disk_cost() for one in workers]
+        by_pod: dict[str, dict[str, dict[str, int]]] = {}
+        for used in await self.runtime.usage():
+            by_pod.setdefault(used.pod_uid, {})[used.name] = {"memory": used.memory_working_set_bytes}
+        return [pressure.cost(one.pod, by_pod.get(one.uid, {})) for one in workers]
 
     def _relist_later(self) -> None:
         seconds = self.clock.jitter(self.options.relist_seconds, 0.1)

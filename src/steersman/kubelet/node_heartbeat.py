@@ -35,6 +35,7 @@ class NodeHeartbeat:
         self._clock = clock
         self._options = options
         self._machine = machine
+        self.standing: frozenset[str] = frozenset()  # what the node is short of: shown in its conditions
         self._node: Object = {}
         self._last_status_at = 0.0
         self._last_check_at = 0.0
@@ -133,4 +134,6 @@ class NodeHeartbeat:
     async def _status(self, was: Object) -> Object:
         images = await self._runtime.images.list()
         now = self._clock.now()
-        return node_object.status(self.name, self._options, self._machine, self._runtime.name, images, was, now)
+        return node_object.status(
+            self.name, self._options, self._machine, self._runtime.name, images, was, now, self.standing
+        )

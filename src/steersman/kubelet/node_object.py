@@ -7,10 +7,11 @@ import dataclasses
 import datetime
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from steersman.containers import runtime
+from steersman.kubelet import pressure
 from steersman.kubelet.options import Options
 from steersman.meta import conditions, quantities, times
 from steersman.meta.objects import Object
@@ -115,13 +116,15 @@ def status(
     images: Sequence[runtime.ImageStatus],
     was: Object,
     now: datetime.datetime,
+    standing: Iterable[str] = (),
 ) -> Object:
-    """`was` is the node's status so far: conditions keep their times, those of others stay."""
+    """`was` is the node's status so far: conditions keep their times, those of others stay. `standing`: what it is short of
+    (`pressure`)."""
     whole = capacity(machine, options)
     found: Object = {
         "capacity": whole,
         "allocatable": allocatable(whole, options),
-        "conditions": _conditions(was.get("conditions") or [], now),
+        "conditions": _conditions(was.get("conditions") or [], now, standing),
         "addresses": _addresses(name, options),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": options.port}},
         "nodeInfo": {
@@ -147,12 +150,10 @@ def _addresses(name: str, options: Options) -> list[Object]:
     return [*found, {"type": "Hostname", "address": options.hostname or name}]
 
 
-def _conditions(was: list[Object], now: datetime.datetime) -> list[Object]:
+def _conditions(was: list[Object], now: datetime.datetime, standing: Iterable[str]) -> list[Object]:
     found = was
     for kind, status_, reason, message in (
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        *((kind, *pressure.words(kind, standing)) for kind in pressure.WORDS),
         ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
     ):
         made = {**conditions.make(kind, status_, reason, message), "lastHeartbeatTime": times.format_seconds(now)}

@@ -21,6 +21,7 @@ from steersman.kubelet import (
     pod_events,
     pod_files,
     pod_resize,
+    pressure,
     qos,
     references,
     sandbox_config,
@@ -126,6 +127,12 @@ class PodWorker:
         why = storage_limits.decide(self.pod, await self._storage_use())
         if why and not self.machine.is_ending:
             self.evict(why, EVICTION_GRACE_SECONDS)
+
+    async def disk_cost(self) -> pressure.Cost:
+        use = await self._storage_use()
+        name = storage_limits.RESOURCE
+        by_container = {one: {name: used} for one, used in use.containers.items()}
+        return pressure.cost(self.pod, by_container, {name: sum(use.volumes.values())})
 
     def evict(self, message: str, grace_seconds: float) -> None:
         """For the node's sake: the pod fails, and is not started again here."""
