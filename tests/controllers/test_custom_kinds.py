@@ -1,5 +1,6 @@
 """Garbage collector and namespace controller care for custom kinds that come while they run."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,18 +37,29 @@ class Running:
 
 
 @pytest.fixture
-async def running() -> AsyncIterator[Running]:
+async def client() -> AsyncIterator[Client]:
     clock, store = SystemClock(), MemoryStore()
     server = ApiServer(store, clock=clock)
     await server.start()
-    client = Client(InProcessTransport(server.handle, "admin", ("system:masters",)), clock=clock)
-    caches = Caches(client, clock)
-    async with tasks.Tasks("test") as parts:
-        parts.start("controllers", controllers.run(client, caches, clock))
-        parts.start("caches", caches.run())
-        yield Running(client)
+    yield Client(InProcessTransport(server.handle, "admin", ("system:masters",)), clock=clock)
     await server.close()
     await store.close()
+
+
+@contextlib.asynccontextmanager
+async def controlled(client: Client) -> AsyncIterator[None]:
+    caches = Caches(client, client.clock)
+    async with tasks.Tasks("test") as parts:
+        parts.start("controllers", controllers.run(client, caches, client.clock))
+        parts.start("caches", caches.run())
+        yield
+        assert len(parts) == 2, "a part has crashed"
+
+
+@pytest.fixture
+async def running(client: Client) -> AsyncIterator[Running]:
+    async with controlled(client):
+        yield Running(client)
 
 
 def owned_by(owner: Object, kind: Kind, name: str) -> Object:
@@ -87,6 +99,16 @@ async def test_what_custom_objects_own_goes_with_their_definition(running: Runni
     await running.client.delete(kinds.CUSTOM_RESOURCE_DEFINITION, definitions.NAME)
     await running.until(kinds.CUSTOM_RESOURCE_DEFINITION, definitions.NAME, "Deleted", "")
     await running.until(kinds.CONFIG_MAP, "owned", "Deleted")
+
+
+async def test_kinds_that_were_there_before_the_controllers(client: Client):
+    running = Running(client)
+    await running.define()
+    owner = await client.create(running.crontab, definitions.crontab("owner"), "default")
+    await client.create(kinds.CONFIG_MAP, owned_by(owner, running.crontab, "owned"), "default")
+    async with controlled(client):
+        await client.delete(running.crontab, "owner", "default")
+        await running.until(kinds.CONFIG_MAP, "owned", "Deleted")
 
 
 async def test_a_namespace_ends_with_its_custom_objects(running: Running):

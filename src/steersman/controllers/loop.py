@@ -140,7 +140,7 @@ class Loop:
         ends = [self._subscribe(watch) for watch in self.controller.watches]
         running = tasks.Tasks(self.controller.name)
         try:
-            for cache in self._cache_of.values():
+            for cache in [*self._cache_of.values()]:  # custom kinds may come meanwhile
                 await cache.synced.wait()
             for key in self.controller.first_keys:
                 self._queue.add(key)
