@@ -85,7 +85,7 @@ def _updated(
     me = (by.manager, entries.UPDATE, of_type.api_version, by.subresource)
     previous = next((entry for entry in before if entries.identity(entry) == me), None) if mine else None
     others = [entry for entry in before if entry is not previous] if previous else before
-    others = without(others, of_type, compared, lambda entry: _compare_at(entry, old, new, by.reset, convert))
+    others = without(others, of_type, compared, comparing(old, new, by.reset, convert))
     if not mine:
         return others
     owned = sets.difference(previous["fieldsV1"], compared[1]) if previous else sets.EMPTY
@@ -122,10 +122,14 @@ def without(before: list[Entry], of_type: compiling.Type, compared: Compared, co
     return before if same else after
 
 
-def _compare_at(entry: Entry, old: Object, new: Object, reset: sets.Set, convert: Convert) -> Compared | None:
+def comparing(old: Object, new: Object, reset: sets.Set, convert: Convert) -> CompareAt:
     """The comparison in the version an entry is written in; None where it cannot be made any more."""
-    was, now = convert(old, entry["apiVersion"]), convert(new, entry["apiVersion"])
-    return None if was is None or now is None else compare(was[0], was[1], now[1], reset)
+
+    def compare_at(entry: Entry) -> Compared | None:
+        was, now = convert(old, entry["apiVersion"]), convert(new, entry["apiVersion"])
+        return None if was is None or now is None else compare(was[0], was[1], now[1], reset)
+
+    return compare_at
 
 
 def _of_new(of_type: compiling.Type, new: Object) -> sets.Set:

@@ -101,11 +101,7 @@ def _apply(
     merged = of_type.root.merge(live, wanted)
     new = _pruned(of_type, merged, last, [wants, *_owned(of_type, others, merged, convert)], convert)
     compared = updating.compare(of_type, live, new, by.reset)
-
-    def compare_at(entry: Entry) -> updating.Compared | None:
-        was, now = convert(live, entry["apiVersion"]), convert(new, entry["apiVersion"])
-        return None if was is None or now is None else updating.compare(was[0], was[1], now[1], by.reset)
-
+    compare_at = updating.comparing(live, new, by.reset, convert)
     if not force:
         conflicts = _conflicts(of_type, others, compared, compare_at)
         if conflicts:
@@ -113,7 +109,6 @@ def _apply(
     after = updating.without(others, of_type, compared, compare_at)
     mine = updating.strip(wants)
     if mine:
-        mine = last["fieldsV1"] if last is not None and last["fieldsV1"] == mine else mine
         after = [*after, entries.make(me[0], me[1], of_type.api_version, me[3], mine, by.now)]
     return new, entries.ordered(after)
 
