@@ -12,6 +12,7 @@ BENCHES = {
     "api": "The API server over TLS, durable store",
     "kit": "The test kit, in one process",
     "cluster": "A cluster of real processes (root only)",
+    "controllers": "Deployments on paper nodes, through every process",
 }
 
 
