@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import pathlib
+import resource
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,7 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     logging.basicConfig(level=logging.INFO, format=processes.LOG_FORMAT)
     clock = SystemClock()
     lock = take_lock(where, clock)
+    _allow_open_files()
     sockets = [_listen("127.0.0.1", wanted.port)]
     options.save(where.options, wanted)  # only now: until here they might have spoilt those of a cluster that runs
     network = _network(wanted, where)
@@ -71,6 +73,13 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     if network:
         _dismantle(made, network, supervisor.stop_message.get("purge") is True)
     os.close(lock)
+
+
+def _allow_open_files() -> None:
+    """As many as the machine lets us, for every process from here on: shells mostly start with 1,024, one watch or container
+    needs a few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def take_lock(where: Paths, clock: SystemClock) -> int:
