@@ -10,7 +10,7 @@ from typing import Any
 
 from steersman.api import schema
 from steersman.api.kind import CustomType, Kind
-from steersman.api.managed_fields import always_there, sets, types
+from steersman.api.managed_fields import always_there, lists, sets, types
 from steersman.api.managed_fields.types import Node
 from steersman.meta.objects import Object
 
@@ -157,9 +157,9 @@ class _Compiler:
         item = self._of(inner, preserving=preserving)
         kind, keys = _list_type(definition)
         if kind == "map" and keys:
-            return types.ListMap(keys, item, self._key_defaults(inner, keys))
+            return lists.ListMap(keys, item, self._key_defaults(inner, keys))
         if kind == "set" or kind == "map":
-            return types.ListSet(item)
+            return lists.ListSet(item)
         return types.Leaf(inner=types.Inside(item))
 
     def _key_defaults(self, item: Definition, keys: list[str]) -> dict[str, Any]:
