@@ -9,6 +9,7 @@ import pytest
 
 from steersman.aio import clock as clocks
 from steersman.aio import virtual_loop
+from steersman.apiserver import watching
 from tests.apiserver import kit
 from tests.apiserver.kit import MAPS, MERGE
 
@@ -110,6 +111,21 @@ async def test_streaming_list_says_where_the_state_ends(api: kit.Api):
     assert mark["type"] == "BOOKMARK"
     assert mark["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
     assert mark["object"]["metadata"]["resourceVersion"] == str(api.store.revision)
+    await watched.close()
+
+
+@pytest.mark.parametrize("count", [0, 2, 3], ids=["nothing", "exactly one piece", "two pieces"])
+async def test_the_state_comes_piece_by_piece(api: kit.Api, monkeypatch: pytest.MonkeyPatch, count: int):
+    monkeypatch.setattr(watching, "INITIAL_AT_ONCE", 2)
+    names = ["a", "b", "c"][:count]
+    for name in names:
+        await api.make(MAPS, kit.config_map(name))
+    query = "sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+    watched = await watch(api, query)
+    assert await watched.told(count) == [("ADDED", name) for name in names]
+    assert (await watched.next())["type"] == "BOOKMARK"
+    await api.make(MAPS, kit.config_map("later"))
+    assert await watched.told(1) == [("ADDED", "later")]
     await watched.close()
 
 
