@@ -49,6 +49,15 @@ async def test_it_is_process_1_and_sees_no_other(oci: Lab):
     assert (await output(oci, "echo $$; ls -d /proc/[0-9]* | wc -l")).split()[0] == "1"
 
 
+async def test_it_may_join_another_s_processes(oci: Lab):
+    sandbox_id = await oci.sandbox()
+    target = await oci.run(sandbox_id=sandbox_id)
+    text = await output(oci, "echo $$; ls -d /proc/[0-9]* | head -1", sandbox_id, name="look", processes_of=target)
+    own, first = text.split()
+    assert own != "1"
+    assert first == "/proc/1", "the target's own"
+
+
 async def test_its_user_and_groups(oci: Lab):
     security = Security(run_as_user=65534, run_as_group=3, supplemental_groups=(7, 8))
     text = await output(oci, "id -u; id -g; id -G; echo x > /dev/stderr && echo can write to stderr", security=security)
@@ -117,6 +126,16 @@ async def test_limits_reach_the_control_group(oci: Lab):
     await oci.node.update_resources(container_id, Resources(cpu_shares=256, memory_limit_bytes=128 << 20))
     found = {path.name: path.read_text().strip() for path in group_files(container_id)}
     assert (found["cpu.shares"], found["memory.limit_in_bytes"]) == ("256", str(128 << 20))
+
+
+async def test_a_pod_s_group_grows_and_shrinks_also_over_a_dead_container(oci: Lab):
+    sandbox_id = await oci.sandbox(cpu_limit_millicores=200, cpu_shares=204)
+    dead = await oci.run(sandbox_id=sandbox_id, resources=Resources(cpu_quota_us=20_000))
+    await oci.node.stop_container(dead, 0)
+    alive = await oci.run(sandbox_id=sandbox_id, resources=Resources(cpu_quota_us=10_000))
+    await oci.node.update_sandbox_resources(sandbox_id, 100, 102, 0)
+    [quota] = [path for path in group_files(alive) if path.name == "cpu.cfs_quota_us"]
+    assert (quota.parents[1] / quota.name).read_text().strip() == "10000"
 
 
 def group_files(container_id: str) -> list[Path]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import errno
 import hashlib
 import os
 import shutil
@@ -147,7 +148,8 @@ class OciRuntime:
         await self.close()
         for folder in (self._run_dir, self._root_dir, *self._shared_dirs):
             await asyncio.to_thread(host_mounts.unmount_below, folder)
-        cgroups.remove_empty_parents(self.facts.hierarchy, self._cgroup_root, self._cgroup_root)
+        # All of it: of the groups above sandboxes (one for each class of pods), only the last sandbox's were taken away with it.
+        cgroups.remove(self.facts.hierarchy, self._cgroup_root)
 
     async def _stop_watching(self) -> None:
         if self._watcher is not None:
@@ -547,13 +549,24 @@ class OciRuntime:
             cpu_quota_us=cpu_limit_millicores * 100,
             memory_bytes=memory_limit_bytes,
         )
-        for container in owner.containers.values():  # a dead one's group still counts when the pod's is to shrink
-            if container.status.state is State.EXITED and container.record.cgroup:
-                cgroups.remove(self.facts.hierarchy, container.record.cgroup)
+        ended = [one.record.cgroup for one in owner.containers.values() if one.status.state is State.EXITED]
+        for group in filter(None, ended):  # a dead one's group still counts when the pod's is to shrink
+            await self._remove_group(group)
         try:
-            cgroups.update(self.facts.hierarchy, self._group(owner.record.config), limits)
+            await self._update_group(self._group(owner.record.config), limits)
         except OSError as refused:
             raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
+
+    async def _update_group(self, group: str, limits: dict[str, str]) -> None:
+        """The kernel forgets a removed group only some milliseconds later; until then a smaller parent is EINVAL."""
+        for tries_left in reversed(range(GROUP_REMOVAL_TRIES_MAX)):
+            try:
+                cgroups.update(self.facts.hierarchy, group, limits)
+                return
+            except OSError as refused:
+                if refused.errno != errno.EINVAL or not tries_left:
+                    raise
+            await self._clock.sleep(GROUP_REMOVAL_PAUSE_SECONDS)
 
     # Streams
 
