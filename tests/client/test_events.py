@@ -56,6 +56,15 @@ async def test_recording_never_blocks_and_the_queue_is_bounded(clock, server, re
     assert len(await recorded(server)) == events.QUEUE_MAX
 
 
+async def test_a_flood_is_told_once(caplog):
+    clock = SystemClock()
+    recorder = events.Recorder(Client(InProcessTransport(FakeServer().handle), clock=clock), clock, "kubelet")
+    for number in range(events.QUEUE_MAX + 5):
+        recorder.event(pod(f"p{number}"), "Normal", "Reason", "message")
+    assert recorder.dropped == 5
+    assert len(caplog.records) == 1
+
+
 @story
 async def test_an_event_that_was_deleted_is_made_again(clock, server, recorder):
     async with running(recorder.run()):

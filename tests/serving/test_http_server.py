@@ -164,6 +164,22 @@ async def test_stream_in_chunks_then_next_request():
             assert [await raw.chunk(), await raw.chunk(), await raw.chunk()] == [b"one", b"two", b""]
 
 
+async def test_stream_of_known_length_then_next_request():
+    async def stream(request: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"one"
+            yield b"two"
+
+        return Response(headers={"content-length": "6"}, stream=pieces())
+
+    async with serving(stream) as (_, raw):
+        for _ in range(2):
+            await raw.send(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+            _, headers, body = await raw.answer()
+            assert body == b"onetwo"
+            assert "transfer-encoding" not in headers
+
+
 async def test_http_1_0_stream_ends_with_the_connection():
     async def stream(request: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
