@@ -193,30 +193,6 @@ async def test_after_a_power_cut_nothing_runs(clean_machine, group, clock, hello
         assert (await after.ended(container_id)).exit_code == 137
 
 
-async def test_a_slow_new_shim_hides_no_end(clean_machine, group, clock, hello_archive):
-    """It listens before it has found out what ended without it, and tells nobody of that: who connects must wait."""
-    async with first_life(clean_machine, group, clock, hello_archive) as before:
-        container_id = await before.run()
-        log = (await before.status(container_id)).log_path
-    power.cut(Path(clean_machine, "run"))
-    os.unlink(log)
-    os.mkfifo(log)  # the new shim waits for a reader when it opens the log
-    node = lab.oci_runtime(clean_machine, clock, group)
-    starting = asyncio.create_task(node.start())
-
-    async def is_connected() -> bool:
-        return starting.done() or (node._client is not None and node._client._sock is not None)
-
-    await lab.until(is_connected)
-    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        await starting
-        assert (await Lab(node, "").ended(container_id)).exit_code == 137
-    finally:
-        os.close(reader)
-        await node.destroy()
-
-
 async def test_a_shim_without_work_ends(oci: Lab, clean_machine: str):
     pid = shim_pid(clean_machine)
     process = os.pidfd_open(pid)
