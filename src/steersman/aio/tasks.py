@@ -90,3 +90,8 @@ class Tasks:
         if crash is not None:
             _log.error("%s crashed", task.get_name(), exc_info=crash)
             self._crash = self._crash or crash
+
+
+async def turn() -> None:
+    """Let every other task that can run do so once."""
+    await asyncio.sleep(0)

@@ -4,7 +4,6 @@ So reading, writing and watching need not know of versions. What is stored in th
 changed, is passed on as the same bytes; the rest is pruned, given defaults and converted, once per revision.
 """
 
-import asyncio
 import collections
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -12,6 +11,7 @@ from typing import cast
 
 import orjson
 
+from steersman.aio import tasks
 from steersman.api.custom import types
 from steersman.api.kind import Kind
 from steersman.apiserver import keys
@@ -86,7 +86,7 @@ class View:
         for _ in range(_LAST_TURNS):
             if all(watch.revision >= self._store.revision for watch in self._watches):
                 break
-            await asyncio.sleep(0)
+            await tasks.turn()
         for watch in list(self._watches):
             watch.close()
 
