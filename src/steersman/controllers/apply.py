@@ -32,12 +32,14 @@ class Recorder(Protocol):
 
 @dataclasses.dataclass(slots=True)
 class Outcome:
-    """`stale`: the view was out of date, look again; `failure`: refused for another reason."""
+    """`stale`: the view was out of date, look again; `failure`: refused for another reason. `doubts`: (kind, namespace) of
+    objects that may or may not have been written."""
 
     stale: bool = False
     failure: Failure | None = None
     retry_after_seconds: float = 0.0
     written: int = 0
+    doubts: list[tuple[Kind, str]] = dataclasses.field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -92,7 +94,7 @@ class Application:
         except StatusError as refused:
             self._refused(action, refused)
         except Unreachable as lost:
-            # It may have been carried out: the cache will tell, and the next decision builds on that.
+            self._doubt(action)
             self._failed(action, str(lost))
         else:
             self.outcome.written += 1
@@ -155,8 +157,17 @@ class Application:
         elif is_namespace_terminating(refused):
             _log.debug("%s %s: %s", action.kind.resource, _name(action), refused)
         else:
+            if refused.code >= 500:
+                self._doubt(action)
             self.outcome.retry_after_seconds = float(refused.retry_after_seconds or 0)
             self._failed(action, str(refused))
+
+    def _doubt(self, action: Write) -> None:
+        """It may have been carried out. Decided again on what the caches still show, a second pod would be one too many, and
+        a second ReplicaSet be scaled down beside the first."""
+        if not isinstance(action, Delete):
+            namespace = action.namespace if isinstance(action, Patch) else objects.namespace(action.obj)
+            self.outcome.doubts.append((action.kind, namespace))
 
     def _failed(self, action: Write, message: str) -> None:
         verb = "update" if isinstance(action, UpdateStatus) else type(action).__name__.lower()

@@ -128,6 +128,7 @@ class Loop:
         self._expectations = Expectations(self._queue.add, clock)
         self._woken_by: dict[str, int] = {}
         self._failures: dict[str, Failure] = {}
+        self._doubts: dict[str, list[tuple[Kind, str]]] = {}
         for index in controller.indexes:
             caches.of(index.kind).add_index(index.name, index.function)
         self._cache_of: dict[str, Cache] = {}
@@ -232,6 +233,8 @@ class Loop:
                 self.statistics.seconds += self._clock.monotonic() - started
 
     async def _process(self, key: str) -> None:
+        if key in self._doubts:
+            await self._resolve(key)
         if self._expectations.postpone(key):
             self._queue.add_after(key, 2.0)  # in case the caches stop moving
             return
@@ -249,6 +252,17 @@ class Loop:
             self._queue.add_after(key, decision.again_after_seconds)
         outcome = await self._apply(key, decision, because) if decision.actions else Outcome()
         self._settle(key, outcome, failure)
+
+    async def _resolve(self, key: str) -> None:
+        """After lost answers: look past the caches, and decide again only when they show the newest of what is there."""
+        for kind, namespace in self._doubts[key]:
+            cache = self._cache_of.get(kind.resource)
+            if cache is not None:
+                page = await self._client.list(kind, namespace)
+                newest = max(page.items, key=objects.revision, default=None)
+                if newest is not None:
+                    self._expectations.written(key, cache, newest)
+        del self._doubts[key]
 
     async def _apply(self, key: str, decision: Decision, because: int) -> Outcome:
         _log.info("%s %s: %s (%d actions)", self.controller.name, key, decision.why, len(decision.actions))
@@ -277,6 +291,8 @@ class Loop:
         if outcome.is_clean:
             self._queue.forget(key)
             return
+        if outcome.doubts:
+            self._doubts[key] = outcome.doubts
         if outcome.stale:
             self.statistics.stale += 1
         if outcome.retry_after_seconds:
@@ -288,3 +304,4 @@ class Loop:
         self._queue.forget(key)
         self._expectations.forget(key)
         self._failures.pop(key, None)
+        self._doubts.pop(key, None)
