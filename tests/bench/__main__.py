@@ -11,6 +11,7 @@ BENCHES = {
     "network": "Pod network, packet rules, DNS (root only)",
     "api": "The API server over TLS, durable store",
     "kit": "The test kit, in one process",
+    "simulation": "One virtual hour of a cluster under faults",
     "cluster": "A cluster of real processes (root only)",
     "controllers": "Deployments on paper nodes, through every process",
 }

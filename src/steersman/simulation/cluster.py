@@ -162,7 +162,7 @@ class SimulatedCluster:
         """What the server said it wrote must be what history has."""
         if answer.status >= 300 or not answer.body.startswith(b'{"kind":'):
             return
-        before, found, rest = answer.body[:300].partition(b'"metadata":{"resourceVersion":"')
+        _, found, rest = answer.body[:300].partition(b'"metadata":{"resourceVersion":"')
         if not found:
             return
         revision = int(rest[: rest.index(b'"')])

@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from steersman.aio import tasks
 from steersman.aio.virtual_loop import VirtualLoop
 from steersman.simulation import cluster as clusters
-from steersman.simulation import invariants, plan, settled, shadow
+from steersman.simulation import invariants, settled, shadow
 from steersman.simulation.chaos import Chaos
 from steersman.simulation.cluster import SimulatedCluster
 from steersman.simulation.history import Change, History
 from steersman.simulation.plan import Plan
 from steersman.simulation.user import User
+from steersman.simulation.workload.step import Step
 from steersman.store.contract import UnknownOutcome
+from steersman.store.memory import MemoryStore
 
 # Once the last fault has ended, everything is as wished within this: a container that crashed again and again pauses for
 # up to five minutes, and a lost node's pods need its lease to run out first.
@@ -69,7 +71,7 @@ class _Run:
         self._revisions = 0
         self._happening: asyncio.Task[None] | None = None
 
-    async def run(self, base: clusters.MemoryStore) -> Result:
+    async def run(self, base: MemoryStore) -> Result:
         cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base)
         cluster.problems = self._problems
         cluster.history.subscribe(lambda change: self._check(cluster.history, change))
@@ -144,7 +146,7 @@ def _missing(cluster: SimulatedCluster, shadows: shadow.Shadows) -> Iterator[str
     yield from shadows.missing()
 
 
-def _user(step: plan.Step) -> str:
+def _user(step: Step) -> str:
     return step.user
 
 

@@ -1,0 +1,195 @@
+"""Known bugs, each planted by a small patch at run time: the simulator has to find every one.
+
+`faults`: those among which it is searched. `found_at`: the first seed of `SIZE` that shows it, so that the test is quick.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from steersman.apiserver import deletion
+from steersman.apiserver.subresources import pods as pod_subresources
+from steersman.client.cache import Cache
+from steersman.containers import fake
+from steersman.controllers import apply, expectations, loop
+from steersman.controllers.garbage_collector import decide as garbage_collector
+from steersman.controllers.replicaset import decide as replica_set
+from steersman.kubelet import agent
+from steersman.meta import errors
+from steersman.scheduler import controller as scheduler
+from steersman.scheduler import queue
+from steersman.simulation.plan import Size
+from steersman.simulation.storage import SimulatedStore
+from steersman.store import fanout, memory, state
+
+SIZE = Size(nodes=2, seconds=60.0, namespaces=1, apps=2, replicas=3, changes=3, faults=4)
+# A sharper look at one kind of trouble.
+MANY = dataclasses.replace(SIZE, faults=12)
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bug:
+    name: str
+    plant: Plant
+    faults: tuple[str, ...]
+    found_at: int = 0
+    size: Size = SIZE
+
+
+def skip_expectations(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(expectations.Expectations, "postpone", lambda self, key: False)
+
+
+def ignore_conflicts(patch: pytest.MonkeyPatch) -> None:
+    """Whoever writes last wins."""
+    original = state.plan
+
+    def plan(operations: Any, revision: int, current: Any) -> Any:
+        loose = [dataclasses.replace(one, expect=None) if one.expect else one for one in operations]
+        return original(loose, revision, current)
+
+    patch.setattr(memory.state, "plan", plan)
+
+
+def forget_a_requeue(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(loop.workqueue.WorkQueue, "add_rate_limited", lambda self, key: None)
+    patch.setattr(loop.workqueue.WorkQueue, "add_after", lambda self, key, seconds: None)
+
+
+def lose_an_event_at_reconnect(patch: pytest.MonkeyPatch) -> None:
+    original = fanout.Fanout.add
+    patch.setattr(fanout.Fanout, "add", lambda self, prefix, after, replay: original(self, prefix, after, replay[1:]))
+
+
+def count_a_pod_twice(patch: pytest.MonkeyPatch) -> None:
+    original = replica_set._scale
+    patch.setattr(replica_set, "_scale", lambda seen, live: original(seen, [*live, *live[:1]]))
+
+
+def bind_without_a_precondition(patch: pytest.MonkeyPatch) -> None:
+    """The server binds a pod that has a node, and the scheduler takes a lost answer for a refusal."""
+    original = pod_subresources.Pods._bound
+
+    def bound(self: Any, call: Any, pod: Any, node: str, meta: Any) -> Any:
+        return original(self, call, {**pod, "spec": {**pod["spec"], "nodeName": ""}}, node, meta)
+
+    async def was_not(self: Any, pod: Any) -> bool:
+        return False
+
+    patch.setattr(pod_subresources.Pods, "_bound", bound)
+    patch.setattr(scheduler.Scheduler, "_was_bound_after_all", was_not)
+
+
+def release_a_pod_address_too_early(patch: pytest.MonkeyPatch) -> None:
+    original = fake._Addresses.take
+
+    def take(self: Any) -> str:
+        address = original(self)
+        self.give_back([address])
+        self.next = 2
+        return address
+
+    patch.setattr(fake._Addresses, "take", take)
+
+
+def forget_the_finalizer_of_namespaces(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deletion, "_held_by_kind", lambda obj: False)
+
+
+def never_collect_garbage(patch: pytest.MonkeyPatch) -> None:
+    original = garbage_collector.decide
+
+    def decide(seen: Any) -> Any:
+        found = original(seen)
+        return dataclasses.replace(
+            found, actions=tuple(one for one in found.actions if not isinstance(one, apply.Delete))
+        )
+
+    patch.setattr(garbage_collector, "decide", decide)
+
+
+def acknowledge_before_writing(patch: pytest.MonkeyPatch) -> None:
+    """One write of fifty is answered and then forgotten."""
+    original, count = SimulatedStore.txn, [0]
+
+    async def txn(self: Any, operations: Any, cause: Any = None) -> int:
+        count[0] += 1
+        return self.revision + 1 if count[0] % 50 == 0 else await original(self, operations, cause)
+
+    patch.setattr(SimulatedStore, "txn", txn)
+
+
+def tell_events_out_of_order(patch: pytest.MonkeyPatch) -> None:
+    original = fanout.QueuedWatch._take
+    patch.setattr(fanout.QueuedWatch, "_take", lambda self: original(self)[::-1])
+
+
+def keep_what_vanished_while_away(patch: pytest.MonkeyPatch) -> None:
+    """A cache that lists again does not see what is gone."""
+
+    def replace(self: Any, found: Any, revision: int) -> None:
+        for key, obj in found.items():
+            self._change(key, obj)
+        self.revision = revision
+
+    patch.setattr(Cache, "replace", replace)
+
+
+def never_list_again(patch: pytest.MonkeyPatch) -> None:
+    """A cache whose revision is gone goes on from now, as if nothing had happened in between."""
+    original = Cache._watch
+
+    async def watch(self: Any) -> None:
+        try:
+            await original(self)
+        except errors.StatusError as refused:
+            if refused.code != 410:
+                raise
+            page = await self._client.list(self.kind, limit=1)
+            self.revision = int(page.resource_version)
+
+    patch.setattr(Cache, "_watch", watch)
+
+
+def forget_a_pod_that_could_not_be_bound(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(queue.Queue, "failed", lambda self, pod, now: None)
+
+
+def leave_orphans_running(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Any, sandboxes: Any, containers: Any) -> None:
+        return
+
+    patch.setattr(agent.Kubelet, "_remove_orphans", nothing)
+
+
+def take_unknown_for_failed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(apply.Application, "_doubt", lambda self, action: None)
+
+
+BUGS = (
+    Bug("skip expectations", skip_expectations, ("stale", "delay"), size=MANY),
+    Bug("ignore conflicts", ignore_conflicts, ("slow-store",), 5, size=MANY),
+    Bug("forget a requeue", forget_a_requeue, ("refuse", "lose-request"), size=MANY),
+    Bug("lose a watch event at reconnect", lose_an_event_at_reconnect, ("close-watch", "crash"), size=MANY),
+    Bug("count a pod twice", count_a_pod_twice, ()),
+    Bug("bind without a precondition", bind_without_a_precondition, ("lose-answer",), size=MANY),
+    Bug("release a pod's address too early", release_a_pod_address_too_early, ()),
+    Bug("forget the finalizer of namespaces", forget_the_finalizer_of_namespaces, (), 11),
+    Bug("never collect garbage", never_collect_garbage, ()),
+    Bug("acknowledge before writing", acknowledge_before_writing, ()),
+    Bug("tell events out of order", tell_events_out_of_order, ("slow-store",)),
+    Bug("keep what vanished while away", keep_what_vanished_while_away, ("compact", "lose-request"), size=MANY),
+    Bug("never list again", never_list_again, ("compact", "partition", "stale"), size=MANY),
+    Bug(
+        "forget a pod that could not be bound",
+        forget_a_pod_that_could_not_be_bound,
+        ("refuse", "lose-request"),
+        size=MANY,
+    ),
+    Bug("leave orphans running", leave_orphans_running, ("crash",), 5, size=MANY),
+    Bug("treat an unknown outcome as failure", take_unknown_for_failed, ("lose-answer", "stale"), 15, size=MANY),
+)
