@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from steersman.aio import workqueue
 from steersman.apiserver import deletion
 from steersman.apiserver.subresources import pods as pod_subresources
 from steersman.client.cache import Cache
 from steersman.containers import fake
-from steersman.controllers import apply, expectations, loop
+from steersman.controllers import apply, decision, expectations
 from steersman.controllers.garbage_collector import decide as garbage_collector
 from steersman.controllers.replicaset import decide as replica_set
 from steersman.kubelet import agent
@@ -22,7 +23,7 @@ from steersman.scheduler import controller as scheduler
 from steersman.scheduler import queue
 from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
-from steersman.store import fanout, memory, state
+from steersman.store import fanout, state
 
 SIZE = Size(nodes=2, seconds=60.0, namespaces=1, apps=2, replicas=3, changes=3, faults=4)
 # A sharper look at one kind of trouble.
@@ -52,12 +53,12 @@ def ignore_conflicts(patch: pytest.MonkeyPatch) -> None:
         loose = [dataclasses.replace(one, expect=None) if one.expect else one for one in operations]
         return original(loose, revision, current)
 
-    patch.setattr(memory.state, "plan", plan)
+    patch.setattr(state, "plan", plan)
 
 
 def forget_a_requeue(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(loop.workqueue.WorkQueue, "add_rate_limited", lambda self, key: None)
-    patch.setattr(loop.workqueue.WorkQueue, "add_after", lambda self, key, seconds: None)
+    patch.setattr(workqueue.WorkQueue, "add_rate_limited", lambda self, key: None)
+    patch.setattr(workqueue.WorkQueue, "add_after", lambda self, key, seconds: None)
 
 
 def lose_an_event_at_reconnect(patch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,7 @@ def never_collect_garbage(patch: pytest.MonkeyPatch) -> None:
     def decide(seen: Any) -> Any:
         found = original(seen)
         return dataclasses.replace(
-            found, actions=tuple(one for one in found.actions if not isinstance(one, apply.Delete))
+            found, actions=tuple(one for one in found.actions if not isinstance(one, decision.Delete))
         )
 
     patch.setattr(garbage_collector, "decide", decide)
