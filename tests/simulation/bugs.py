@@ -11,7 +11,6 @@ import pytest
 
 from steersman.aio import workqueue
 from steersman.apiserver import deletion
-from steersman.apiserver.subresources import pods as pod_subresources
 from steersman.client.cache import Cache
 from steersman.containers import fake
 from steersman.controllers import apply, decision, expectations
@@ -19,7 +18,6 @@ from steersman.controllers.garbage_collector import decide as garbage_collector
 from steersman.controllers.replicaset import decide as replica_set
 from steersman.kubelet import agent
 from steersman.meta import errors
-from steersman.scheduler import controller as scheduler
 from steersman.scheduler import queue
 from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
@@ -69,20 +67,6 @@ def lose_an_event_at_reconnect(patch: pytest.MonkeyPatch) -> None:
 def count_a_pod_twice(patch: pytest.MonkeyPatch) -> None:
     original = replica_set._scale
     patch.setattr(replica_set, "_scale", lambda seen, live: original(seen, [*live, *live[:1]]))
-
-
-def bind_without_a_precondition(patch: pytest.MonkeyPatch) -> None:
-    """The server binds a pod that has a node, and the scheduler takes a lost answer for a refusal."""
-    original = pod_subresources.Pods._bound
-
-    def bound(self: Any, call: Any, pod: Any, node: str, meta: Any) -> Any:
-        return original(self, call, {**pod, "spec": {**pod["spec"], "nodeName": ""}}, node, meta)
-
-    async def was_not(self: Any, pod: Any) -> bool:
-        return False
-
-    patch.setattr(pod_subresources.Pods, "_bound", bound)
-    patch.setattr(scheduler.Scheduler, "_was_bound_after_all", was_not)
 
 
 def release_a_pod_address_too_early(patch: pytest.MonkeyPatch) -> None:
@@ -177,7 +161,6 @@ BUGS = (
     Bug("forget a requeue", forget_a_requeue, ("refuse", "lose-request"), size=MANY),
     Bug("lose a watch event at reconnect", lose_an_event_at_reconnect, ("close-watch", "crash"), size=MANY),
     Bug("count a pod twice", count_a_pod_twice, ()),
-    Bug("bind without a precondition", bind_without_a_precondition, ("lose-answer",), size=MANY),
     Bug("release a pod's address too early", release_a_pod_address_too_early, ()),
     Bug("forget the finalizer of namespaces", forget_the_finalizer_of_namespaces, (), 11),
     Bug("never collect garbage", never_collect_garbage, ()),

@@ -54,8 +54,11 @@ def _too_few(
     left, taken = 0, 0
     for one in siblings:
         key = keys.key(kinds.REPLICA_SET, objects.namespace(one), objects.name(one))
-        seen = max(map(sizes.available, history.versions(key, change.at - BEHIND_SECONDS_MAX)), default=0)
-        left += min(seen, now) if one is change.after else seen
-        taken += max(0, seen - now) if one is change.after else 0
+        seen = [*map(sizes.available, history.versions(key, change.at - BEHIND_SECONDS_MAX))]
+        if one is change.after:
+            taken = max(0, min(seen) - now)  # none, if it may have seen so few available that it took only others
+            left += min(max(seen), now)
+        else:
+            left += max(seen, default=0)
     if taken and left < least:
         yield f"{change.key}: scaled down to {now}, which leaves {left} available pods of its Deployment; at least {least} must be"
