@@ -8,7 +8,7 @@ from steersman.network import libnftables, namespaces
 from steersman.proxy import nftables, rule_set
 from tests.proxy.builders import endpoint, endpoint_slice, service
 
-pytestmark = [pytest.mark.root, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 SERVICES = 10_000
 

@@ -1,7 +1,5 @@
 """The simulator finds bugs: each of a list of known ones is planted, and found, where without it all is well."""
 
-import os
-
 import pytest
 
 from steersman.simulation import plan, run
@@ -34,7 +32,6 @@ def test_it_is_found(bug, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-@pytest.mark.skipif("STEERSMAN_LONG" not in os.environ, reason="takes long: set STEERSMAN_LONG")
 @pytest.mark.parametrize("bug", bugs.BUGS, ids=lambda bug: bug.name)
 def test_it_is_found_from_the_first_seed_on(bug, monkeypatch):
     first_found(bug, range(SEEDS_MAX), monkeypatch)

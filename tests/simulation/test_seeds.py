@@ -32,6 +32,5 @@ def test_two_hundred_seeds():
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-@pytest.mark.skipif("STEERSMAN_LONG" not in os.environ, reason="hours: set STEERSMAN_LONG")
 def test_thousands_of_seeds():
     assert all_broken(range(200, 5000)) == []

@@ -47,6 +47,6 @@ def check(body: bytes, loader: Any) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(one.anchor == event.anchor for one in open_ones):
                 raise ExcessiveYaml(f"anchor '{event.anchor}' value contains itself")
-            open_ones[-1].size += sizes.get(event.anchor, 0)
+            open_ones[-1].size += sizes.get(event.anchor or "", 0)
             if open_ones[-1].size > MEANT_BYTES_MAX:
                 raise ExcessiveYaml("document contains excessive aliasing")

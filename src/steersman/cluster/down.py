@@ -1,13 +1,14 @@
 """`steersman down`: stop a cluster and everything it runs; with `--purge`, forget it too."""
 
 import os
+import pathlib
 import select
 import shutil
 import sys
 
 from steersman.aio.clock import SystemClock
 from steersman.client import kubeconfig
-from steersman.cluster import control, paths
+from steersman.cluster import control, options, paths
 
 STOP_SECONDS_MAX = 60.0
 
@@ -17,6 +18,7 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
     if purge and where.holds_other_things():
         print(f"{where.data} holds no cluster: nothing was deleted.", file=sys.stderr)
         return 1
+    known = options.load(where.options)
     clock = SystemClock()
     began = clock.monotonic()
     try:
@@ -37,10 +39,10 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
             print(f"Something is left of the nodes; see {where.logs / 'supervisor.log'}.", file=sys.stderr)
             return 1
         print(f'Cluster "{name}" stopped in {clock.monotonic() - began:.1f} s.')
-    return _purge(where, name) if purge else 0
+    return _purge(where, name, known.kubeconfig if known else "") if purge else 0
 
 
-def _purge(where: paths.Paths, name: str) -> int:
+def _purge(where: paths.Paths, name: str, merged_into: str) -> int:
     for folder in (where.data, where.run):
         if folder.exists():
             try:
@@ -48,7 +50,8 @@ def _purge(where: paths.Paths, name: str) -> int:
             except OSError as problem:
                 print(f"Could not delete {folder}: {problem}", file=sys.stderr)
                 return 1
-    for path in kubeconfig.default_paths(os.environ):
+    files = {pathlib.Path(merged_into)} if merged_into else set()
+    for path in {*files, *kubeconfig.default_paths(os.environ)}:
         config = kubeconfig.load([path])
         if kubeconfig.named(config, "contexts", name) is not None:
             kubeconfig.write(path, kubeconfig.without(config, name))

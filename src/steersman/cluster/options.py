@@ -22,6 +22,7 @@ class Options:
     `eviction_seconds` later (the default tolerations that admission adds to pods). Upstream waits 40 and 300: it has
     hundreds of machines and flaky networks between them; here a lost node is a lost process.
     `network_number` tells apart the addresses of several clusters of one machine; chosen at the first start.
+    `kubeconfig` is the user's file that the context was merged into.
     """
 
     name: str = DEFAULT_NAME
@@ -35,6 +36,7 @@ class Options:
     node_monitor_grace_seconds: float = 4.0
     eviction_seconds: int = 2
     network_number: int | None = None
+    kubeconfig: str = ""
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node{number}" for number in range(1, self.nodes + 1)) if self.has_real_nodes() else ()

@@ -115,9 +115,10 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become(child)  # does not return
+            self._become(child, parent)  # does not return
         child.pid = pid
         child.pidfd = os.pidfd_open(pid)
         child.started_at = self._clock.monotonic()
@@ -125,11 +126,13 @@ class Supervisor:
         self._selector.register(child.pidfd, selectors.EVENT_READ, lambda: self._exited(child))
         log.info("started %s as process %d", child.name, pid)
 
-    def _become(self, child: Child) -> None:
+    def _become(self, child: Child, parent: int) -> None:
         """In the new process: undo what is the supervisor's, run the part, end without unwinding the parent's stack."""
         code = 1
         try:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != parent:
+                os._exit(1)  # the supervisor died before it was asked to tell
             _libc.prctl(PR_SET_NAME, f"stm-{child.name}"[:15].encode())
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

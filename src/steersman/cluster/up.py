@@ -48,13 +48,14 @@ def run(
     if where.holds_other_things():
         print(f"{where.data} holds other things: choose another --data-dir, one that may be deleted.", file=sys.stderr)
         return 1
-    wanted = options.merged(options.load(where.options), {"name": name, **flags})
+    given = {"name": name, "kubeconfig": kubeconfig and str(pathlib.Path(kubeconfig).absolute()), **flags}
+    wanted = options.merged(options.load(where.options), given)
     problem = machine.missing(machine.look(), wanted)
     if problem:
         print(problem, file=sys.stderr)
         return 1
     where.prepare()
-    return _start(wanted, where, clock, began, kubeconfig, detach, example_images)
+    return _start(wanted, where, clock, began, detach, example_images)
 
 
 def _start(
@@ -62,7 +63,6 @@ def _start(
     where: Paths,
     clock: SystemClock,
     began: float,
-    kubeconfig_file: str | None,
     detach: bool,
     example_images: bool,
 ) -> int:
@@ -72,7 +72,7 @@ def _start(
     if error:
         print(error, file=sys.stderr)
         return 1
-    target = pathlib.Path(kubeconfig_file) if kubeconfig_file else kubeconfig.default_paths(os.environ)[0]
+    target = pathlib.Path(wanted.kubeconfig) if wanted.kubeconfig else kubeconfig.default_paths(os.environ)[0]
     kubeconfig.write(target, kubeconfig.merge(kubeconfig.load([target]), kubeconfig.load([where.kubeconfig])))
     api = ApiAccess(where, wanted.port)
     late = wait_nodes_ready(api, {*wanted.node_names(), *wanted.fake_node_names()}, since, READY_SECONDS_MAX, clock)

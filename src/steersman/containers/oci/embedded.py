@@ -148,8 +148,8 @@ class OciRuntime:
         await self.close()
         for folder in (self._run_dir, self._root_dir, *self._shared_dirs):
             await asyncio.to_thread(host_mounts.unmount_below, folder)
-        # All of it: of the groups above sandboxes (one for each class of pods), only the last sandbox's were taken away with it.
-        cgroups.remove(self.facts.hierarchy, self._cgroup_root)
+        # All of it: of the groups above sandboxes (one for each class of pods), only the last sandbox's went away with it.
+        await self._remove_group(self._cgroup_root)
 
     async def _stop_watching(self) -> None:
         if self._watcher is not None:

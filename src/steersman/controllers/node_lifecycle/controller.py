@@ -35,7 +35,7 @@ def controller(clock: Clock, grace_seconds: float, startup_grace_seconds: float)
 
 class _Heartbeats:
     """When each node last gave a sign of life, and whose readiness its kubelet has insisted on since it counts as not ready:
-those pods are left alone, or two writers that are both sure would overwrite each other for ever."""
+    those pods are left alone, or two writers that are both sure would overwrite each other for ever."""
 
     def __init__(self, clock: Clock, grace_seconds: float, startup_grace_seconds: float) -> None:
         self._clock = clock
