@@ -4,17 +4,22 @@
 """
 
 import dataclasses
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from steersman.aio import workqueue
+from steersman.api import kinds
 from steersman.apiserver import deletion
+from steersman.apiserver.subresources import pods
+from steersman.client import requests
 from steersman.client.cache import Cache
 from steersman.containers import fake
 from steersman.controllers import apply, decision, expectations
 from steersman.controllers.garbage_collector import decide as garbage_collector
+from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.replicaset import decide as replica_set
 from steersman.kubelet import agent
 from steersman.meta import errors
@@ -23,9 +28,11 @@ from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
 from steersman.store import fanout, state
 
-SIZE = Size(nodes=2, seconds=60.0, namespaces=1, apps=2, replicas=3, changes=3, faults=4)
+SIZE = Size(nodes=2, seconds=60.0, namespaces=1, apps=2, replicas=3, changes=3, faults=4, alone=0)
 # A sharper look at one kind of trouble.
 MANY = dataclasses.replace(SIZE, faults=12)
+# Many that come again under the same name.
+ALONE = dataclasses.replace(SIZE, apps=1, faults=12, alone=6)
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -155,7 +162,41 @@ def take_unknown_for_failed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(apply.Application, "_doubt", lambda self, action: None)
 
 
+def delete_by_name_only(patch: pytest.MonkeyPatch) -> None:
+    original = requests.delete
+    patch.setattr(requests, "delete", lambda *given, **named: original(*given, **{**named, "uid": ""}))
+
+
+def bind_without_precondition(patch: pytest.MonkeyPatch) -> None:
+    """Whichever pod has that name now, and wherever it is by now."""
+    original = pods.Pods._bound
+
+    def bound(self: Any, call: Any, pod: Any, node: str, meta: Any) -> Any:
+        free = {**pod, "spec": {**pod["spec"], "nodeName": None}}
+        return original(self, call, free, node, {key: value for key, value in meta.items() if key != "uid"})
+
+    patch.setattr(pods.Pods, "_bound", bound)
+
+
+def use_local_time(patch: pytest.MonkeyPatch) -> None:
+    """How long a node has been silent, from what its lease says and the own wall clock."""
+    original = node_lifecycle._Heartbeats.observe
+
+    def observe(self: Any, look: Any, key: str) -> Any:
+        found = original(self, look, key)
+        lease = look.caches.of(kinds.LEASE).get(f"kube-node-lease/{key}")
+        if found is None or lease is None:
+            return found
+        renewed = datetime.datetime.fromisoformat(lease["spec"]["renewTime"])
+        return dataclasses.replace(found, silent_seconds=(look.now - renewed).total_seconds())
+
+    patch.setattr(node_lifecycle._Heartbeats, "observe", observe)
+
+
 BUGS = (
+    Bug("delete by name without the uid", delete_by_name_only, ("duplicate", "delay", "lose-answer"), 5, size=ALONE),
+    Bug("bind without a precondition", bind_without_precondition, ("duplicate", "delay"), size=ALONE),
+    Bug("use local time", use_local_time, ("skew",), size=MANY),
     Bug("skip expectations", skip_expectations, ("stale", "delay"), size=MANY),
     Bug("ignore conflicts", ignore_conflicts, ("slow-store",), 5, size=MANY),
     Bug("forget a requeue", forget_a_requeue, ("refuse", "lose-request"), size=MANY),

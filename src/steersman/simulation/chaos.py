@@ -24,6 +24,8 @@ class Chaos:
     async def _strike(self, fault: Fault) -> None:
         cluster, clock = self._cluster, self._cluster.clock
         await clock.sleep(fault.at)
+        ends = fault.at + fault.seconds + (ARMED_SECONDS_MAX if fault.kind == "crash" else 0.0)
+        cluster.history.struck.append((fault.kind, fault.part, ends))
         match fault.kind:
             case "close-watch":
                 self._end_watches(fault.part)

@@ -6,6 +6,7 @@ one. Objects in it are shared: never change them.
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
@@ -16,6 +17,7 @@ from steersman.api.kind import Kind
 from steersman.apiserver import keys
 from steersman.meta import objects, owners
 from steersman.meta.objects import Object
+from steersman.simulation import claims
 from steersman.store import state
 from steersman.store.contract import Cause, Event
 from steersman.store.memory import MemoryStore
@@ -51,6 +53,7 @@ class World:
         self._objects: dict[str, dict[str, Object]] = {}
         self._owned: dict[str, dict[str, Object]] = {}  # owner's uid → key of the store → object
         self._pods_of_node: dict[str, dict[str, Object]] = {}
+        self._claimants: dict[tuple[str, str], dict[str, Object]] = {}  # (resource, claim) → key of the store → object
 
     def of(self, kind: Kind) -> dict[str, Object]:
         return self._objects.setdefault(keys.prefix(kind), {})
@@ -65,6 +68,10 @@ class World:
 
     def pods_of(self, node: str) -> list[Object]:
         return [*self._pods_of_node.get(node, {}).values()]
+
+    def claimants(self, resource: str, claim: str) -> list[Object]:
+        """Who has this address, port or range now."""
+        return [*self._claimants.get((resource, claim), {}).values()]
 
     def everything(self) -> Iterator[tuple[str, Object]]:
         """(resource prefix, object)"""
@@ -81,6 +88,8 @@ class World:
             found.pop(name, None)
             return
         found[name] = after
+        for claim in claims.of(resource, after):
+            self._claimants.setdefault((resource, claim), {})[key] = after
         owner = owners.controller_uid(after)
         if owner:
             self._owned.setdefault(owner, {})[key] = after
@@ -93,6 +102,8 @@ class World:
             self._owned[owner].pop(key, None)
         if resource == _PODS:
             self._pods_of_node[node_of(before)].pop(key, None)
+        for claim in claims.of(resource, before):
+            self._claimants[resource, claim].pop(key, None)
 
 
 _PODS = keys.prefix(kinds.POD)
@@ -111,6 +122,9 @@ class History:
         self.revision = self.base_revision = base.revision
         self._of_revision: dict[int, list[Change]] = {}
         self._of_key: dict[str, list[Change]] = {}
+        # Faults so far: kind, part, and when each ends. Invariants about what must not happen in calm weather ask.
+        self.struck: list[tuple[str, str, float]] = []
+        self._written_at: dict[str, float] = {}
         self._digest = hashlib.sha256()
         self._listeners: list[Callable[[Change], None]] = []
         for entry in base.content().page("", 0, "", 0).entries:
@@ -128,6 +142,7 @@ class History:
             change = self._change(event, cause, at)
             self.changes.append(change)
             self._of_revision.setdefault(change.revision, []).append(change)
+            self._written_at[change.key] = at
             if change.resource not in UNREAD:
                 self._of_key.setdefault(change.key, []).append(change)
             self.revision = event.revision
@@ -143,6 +158,10 @@ class History:
 
     def values_at(self, revision: int) -> list[bytes]:
         return [change.event.value for change in self.at_revision(revision)]
+
+    def written_at(self, key: str) -> float:
+        """The last time in this run; -inf: never."""
+        return self._written_at.get(key, -math.inf)
 
     def versions(self, key: str, since: float) -> list[Object]:
         """What the object at this key of the store was at any time since then."""

@@ -39,8 +39,9 @@ class SimulatedNode:
         async with tasks.Tasks(self.name) as running:
             recorder = Recorder(client, life.clock, "kubelet", self.name)
             caches = Caches(client, life.clock)
-            cache = self._shared or caches.of(kinds.POD, field_selector=f"spec.nodeName={self.name}")
-            self.cache = None if self._shared else cache
+            cache = self._shared
+            if cache is None:
+                cache = self.cache = caches.of(kinds.POD, field_selector=f"spec.nodeName={self.name}")
             pods = PodsByNode(cache)
             try:
                 machine = node_object.Machine()

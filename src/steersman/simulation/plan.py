@@ -65,6 +65,7 @@ class Size:
     replicas: int = 3  # of each, at most
     changes: int = 4  # of each app
     faults: int = 6
+    alone: int = 1  # pods of their own in each namespace
 
     def of_hours(self, hours: float) -> "Size":
         """The same density of changes and faults over another time."""
@@ -87,7 +88,7 @@ class Plan:
 
 
 def make(seed: int, size: Size = Size(), faults: Iterable[str] = FAULTS) -> Plan:
-    steps = workload.plan(seed, size.namespaces, size.apps, size.replicas, size.changes, size.seconds)
+    steps = workload.plan(seed, size.namespaces, size.apps, size.replicas, size.changes, size.seconds, size.alone)
     chosen = tuple(_faults(seed, size, [kind for kind in FAULTS if kind in set(faults)]))
     return Plan(seed, size.nodes, size.seconds, tuple(steps), chosen)
 
