@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again now and then
 GROUP_REMOVAL_TRIES_MAX = 100  # × 10 ms: a group stays busy for a moment after its last process has ended
 GROUP_REMOVAL_PAUSE_SECONDS = 0.01
+MEETINGS_MAX = 5  # a dying process is gone within milliseconds, a new shim starts in 0.1 s
+MEETING_PAUSE_SECONDS = 0.05
 KILL_SECONDS = 10.0  # SIGKILL takes effect in milliseconds, except for processes stuck in the kernel
 START_ERROR_EXIT_CODE = 128  # what containerd reports for a container that could not be started
 
@@ -236,8 +238,17 @@ class OciRuntime:
 
     async def _meet_shim(self) -> None:
         """Wait for an answer, which is more than a connection: a new shim listens before it has found out which containers
-        ended without one, and tells nobody. Once it answers, that stands on disk, and every later end is told."""
-        await self._shim.ask("list")
+        ended without one, and tells nobody. Once it answers, that stands on disk, and every later end is told. One that was
+        killed a moment ago may still take a connection, but answers no more: the next try meets its successor."""
+        for tries_left in reversed(range(MEETINGS_MAX)):
+            try:
+                await self._shim.ask("list")
+            except shim_client.ShimGone:
+                if not tries_left:
+                    raise
+                await self._clock.sleep(MEETING_PAUSE_SECONDS)
+            else:
+                return
 
     async def _watch_shim(self) -> None:
         """When a shim was lost, have a new one at once: a container's output waits for it."""
