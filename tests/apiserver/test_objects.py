@@ -105,9 +105,12 @@ REFUSALS: dict[str, Any] = {
         "GET", f"{MAPS}?fieldSelector=data.x%3D1", None, {},
         (
             400, "BadRequest",
-            'Unable to find "/v1, Resource=configmaps" that match label selector "", field selector "data.x=1": '
-            "field label not supported: data.x",
+            '"data.x" is not a known field selector: only "metadata.name", "metadata.namespace"',
         ),
+    ),
+    "field of a kind with more of them": (
+        "GET", "/api/v1/pods?fieldSelector=status.x%3D1", None, {},
+        (400, "BadRequest", "field label not supported: status.x"),
     ),
     "immortal namespace": (
         "DELETE", "/api/v1/namespaces/default", None, {},

@@ -41,20 +41,22 @@ def of(call: Call) -> Selection:
         selection = Selection(call.kind, selectors.parse(labels), selectors.parse_fields(fields))
     except selectors.SelectorError as error:
         raise errors.bad_request(str(error)) from error
-    _check_fields(selection, labels, fields)
+    _check_fields(selection)
     return selection
 
 
-def _check_fields(selection: Selection, labels: str, fields: str) -> None:
+def _check_fields(selection: Selection) -> None:
+    """Says only which field it is: kubectl itself puts the two selectors before it."""
     if not selection.fields.requirements:
         return
     kind = selection.kind
     known = set(_COMMON_FIELDS) | set(kind.fields(_EMPTY) if kind.fields else ())
     for requirement in selection.fields.requirements:
         if requirement.field not in known:
-            what = f'Unable to find "{kind.group}/{kind.version}, Resource={kind.plural}" that match label selector'
-            why = f'"{labels}", field selector "{fields}": field label not supported: {requirement.field}'
-            raise errors.bad_request(f"{what} {why}")
+            if kind.fields:
+                raise errors.bad_request(f"field label not supported: {requirement.field}")
+            only = 'only "metadata.name", "metadata.namespace"'
+            raise errors.bad_request(f'"{requirement.field}" is not a known field selector: {only}')
 
 
 def _fields(kind: Kind, obj: Object) -> dict[str, str]:
