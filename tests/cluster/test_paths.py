@@ -82,3 +82,9 @@ def test_names_that_lead_elsewhere(name: str):
 @pytest.mark.parametrize("name", ["steersman", "a", "three-17", "Team_2.0"])
 def test_names(name: str):
     assert paths.of_cluster(name).data.name == name
+
+
+def test_a_prepared_folder_holds_no_other_things(tmp_path: pathlib.Path) -> None:
+    own = paths.Paths(tmp_path / "data", tmp_path / "run")
+    own.prepare()
+    assert not own.holds_other_things()

@@ -76,6 +76,8 @@ class Paths:
         return self.run / "nodes" / node
 
     def prepare(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.lock.touch(0o600)  # before all else: from here on `data` is seen to be a cluster's, also by a second `up`
         for path in (self.data, self.run, self.pki, self.logs, self.images):
             path.mkdir(parents=True, exist_ok=True)
         for path in (self.data, self.run, self.pki):
