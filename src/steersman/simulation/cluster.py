@@ -13,9 +13,10 @@ from steersman.aio.clock import VirtualClock
 from steersman.aio.virtual_loop import VirtualLoop
 from steersman.api import kinds
 from steersman.apiserver.server import ApiServer, Options
-from steersman.client.cache import Cache, Caches
+from steersman.client.cache import Caches
 from steersman.dns.cached_records import CachedRecords
 from steersman.dns.zone import Zone
+from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.proxy import controller as proxy
 from steersman.scheduler import controller as scheduler
 from steersman.serving.messages import Request, Response
@@ -37,7 +38,7 @@ MASTERS = ("system:masters",)
 UNREACHABLE_SECONDS = 20
 # Beyond this many nodes they share one watch of pods in groups of so many.
 NODES_ALONE_MAX = 10
-RACK_NODES = 25
+RACK_NODES = 100
 
 
 @functools.cache
@@ -73,6 +74,7 @@ class SimulatedCluster:
         self.rules = proxies.MemoryRules()
         self.zone: Zone | None = None
         self.parts: dict[str, Part] = {}
+        self._racks: dict[str, PodsByNode] = {}
         self._tasks = tasks.Tasks("simulation")
         for name, live in (
             ("apiserver", self._serve),
@@ -151,12 +153,13 @@ class SimulatedCluster:
             running.start("caches", caches.run())
             await running.wait()
 
-    def _rack_of(self, number: int) -> Cache:
+    def _rack_of(self, number: int) -> PodsByNode:
         name = f"rack-{number // RACK_NODES + 1}"
-        if name not in self.caches:
+        if name not in self._racks:
             self.caches[name] = Caches(self.outsider(name).client("system:kubelets", MASTERS), self.clock)
+            self._racks[name] = PodsByNode(self.caches[name].of(kinds.POD))
             self._tasks.start(name, self.caches[name].run())
-        return self.caches[name].of(kinds.POD)
+        return self._racks[name]
 
     def _acknowledged(self, part: str, request: Request, answer: Response) -> None:
         """What the server said it wrote must be what history has."""

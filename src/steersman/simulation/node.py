@@ -23,8 +23,8 @@ LEASE_SECONDS = 40
 class SimulatedNode:
     """`live` is the life of its kubelet; `lose` ends all its containers, as a power cut does."""
 
-    def __init__(self, number: int, clock: VirtualClock, shared: Cache | None = None) -> None:
-        """`shared`: a running cache of all pods, for clusters so large that a watch for each node costs too much."""
+    def __init__(self, number: int, clock: VirtualClock, shared: PodsByNode | None = None) -> None:
+        """`shared`: follows all pods, for clusters so large that a watch for each node costs too much."""
         self.name = f"node-{number + 1}"
         self.cidr = f"10.244.{number}.0/24"
         self.kubelet: Kubelet | None = None
@@ -39,10 +39,7 @@ class SimulatedNode:
         async with tasks.Tasks(self.name) as running:
             recorder = Recorder(client, life.clock, "kubelet", self.name)
             caches = Caches(client, life.clock)
-            cache = self._shared
-            if cache is None:
-                cache = self.cache = caches.of(kinds.POD, field_selector=f"spec.nodeName={self.name}")
-            pods = PodsByNode(cache)
+            pods = self._shared or self._own_pods(caches)
             try:
                 machine = node_object.Machine()
                 self.kubelet = Kubelet(
@@ -54,7 +51,12 @@ class SimulatedNode:
                 await running.wait()
             finally:
                 self.kubelet = None
-                pods.close()
+                if pods is not self._shared:
+                    pods.close()
+
+    def _own_pods(self, caches: Caches) -> PodsByNode:
+        self.cache = caches.of(kinds.POD, field_selector=f"spec.nodeName={self.name}")
+        return PodsByNode(self.cache)
 
     async def lose(self) -> None:
         old, self.runtime = self.runtime, self._new_runtime()
