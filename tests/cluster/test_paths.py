@@ -29,16 +29,27 @@ def own_places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
 
 
+def start(where: paths.Paths) -> None:
+    """As far as folders are concerned."""
+    where.prepare()
+    where.remember_data()
+
+
+def test_a_start_that_was_refused_leads_nobody_astray(tmp_path):
+    paths.of_cluster("a", str(tmp_path / "others")).prepare()
+    assert paths.of_cluster("a").data != tmp_path / "others"
+
+
 def test_the_name_alone_finds_a_cluster_whose_data_is_elsewhere(tmp_path: pathlib.Path):
     assert paths.of_cluster("a").data == tmp_path / "share/steersman/a"
-    paths.of_cluster("a", str(tmp_path / "elsewhere")).prepare()
+    start(paths.of_cluster("a", str(tmp_path / "elsewhere")))
     assert paths.of_cluster("a").data == tmp_path / "elsewhere"
     assert paths.of_cluster("b").data == tmp_path / "share/steersman/b"
 
 
 def test_the_last_start_counts(tmp_path: pathlib.Path):
     for folder in ("one", "two"):
-        paths.of_cluster("a", str(tmp_path / folder)).prepare()
+        start(paths.of_cluster("a", str(tmp_path / folder)))
     assert paths.of_cluster("a", str(tmp_path / "one")).data == tmp_path / "one"
     assert paths.of_cluster("a", str(tmp_path / "one")).in_use().data == tmp_path / "two"
 

@@ -82,6 +82,10 @@ class Paths:
             path.mkdir(parents=True, exist_ok=True)
         for path in (self.data, self.run, self.pki):
             path.chmod(0o700)
+
+    def remember_data(self) -> None:
+        """From now on the name alone finds the data. Only for who holds the lock: a start that was refused must not
+        lead a later `down --purge` to somebody else's folder."""
         self.data_link.unlink(missing_ok=True)
         self.data_link.symlink_to(self.data)
 

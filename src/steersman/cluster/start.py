@@ -53,6 +53,7 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     logging.basicConfig(level=logging.INFO, format=processes.LOG_FORMAT)
     clock = SystemClock()
     lock = take_lock(where, clock)
+    where.remember_data()
     _allow_open_files()
     sockets = [_listen("127.0.0.1", wanted.port)]
     options.save(where.options, wanted)  # only now: until here they might have spoilt those of a cluster that runs
