@@ -102,6 +102,10 @@ class Cache:
     def __len__(self) -> int:
         return len(self._objects)
 
+    def __bool__(self) -> bool:
+        """An empty cache is a cache: `cache or …` asks whether there is one."""
+        return True
+
     def add_index(self, name: str, function: IndexFunction) -> None:
         """Adding the same index again (two parts share the cache) is allowed."""
         if name in self._indexes:

@@ -166,6 +166,8 @@ def test_it_gets_there_within_its_limits_and_rests(before, unavailable, surges):
         {"maxUnavailable": 0, "maxSurge": unavailable} if surges else {"maxUnavailable": unavailable, "maxSurge": 0}
     )
     limit = max(1, unavailable)
+    # Of two pods of one revision on a node the older one stays, ready or not, as upstream's does: that may cost a ready pod.
+    doubled = len({one[:2] for one in before}) < len(before)
     model = Model()
     strategy = {"type": "RollingUpdate", "rollingUpdate": limits}
     of = model.add(kinds.DAEMON_SET, daemon_set("web:2", updateStrategy=strategy))
@@ -189,7 +191,7 @@ def test_it_gets_there_within_its_limits_and_rests(before, unavailable, surges):
         decision = decided(look())
         before_it = covered()
         model.apply(decision)
-        if len(before_it) == 3:  # from where all is well it never takes more than it may
+        if len(before_it) == 3 and not doubled:  # from where all is well it never takes more than it may
             assert len(covered()) >= 3 - (0 if surges and unavailable else limit)
         for one in model.all(kinds.POD):
             if pods.phase(one) != "Failed":
