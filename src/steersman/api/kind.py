@@ -1,6 +1,6 @@
 """What a row of the table of kinds says: everything the API server, kubectl and the client know about one kind.
 
-The rows themselves are in `kinds.py`.
+The rows themselves are in `kinds/`, a file per group.
 """
 
 import dataclasses

@@ -1,0 +1,125 @@
+"""The core group (`/api/v1`)."""
+
+from steersman.api import selectable, strategies
+from steersman.api.defaults import cluster as cluster_defaults
+from steersman.api.defaults import network as network_defaults
+from steersman.api.defaults import pods as pod_defaults
+from steersman.api.defaults import sets as set_defaults
+from steersman.api.kind import Kind, Subresource
+from steersman.api.kinds.shared import ALL, proxy, scale, status
+from steersman.api.printing import cluster as cluster_cells
+from steersman.api.printing import config as config_cells
+from steersman.api.printing import network as network_cells
+from steersman.api.printing import pods as pod_cells
+from steersman.api.printing import workloads as workload_cells
+from steersman.api.validation import cluster as cluster_rules
+from steersman.api.validation import config as config_rules
+from steersman.api.validation import network as network_rules
+from steersman.api.validation import pods as pod_rules
+from steersman.api.validation import sets as set_rules
+
+_CONNECT = ("create", "get")
+
+NAMESPACE = Kind(
+    "", "v1", "Namespace", "namespaces", "namespace", namespaced=False,
+    short_names=("ns",),
+    verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+    subresources=(status("Namespace"), Subresource("finalize", "Namespace", "", "v1", ("update",))),
+    columns=cluster_cells.NAMESPACE_COLUMNS, cells=cluster_cells.namespace,
+    default=cluster_defaults.default_namespace, validate=cluster_rules.validate_namespace,
+    prepare=strategies.prepare_namespace, prepare_status=strategies.keep_all_but_status_and_labels,
+    fields=selectable.of_namespace,
+)  # fmt: skip
+
+NODE = Kind(
+    "", "v1", "Node", "nodes", "node", namespaced=False,
+    short_names=("no",),
+    subresources=(status("Node"), proxy("NodeProxyOptions")),
+    columns=cluster_cells.NODE_COLUMNS, cells=cluster_cells.node,
+    default=cluster_defaults.default_node, validate=cluster_rules.validate_node,
+    prepare=strategies.prepare_node, prepare_status=strategies.keep_all_but_status_and_labels,
+    fields=selectable.of_node,
+)  # fmt: skip
+
+POD = Kind(
+    "", "v1", "Pod", "pods", "pod",
+    short_names=("po",), categories=ALL,
+    subresources=(
+        status("Pod"),
+        Subresource("log", "Pod", "", "v1", ("get",)),
+        Subresource("exec", "PodExecOptions", "", "v1", _CONNECT),
+        Subresource("attach", "PodAttachOptions", "", "v1", _CONNECT),
+        Subresource("portforward", "PodPortForwardOptions", "", "v1", _CONNECT),
+        Subresource("binding", "Binding", "", "v1", ("create",)),
+        Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
+        Subresource("ephemeralcontainers", "Pod", "", "v1"),
+        Subresource("resize", "Pod", "", "v1"),
+        proxy("PodProxyOptions"),
+    ),
+    columns=pod_cells.COLUMNS, cells=pod_cells.row, row_conditions=pod_cells.row_conditions,
+    default=pod_defaults.default_pod, validate=pod_rules.validate,
+    prepare=strategies.prepare_pod, prepare_status=strategies.keep_all_but_status_and_labels,
+    fields=selectable.of_pod,
+    has_generation=True,
+    graceful_delete_seconds=strategies.grace_of_pod, deletes_to_status=False,
+)  # fmt: skip
+
+SERVICE = Kind(
+    "", "v1", "Service", "services", "service",
+    short_names=("svc",), categories=ALL,
+    subresources=(status("Service"), proxy("ServiceProxyOptions")),
+    columns=network_cells.SERVICE_COLUMNS, cells=network_cells.service,
+    default=network_defaults.default_service, validate=network_rules.validate_service,
+    prepare=strategies.prepare_service, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_service,
+    deletes_to_status=False,
+)  # fmt: skip
+
+ENDPOINTS = Kind(
+    "", "v1", "Endpoints", "endpoints", "endpoints",
+    short_names=("ep",),
+    columns=network_cells.ENDPOINTS_COLUMNS, cells=network_cells.endpoints,
+    default=network_defaults.default_endpoints, validate=network_rules.validate_endpoints,
+)  # fmt: skip
+
+CONFIG_MAP = Kind(
+    "", "v1", "ConfigMap", "configmaps", "configmap",
+    short_names=("cm",),
+    columns=config_cells.CONFIG_MAP_COLUMNS, cells=config_cells.config_map,
+    validate=config_rules.validate_config_map,
+)  # fmt: skip
+
+SECRET = Kind(
+    "", "v1", "Secret", "secrets", "secret",
+    columns=config_cells.SECRET_COLUMNS, cells=config_cells.secret,
+    default=cluster_defaults.default_secret, validate=config_rules.validate_secret,
+    fields=selectable.of_secret,
+)  # fmt: skip
+
+SERVICE_ACCOUNT = Kind(
+    "", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount",
+    short_names=("sa",),
+    subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),),
+    columns=config_cells.SERVICE_ACCOUNT_COLUMNS, cells=config_cells.service_account,
+    validate=config_rules.validate_service_account,
+    deletes_to_status=False,
+)  # fmt: skip
+
+EVENT = Kind(
+    "", "v1", "Event", "events", "event",
+    short_names=("ev",),
+    columns=cluster_cells.EVENT_COLUMNS, cells=cluster_cells.event,
+    validate=cluster_rules.validate_event,
+    fields=selectable.of_event,
+)  # fmt: skip
+
+REPLICATION_CONTROLLER = Kind(
+    "", "v1", "ReplicationController", "replicationcontrollers", "replicationcontroller",
+    short_names=("rc",), categories=ALL,
+    subresources=(status("ReplicationController"), scale()),
+    columns=workload_cells.REPLICATION_CONTROLLER_COLUMNS, cells=workload_cells.replication_controller,
+    default=set_defaults.default_replication_controller, validate=set_rules.validate_replication_controller,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_replication_controller,
+    has_generation=True, orphans_by_default=True,
+)  # fmt: skip
