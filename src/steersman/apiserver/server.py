@@ -107,7 +107,9 @@ class ApiServer:
         )
         self.authorizer = authorization.Authorizer(store)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidr, options.node_ports)
-        admission = chain.Chain(objects, self._clock, self._addresses, unreachable_seconds=options.unreachable_seconds)
+        seconds = options.unreachable_seconds
+        plugins = chain.plugins(objects, self._clock, self._addresses, unreachable_seconds=seconds)
+        admission = chain.Chain(plugins)
         shaper = shapes.Shaper(self._clock)
         self.reader = reading.Reader(store, objects, shaper)
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)

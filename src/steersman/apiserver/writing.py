@@ -1,6 +1,7 @@
 """create, update, patch, delete and deletecollection: from a decoded body to a transaction of the store.
 
-Order of a write: place → defaults → who owns which field → server's metadata → kind's `prepare` → admission → validation → store.
+Order of a write, upstream's: place → defaults → who owns which field → server's metadata → mutating admission → kind's `prepare` →
+validation → validating admission → store.
 Keeps true: a write is based on the state it replaces (a conflict is retried when the client named no resourceVersion,
 else answered 409); a write that changes nothing writes nothing.
 """
@@ -16,6 +17,7 @@ from steersman.api.kind import Kind
 from steersman.api.managed_fields.entries import Entry as Owner
 from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes
 from steersman.apiserver.admission import chain
+from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors, names, times
 from steersman.meta.objects import Object
@@ -81,14 +83,12 @@ class Writer:
             kind.default(obj)
         ownership.put(obj, self.ownership.created(call, obj) if owners is None else owners)
         metadata.fill_new(kind, obj, uid=self._clock.uid(), now=times.format_seconds(self._clock.now()))
-        if kind.prepare is not None:
-            kind.prepare(obj, None)
-        elif kind.subresource("status") is not None:
-            strategies.drop_status(obj, None)
-        async with self._admission.creating(call, obj):
-            if kind.default is not None:
-                kind.default(obj)
+        review = Review(call, "CREATE", obj)
+        with review.holds:
+            obj = await self._mutated(review)
+            _prepare(kind, obj, None)
             self._validate(call, obj, None)
+            await self._admission.validate(review)
             for _ in range(GENERATED_NAME_RETRIES if generated else 1):
                 put = self._put(call, obj, expect=0)
                 if call.dry_run:
@@ -221,15 +221,15 @@ class Writer:
             kind.default(new)
         if not owned:
             ownership.put(new, self.ownership.updated(call, new, old))
-        if not call.target.subresource:
-            if kind.prepare is not None:
-                kind.prepare(new, old)
-            elif kind.subresource("status") is not None:
-                strategies.drop_status(new, old)
-        async with self._admission.updating(call, new, old):
+        review = Review(call, "UPDATE", new, old)
+        with review.holds:
+            new = await self._mutated(review)
+            if not call.target.subresource:
+                _prepare(kind, new, old)
             if call.target.subresource != "binding":  # where a pod runs is no change of what is wanted of it
                 metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)
+            await self._admission.validate(review)
             ownership.keep_times(new, old)
             put = self._put(call, new, expect=entry.revision)
             if not entry.stale and _is_stored(put, entry, new, old) and not deletion.is_finished(new):
@@ -241,7 +241,7 @@ class Writer:
                 operation = contract.Delete(put.key, put.head, put.tail, entry.revision)
             revision = await self._store.txn([operation], self._cause(call))
         if isinstance(operation, contract.Delete):
-            await self._admission.deleted(call, new)
+            await self._admission.removed(Review(call, "DELETE", None, new))
         return b"%b%d%b" % (put.head, revision, put.tail)
 
     # --- delete ---
@@ -269,11 +269,14 @@ class Writer:
                 raise call.not_found(name)
             obj = cast(Object, orjson.loads(entry.value))
             _check_delete_preconditions(call, name, options, obj, entry)
-            await self._admission.deleting(call, obj)
-            try:
-                return await self._carry_out(call, obj, entry, options)
-            except contract.Mismatch:
-                continue
+            review = Review(call, "DELETE", None, obj)
+            with review.holds:
+                await self._admission.mutate(review)
+                await self._admission.validate(review)
+                try:
+                    return await self._carry_out(call, obj, entry, options)
+                except contract.Mismatch:
+                    continue
         raise errors.modified(call.kind.plural, name, call.kind.group)
 
     async def _carry_out(self, call: Call, obj: Object, entry: Entry, options: deletion.Options) -> tuple[bytes, bool]:
@@ -287,7 +290,7 @@ class Writer:
         head, tail = keys.head(call.kind), keys.tail(outcome.last)
         gone = contract.Delete(entry.key, head, tail, entry.revision)
         revision = await self._store.txn([gone], self._cause(call))
-        await self._admission.deleted(call, outcome.last)
+        await self._admission.removed(Review(call, "DELETE", None, outcome.last))
         return b"%b%d%b" % (head, revision, tail), True
 
     async def delete_collection(self, call: Call, page: contract.Page) -> messages.Response:
@@ -303,6 +306,13 @@ class Writer:
         return self._shaper.many(call, [orjson.loads(entry.value) for entry in page.entries], meta)
 
     # --- all ---
+
+    async def _mutated(self, review: Review) -> Object:
+        """The object as the admission plugins leave it, with its kind's defaults."""
+        changed = await self._admission.mutate(review)
+        if changed and review.call.kind.default is not None:
+            review.call.kind.default(review.new)
+        return review.new
 
     def _validate(self, call: Call, new: Object, old: Object | None) -> None:
         causes = metadata.new_finalizers_while_deleting(new, old) if old is not None else []
@@ -321,6 +331,13 @@ class Writer:
 
     def _cause(self, call: Call) -> contract.Cause:
         return call.cause(times.format_micros(self._clock.now()))
+
+
+def _prepare(kind: Kind, new: Object, old: Object | None) -> None:
+    if kind.prepare is not None:
+        kind.prepare(new, old)
+    elif kind.subresource("status") is not None:
+        strategies.drop_status(new, old)
 
 
 def _is_stored(put: contract.Put, entry: Entry, new: Object, old: Object) -> bool:

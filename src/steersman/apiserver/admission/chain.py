@@ -1,71 +1,61 @@
-"""The admission plugins in upstream's order, asked only about the kinds they care for.
+"""The admission plugins in upstream's order, each asked only about what it handles."""
 
-Keeps true: what a plugin reserved for a write (an address, a port) is given back when the write fails.
-"""
-
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 
 from steersman.aio import clock as clocks
-from steersman.api import kinds
-from steersman.api.custom import definitions
+from steersman.api.kind import Kind
 from steersman.apiserver import decoded
-from steersman.apiserver.admission import namespaces, pods, service_accounts, service_addresses
-from steersman.apiserver.call import Call
-from steersman.apiserver.extensions import removal
-from steersman.meta.objects import Object
+from steersman.apiserver.admission import custom_kinds, namespaces, pods, service_accounts, service_addresses
+from steersman.apiserver.admission.plugin import Operation, Plugin, Review
+
+
+def plugins(
+    objects: decoded.DecodedObjects,
+    clock: clocks.Clock,
+    addresses: service_addresses.ServiceAddresses,
+    *,
+    unreachable_seconds: int = 300,
+) -> tuple[Plugin, ...]:
+    """All of them, in upstream's recommended order."""
+    return (
+        namespaces.NamespaceLifecycle(objects),
+        service_accounts.ServiceAccounts(objects, clock),
+        pods.Priorities(objects),
+        pods.DefaultTolerations(unreachable_seconds),
+        custom_kinds.CustomKinds(clock),
+        service_addresses.Reservation(addresses),
+    )
 
 
 class Chain:
-    def __init__(
-        self,
-        objects: decoded.DecodedObjects,
-        clock: clocks.Clock,
-        addresses: service_addresses.ServiceAddresses,
-        *,
-        unreachable_seconds: int = 300,
-    ) -> None:
-        self._clock = clock
-        self._namespaces = namespaces.NamespaceLifecycle(objects)
-        self._accounts = service_accounts.ServiceAccounts(objects, clock)
-        self._priorities = pods.Priorities(objects)
-        self._addresses = addresses
-        self._unreachable_seconds = unreachable_seconds
+    """Keeps which plugins care for which kind, subresource and operation: asked once each."""
 
-    @contextlib.asynccontextmanager
-    async def creating(self, call: Call, obj: Object) -> AsyncIterator[None]:
-        """Completes `obj` in place, or raises StatusError."""
-        if call.kind.namespaced:
-            await self._namespaces.check_open(call, obj)
-        if call.kind is kinds.CUSTOM_RESOURCE_DEFINITION:
-            call.warnings.extend(definitions.warnings(obj))
-        if call.kind.plural == "pods" and not call.kind.group:
-            await self._accounts.admit(call, obj)
-            await self._priorities.admit(call, obj)
-            pods.add_default_tolerations(obj, self._unreachable_seconds)
-        if call.kind.plural == "services" and not call.kind.group:
-            with self._addresses.reserved(obj, None, dry_run=call.dry_run):
-                yield
-            return
-        yield
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self._plugins = tuple(plugins)
+        self._of: dict[tuple[str, str, str, str, Operation], tuple[Plugin, ...]] = {}
 
-    @contextlib.asynccontextmanager
-    async def updating(self, call: Call, obj: Object, old: Object) -> AsyncIterator[None]:
-        if call.kind is kinds.CUSTOM_RESOURCE_DEFINITION:
-            call.warnings.extend(definitions.warnings(obj))
-        if call.kind.plural == "services" and not call.kind.group and not call.target.subresource:
-            with self._addresses.reserved(obj, old, dry_run=call.dry_run):
-                yield
-            return
-        yield
+    async def mutate(self, review: Review) -> bool:
+        """Whether any plugin changed the object."""
+        changed = False
+        for plugin in self._handling(review):
+            changed = await plugin.mutate(review) or changed
+        return changed
 
-    async def deleting(self, call: Call, obj: Object) -> None:
-        if call.kind is kinds.NAMESPACE:
-            self._namespaces.check_deletable(call, obj)
-        if call.kind is kinds.CUSTOM_RESOURCE_DEFINITION:
-            removal.mark(obj, self._clock.now())
+    async def validate(self, review: Review) -> None:
+        for plugin in self._handling(review):
+            await plugin.validate(review)
 
-    async def deleted(self, call: Call, obj: Object) -> None:
-        """The object is gone from the store."""
-        if call.kind.plural == "services" and not call.kind.group:
-            self._addresses.release(obj)
+    async def removed(self, review: Review) -> None:
+        for plugin in self._handling(review):
+            await plugin.removed(review)
+
+    def _handling(self, review: Review) -> tuple[Plugin, ...]:
+        kind, subresource = review.call.kind, review.call.target.subresource
+        key = kind.group, kind.version, kind.plural, subresource, review.operation
+        found = self._of.get(key)
+        if found is None:
+            found = self._of[key] = self._asked(kind, subresource, review.operation)
+        return found
+
+    def _asked(self, kind: Kind, subresource: str, operation: Operation) -> tuple[Plugin, ...]:
+        return tuple(plugin for plugin in self._plugins if plugin.handles(kind, subresource, operation))

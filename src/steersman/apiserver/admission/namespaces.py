@@ -1,7 +1,9 @@
 """NamespaceLifecycle: nothing new where there is no namespace or one that is going; the system's own are not deleted."""
 
 from steersman.api import kinds
+from steersman.api.kind import Kind
 from steersman.apiserver import decoded
+from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -9,11 +11,21 @@ from steersman.meta.objects import Object
 IMMORTAL = frozenset(("default", "kube-system", "kube-public"))
 
 
-class NamespaceLifecycle:
+class NamespaceLifecycle(Plugin):
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 
-    async def check_open(self, call: Call, obj: Object) -> None:
+    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
+        return kind.namespaced if operation == "CREATE" else kind is kinds.NAMESPACE and operation == "DELETE"
+
+    async def mutate(self, review: Review) -> bool:
+        if review.operation == "DELETE":
+            self._check_deletable(review.name)
+        else:
+            await self._check_open(review.call, review.new)
+        return False
+
+    async def _check_open(self, call: Call, obj: Object) -> None:
         """Raises StatusError 404 or 403."""
         name = call.target.namespace
         namespace = await self._objects.get(kinds.NAMESPACE, "", name)
@@ -31,7 +43,6 @@ class NamespaceLifecycle:
             ]
             raise refusal
 
-    def check_deletable(self, call: Call, obj: Object) -> None:
-        name = obj["metadata"]["name"]
+    def _check_deletable(self, name: str) -> None:
         if name in IMMORTAL:
             raise errors.forbidden("namespaces", name, "this namespace may not be deleted")

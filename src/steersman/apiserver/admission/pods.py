@@ -1,22 +1,29 @@
 """Priority and DefaultTolerationSeconds: what every new pod gets."""
 
 from steersman.api import kinds
+from steersman.api.kind import Kind
 from steersman.apiserver import decoded
-from steersman.apiserver.call import Call
+from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.meta import errors
 from steersman.meta.objects import Object
 
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-class Priorities:
+class OfNewPods(Plugin):
+    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
+        return kind is kinds.POD and not subresource and operation == "CREATE"
+
+
+class Priorities(OfNewPods):
     """Reads: PriorityClasses."""
 
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 
-    async def admit(self, call: Call, pod: Object) -> None:
+    async def mutate(self, review: Review) -> bool:
         """`spec.priority` of the named class, of the cluster's default class, or 0. Raises StatusError 403."""
+        pod = review.new
         spec = pod.setdefault("spec", {})
         name = spec.get("priorityClassName", "")
         chosen = await self._named(pod, name) if name else await self._default()
@@ -34,6 +41,7 @@ class Priorities:
             raise errors.forbidden("pods", pod["metadata"].get("name", ""), why)
         spec["priority"] = value
         spec.setdefault("preemptionPolicy", policy)
+        return True
 
     async def _named(self, pod: Object, name: str) -> Object:
         found = await self._objects.get(kinds.PRIORITY_CLASS, "", name)
@@ -49,17 +57,23 @@ class Priorities:
         return min(found, key=lambda one: int(one.get("value", 0)), default=None)
 
 
-def add_default_tolerations(pod: Object, seconds: int) -> None:
+class DefaultTolerations(OfNewPods):
     """A pod stays on a node that is lost for `seconds`, unless it says otherwise itself."""
-    spec = pod.setdefault("spec", {})
-    present = spec.get("tolerations") or []
-    missing = [
-        {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
-        for taint in _TAINTS
-        if not any(_covers(toleration, taint) for toleration in present)
-    ]
-    if missing:
-        spec["tolerations"] = [*present, *missing]
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+
+    async def mutate(self, review: Review) -> bool:
+        spec = review.new.setdefault("spec", {})
+        present = spec.get("tolerations") or []
+        missing = [
+            {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": self._seconds}
+            for taint in _TAINTS
+            if not any(_covers(toleration, taint) for toleration in present)
+        ]
+        if missing:
+            spec["tolerations"] = [*present, *missing]
+        return bool(missing)
 
 
 def _covers(toleration: Object, taint: str) -> bool:

@@ -5,7 +5,9 @@ Reads: ServiceAccounts. Source: "Managing Service Accounts", bound token volumes
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
+from steersman.api.kind import Kind
 from steersman.apiserver import decoded
+from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -20,15 +22,19 @@ WAIT_STEPS = 50
 WAIT_STEP_SECONDS = 0.02
 
 
-class ServiceAccounts:
+class ServiceAccounts(Plugin):
     def __init__(self, objects: decoded.DecodedObjects, clock: clocks.Clock) -> None:
         self._objects = objects
         self._clock = clock
 
-    async def admit(self, call: Call, pod: Object) -> None:
-        """Completes `pod` in place. Raises StatusError 403 when the account is not there."""
+    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
+        return kind is kinds.POD and not subresource and operation == "CREATE"
+
+    async def mutate(self, review: Review) -> bool:
+        """Raises StatusError 403 when the account is not there."""
+        call, pod = review.call, review.new
         if MIRROR in (pod["metadata"].get("annotations") or {}):
-            return
+            return False
         spec = pod.setdefault("spec", {})
         name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
         spec["serviceAccountName"] = spec["serviceAccount"] = name
@@ -37,6 +43,7 @@ class ServiceAccounts:
             spec["imagePullSecrets"] = [dict(reference) for reference in account["imagePullSecrets"]]
         if _wants_token(spec, account):
             _mount_token(spec, VOLUME_PREFIX + self._clock.suffix())
+        return True
 
     async def _account(self, call: Call, pod: Object, name: str) -> Object:
         namespace = call.target.namespace

@@ -9,6 +9,9 @@ import ipaddress
 import itertools
 from collections.abc import Iterable, Iterator
 
+from steersman.api import kinds
+from steersman.api.kind import Kind
+from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.meta import errors
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -68,6 +71,7 @@ class ServiceAddresses:
                 self.ports.take(port)
 
     def release(self, service: Object) -> None:
+        """The Service is gone."""
         for number in _held_addresses(service):
             self.addresses.release(number)
         for port in _held_ports(service):
@@ -162,6 +166,27 @@ class ServiceAddresses:
             raise _invalid(service, field, f"Invalid value: {wanted}: {why}")
         if not self.ports.take(wanted):
             raise _invalid(service, field, f"Invalid value: {wanted}: provided port is already allocated")
+
+
+class Reservation(Plugin):
+    """Every Service gets its numbers before it is validated, and gives them back when its write fails or it goes."""
+
+    def __init__(self, addresses: ServiceAddresses) -> None:
+        self._addresses = addresses
+
+    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
+        return kind is kinds.SERVICE and (not subresource or operation == "DELETE")
+
+    async def mutate(self, review: Review) -> bool:
+        if review.operation == "DELETE":
+            return False
+        held = self._addresses.reserved(review.new, review.old, dry_run=review.call.dry_run)
+        review.holds.enter_context(held)
+        return True
+
+    async def removed(self, review: Review) -> None:
+        assert review.old is not None
+        self._addresses.release(review.old)
 
 
 def _band(size: int, low: int, high: int) -> int:

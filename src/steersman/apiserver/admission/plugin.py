@@ -1,0 +1,60 @@
+"""What an admission plugin is asked, and what it may do about it.
+
+A write passes all plugins twice, in the order of the chain: `mutate` may complete the object; then the kind's strategy,
+defaults and validation run; then `validate` may refuse what would be stored. Source: "Admission Controllers", two phases.
+"""
+
+import contextlib
+import dataclasses
+from typing import Literal
+
+from steersman.api.kind import Kind
+from steersman.apiserver.call import Call
+from steersman.meta.objects import Object
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclasses.dataclass(slots=True)
+class Review:
+    """One write on its way.
+
+    `obj` is the new object, None for DELETE; `mutate` changes it in place or puts another in its stead.
+    `old` is what is stored, None on CREATE; only `mutate` of a DELETE may complete it, before it is decided what the deletion does.
+    `holds` are left when the write has ended, with the exception where it failed: what was reserved for it is then given back.
+    """
+
+    call: Call
+    operation: Operation
+    obj: Object | None
+    old: Object | None = None
+    holds: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
+
+    @property
+    def new(self) -> Object:
+        """`obj` where the operation has one."""
+        assert self.obj is not None, f"{self.operation} has no new object"
+        return self.obj
+
+    @property
+    def name(self) -> str:
+        """Of the object; empty while the server has not made one up."""
+        seen = self.obj if self.obj is not None else self.old
+        return str(((seen or {}).get("metadata") or {}).get("name") or self.call.target.name)
+
+
+class Plugin:
+    """Asked only about what it `handles`: the answer may depend on nothing but the three arguments."""
+
+    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
+        raise NotImplementedError
+
+    async def mutate(self, review: Review) -> bool:
+        """Completes `review.obj`; whether it changed anything. Raises StatusError."""
+        return False
+
+    async def validate(self, review: Review) -> None:
+        """Raises StatusError. `review.obj` is what would be stored, and is not changed."""
+
+    async def removed(self, review: Review) -> None:
+        """The object is gone from the store: `review.old` is its last state."""
