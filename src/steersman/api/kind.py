@@ -39,6 +39,19 @@ class Subresource:
     verbs: tuple[str, ...] = ("get", "patch", "update")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Storage:
+    """How a version is kept that is not the stored one: as an object of another row, here and back.
+
+    Both functions get an object of their own, may change it, and return one with the other's apiVersion; what one version
+    cannot say, it keeps where the other finds it again. Values only, no clock: an object is shown often.
+    """
+
+    kind: "Kind"
+    to: Callable[[Object], Object]
+    back: Callable[[Object], Object]
+
+
 class CustomType(Protocol):
     """The type of a custom kind: what the schema package says of a built-in one.
 
@@ -76,6 +89,7 @@ class Kind:
     `orphans_by_default`: a DELETE that says nothing about dependants leaves them (kinds older than the garbage collector),
     with `delete_warning`.
     `row_conditions(obj)` marks rows of a table (a finished pod is Completed).
+    `storage` is where objects of a version are kept whose kind is stored in another one (`of_version`); None: as they are.
     `custom` is the type of a kind that a CustomResourceDefinition made; None for the built-in ones, whose types are `schema`'s.
     """
 
@@ -104,6 +118,12 @@ class Kind:
     delete_warning: str = ""
     row_conditions: Callable[[Object], list[Object]] | None = None
     custom: CustomType | None = None
+    storage: Storage | None = None
+
+    @property
+    def stored(self) -> "Kind":
+        """The row whose objects are in the store."""
+        return self.storage.kind if self.storage is not None else self
 
     @property
     def api_version(self) -> str:
@@ -121,6 +141,24 @@ class Kind:
 
     def subresource(self, name: str) -> Subresource | None:
         return next((sub for sub in self.subresources if sub.name == name), None)
+
+
+def of_version(row: Kind, version: str, **changes: Any) -> Kind:
+    """The same kind in another version, stored as `row`, where all fields are called the same. `changes` are of the new row."""
+    other = Kind(row.group, version, row.kind, row.plural, row.singular)
+
+    def to(obj: Object) -> Object:
+        return {**obj, "apiVersion": row.api_version}
+
+    def back(obj: Object) -> Object:
+        return {**obj, "apiVersion": other.api_version}
+
+    subresources = tuple(
+        dataclasses.replace(sub, version=version) if (sub.group, sub.kind) == (row.group, row.kind) else sub
+        for sub in row.subresources
+    )
+    same: dict[str, Any] = {"version": version, "subresources": subresources, "storage": Storage(row, to, back)}
+    return dataclasses.replace(row, **same | changes)
 
 
 class Kinds:

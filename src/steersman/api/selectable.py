@@ -71,5 +71,19 @@ def of_event(event: Object) -> Mapping[str, str]:
     }
 
 
+_NEW_EVENT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+
+
+def of_new_event(event: Object) -> Mapping[str, str]:
+    """Of events.k8s.io/v1."""
+    about, source = event.get("regarding") or {}, event.get("deprecatedSource") or {}
+    return {
+        **{f"regarding.{field}": about.get(field, "") for field in _NEW_EVENT},
+        "reason": event.get("reason", ""),
+        "reportingController": source.get("component") or event.get("reportingController", ""),
+        "type": event.get("type", ""),
+    }
+
+
 def _boolean(value: object) -> str:
     return "true" if value else "false"

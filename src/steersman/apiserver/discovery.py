@@ -92,7 +92,8 @@ def _resource(kind: Kind) -> Object:
     if kind.categories:
         resource["categories"] = list(kind.categories)
     if "list" in kind.verbs:
-        digest = hashlib.sha256(f"{kind.group}/{kind.kind}".encode()).digest()
+        stored = kind.stored
+        digest = hashlib.sha256(f"{stored.group}/{stored.version}/{stored.kind}".encode()).digest()
         resource["storageVersionHash"] = base64.b64encode(digest[:8]).decode()
     return resource
 

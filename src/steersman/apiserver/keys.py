@@ -12,8 +12,9 @@ from steersman.meta.objects import Object
 
 
 def prefix(kind: Kind, namespace: str = "") -> str:
-    """All objects of the kind, or those in one namespace."""
-    whole = f"/{kind.group or 'core'}/{kind.plural}/"
+    """All objects of the kind, or those in one namespace; the same for all versions of a kind."""
+    stored = kind.stored
+    whole = f"/{stored.group or 'core'}/{stored.plural}/"
     return f"{whole}{namespace}/" if namespace else whole
 
 

@@ -5,10 +5,12 @@ writes them. The rules themselves are `api.managed_fields` and `api.patches.appl
 """
 
 import datetime
-from typing import Any
+from typing import Any, cast
+
+import orjson
 
 from steersman.aio import clock as clocks
-from steersman.api import checks, schema, strategies
+from steersman.api import checks, kinds, schema, strategies
 from steersman.api.kind import Kind
 from steersman.api.managed_fields import compiling, entries, scale, sets, updating
 from steersman.api.managed_fields.entries import Entry
@@ -105,17 +107,20 @@ class Ownership:
         return made
 
     def _convert_of(self, kind: Kind) -> updating.Convert:
-        """Entries written in another version of a custom kind: the fields are taken to be called the same there.
+        """Entries written in another version of the kind.
 
-        That is so without a conversion webhook; asking one for every write and version would cost more than it tells.
+        In those of a custom kind the fields are taken to be called the same. That is so without a conversion webhook; asking
+        one for every write and version would cost more than it tells.
         """
-        if kind.custom is None:
-            return updating.no_conversion
 
         def convert(obj: Object, api_version: str) -> tuple[compiling.Type, Object] | None:
-            if api_version.partition("/")[0] != kind.group:
+            if kind.custom is not None:
+                same_group = api_version.partition("/")[0] == kind.group
+                return (self._type_of(kind), {**obj, "apiVersion": api_version}) if same_group else None
+            other = kinds.BUILTIN.of_object(api_version, kind.kind)
+            if other is None or other.stored is not kind.stored:
                 return None
-            return self._type_of(kind), {**obj, "apiVersion": api_version}
+            return compiling.of_kind(other), _as_version(obj, kind, other)
 
         return convert
 
@@ -156,6 +161,14 @@ class Ownership:
                 check(entry, None, [])
         except checks.WrongType as wrong:
             raise errors.bad_request(str(wrong)) from wrong
+
+
+def _as_version(obj: Object, kind: Kind, other: Kind) -> Object:
+    """The object, which is one of `kind`, in another version, by way of the stored one. A new object."""
+    obj = cast(Object, orjson.loads(orjson.dumps(obj)))
+    if kind.storage is not None:
+        obj = kind.storage.to(obj)
+    return other.storage.back(obj) if other.storage is not None else obj
 
 
 def of(obj: Object) -> list[Entry]:

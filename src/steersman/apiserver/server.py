@@ -42,7 +42,7 @@ from steersman.apiserver import (
 from steersman.apiserver.admission import chain, service_addresses
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
-from steersman.apiserver.extensions import definitions, handlers
+from steersman.apiserver.extensions import definitions, handlers, versions
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
 from steersman.meta.objects import Object
@@ -115,6 +115,8 @@ class ApiServer:
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
         self.watcher = watching.Watcher(store, self._clock, objects, shaper)
         parts = handlers.Parts(store, self._clock, self._types, admission, shaper, self._check_may_create)
+        self._stored = handlers.Handlers(self.reader, self.writer, self.watcher)
+        self._versions = versions.Versions(parts)
         self._definitions = definitions.Definitions(parts, objects, self._tasks)
         self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
@@ -237,45 +239,16 @@ class ApiServer:
             raise errors.unsupported_media_type(", ".join((patching.JSON, patching.MERGE, patching.APPLY)))
         if call.target.subresource == "scale" and found.scaling is not None:
             return await found.scaling.answer(call)
-        match verb:
-            case "get":
-                return await found.reader.get(call)
-            case "list":
-                return await found.reader.list(call)
-            case "watch":
-                return await found.watcher.watch(call)
-            case "create":
-                return await found.writer.create(call)
-            case "update":
-                return await found.writer.update(call)
-            case "patch":
-                return await found.writer.patch(call)
-            case "delete":
-                return await found.writer.delete(call)
-        page, _ = await found.reader.page(call)
-        return await found.writer.delete_collection(call, page)
+        return await found.answer(call)
 
     async def _builtin(self, call: Call) -> messages.Response:
-        match call.target.verb:
-            case "get":
-                return await self.reader.get(call)
-            case "list":
-                return await self.reader.list(call)
-            case "watch":
-                return await self.watcher.watch(call)
         if reviews.KINDS.of_resource(call.kind.group, call.kind.version, call.kind.plural) is not None:
             return await self._review(call)
-        match call.target.verb:
-            case "create":
-                return await self.writer.create(call)
-            case "update":
-                return await self.writer.update(call)
-            case "patch":
-                return await self.writer.patch(call)
-            case "delete":
-                return await self.writer.delete(call)
-        page, _ = await self.reader.page(call)
-        return await self.writer.delete_collection(call, page)
+        return await self._handlers(call.kind).answer(call)
+
+    def _handlers(self, kind: Kind) -> handlers.Handlers:
+        """Of a built-in kind."""
+        return self._stored if kind.storage is None else self._versions.handlers(kind)
 
     def _check_may_create(self, call: Call) -> None:
         """Whoever applies what is not there yet needs the right to create it."""
@@ -297,9 +270,9 @@ class ApiServer:
         if call.kind.custom is not None:
             return await self._custom(call)
         if target.verb == "get" and found.kind == call.kind.kind and found.name not in _NOT_THE_OBJECT:
-            return await self.reader.get(call)
+            return await self._handlers(call.kind).reader.get(call)
         if found.name == "status":
-            response = await (self.writer.update(call) if target.verb == "update" else self.writer.patch(call))
+            response = await self._handlers(call.kind).answer(call)
             if call.kind is builtin.CUSTOM_RESOURCE_DEFINITION:
                 await self._definitions.refresh()
             return response
@@ -343,7 +316,8 @@ class ApiServer:
         return sorted(served | groups | more)
 
     def _gauges(self) -> dict[str, int]:
-        return {'apiserver_longrunning_requests{verb="WATCH"}': self.watcher.open, "etcd_revision": self.store.revision}
+        watches = self.watcher.open + self._versions.watches
+        return {'apiserver_longrunning_requests{verb="WATCH"}': watches, "etcd_revision": self.store.revision}
 
     def _count(self, request: messages.Request, target: paths.Target, code: int, seconds: float) -> None:
         scope = (

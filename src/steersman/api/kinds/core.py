@@ -9,11 +9,13 @@ from steersman.api.kind import Kind, Subresource
 from steersman.api.kinds.shared import ALL, proxy, scale, status
 from steersman.api.printing import cluster as cluster_cells
 from steersman.api.printing import config as config_cells
+from steersman.api.printing import events as event_cells
 from steersman.api.printing import network as network_cells
 from steersman.api.printing import pods as pod_cells
 from steersman.api.printing import workloads as workload_cells
 from steersman.api.validation import cluster as cluster_rules
 from steersman.api.validation import config as config_rules
+from steersman.api.validation import events as event_rules
 from steersman.api.validation import network as network_rules
 from steersman.api.validation import pods as pod_rules
 from steersman.api.validation import sets as set_rules
@@ -108,8 +110,8 @@ SERVICE_ACCOUNT = Kind(
 EVENT = Kind(
     "", "v1", "Event", "events", "event",
     short_names=("ev",),
-    columns=cluster_cells.EVENT_COLUMNS, cells=cluster_cells.event,
-    validate=cluster_rules.validate_event,
+    columns=event_cells.COLUMNS, cells=event_cells.event,
+    validate=event_rules.validate_event,
     fields=selectable.of_event,
 )  # fmt: skip
 

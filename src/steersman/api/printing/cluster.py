@@ -23,18 +23,6 @@ NODE_COLUMNS = (
 
 NAMESPACE_COLUMNS = (cells.NAME, Column("Status", description="The status of the namespace"), cells.AGE)
 
-EVENT_COLUMNS = (
-    Column("Last Seen", field="lastTimestamp"),
-    Column("Type", field="type"),
-    Column("Reason", field="reason"),
-    Column("Object", field="involvedObject"),
-    Column("Subobject", priority=1, field="involvedObject.fieldPath"),
-    Column("Source", priority=1, field="source"),
-    Column("Message", field="message"),
-    Column("First Seen", priority=1, field="firstTimestamp"),
-    Column("Count", priority=1, field="count"),
-    Column("Name", format="name", priority=1, field="metadata.name"),
-)
 
 LEASE_COLUMNS = (cells.NAME, Column("Holder", field="spec.holderIdentity"), cells.AGE)
 
@@ -70,30 +58,6 @@ def namespace(obj: Object, now: datetime.datetime) -> list[Any]:
     return [cells.name(obj), (obj.get("status") or {}).get("phase", ""), cells.age(obj, now)]
 
 
-def event(obj: Object, now: datetime.datetime) -> list[Any]:
-    first = times.age(obj.get("firstTimestamp") or obj.get("eventTime"), now)
-    last = times.age(obj.get("lastTimestamp"), now) if obj.get("lastTimestamp") else first
-    count = obj.get("count") or 1
-    series = obj.get("series")
-    if series:
-        last = times.age(series.get("lastObservedTime"), now)
-        count = series.get("count", 0)
-    about = obj.get("involvedObject") or {}
-    kind, name = str(about.get("kind", "")).lower(), about.get("name", "")
-    return [
-        last,
-        obj.get("type", ""),
-        obj.get("reason", ""),
-        f"{kind}/{name}" if name else kind,
-        about.get("fieldPath", ""),
-        _event_source(obj),
-        str(obj.get("message", "")).strip(),
-        first,
-        count,
-        cells.name(obj),
-    ]
-
-
 def lease(obj: Object, now: datetime.datetime) -> list[Any]:
     return [cells.name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), cells.age(obj, now)]
 
@@ -124,10 +88,3 @@ def _roles(obj: Object) -> list[str]:
 def _address(obj: Object, wanted: str) -> str:
     addresses = (obj.get("status") or {}).get("addresses") or ()
     return next((one.get("address", "") for one in addresses if one.get("type") == wanted), cells.NONE)
-
-
-def _event_source(obj: Object) -> str:
-    source = obj.get("source") or {}
-    component = source.get("component") or obj.get("reportingComponent") or ""
-    instance = source.get("host") or obj.get("reportingInstance") or ""
-    return f"{component}, {instance}" if instance else component

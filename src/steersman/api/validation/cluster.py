@@ -1,4 +1,4 @@
-"""Namespaces, Nodes, Leases, Events and PriorityClasses."""
+"""Namespaces, Nodes, Leases and PriorityClasses."""
 
 import ipaddress
 
@@ -36,23 +36,6 @@ def validate_lease(new: Object, old: Object | None) -> list[FieldError]:
     if seconds is not None and seconds <= 0:
         errors.append(fields.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
     return [*errors, *fields.check_not_negative("spec.leaseTransitions", spec.get("leaseTransitions"))]
-
-
-def validate_event(new: Object, old: Object | None) -> list[FieldError]:
-    """Events of namespaced objects live beside them; events of cluster-scoped ones in `default`."""
-    errors = metadata.validate(new, old)
-    about, namespace = (new.get("involvedObject") or {}).get("namespace", ""), new["metadata"].get("namespace", "")
-    if (about and about != namespace) or (not about and namespace not in ("", "default", "kube-system")):
-        errors.append(fields.invalid("involvedObject.namespace", about, "does not match event.namespace"))
-    if new.get("eventTime") is None:
-        return errors
-    for field, path in (("reportingComponent", "reportingController"), ("reportingInstance", "reportingInstance")):
-        if not new.get(field):
-            errors.append(fields.required(path))
-    for field in ("action", "reason"):
-        if not new.get(field):
-            errors.append(fields.required(field))
-    return errors
 
 
 def validate_priority_class(new: Object, old: Object | None) -> list[FieldError]:

@@ -81,7 +81,8 @@ class Served:
 
     async def close(self) -> None:
         for one in self._handlers.values():
-            await one.view.close()
+            assert one.seen is not None, "a custom kind is always seen in a version"
+            await one.seen.close()
         if self._webhook is not None:
             await self._webhook.close()
 

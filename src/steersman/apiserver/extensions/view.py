@@ -1,4 +1,4 @@
-"""The store as one version of a custom kind sees it: reads show every object in that version, writes store it as it is stored.
+"""The store as one version of a kind sees it: reads show every object in that version, writes store it as it is stored.
 
 So reading, writing and watching need not know of versions. What is stored in the version asked for, since the schema last
 changed, is passed on as the same bytes; the rest is pruned, given defaults and converted, once per revision.
@@ -28,7 +28,7 @@ _SHOWN_MAX = 4096  # converted objects remembered per version
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Versions:
-    """Of one definition: types by version name, where objects are stored, since when the schemas are what they are."""
+    """Of one kind: types by version name (custom kinds), where objects are stored, since when the schemas are what they are."""
 
     types: dict[str, types.Type]
     storage: Kind
@@ -145,10 +145,10 @@ class View:
         clean = [self._coerced(known.get(str(obj.get("apiVersion", "")).rpartition("/")[2]), obj) for obj in objects]
         others = [index for index, obj in enumerate(clean) if obj.get("apiVersion") != self._kind.api_version]
         if others:
-            of_this = known[self._kind.version]
+            of_this = known.get(self._kind.version)
             converted = await self._versions.convert([clean[index] for index in others], self._kind.api_version)
             for index, obj in zip(others, converted, strict=True):
-                clean[index] = of_this.coerce(obj)
+                clean[index] = self._coerced(of_this, obj)
         return clean
 
     @staticmethod
