@@ -6,9 +6,10 @@ defaults and validation run; then `validate` may refuse what would be stored. So
 
 import contextlib
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from steersman.api.kind import Kind
+from steersman.apiserver import deletion
 from steersman.apiserver.call import Call
 from steersman.meta.objects import Object
 
@@ -21,14 +22,21 @@ class Review:
 
     `obj` is the new object, None for DELETE; `mutate` changes it in place or puts another in its stead.
     `old` is what is stored, None on CREATE; only `mutate` of a DELETE may complete it, before it is decided what the deletion does.
+    `delete_options` are those of a DELETE.
     `holds` are left when the write has ended, with the exception where it failed: what was reserved for it is then given back.
+    `again`: a plugin that others may have to answer asks for one more round of `mutate`, the last one; `round` counts from 0.
+    `memory` is what a plugin wants to know in the second round of the first, under its own name.
     """
 
     call: Call
     operation: Operation
     obj: Object | None
     old: Object | None = None
+    delete_options: deletion.Options | None = None
     holds: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
+    again: bool = False
+    round: int = 0
+    memory: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def new(self) -> Object:
@@ -41,6 +49,17 @@ class Review:
         """Of the object; empty while the server has not made one up."""
         seen = self.obj if self.obj is not None else self.old
         return str(((seen or {}).get("metadata") or {}).get("name") or self.call.target.name)
+
+    @property
+    def namespace(self) -> str:
+        """Where the object is; that of a Namespace is its own name, "" for every other kind without one."""
+        if self.call.kind.plural == "namespaces" and not self.call.kind.group:
+            return self.name
+        return self.call.target.namespace
+
+    @property
+    def dry_run(self) -> bool:
+        return self.delete_options.dry_run if self.delete_options is not None else self.call.dry_run
 
 
 class Plugin:
