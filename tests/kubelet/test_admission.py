@@ -8,7 +8,7 @@ from steersman.kubelet import admission
 from tests.kubelet import world
 from tests.kubelet.world import container, sidecar
 
-ALLOCATABLE = {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "10Gi", "pods": "3"}
+ALLOCATABLE = {"cpu": "2", "memory": "1Gi", "ephemeral-storage": "10Gi", "pods": "3", "x.io/lost": "0"}
 
 
 def asks(**requests: str) -> dict[str, Any]:
@@ -43,7 +43,23 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         CPU_TEXT,
     ),
     "memory": ({"containers": [container(**asks(memory="2Gi"))]}, "OutOfmemory", "requested: 2147483648"),
-    "unknown resource": ({"containers": [container(**asks(**{"x.io/gpu": "1"}))]}, "OutOfx.io/gpu", "capacity: 0"),
+    "no huge pages": (
+        {"containers": [container(**asks(**{"hugepages-2Mi": "4Mi"}))]},
+        "OutOfhugepages-2Mi",
+        "capacity: 0",
+    ),
+    "a device that is gone": (
+        {"containers": [container(**asks(**{"x.io/lost": "1"}))]},
+        "OutOfx.io/lost",
+        "capacity: 0",
+    ),
+    "a device nobody has heard of": ({"containers": [container(**asks(**{"x.io/gpu": "1"}))]}, "", ""),
+    "another system": ({"os": {"name": "windows"}}, "PodOSNotSupported", "the OS field doesn't match node OS"),
+    "another system by label": (
+        {"nodeSelector": {"kubernetes.io/os": "windows"}},
+        "PodOSSelectorNodeLabelDoesNotMatch",
+        "",
+    ),
     "selector": ({"nodeSelector": {"disk": "ssd"}}, "", ""),
     "wrong selector": ({"nodeSelector": {"disk": "hdd"}}, "NodeAffinity", "didn't match Pod's node affinity"),
     "affinity": ({"affinity": affinity(says("disk", "In", "hdd"), says("size", "Gt", "4"))}, "", ""),

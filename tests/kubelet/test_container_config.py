@@ -181,6 +181,27 @@ def test_quality_of_service(about: list[Object], name: str, parent: str) -> None
     assert (qos.pod_class(made), qos.cgroup_parent(made)) == (name, parent)
 
 
+def test_a_pod_with_resources_of_its_own() -> None:
+    own = {"requests": {"cpu": "1", "memory": "400Mi"}, "limits": {"cpu": "2", "memory": "800Mi"}}
+    small = world.container("small", **resources({"memory": "100Mi"}, {"memory": "200Mi"}))
+    spec = pod(containers=[small, world.container("none")], resources=own)
+    assert qos.pod_class(spec) == "Burstable"
+    found = qos.container_resources(spec, small, 4 << 30)
+    assert (found.cpu_quota_us, found.memory_limit_bytes) == (200_000, 200 << 20)
+    assert qos.container_resources(spec, world.container("none"), 4 << 30).memory_limit_bytes == 800 << 20
+    assert found.oom_score_adjust == 1000 - 1000 * (100 + 150) // 4096, "what is left of the pod's request is shared"
+    assert (
+        qos.pod_class(pod(containers=[small], resources={"requests": own["limits"], "limits": own["limits"]}))
+        == "Guaranteed"
+    )
+
+
+def test_a_sidecar_is_killed_after_whom_it_serves() -> None:
+    inits = [world.sidecar("side")]
+    spec = pod(inits=inits, containers=[world.container(**resources({"memory": "2Gi"}))])
+    assert qos.oom_score(spec, inits[0], 4 << 30) == qos.oom_score(spec, spec["spec"]["containers"][0], 4 << 30) == 500
+
+
 def test_limits() -> None:
     one = world.container(**resources({"cpu": "250m"}, BOTH))
     made = qos.container_resources(pod(containers=[one]), one, 1 << 30)

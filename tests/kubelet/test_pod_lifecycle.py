@@ -158,6 +158,53 @@ def test_an_evicted_pod_fails_soon_and_says_that_the_node_wanted_it() -> None:
     assert said["DisruptionTarget"] == "TerminationByKubelet"
 
 
+BEGIN_ANEW = {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+
+
+def test_a_rule_begins_everything_anew_without_hooks() -> None:
+    hook = {"preStop": {"exec": {"command": ["bye"]}}}
+    talk = Dialogue(
+        inits=[container("init")],
+        containers=[container("one", restartPolicyRules=[BEGIN_ANEW]), container("two", lifecycle=hook)],
+        restartPolicy="Never",
+    )
+    talk.prepare()
+    talk.bring_up("init")
+    talk.end("init", 0)
+    talk.bring_up("one")
+    talk.bring_up("two")
+    stop = talk.end("one", 42)
+    assert stop == [
+        instructions.StopContainer(
+            "two", "two-0", 0.0, "Container two will be restarted: all containers of the pod are", run_hook=False
+        )
+    ]
+    assert shown_restarting(talk) == "True"
+    assert talk.end("two", 137) == [instructions.PullImage("init")], "with the first init container"
+    assert shown_restarting(talk) == "False"
+    talk.bring_up("init", 1)
+    talk.end("init", 0, 1)
+    talk.bring_up("one", 1)
+    talk.bring_up("two", 1)
+    assert [one.phase for one in talk.machine.containers] == [Phase.EXITED, Phase.RUNNING, Phase.RUNNING]
+
+
+def shown_restarting(talk: Dialogue) -> str:
+    shown = status.build(talk.machine, status.Node(), {}, at(talk.now))["conditions"]
+    return next(str(one["status"]) for one in shown if one["type"] == status.RESTARTING)
+
+
+def test_a_pod_that_begins_anew_can_be_deleted_meanwhile() -> None:
+    talk = Dialogue(containers=[container("one", restartPolicyRules=[BEGIN_ANEW]), container("two")])
+    talk.prepare()
+    talk.bring_up("one")
+    talk.bring_up("two")
+    talk.end("one", 42)
+    gone = talk.machine.pod["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 5}
+    talk.say(pod_events.PodChanged({**talk.machine.pod, "metadata": gone}))
+    assert talk.end("two", 137) == [instructions.RemoveSandboxes()]
+
+
 def test_a_startup_probe_holds_back_readiness_and_the_next_container() -> None:
     talk = Dialogue(inits=[sidecar(startupProbe={"exec": {"command": ["true"]}})])
     talk.prepare()
@@ -348,7 +395,7 @@ class Node:
         ready = [name for name, is_ready in self.sandboxes.items() if is_ready]
         what = self.data.draw(st.sampled_from(["time", "exit", "probe", "lose", "restart"]), label="what")
         if what == "exit" and running:
-            self.exit(self.data.draw(st.sampled_from(running)), self.data.draw(st.sampled_from([0, 1])))
+            self.exit(self.data.draw(st.sampled_from(running)), self.data.draw(st.sampled_from([0, 1, 42])))
         elif what == "probe" and running:
             chosen = self.data.draw(st.sampled_from(running))
             kind = self.data.draw(st.sampled_from(["startup", "liveness", "readiness"]))
@@ -393,12 +440,14 @@ class Node:
 
 
 PODS = st.builds(
-    lambda inits, mains, policy, hook, looks: pod(
+    lambda inits, mains, policy, hook, looks, rules: pod(
         inits=inits,
         ephemeralContainers=looks,
         containers=[
             container(
-                f"main-{n}", **({"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}} if hook and not n else {})
+                f"main-{n}",
+                restartPolicyRules=rules,
+                **({"lifecycle": {"postStart": {"sleep": {"seconds": 1}}}} if hook and not n else {}),
             )
             for n in range(mains)
         ],
@@ -409,6 +458,7 @@ PODS = st.builds(
     st.sampled_from(["Always", "OnFailure", "Never"]),
     st.booleans(),
     st.sampled_from([[], [container("look")], [container("look", targetContainerName="main-0")]]),
+    st.sampled_from([[], [BEGIN_ANEW]]),
 )
 
 

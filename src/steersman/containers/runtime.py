@@ -114,12 +114,14 @@ class Resources:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Security:
-    """None for `run_as_*` means what the image says. `seccomp`: RuntimeDefault, Unconfined or Localhost/<path>."""
+    """None for `run_as_*` means what the image says; `only_those_groups` leaves out the groups that the image's /etc/group
+    gives the user. `seccomp`: RuntimeDefault, Unconfined or Localhost/<path>."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
     run_as_username: str = ""
     supplemental_groups: tuple[int, ...] = ()
+    only_those_groups: bool = False
     privileged: bool = False
     read_only_root: bool = False
     no_new_privileges: bool = False
@@ -134,7 +136,8 @@ class Security:
 class ContainerConfig:
     """One container. `command` and `args` replace the image's entrypoint and cmd as in Kubernetes: command alone drops
     the image's cmd. `log_path` is absolute; lines are in CRI log format (`TIME stdout|stderr F|P TEXT`).
-    `processes_of` is the id of a running container of the same sandbox whose process namespace this one joins."""
+    `processes_of` is the id of a running container of the same sandbox whose process namespace this one joins.
+    `stop_signal` replaces the image's, as in `SIGUSR1`."""
 
     name: str
     image: str
@@ -153,11 +156,22 @@ class ContainerConfig:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     processes_of: str = ""
+    stop_signal: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class User:
+    """Who a container's first process is."""
+
+    uid: int
+    gid: int
+    supplemental_groups: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ContainerStatus:
-    """`exit_code` is 128 + signal for a killed process; `reason`: "", Completed, Error, OOMKilled, ContainerCannotRun,
+    """`stop_signal` is the one in force (its own, the image's, or SIGTERM); empty where the runtime does not say.
+    `exit_code` is 128 + signal for a killed process; `reason`: "", Completed, Error, OOMKilled, ContainerCannotRun,
     ContainerStatusUnknown. `image_id` is the digest reference of the image that runs."""
 
     id: str
@@ -177,6 +191,8 @@ class ContainerStatus:
     message: str = ""
     pid: int = 0
     log_path: str = ""
+    user: User | None = None
+    stop_signal: str = ""
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -53,7 +53,35 @@ class Node:
 
 def decide(pod: Object, node: Node) -> Refusal | None:
     """None: welcome."""
-    return _affinity(pod, node) or room(qos.pod_requests(pod), node) or _sysctls(pod, node) or _apparmor(pod)
+    return (
+        _operating_system(pod, node)
+        or _affinity(pod, node)
+        or room(_known(qos.pod_requests(pod), node), node)
+        or _sysctls(pod, node)
+        or _apparmor(pod)
+    )
+
+
+def _known(wanted: Mapping[str, int], node: Node) -> Mapping[str, int]:
+    """Without extended resources that this node never had: whoever scheduled the pod here decided without them."""
+    return {name: amount for name, amount in wanted.items() if name in node.allocatable or not is_extended(name)}
+
+
+def is_extended(name: str) -> bool:
+    """A resource that somebody else than Kubernetes names, as `example.com/gpu`."""
+    domain, slash, _ = name.partition("/")
+    return bool(slash) and domain != "kubernetes.io" and not domain.endswith(".kubernetes.io")
+
+
+def _operating_system(pod: Object, node: Node) -> Refusal | None:
+    wanted = (pod["spec"].get("nodeSelector") or {}).get("kubernetes.io/os")
+    if wanted is not None and wanted != "linux":
+        text = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
+        return Refusal("PodOSSelectorNodeLabelDoesNotMatch", text)
+    named = (pod["spec"].get("os") or {}).get("name")
+    if named not in (None, "linux"):
+        return Refusal("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
+    return None
 
 
 def room(wanted: Mapping[str, int], node: Node) -> Refusal | None:

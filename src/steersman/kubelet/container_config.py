@@ -10,6 +10,7 @@ from pathlib import Path
 from steersman.containers import runtime
 from steersman.kubelet import environment, qos, sandbox_config
 from steersman.kubelet.environment import ConfigError
+from steersman.meta import objects
 from steersman.meta.objects import Object
 
 HASH_RESTARTS = "io.kubernetes.container.restartCount"
@@ -50,32 +51,39 @@ def build(
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
         resources=qos.container_resources(pod, container, memory_capacity_bytes),
-        security=security(pod, own, image_user),
+        security=security(pod, own, image_user, container["name"]),
         labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
         annotations={
             HASH_RESTARTS: str(attempt),
             TERMINATION_PATH: container.get("terminationMessagePath") or "/dev/termination-log",
         },
         processes_of=processes_of,
+        stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
     )
 
 
-def security(pod: Object, own: Object, image_user: str) -> runtime.Security:
+def security(pod: Object, own: Object, image_user: str, name: str = "") -> runtime.Security:
     """The container's securityContext over the pod's. Raises ConfigError where runAsNonRoot cannot be kept."""
     of_pod = pod["spec"].get("securityContext") or {}
     user = _first(own, of_pod, "runAsUser")
     if _first(own, of_pod, "runAsNonRoot"):
-        _check_not_root(user, image_user)
+        _check_not_root(
+            user,
+            image_user,
+            f'(pod: "{objects.name(pod)}_{objects.namespace(pod)}({objects.uid(pod)})", container: {name})',
+        )
     capabilities = own.get("capabilities") or {}
     privileged = bool(own.get("privileged"))
     unmasked = own.get("procMount") == "Unmasked"
     groups = [*(of_pod.get("supplementalGroups") or ())]
+    policy = of_pod.get("supplementalGroupsPolicy") or "Merge"
     if of_pod.get("fsGroup") is not None:
         groups.append(of_pod["fsGroup"])
     return runtime.Security(
         run_as_user=user,
         run_as_group=_first(own, of_pod, "runAsGroup"),
         supplemental_groups=tuple(groups),
+        only_those_groups=policy == "Strict",
         privileged=privileged,
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
         no_new_privileges=own.get("allowPrivilegeEscalation") is False and not privileged,
@@ -92,17 +100,17 @@ def _first(own: Object, of_pod: Object, field: str) -> int | None:
     return of_pod.get(field) if found is None else found
 
 
-def _check_not_root(user: int | None, image_user: str) -> None:
+def _check_not_root(user: int | None, image_user: str, whose: str) -> None:
     if user == 0:
-        raise ConfigError("container's runAsUser breaks non-root policy")
+        raise ConfigError(f"container's runAsUser breaks non-root policy {whose}")
     if user is not None:
         return
     name = image_user.partition(":")[0]
     if name in ("", "0", "root"):
-        raise ConfigError("container has runAsNonRoot and image will run as root")
+        raise ConfigError(f"container has runAsNonRoot and image will run as root {whose}")
     if not name.isdigit():
         raise ConfigError(
-            f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+            f"container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {whose}"
         )
 
 

@@ -18,6 +18,7 @@ BACKOFF_MOST_SECONDS = 300.0
 BACKOFF_FORGOTTEN_SECONDS = 2 * BACKOFF_MOST_SECONDS
 # A container whose configuration cannot be made yet (missing ConfigMap, …) is tried again at upstream's sync period.
 CONFIG_RETRY_SECONDS = 10.0
+RESTART, RESTART_ALL = "Restart", "RestartAllContainers"  # actions of restart rules
 
 
 class Phase(enum.Enum):
@@ -162,6 +163,14 @@ class Container:
         self.move(Phase.WAITING)
         self.waiting_reason, self.waiting_message, self.not_before = reason, message, until
 
+    def forget_start(self) -> None:
+        """Its pod begins anew, and it with it, when its turn comes."""
+        if self.phase is Phase.WAITING:
+            self.not_before, self.waiting_reason, self.waiting_message = None, "", ""
+        else:
+            self.wait()
+        self.attempted = self.has_started = False
+
     def run(self, status: runtime.ContainerStatus) -> None:
         """A new instance runs: what was current becomes previous."""
         if self.current is not None and self.current.id != status.id:
@@ -193,17 +202,31 @@ def _role_of_init(spec: Object) -> Role:
     return Role.SIDECAR if spec.get("restartPolicy") == "Always" else Role.INIT
 
 
+def rule_for(spec: Object, exit_code: int) -> str | None:
+    """The action of the first of the container's rules that is about this exit code; None: its policy decides."""
+    for rule in spec.get("restartPolicyRules") or []:
+        codes = rule.get("exitCodes") or {}
+        listed = exit_code in (codes.get("values") or [])
+        if listed == (codes.get("operator") == "In"):
+            return str(rule.get("action"))
+    return None
+
+
+def may_restart_all(pod: Object) -> bool:
+    """One of its containers' exits may begin everything anew."""
+    spec = pod["spec"]
+    both = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    return any(rule.get("action") == RESTART_ALL for one in both for rule in one.get("restartPolicyRules") or [])
+
+
 def should_restart(container: Container, pod_policy: str, exit_code: int) -> bool:
     """Whether an exit is followed by a new instance, by the pod's policy or the container's own (KEP-5307)."""
     if container.role is Role.SIDECAR:
         return True
     if container.role is Role.EPHEMERAL or (container.role is Role.INIT and exit_code == 0):
         return False
-    for rule in container.spec.get("restartPolicyRules") or []:
-        codes = rule.get("exitCodes") or {}
-        listed = exit_code in (codes.get("values") or [])
-        if listed == (codes.get("operator") == "In"):
-            return bool(rule.get("action") == "Restart")
+    if (action := rule_for(container.spec, exit_code)) is not None:
+        return action in (RESTART, RESTART_ALL)
     policy = container.spec.get("restartPolicy") or pod_policy
     if policy == "Always":
         return True

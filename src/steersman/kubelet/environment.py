@@ -8,7 +8,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from steersman.kubelet import field_paths
+from steersman.kubelet import env_file, field_paths
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -26,8 +26,16 @@ class Reference:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class EnvFile:
+    """A file that an earlier container has written into an emptyDir."""
+
+    volume: str
+    path: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """`found` has None for what does not exist. Secrets' data is already decoded into text."""
+    """`found` and `files` have None for what does not exist. Secrets' data is already decoded into text."""
 
     pod: Object
     addresses: tuple[str, ...] = ()
@@ -35,6 +43,13 @@ class Context:
     allocatable: Mapping[str, str] = dataclasses.field(default_factory=dict)
     found: Mapping[Reference, Mapping[str, str] | None] = dataclasses.field(default_factory=dict)
     services: Sequence[Object] = ()
+    files: Mapping[EnvFile, str | None] = dataclasses.field(default_factory=dict)
+
+
+def files(container: Object) -> set[EnvFile]:
+    """Which files the container's variables come from."""
+    found = ((one.get("valueFrom") or {}).get("fileKeyRef") for one in container.get("env") or [])
+    return {EnvFile(one["volumeName"], one["path"]) for one in found if one}
 
 
 def references(container: Object) -> set[Reference]:
@@ -161,7 +176,26 @@ def _value_from(source: Object, container: Object, context: Context) -> str | No
     for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
         if source.get(field):
             return _key_of(source[field], kind, context)
-    return None
+    return _from_file(source["fileKeyRef"], context) if source.get("fileKeyRef") else None
+
+
+def _from_file(reference: Object, context: Context) -> str | None:
+    text, path, key = (
+        context.files.get(EnvFile(reference["volumeName"], reference["path"])),
+        reference["path"],
+        reference["key"],
+    )
+    try:
+        values = env_file.parse(text) if text is not None else {}
+    except env_file.Malformed as wrong:
+        raise ConfigError(f'couldn\'t parse env file "{path}": {wrong}') from wrong
+    if key in values:
+        return values[key]
+    if reference.get("optional"):
+        return None
+    if text is None:
+        raise ConfigError(f'env file "{path}" not found in volume "{reference["volumeName"]}"')
+    raise ConfigError(f'environment variable key "{key}" not found in file "{path}"')
 
 
 def _resource(reference: Object, container: Object, context: Context) -> str:

@@ -9,7 +9,7 @@ from steersman.containers import runtime
 from steersman.kubelet import pod_end, pod_restarts
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState, Sandbox
-from steersman.meta import times
+from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 
 
@@ -27,6 +27,7 @@ def adopt(
             _adopt_container(pod, one, instances, was.get(one.name, {}))
         elif "containerID" in was.get(one.name, {}):
             _adopt_reported(pod, one, was[one.name])
+    pod.restarting_all = conditions.is_true(pod.pod, "AllContainersRestarting")
     if any(one.current for one in pod.containers if one.role is Role.MAIN):
         for one in pod.containers:
             if one.role is Role.INIT and one.phase is Phase.WAITING and one.current is None:

@@ -107,5 +107,6 @@ def _read_end(path: Path, most_bytes: int) -> str:
 
 def _log_end(path: Path) -> str:
     raw = _read_end(path, 4 * LOG_END_MOST_BYTES)
-    texts = [line.split(" ", 3)[3] for line in raw.splitlines() if line.count(" ") >= 3]
-    return "\n".join(texts[-LOG_END_MOST_LINES:])[-LOG_END_MOST_BYTES:]
+    records = [line.split(" ", 3) for line in raw.splitlines() if line.count(" ") >= 3]
+    texts = [text + ("\n" if tag == "F" else "") for _, _, tag, text in records]
+    return "".join(texts[-LOG_END_MOST_LINES:])[-LOG_END_MOST_BYTES:]

@@ -67,11 +67,13 @@ class PodMachine(pod_state.PodState):
     def _advance(self) -> list[instructions.Instruction]:
         """What follows from the event: the instructions so far, and those for whatever is possible now."""
         if not self.gone:
-            if not self.is_ending:
+            if self.restarting_all and not self.is_ending:
+                pod_restarts.advance_restart_all(self)
+            if not self.is_ending and not self.restarting_all:
                 pod_end.finish_when_over(self)
             if self.is_ending:
                 pod_end.advance(self)
-            else:
+            elif not self.restarting_all:
                 pod_start.advance(self)
         out, self.out = self.out, []
         return out

@@ -38,7 +38,10 @@ def after_exit(
     shown: tuple[str, str] | None = None,
 ) -> None:
     """Decide what follows an exit: nothing, a new instance at once, or one after the backoff."""
-    if pod.is_ending:
+    if pod.is_ending or pod.restarting_all:
+        return
+    if container_lifecycle.rule_for(one.spec, status.exit_code) == container_lifecycle.RESTART_ALL:
+        pod.restarting_all = True
         return
     if restart_asked:
         one.wait()
@@ -63,6 +66,25 @@ def retry(pod: PodState, one: Container, failed_at: datetime.datetime, shown: tu
     text = f"back-off {_duration(seconds)} restarting failed container={one.name} pod={full}"
     one.wait("CrashLoopBackOff", text, failed_at + datetime.timedelta(seconds=seconds))
     pod.tell("Warning", "BackOff", f"Back-off restarting failed container {one.name} in pod {full}", one.name)
+
+
+def advance_restart_all(pod: PodState) -> None:
+    """A rule asked for it (KEP-5532): kill what runs, without its preStop hooks, then begin again with the first init
+    container."""
+    own = [one for one in pod.containers if one.role is not Role.EPHEMERAL]
+    for one in own:
+        if one.phase is Phase.RUNNING or (one.phase is Phase.STARTING and one.current and one.current.id == one.id):
+            one.move(Phase.STOPPING)
+            one.stop_by = pod.now
+            text = f"Container {one.name} will be restarted: all containers of the pod are"
+            pod.tell("Normal", "Killing", text, one.name)
+            pod.out.append(instructions.StopContainer(one.name, one.id, 0.0, text, run_hook=False))
+    if any(one.is_alive or one.phase is Phase.CREATING for one in own):
+        return
+    pod.restarting_all = False
+    for one in own:
+        if one.phase in (Phase.CREATED, Phase.PULLED, Phase.EXITED, Phase.WAITING):
+            one.forget_start()
 
 
 def lost(pod: PodState, one: Container) -> runtime.ContainerStatus:

@@ -6,6 +6,9 @@ from steersman.kubelet import instructions
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState, Sandbox, Volumes
 
+# containerd tells every failed pull as the first, CRI-O knows the second.
+PULL_ERRORS = frozenset({"ErrImagePull", "RegistryUnavailable"})
+
 
 def advance(pod: PodState) -> None:
     if pod.volumes is Volumes.NONE:
@@ -68,7 +71,7 @@ def _advance_container(pod: PodState, one: Container, blocked: bool) -> None:
 
 def _try(pod: PodState, one: Container) -> None:
     """A waiting container's time has come: to be tried, or to be told that it has to wait longer."""
-    if one.waiting_reason in ("ErrImagePull", "RegistryUnavailable") and _shows_pull_backoff(pod, one):
+    if one.waiting_reason in PULL_ERRORS and _shows_pull_backoff(pod, one):
         return
     if one.waiting_reason == "CrashLoopBackOff":
         one.crashes.tried_again(pod.now)

@@ -63,6 +63,7 @@ class PodState:
         self.resizing = False
         self.resize_shrinks = False  # the pod's group has to be made smaller when the last container has restarted
         self.resize_error = ""
+        self.restarting_all = False  # a restart rule asked for it: everything stops, then begins again
         self.sandbox_retry_at: datetime.datetime | None = None
         self.sandbox_retry_seconds = SANDBOX_RETRY_FIRST_SECONDS
         self.out: list[instructions.Instruction] = []

@@ -274,11 +274,11 @@ class PodWorker:
         self._start("sandbox", self._sandbox(instruction.attempt))
 
     async def _sandbox(self, attempt: int) -> None:
-        config = sandbox_config.build(self.pod, attempt, self._node.options, self._node.dns)
         try:
+            config = sandbox_config.build(self.pod, attempt, self._node.options, self._node.dns)
             made = await self._node.runtime.run_sandbox(config)
             found = await self._node.runtime.sandbox_status(made)
-        except (RuntimeFailure, OSError, TimeoutError) as failure:
+        except (RuntimeFailure, OSError, TimeoutError, sandbox_config.NameTooLong) as failure:
             self.tell(pod_events.SandboxFailed(str(failure) or type(failure).__name__))
             return
         if found is not None:
@@ -380,6 +380,7 @@ class PodWorker:
             allocatable=node.allocatable,
             found=await node.references.texts(environment.references(spec), objects.namespace(pod)),
             services=node.services.list() if node.services is not None else (),
+            files={one: node.volumes.read_file(self.uid, one.volume, one.path) for one in environment.files(spec)},
         )
         variables = environment.build(spec, context)
         mounts = (

@@ -11,6 +11,7 @@ from steersman.meta.objects import Object
 
 OOM_GUARANTEED = -997
 OOM_BEST_EFFORT = 1000
+NODE_CRITICAL_PRIORITY = 2_000_001_000
 QUOTA_PERIOD_US = 100_000
 QUOTA_LEAST_US = 1_000
 SHARES_LEAST = 2
@@ -20,8 +21,10 @@ SHARES_MOST = 262_144
 def pod_class(pod: Object) -> str:
     """Guaranteed, Burstable or BestEffort."""
     spec = pod["spec"]
-    all_containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-    pairs = [(_amounts(one, "requests"), _amounts(one, "limits")) for one in all_containers]
+    everyone = (
+        [spec] if has_own_resources(pod) else [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    )
+    pairs = [(_amounts(one, "requests"), _amounts(one, "limits")) for one in everyone]
     if not any(requests or limits for requests, limits in pairs):
         return "BestEffort"
     for requests, limits in pairs:
@@ -30,6 +33,12 @@ def pod_class(pod: Object) -> str:
         if any(requests.get(name, limit) != limit for name, limit in limits.items()):
             return "Burstable"
     return "Guaranteed"
+
+
+def has_own_resources(pod: Object) -> bool:
+    """The pod itself, not only its containers, says what it needs (KEP-2837)."""
+    own = pod["spec"].get("resources") or {}
+    return bool(own.get("requests") or own.get("limits"))
 
 
 def _amounts(container: Object, which: str) -> dict[str, int]:
@@ -45,14 +54,16 @@ def cgroup_parent(pod: Object) -> str:
 
 
 def container_resources(pod: Object, container: Object, memory_capacity_bytes: int) -> runtime.Resources:
+    """A container without a limit of its own shows that of its pod, for programs that size themselves by it."""
     found = container.get("resources") or {}
     requests, limits = found.get("requests") or {}, found.get("limits") or {}
-    cpu_limit = _millicores(limits)
+    of_pod = (pod["spec"].get("resources") or {}).get("limits") or {}
+    cpu_limit = _millicores(limits) or _millicores(of_pod)
     return runtime.Resources(
-        cpu_shares=cpu_shares(_millicores(requests) if "cpu" in requests else cpu_limit),
+        cpu_shares=cpu_shares(_millicores(requests) if "cpu" in requests else _millicores(limits)),
         cpu_quota_us=cpu_quota_us(cpu_limit),
         cpu_period_us=QUOTA_PERIOD_US,
-        memory_limit_bytes=_bytes(limits),
+        memory_limit_bytes=_bytes(limits) or _bytes(of_pod),
         oom_score_adjust=oom_score(pod, container, memory_capacity_bytes),
     )
 
@@ -123,15 +134,30 @@ def cpu_quota_us(millicores: int) -> int:
 
 
 def oom_score(pod: Object, container: Object, memory_capacity_bytes: int) -> int:
-    """How willingly the kernel kills it: the less memory it asked for, the sooner."""
+    """How willingly the kernel kills it: the less memory it asked for, the sooner; a sidecar never before the containers it
+    serves. What the pod asks for beyond its containers is theirs in equal parts."""
     found = pod_class(pod)
-    if found == "Guaranteed":
+    if found == "Guaranteed" or int(pod["spec"].get("priority") or 0) >= NODE_CRITICAL_PRIORITY:
         return OOM_GUARANTEED
     if found == "BestEffort" or not memory_capacity_bytes:
         return OOM_BEST_EFFORT
-    request = _bytes((container.get("resources") or {}).get("requests") or {})
-    score = 1000 - 1000 * request // memory_capacity_bytes
-    return min(max(score, 1000 + OOM_GUARANTEED), OOM_BEST_EFFORT - 1)
+    spec = pod["spec"]
+    lasting = [one for one in spec.get("initContainers") or [] if one.get("restartPolicy") == "Always"]
+    everyone = [*lasting, *spec["containers"]]
+    of_pod = _memory_request(spec)
+    share = max(0, of_pod - sum(map(_memory_request, everyone))) // len(everyone) if of_pod else 0
+
+    def score(one: Object) -> int:
+        found = 1000 - 1000 * (_memory_request(one) + share) // memory_capacity_bytes
+        return min(max(found, 1000 + OOM_GUARANTEED), OOM_BEST_EFFORT - 1)
+
+    if any(one["name"] == container["name"] for one in lasting):
+        return min(score(container), *map(score, spec["containers"]))
+    return score(container)
+
+
+def _memory_request(one: Object) -> int:
+    return _bytes((one.get("resources") or {}).get("requests") or {})
 
 
 def _millicores(amounts: dict[str, Any]) -> int:

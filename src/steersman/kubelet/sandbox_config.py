@@ -12,7 +12,8 @@ from steersman.kubelet.options import Options
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
-HOSTNAME_MOST = 63  # a label of DNS, and what the kernel's UTS namespace takes
+HOSTNAME_MOST = 63  # a label of DNS
+FULL_NAME_MOST = 64  # what the kernel's UTS namespace takes
 SEARCHES_MOST = 32
 SERVERS_MOST = 3
 
@@ -22,7 +23,12 @@ POD_UID = "io.kubernetes.pod.uid"
 CONTAINER_NAME = "io.kubernetes.container.name"
 
 
+class NameTooLong(ValueError):
+    """`setHostnameAsFQDN` asks for a name that the kernel does not take."""
+
+
 def build(pod: Object, attempt: int, options: Options, node_dns: runtime.Dns) -> runtime.SandboxConfig:
+    """Raises NameTooLong."""
     spec = pod["spec"]
     cpu_limit, cpu_shares, memory_limit = qos.pod_resources(pod)
     security = spec.get("securityContext") or {}
@@ -55,22 +61,34 @@ def identity(pod: Object) -> dict[str, str]:
 
 
 def hostname(pod: Object, options: Options) -> str:
+    """Raises NameTooLong."""
     spec = pod["spec"]
     if spec.get("hostNetwork"):
         return options.hostname or spec.get("nodeName", "")
-    short = str(spec.get("hostnameOverride") or spec.get("hostname") or objects.name(pod))
-    short = short[:HOSTNAME_MOST].rstrip("-.")
     full = domain_name(pod, options)
-    return full if spec.get("setHostnameAsFQDN") and full else short
+    if not spec.get("setHostnameAsFQDN") or not full:
+        return short_name(pod)
+    if len(full) > FULL_NAME_MOST:
+        raise NameTooLong(
+            f"failed to construct FQDN from Pod hostname and cluster domain, FQDN {full} is too long "
+            f"({FULL_NAME_MOST} characters is the max, {len(full)} characters requested)"
+        )
+    return full
+
+
+def short_name(pod: Object) -> str:
+    spec = pod["spec"]
+    if spec.get("hostnameOverride"):
+        return str(spec["hostnameOverride"])
+    return str(spec.get("hostname") or objects.name(pod))[:HOSTNAME_MOST].rstrip("-.")
 
 
 def domain_name(pod: Object, options: Options) -> str:
-    """`hostname.subdomain.namespace.svc.cluster.local`, or empty without a subdomain."""
+    """`hostname.subdomain.namespace.svc.cluster.local`; empty without a subdomain, or where the name is overridden."""
     spec = pod["spec"]
-    if not spec.get("subdomain"):
+    if not spec.get("subdomain") or spec.get("hostnameOverride"):
         return ""
-    first = spec.get("hostname") or objects.name(pod)
-    return f"{first}.{spec['subdomain']}.{objects.namespace(pod)}.svc.{options.cluster_domain}"
+    return f"{short_name(pod)}.{spec['subdomain']}.{objects.namespace(pod)}.svc.{options.cluster_domain}"
 
 
 def port_mappings(pod: Object) -> tuple[runtime.PortMapping, ...]:
@@ -148,7 +166,7 @@ def hosts_file(pod: Object, addresses: tuple[str, ...], options: Options) -> str
         "fe00::1\tip6-allnodes",
         "fe00::2\tip6-allrouters",
     ]
-    full, short = domain_name(pod, options), str(pod["spec"].get("hostname") or objects.name(pod))[:HOSTNAME_MOST]
+    full, short = domain_name(pod, options), short_name(pod)
     lines += [f"{address}\t{full}\t{short}" if full else f"{address}\t{short}" for address in addresses]
     return "\n".join(lines) + "\n" + host_aliases(pod["spec"])
 

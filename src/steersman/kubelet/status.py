@@ -9,14 +9,15 @@ import datetime
 from typing import Any
 
 from steersman.containers import runtime
-from steersman.kubelet import qos
+from steersman.kubelet import container_lifecycle, qos
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_lifecycle import PodMachine
 from steersman.kubelet.pod_state import INITIAL, Sandbox
 from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+RESTARTING = "AllContainersRestarting"
+OWN_CONDITIONS = (RESTARTING, "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 RESIZE_CONDITIONS = ("PodResizePending", "PodResizeInProgress")
 STATUS_FIELDS = {
     "initContainerStatuses": INITIAL,
@@ -57,6 +58,8 @@ def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) 
     if not machine.is_refused:
         status.update({field: found for field, found in statuses.items() if found})
     status["qosClass"] = qos.pod_class(machine.pod)
+    if qos.has_own_resources(machine.pod) and not machine.is_refused:
+        status.update(_own_resources(machine.pod["spec"]["resources"]))
     return status
 
 
@@ -140,6 +143,7 @@ def _conditions(machine: PodMachine, found_phase: str, was: Object, now: datetim
         _ready(machine, containers_ready, known),
         containers_ready,
         conditions.make("PodScheduled", "True"),
+        *_restarting(machine, found_phase),
         *_resize(machine),
         *_disruption(machine),
     ):
@@ -154,6 +158,18 @@ def _disruption(machine: PodMachine) -> list[Object]:
     if not machine.is_disrupted or machine.failure is None:
         return []
     return [conditions.make("DisruptionTarget", "True", "TerminationByKubelet", machine.failure[1])]
+
+
+def _restarting(machine: PodMachine, found_phase: str) -> list[Object]:
+    """Only where a restart rule may begin everything anew."""
+    if not container_lifecycle.may_restart_all(machine.pod):
+        return []
+    if found_phase in ("Succeeded", "Failed"):
+        return [conditions.make(RESTARTING, "False", "PodCompleted" if found_phase == "Succeeded" else "PodFailed")]
+    if not machine.restarting_all:
+        return [conditions.make(RESTARTING, "False")]
+    text = "container exited with restart policy rule"
+    return [conditions.make(RESTARTING, "True", "RestartAllContainersStarted", text)]
 
 
 def _resize(machine: PodMachine) -> list[Object]:
@@ -234,6 +250,10 @@ def _container_status(one: Container, machine: PodMachine, node: Node) -> Object
         shown["containerID"] = f"{node.runtime_name}://{current.id}"
         if one.role is not Role.EPHEMERAL:
             shown.update(_resources(one))
+        if current.user is not None:
+            shown["user"] = {"linux": _user(current.user)}
+        if current.stop_signal and (machine.pod["spec"].get("os") or {}).get("name"):
+            shown["stopSignal"] = current.stop_signal
     mounts = [_mount(mount) for mount in one.spec.get("volumeMounts") or []]
     if mounts:
         shown["volumeMounts"] = mounts
@@ -279,10 +299,25 @@ def _time(at: datetime.datetime | None) -> str | None:
     return times.format_seconds(at) if at is not None else None
 
 
+def _own_resources(wanted: Object) -> Object:
+    """Of a pod that has resources of its own."""
+    shown: Object = {"resources": {key: wanted[key] for key in ("limits", "requests") if wanted.get(key)}}
+    if wanted.get("requests"):
+        shown["allocatedResources"] = wanted["requests"]
+    return shown
+
+
 def _resources(one: Container) -> Object:
     shown: Object = {"resources": {key: one.applied[key] for key in ("limits", "requests") if key in one.applied}}
     if one.resources.get("requests"):
         shown["allocatedResources"] = one.resources["requests"]
+    return shown
+
+
+def _user(user: runtime.User) -> Object:
+    shown: Object = {"uid": user.uid, "gid": user.gid}
+    if user.supplemental_groups:
+        shown["supplementalGroups"] = list(user.supplemental_groups)
     return shown
 
 

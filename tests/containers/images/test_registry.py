@@ -188,11 +188,11 @@ class TestBad:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         refused = await failure(store, f"127.0.0.1:{port}/a:1")
-        assert refused.reason == "RegistryUnavailable"
+        assert refused.reason == "ErrImagePull"
 
     async def test_a_broken_registry(self, store: ImageStore, canned: Canned):
         canned.answers["/v2/a/manifests/1"] = (503, "text/plain", b"")
-        assert (await failure(store, f"{canned.address}/a:1")).reason == "RegistryUnavailable"
+        assert (await failure(store, f"{canned.address}/a:1")).reason == "ErrImagePull"
 
     async def test_a_layer_with_other_content(self, store: ImageStore, canned: Canned, tmp_path: Path):
         canned.add_image(tmp_path, "a", "1", "x")

@@ -155,9 +155,8 @@ class ImageStore:
                     with self._folder.adding():
                         return await registry.pull(source, wanted, self)
             except (registry.RegistryError, ValueError, OSError, tarfile.TarError, *blobs.MALFORMED) as failed:
-                reason = "RegistryUnavailable" if isinstance(failed, registry.Unavailable) else "ErrImagePull"
                 message = f'failed to pull and unpack image "{wanted}": {failed}'
-                raise RuntimeFailure(reason, message) from failed
+                raise RuntimeFailure("ErrImagePull", message) from failed
 
     async def load(self, path: str | os.PathLike[str]) -> Sequence[str]:
         """Add the images of an archive (OCI layout or docker save, also compressed); their references."""

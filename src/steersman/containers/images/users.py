@@ -37,7 +37,7 @@ class Accounts:
             gid = security.run_as_group
         elif group:
             gid = self._group(group)
-        member_of = self._memberships(entry[0]) if entry[0] else ()
+        member_of = self._memberships(entry[0]) if entry[0] and not security.only_those_groups else ()
         groups = tuple(dict.fromkeys((gid, *member_of, *security.supplemental_groups)))
         return User(int(entry[2]), gid, groups, entry[5] or "/")
 

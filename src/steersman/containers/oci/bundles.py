@@ -56,7 +56,9 @@ def write(
         raise InvalidContainer(str(wrong)) from wrong
     for folder in (place.folder, place.data_folder, _upper(place), _work(place)):
         os.mkdir(folder, 0o755)
-    record = _record(place, origin, config, image, image_config, facts)
+    who = specification["process"]["user"]
+    user = runtime.User(who["uid"], who["gid"], tuple(who.get("additionalGids", ())))
+    record = _record(place, origin, config, image, image_config, facts, user)
     records.write(os.path.join(place.folder, records.CONFIG), specification)
     records.write(os.path.join(place.folder, records.LAUNCH), _launch(place, record, image, spec_place, facts))
     statuses.write_container(place.folder, record)
@@ -107,6 +109,7 @@ def _record(
     image: Image,
     image_config: spec.ImageConfig,
     facts: Facts,
+    user: runtime.User,
 ) -> statuses.ContainerRecord:
     return statuses.ContainerRecord(
         id=origin.id,
@@ -121,10 +124,11 @@ def _record(
         tty=config.tty,
         stdin=config.stdin,
         stdin_once=config.stdin_once,
-        stop_signal=image_config.stop_signal,
+        stop_signal=config.stop_signal or image_config.stop_signal,
         cgroup=place.group if facts.hierarchy.version else "",
         labels=config.labels,
         annotations=config.annotations,
+        user=user,
     )
 
 

@@ -46,6 +46,7 @@ class ContainerRecord:
     cgroup: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    user: runtime.User | None = None
 
 
 def write_sandbox(folder: str, record: SandboxRecord) -> None:
@@ -95,6 +96,8 @@ def container_status(folder: str, record: ContainerRecord) -> runtime.ContainerS
         log_path=record.log_path,
         labels=record.labels,
         annotations=record.annotations,
+        user=record.user,
+        stop_signal=signal_name(record.stop_signal),
     )
     if begun := records.read(os.path.join(folder, records.STARTED)):
         status = started(status, begun)
@@ -151,6 +154,15 @@ def signal_number(text: str) -> int:
     if not isinstance(number, int):
         return signal.SIGTERM
     return int(number) + (int(offset) if plus and offset.isdigit() else 0)
+
+
+def signal_name(text: str) -> str:
+    """As the API names signals: `SIGTERM`, `SIGRTMIN+3`."""
+    number = signal_number(text)
+    if number >= signal.SIGRTMIN:
+        offset = number - signal.SIGRTMIN
+        return f"SIGRTMIN+{offset}" if offset else "SIGRTMIN"
+    return signal.Signals(number).name
 
 
 def _write(path: str, record: Any) -> None:

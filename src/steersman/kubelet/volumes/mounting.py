@@ -2,12 +2,13 @@
 
 import dataclasses
 import logging
+import os
 import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from steersman.aio.clock import Clock
-from steersman.containers import runtime
+from steersman.containers import runtime, syscalls
 from steersman.kubelet import environment, references
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
@@ -26,6 +27,8 @@ from steersman.meta import objects
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
+
+ENV_FILE_MOST_BYTES = 64 * 1024  # upstream's limit
 
 SetUp = Callable[[str, Object, Context], Awaitable[Path]]
 
@@ -65,6 +68,22 @@ class Volumes:
     def paths_of(self, uid: str) -> dict[str, Path]:
         """Where the pod's volumes lie, by name."""
         return self._paths.get(uid, {})
+
+    def read_file(self, uid: str, volume: str, path: str) -> str | None:
+        """A small file that a container left in a volume; links in it lead nowhere else. None: there is none."""
+        folder = self._paths.get(uid, {}).get(volume)
+        if folder is None:
+            return None
+        root = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            with open(
+                syscalls.open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8", errors="replace"
+            ) as file:
+                return file.read(ENV_FILE_MOST_BYTES)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        finally:
+            os.close(root)
 
     async def unmount(self, uid: str) -> None:
         """Clear away everything of the pod but its logs."""
