@@ -89,12 +89,13 @@ class Writer:
             _prepare(kind, obj, None)
             self._validate(call, obj, None)
             await self._admission.validate(review)
+            await self._admission.reserve(review)
             for _ in range(GENERATED_NAME_RETRIES if generated else 1):
                 put = self._put(call, obj, expect=0)
                 if call.dry_run:
                     return await self._dry_create(call, put)
                 try:
-                    revision = await self._store.txn([put], self._cause(call))
+                    revision = await self._written(review, put)
                 except contract.Mismatch:
                     if generated:
                         self._generate_name(call, obj | {"metadata": _unnamed(obj)}, into=obj)
@@ -230,6 +231,7 @@ class Writer:
                 metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)
             await self._admission.validate(review)
+            await self._admission.reserve(review)
             ownership.keep_times(new, old)
             put = self._put(call, new, expect=entry.revision)
             if not entry.stale and _is_stored(put, entry, new, old) and not deletion.is_finished(new):
@@ -239,7 +241,7 @@ class Writer:
             operation: contract.Put | contract.Delete = put
             if deletion.is_finished(new):
                 operation = contract.Delete(put.key, put.head, put.tail, entry.revision)
-            revision = await self._store.txn([operation], self._cause(call))
+            revision = await self._written(review, operation)
         if isinstance(operation, contract.Delete):
             await self._admission.removed(Review(call, "DELETE", None, new))
         return b"%b%d%b" % (put.head, revision, put.tail)
@@ -328,6 +330,17 @@ class Writer:
             return contract.Put(key, keys.head(call.kind), keys.tail(obj), expect)
         except orjson.JSONEncodeError as error:
             raise errors.bad_request(f"json: the object cannot be encoded: {error}") from error
+
+    async def _written(self, review: Review, operation: contract.Put | contract.Delete) -> int:
+        """The revision of the write and of what admission writes with it. Raises Mismatch about the object itself."""
+        for _ in range(CONFLICT_RETRIES):
+            try:
+                return await self._store.txn([operation, *review.also], self._cause(review.call))
+            except contract.Mismatch as mismatch:
+                if mismatch.key == operation.key:
+                    raise
+                await self._admission.reserve(review)
+        raise review.call.conflict()
 
     def _cause(self, call: Call) -> contract.Cause:
         return call.cause(times.format_micros(self._clock.now()))

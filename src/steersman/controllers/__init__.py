@@ -28,6 +28,7 @@ from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.pod_gc import controller as pod_gc
 from steersman.controllers.replicaset import controller as replicaset
 from steersman.controllers.replicationcontroller import controller as replicationcontroller
+from steersman.controllers.resource_quota import controller as resource_quota
 from steersman.controllers.root_ca_publisher import controller as root_ca_publisher
 from steersman.controllers.service_account import controller as service_account
 from steersman.controllers.statefulset import controller as statefulset
@@ -77,6 +78,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         taint_eviction.controller(),
         pod_gc.controller(options.terminated_pods_max, options.node_missing_seconds),
         service_account.controller(),
+        resource_quota.controller(served),
     ]
     if options.cluster_cidrs:
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))

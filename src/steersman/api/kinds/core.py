@@ -2,6 +2,7 @@
 
 from steersman.api import selectable, strategies
 from steersman.api.defaults import cluster as cluster_defaults
+from steersman.api.defaults import limits as limit_defaults
 from steersman.api.defaults import network as network_defaults
 from steersman.api.defaults import pods as pod_defaults
 from steersman.api.defaults import sets as set_defaults
@@ -12,12 +13,14 @@ from steersman.api.printing import config as config_cells
 from steersman.api.printing import events as event_cells
 from steersman.api.printing import network as network_cells
 from steersman.api.printing import pods as pod_cells
+from steersman.api.printing import quotas as quota_cells
 from steersman.api.printing import workloads as workload_cells
 from steersman.api.validation import cluster as cluster_rules
 from steersman.api.validation import config as config_rules
 from steersman.api.validation import events as event_rules
 from steersman.api.validation import network as network_rules
 from steersman.api.validation import pods as pod_rules
+from steersman.api.validation import quotas as quota_rules
 from steersman.api.validation import sets as set_rules
 
 _CONNECT = ("create", "get")
@@ -124,4 +127,21 @@ REPLICATION_CONTROLLER = Kind(
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_replication_controller,
     has_generation=True, orphans_by_default=True,
+)  # fmt: skip
+
+RESOURCE_QUOTA = Kind(
+    "", "v1", "ResourceQuota", "resourcequotas", "resourcequota",
+    short_names=("quota",),
+    subresources=(status("ResourceQuota"),),
+    columns=quota_cells.RESOURCE_QUOTA_COLUMNS, cells=quota_cells.resource_quota,
+    validate=quota_rules.validate_resource_quota,
+    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    deletes_to_status=False,
+)  # fmt: skip
+
+LIMIT_RANGE = Kind(
+    "", "v1", "LimitRange", "limitranges", "limitrange",
+    short_names=("limits",),
+    columns=quota_cells.LIMIT_RANGE_COLUMNS, cells=quota_cells.limit_range,
+    default=limit_defaults.default_limit_range, validate=quota_rules.validate_limit_range,
 )  # fmt: skip

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from steersman.aio import clock as clocks
 from steersman.api.kind import Kind
 from steersman.apiserver import decoded
-from steersman.apiserver.admission import custom_kinds, namespaces, pods, service_accounts, service_addresses
+from steersman.apiserver.admission import (
+    custom_kinds,
+    limit_ranges,
+    namespaces,
+    pods,
+    resource_quota,
+    service_accounts,
+    service_addresses,
+)
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 
 
@@ -19,11 +27,13 @@ def plugins(
     """All of them, in upstream's recommended order."""
     return (
         namespaces.NamespaceLifecycle(objects),
+        limit_ranges.LimitRanger(objects),
         service_accounts.ServiceAccounts(objects, clock),
         pods.Priorities(objects),
         pods.DefaultTolerations(unreachable_seconds),
         custom_kinds.CustomKinds(clock),
         service_addresses.Reservation(addresses),
+        resource_quota.ResourceQuotas(objects, clock),
     )
 
 
@@ -44,6 +54,11 @@ class Chain:
     async def validate(self, review: Review) -> None:
         for plugin in self._handling(review):
             await plugin.validate(review)
+
+    async def reserve(self, review: Review) -> None:
+        review.also.clear()
+        for plugin in self._handling(review):
+            await plugin.reserve(review)
 
     async def removed(self, review: Review) -> None:
         for plugin in self._handling(review):

@@ -12,6 +12,7 @@ from steersman.api.kind import Kind
 from steersman.apiserver import deletion
 from steersman.apiserver.call import Call
 from steersman.meta.objects import Object
+from steersman.store import contract
 
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
@@ -26,6 +27,7 @@ class Review:
     `holds` are left when the write has ended, with the exception where it failed: what was reserved for it is then given back.
     `again`: a plugin that others may have to answer asks for one more round of `mutate`, the last one; `round` counts from 0.
     `memory` is what a plugin wants to know in the second round of the first, under its own name.
+    `also` are writes of other objects that happen with this one or not at all (see `Plugin.reserve`).
     """
 
     call: Call
@@ -37,6 +39,7 @@ class Review:
     again: bool = False
     round: int = 0
     memory: dict[str, Any] = dataclasses.field(default_factory=dict)
+    also: list[contract.Put] = dataclasses.field(default_factory=list)
 
     @property
     def new(self) -> Object:
@@ -74,6 +77,9 @@ class Plugin:
 
     async def validate(self, review: Review) -> None:
         """Raises StatusError. `review.obj` is what would be stored, and is not changed."""
+
+    async def reserve(self, review: Review) -> None:
+        """Adds to `review.also`. Raises StatusError. Asked when all have validated, and again when what was added comes too late."""
 
     async def removed(self, review: Review) -> None:
         """The object is gone from the store: `review.old` is its last state."""

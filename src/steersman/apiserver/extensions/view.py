@@ -163,7 +163,9 @@ class View:
     # Writing
 
     async def _stored(self, operation: Put | Delete) -> Put | Delete:
-        """The same write in the storage version."""
+        """The same write in the storage version; one of another kind as it is."""
+        if operation.head != self._head:
+            return operation
         obj = cast(Object, orjson.loads(b"%b0%b" % (operation.head, operation.tail)))
         converted = (await self._versions.convert([obj], self._versions.storage.api_version))[0]
         return dataclasses.replace(operation, head=self._storage_head, tail=keys.tail(converted))
