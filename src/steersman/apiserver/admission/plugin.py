@@ -79,7 +79,7 @@ class Plugin:
         """Raises StatusError. `review.obj` is what would be stored, and is not changed."""
 
     async def reserve(self, review: Review) -> None:
-        """Adds to `review.also`. Raises StatusError. Asked when all have validated, and again when what was added comes too late."""
+        """Adds to `review.also`. Raises StatusError. Asked after all have validated, and again when that comes too late."""
 
     async def removed(self, review: Review) -> None:
         """The object is gone from the store: `review.old` is its last state."""
