@@ -122,27 +122,37 @@ def _template_generation(daemon_set: Object) -> int:
 
 
 def prepare_service(new: Object, old: Object | None) -> None:
-    """An update that leaves allocated addresses and ports out keeps them."""
     drop_status(new, old)
+    keep_allocated(new, old)
+    if old is not None and (new.get("spec") or {}).get("type") != "LoadBalancer":
+        new["status"] = {"loadBalancer": {}, **_without(new.get("status") or {}, "loadBalancer")}
+
+
+def keep_allocated(new: Object, old: Object | None) -> None:
+    """An update that leaves allocated addresses and ports out keeps them; one that changes the type lets go of those that the
+    new type cannot have and that it did not speak of."""
     if old is None:
         return
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     if _has_cluster_ip(spec) and _has_cluster_ip(before):
-        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
-            for field in ("clusterIP", "clusterIPs"):
-                if field in before:
-                    spec[field] = before[field]
-        elif not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
-            spec["clusterIPs"] = before.get("clusterIPs") or [spec["clusterIP"]]
-        for field in ("ipFamilies", "ipFamilyPolicy"):
-            if field not in spec and field in before:
-                spec[field] = before[field]
+        if not spec.get("clusterIP") and before.get("clusterIP"):
+            spec["clusterIP"] = before["clusterIP"]
+        if not spec.get("clusterIPs") and spec.get("clusterIP") == before.get("clusterIP"):
+            spec["clusterIPs"] = before.get("clusterIPs") or [one for one in (spec.get("clusterIP"),) if one]
     if _has_node_ports(spec) and _has_node_ports(before):
         _keep_node_ports(spec, before)
     if not spec.get("healthCheckNodePort") and _has_health_port(spec) and _has_health_port(before):
         spec["healthCheckNodePort"] = before.get("healthCheckNodePort", 0)
-    if spec.get("type") == "ExternalName" and before.get("type") != "ExternalName":
+    if not _has_cluster_ip(spec) and _has_cluster_ip(before):
         _drop_unchanged(spec, before, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"))
+    if _has_node_ports(before) and not _has_node_ports(spec):
+        _drop_node_ports(spec, before)
+    if _has_health_port(before) and not _has_health_port(spec):
+        _drop_unchanged(spec, before, ("healthCheckNodePort",))
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        _drop_unchanged(spec, before, ("allocateLoadBalancerNodePorts", "loadBalancerClass"))
+    if not _is_external(spec) and _is_external(before):
+        _drop_unchanged(spec, before, ("externalTrafficPolicy",))
 
 
 def grace_of_pod(pod: Object) -> int:
@@ -192,6 +202,24 @@ def _has_node_ports(spec: Object) -> bool:
 
 def _has_health_port(spec: Object) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _is_external(spec: Object) -> bool:
+    """Whether connections from outside may come in, so that a policy about them makes sense."""
+    return _has_node_ports(spec) or (spec.get("type") == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def _drop_node_ports(spec: Object, before: Object) -> None:
+    known = {
+        (port.get("protocol") or "TCP", port.get("port")): port.get("nodePort") for port in before.get("ports") or ()
+    }
+    for port in spec.get("ports") or ():
+        if port.get("nodePort") and known.get((port.get("protocol") or "TCP", port.get("port"))) == port["nodePort"]:
+            del port["nodePort"]
+
+
+def _without(obj: Object, field: str) -> Object:
+    return {key: value for key, value in obj.items() if key != field}
 
 
 def _keep_node_ports(spec: Object, before: Object) -> None:

@@ -1,4 +1,5 @@
-"""What every cluster has before anyone asks: namespaces, RBAC roles and bindings, priority classes, `default/kubernetes`.
+"""What every cluster has before anyone asks: namespaces, RBAC roles and bindings, priority classes, the
+addresses of Services, `default/kubernetes`.
 
 Keeps true: what is missing is created at each start; what is there and was changed by people stays as they left it, but
 for the endpoint of `kubernetes`, which follows the server's address.
@@ -10,10 +11,12 @@ from collections.abc import Sequence
 import orjson
 
 from steersman.aio import clock as clocks
-from steersman.api import kinds
+from steersman.api import ip_addresses, kinds
 from steersman.api.kind import Kind
+from steersman.api.validation import address_families
 from steersman.apiserver import bootstrap_rbac, keys, metadata
-from steersman.meta import times
+from steersman.apiserver.admission import service_addresses
+from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 from steersman.store import contract
 
@@ -23,24 +26,29 @@ _CAUSE_WHO = "system:apiserver"
 
 
 async def ensure(
-    store: contract.Store, clock: clocks.Clock, service_cidr: str, advertise: tuple[str, int] | None
+    store: contract.Store, clock: clocks.Clock, service_cidrs: Sequence[str], advertise: tuple[str, int] | None
 ) -> None:
     """One transaction for all that is missing: a fresh cluster is ready after one write to disk."""
     now = times.format_seconds(clock.now())
     operations: list[contract.Put | contract.Delete] = []
-    for kind, wanted in [*_always(service_cidr), *_endpoints(advertise)]:
+    for kind, wanted in [*_always(service_cidrs, now), *_endpoints(advertise)]:
         meta = wanted["metadata"]
         key = keys.key(kind, meta.get("namespace", ""), meta["name"])
         entry = await store.get(key)
         if entry is None:
+            status = wanted.get("status")
             if kind.prepare is not None:
                 kind.prepare(wanted, None)
+            if status is not None:
+                wanted["status"] = status
             metadata.fill_new(kind, wanted, uid=clock.uid(), now=now)
             if kind.default is not None:
                 kind.default(wanted)
             operations.append(contract.Put(key, keys.head(kind), keys.tail(wanted), 0))
         elif kind in (kinds.ENDPOINTS, kinds.ENDPOINT_SLICE):
             operations.extend(_moved(kind, entry, wanted))
+        elif kind is kinds.SERVICE_CIDR:
+            operations.extend(_grown(entry, wanted))
     if operations:
         cause = contract.Cause(_CAUSE_WHO, "bootstrap", 0, times.format_micros(clock.now()))
         await store.txn(operations, cause)
@@ -58,7 +66,17 @@ def _moved(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contra
     return [contract.Put(entry.key, keys.head(kind), keys.tail(changed), entry.revision)]
 
 
-def _always(service_cidr: str) -> list[tuple[Kind, Object]]:
+def _grown(entry: contract.Entry, wanted: Object) -> Sequence[contract.Put]:
+    """The cluster's ServiceCIDR with the second address family, when it has one now."""
+    stored = orjson.loads(entry.value)
+    before, after = stored["spec"]["cidrs"], wanted["spec"]["cidrs"]
+    if len(before) >= len(after) or before != after[: len(before)]:
+        return []
+    changed = {**stored, "spec": wanted["spec"]}
+    return [contract.Put(entry.key, keys.head(kinds.SERVICE_CIDR), keys.tail(changed), entry.revision)]
+
+
+def _always(service_cidrs: Sequence[str], now: str) -> list[tuple[Kind, Object]]:
     found = [
         (kinds.NAMESPACE, _object(kinds.NAMESPACE, name, labels={"kubernetes.io/metadata.name": name}))
         for name in NAMESPACES
@@ -84,7 +102,9 @@ def _always(service_cidr: str) -> list[tuple[Kind, Object]]:
             ),
         )
     )
-    found.append((kinds.SERVICE, _kubernetes_service(service_cidr)))
+    found.append((kinds.SERVICE_CIDR, _service_cidr(service_cidrs, now)))
+    found.append((kinds.SERVICE, service := _kubernetes_service(service_cidrs[0])))
+    found.append((kinds.IP_ADDRESS, ip_addresses.make(service, first_address(service_cidrs[0]))))
     return found
 
 
@@ -107,6 +127,16 @@ def first_address(service_cidr: str) -> str:
     return str(network.network_address + 1)
 
 
+def _service_cidr(service_cidrs: Sequence[str], now: str) -> Object:
+    """Ready from the start: Services are made before any controller runs."""
+    ready = conditions.make("Ready", "True", message="Kubernetes default Service CIDR is ready")
+    return {
+        **_object(kinds.SERVICE_CIDR, service_addresses.DEFAULT_CIDR),
+        "spec": {"cidrs": list(service_cidrs)},
+        "status": {"conditions": [{**ready, "reason": "", "lastTransitionTime": now}]},
+    }
+
+
 def _kubernetes_service(service_cidr: str) -> Object:
     service = _object(kinds.SERVICE, "kubernetes", "default", _KUBERNETES_LABELS)
     address = first_address(service_cidr)
@@ -115,7 +145,7 @@ def _kubernetes_service(service_cidr: str) -> Object:
         "clusterIPs": [address],
         "type": "ClusterIP",
         "sessionAffinity": "None",
-        "ipFamilies": ["IPv4"],
+        "ipFamilies": [address_families.family_of(address)],
         "ipFamilyPolicy": "SingleStack",
         "internalTrafficPolicy": "Cluster",
         "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}],
@@ -133,7 +163,7 @@ def _endpoints(advertise: tuple[str, int] | None) -> list[tuple[Kind, Object]]:
     endpoints = _object(kinds.ENDPOINTS, "kubernetes", "default", skip)
     endpoints["subsets"] = [{"addresses": [{"ip": address}], "ports": ports}]
     found = _object(kinds.ENDPOINT_SLICE, "kubernetes", "default", {"kubernetes.io/service-name": "kubernetes"})
-    found["addressType"] = "IPv4"
+    found["addressType"] = address_families.family_of(address)
     found["endpoints"] = [{"addresses": [address], "conditions": {"ready": True}}]
     found["ports"] = ports
     return [(kinds.ENDPOINTS, endpoints), (kinds.ENDPOINT_SLICE, found)]

@@ -115,6 +115,7 @@ _NODE = [
 ]
 _PROXIER = [
     _rule(["list", "watch"], [""], ["services", "endpoints"]),
+    _rule(["list", "watch"], ["networking.k8s.io"], ["servicecidrs"]),
     _rule(_READ, [""], ["nodes"]),
     _rule(["list", "watch"], ["discovery.k8s.io"], ["endpointslices"]),
     _EVENTS,

@@ -57,9 +57,13 @@ _NOT_THE_OBJECT = frozenset(("log",))  # subresources of the object's own kind w
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
-    """What a cluster may choose. `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it."""
+    """What a cluster may choose.
 
-    service_cidr: str = "10.96.0.0/16"
+    `service_cidrs`: one per address family, the default one first.
+    `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it.
+    """
+
+    service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
     node_ports: tuple[int, int] = (30000, 32767)
     advertise: tuple[str, int] | None = None
     unreachable_seconds: int = 300
@@ -106,9 +110,9 @@ class ApiServer:
             anonymous=options.anonymous,
         )
         self.authorizer = authorization.Authorizer(store)
-        self._addresses = service_addresses.ServiceAddresses(options.service_cidr, options.node_ports)
+        self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
         seconds = options.unreachable_seconds
-        plugins = chain.plugins(objects, self._clock, self._addresses, unreachable_seconds=seconds)
+        plugins = chain.plugins(objects, self._clock, store, self._addresses, unreachable_seconds=seconds)
         admission = chain.Chain(plugins)
         shaper = shapes.Shaper(self._clock)
         self.reader = reading.Reader(store, objects, shaper)
@@ -144,8 +148,9 @@ class ApiServer:
 
     async def start(self) -> None:
         """Create what every cluster has, read what the request path keeps in memory."""
-        await bootstrap.ensure(self.store, self._clock, self.options.service_cidr, self.options.advertise)
-        self._addresses.rebuild(await self.objects.list(builtin.SERVICE))
+        await bootstrap.ensure(self.store, self._clock, self.options.service_cidrs, self.options.advertise)
+        listed = [await self.objects.list(kind) for kind in (builtin.SERVICE, builtin.IP_ADDRESS)]
+        self._addresses.rebuild(*listed)
         await self.authorizer.start()
         await self._definitions.start()
         self._tasks.keep("rules", self.authorizer.run, self._clock)

@@ -99,6 +99,7 @@ class Writer:
                 except contract.Mismatch:
                     if generated:
                         self._generate_name(call, obj | {"metadata": _unnamed(obj)}, into=obj)
+                        await self._admission.reserve(review)
                     continue
                 return b"%b%d%b" % (put.head, revision, put.tail)
             raise errors.already_exists(kind.plural, obj["metadata"]["name"], kind.group)
@@ -241,9 +242,11 @@ class Writer:
             operation: contract.Put | contract.Delete = put
             if deletion.is_finished(new):
                 operation = contract.Delete(put.key, put.head, put.tail, entry.revision)
+                review = Review(call, "DELETE", None, new)
+                await self._admission.reserve(review)
             revision = await self._written(review, operation)
         if isinstance(operation, contract.Delete):
-            await self._admission.removed(Review(call, "DELETE", None, new))
+            await self._admission.removed(review)
         return b"%b%d%b" % (put.head, revision, put.tail)
 
     # --- delete ---
@@ -291,8 +294,10 @@ class Writer:
             return b"%b%d%b" % (put.head, revision, put.tail), False
         head, tail = keys.head(call.kind), keys.tail(outcome.last)
         gone = contract.Delete(entry.key, head, tail, entry.revision)
-        revision = await self._store.txn([gone], self._cause(call))
-        await self._admission.removed(Review(call, "DELETE", None, outcome.last))
+        review = Review(call, "DELETE", None, outcome.last)
+        await self._admission.reserve(review)
+        revision = await self._written(review, gone)
+        await self._admission.removed(review)
         return b"%b%d%b" % (head, revision, tail), True
 
     async def delete_collection(self, call: Call, page: contract.Page) -> messages.Response:

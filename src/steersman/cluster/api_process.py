@@ -23,7 +23,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
         store,
         clock=clock,
         options=Options(
-            service_cidr=plan.service_network,
+            service_cidrs=(plan.service_network,),
             advertise=(plan.address, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),

@@ -20,6 +20,7 @@ from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
 from steersman.controllers.endpointslice import controller as endpointslice
 from steersman.controllers.garbage_collector import controller as garbage_collector
+from steersman.controllers.ip_address import controller as ip_address
 from steersman.controllers.job import controller as job
 from steersman.controllers.loop import Controller, Loop
 from steersman.controllers.namespace import controller as namespace
@@ -31,6 +32,7 @@ from steersman.controllers.replicationcontroller import controller as replicatio
 from steersman.controllers.resource_quota import controller as resource_quota
 from steersman.controllers.root_ca_publisher import controller as root_ca_publisher
 from steersman.controllers.service_account import controller as service_account
+from steersman.controllers.service_cidr import controller as service_cidr
 from steersman.controllers.statefulset import controller as statefulset
 from steersman.controllers.taint_eviction import controller as taint_eviction
 
@@ -79,6 +81,8 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         pod_gc.controller(options.terminated_pods_max, options.node_missing_seconds),
         service_account.controller(),
         resource_quota.controller(served),
+        service_cidr.controller(),
+        ip_address.controller(),
     ]
     if options.cluster_cidrs:
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))

@@ -70,6 +70,18 @@ def label_1035_errors(text: str) -> list[str]:
     )
 
 
+def wildcard_subdomain_errors(text: str) -> list[str]:
+    """`*.` before an RFC 1123 subdomain: hosts of Ingresses."""
+    if len(text) <= SUBDOMAIN_MAX and text.startswith("*.") and _is_subdomain(text[2:]):
+        return []
+    why = (
+        "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+        "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+    )
+    syntax_ok = text.startswith("*.") and _is_subdomain(text[2:]) is not None
+    return _explain(text, SUBDOMAIN_MAX, syntax_ok, _regex_error(why, rf"\*\.{_SUBDOMAIN}", "*.example.com"))
+
+
 def qualified_name_errors(text: str) -> list[str]:
     """`name` or `prefix/name`: keys of labels and annotations, finalizers, extended resources."""
     if len(text) <= LABEL_MAX and _is_qualified(text):
@@ -160,6 +172,33 @@ def ip_errors(text: str) -> list[str]:
     except ValueError:
         return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
     return []
+
+
+def canonical_ip_errors(text: str) -> list[str]:
+    """An address in the one form it is written in, as for names of IPAddresses."""
+    wrong = ip_errors(text)
+    if wrong:
+        return wrong
+    canonical = str(ipaddress.ip_address(text))
+    return [] if text == canonical else [f'must be in canonical form ("{canonical}")']
+
+
+def cidr_errors(text: str) -> list[str]:
+    try:
+        if "/" in text:
+            ipaddress.ip_network(text, strict=False)
+            return []
+    except ValueError:
+        pass
+    return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+
+
+def canonical_cidr_errors(text: str) -> list[str]:
+    wrong = cidr_errors(text)
+    if wrong:
+        return wrong
+    canonical = str(ipaddress.ip_network(text, strict=False))
+    return [] if text == canonical else [f'must be in canonical form ("{canonical}")']
 
 
 def for_prefix(check: Check) -> Check:

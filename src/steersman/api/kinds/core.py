@@ -21,6 +21,7 @@ from steersman.api.validation import events as event_rules
 from steersman.api.validation import network as network_rules
 from steersman.api.validation import pods as pod_rules
 from steersman.api.validation import quotas as quota_rules
+from steersman.api.validation import services as service_rules
 from steersman.api.validation import sets as set_rules
 
 _CONNECT = ("create", "get")
@@ -74,7 +75,7 @@ SERVICE = Kind(
     short_names=("svc",), categories=ALL,
     subresources=(status("Service"), proxy("ServiceProxyOptions")),
     columns=network_cells.SERVICE_COLUMNS, cells=network_cells.service,
-    default=network_defaults.default_service, validate=network_rules.validate_service,
+    default=network_defaults.default_service, validate=service_rules.validate_service,
     prepare=strategies.prepare_service, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_service,
     deletes_to_status=False,

@@ -7,6 +7,8 @@ from steersman.api.kind import Kind
 from steersman.apiserver import decoded
 from steersman.apiserver.admission import (
     custom_kinds,
+    ingresses,
+    ip_addresses,
     limit_ranges,
     namespaces,
     pods,
@@ -15,11 +17,13 @@ from steersman.apiserver.admission import (
     service_addresses,
 )
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
+from steersman.store import contract
 
 
 def plugins(
     objects: decoded.DecodedObjects,
     clock: clocks.Clock,
+    store: contract.Store,
     addresses: service_addresses.ServiceAddresses,
     *,
     unreachable_seconds: int = 300,
@@ -32,7 +36,10 @@ def plugins(
         pods.Priorities(objects),
         pods.DefaultTolerations(unreachable_seconds),
         custom_kinds.CustomKinds(clock),
-        service_addresses.Reservation(addresses),
+        ingresses.DefaultIngressClass(objects),
+        service_addresses.Reservation(objects, addresses),
+        ip_addresses.OfServices(store, clock),
+        ip_addresses.OfOthers(addresses),
         resource_quota.ResourceQuotas(objects, clock),
     )
 

@@ -39,7 +39,7 @@ class Review:
     again: bool = False
     round: int = 0
     memory: dict[str, Any] = dataclasses.field(default_factory=dict)
-    also: list[contract.Put] = dataclasses.field(default_factory=list)
+    also: list[contract.Put | contract.Delete] = dataclasses.field(default_factory=list)
 
     @property
     def new(self) -> Object:
@@ -79,7 +79,8 @@ class Plugin:
         """Raises StatusError. `review.obj` is what would be stored, and is not changed."""
 
     async def reserve(self, review: Review) -> None:
-        """Adds to `review.also`. Raises StatusError. Asked after all have validated, and again when that comes too late."""
+        """Adds to `review.also`. Raises StatusError. Asked after all have validated, and again when that comes too late.
+        Of a removal, `review.old` is the last state, and no dry run gets here."""
 
     async def removed(self, review: Review) -> None:
         """The object is gone from the store: `review.old` is its last state."""

@@ -1,89 +1,74 @@
 """ClusterIPs and node ports: given out once each, taken back when the Service goes or its write fails.
 
-Keeps true: no two Services share an address or a node port. The books are in memory and rebuilt from the store at start.
+Keeps true: no two Services share an address or a node port, and no address is given out that an IPAddress of somebody else
+names. The books are in memory and rebuilt from the store at start.
+Reads: the ServiceCIDRs that are ready.
 Source: "Service ClusterIP allocation", "NodePort" ranges with a lower band kept for static choices.
 """
 
 import contextlib
 import ipaddress
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from steersman.api import kinds
+from steersman.api import ip_addresses, kinds, strategies
 from steersman.api.kind import Kind
+from steersman.api.validation import address_families, fields
+from steersman.apiserver import decoded
+from steersman.apiserver.admission import number_book
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
-from steersman.meta import errors
+from steersman.meta import conditions, errors, objects
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
-ADDRESS_TYPES = frozenset(("ClusterIP", "NodePort", "LoadBalancer"))
 PORT_TYPES = frozenset(("NodePort", "LoadBalancer"))
+DEFAULT_CIDR = "kubernetes"  # the name of the ServiceCIDR every cluster starts with: the first to be asked
 
-
-class Numbers:
-    """Integers of a range, each given out at most once; the lowest `static_band` last, so that people can choose there."""
-
-    def __init__(self, low: int, high: int, static_band: int) -> None:
-        self.low, self.high = low, high
-        self._dynamic_low = min(high, low + static_band)
-        self._taken: set[int] = set()
-        self._next: int = self._dynamic_low
-
-    def __contains__(self, number: int) -> bool:
-        return self.low <= number <= self.high
-
-    def take(self, number: int) -> bool:
-        """False when it is somebody's already."""
-        if number in self._taken:
-            return False
-        self._taken.add(number)
-        return True
-
-    def take_any(self) -> int | None:
-        """A free number; None when all are taken."""
-        for low, high in ((self._dynamic_low, self.high), (self.low, self._dynamic_low - 1)):
-            start = self._next if low <= self._next <= high else low
-            for number in itertools.chain(range(start, high + 1), range(low, start)):
-                if self.take(number):
-                    self._next = number + 1
-                    return number
-        return None
-
-    def release(self, number: int) -> None:
-        self._taken.discard(number)
+Taken = tuple[str, int]
+"""An address: its family and number."""
 
 
 class ServiceAddresses:
-    def __init__(self, service_cidr: str = "10.96.0.0/16", node_ports: tuple[int, int] = (30000, 32767)) -> None:
-        network = ipaddress.ip_network(service_cidr)
-        assert isinstance(network, ipaddress.IPv4Network), "service addresses are IPv4"
-        self._cidr = service_cidr
-        low, high = int(network.network_address) + 1, int(network.broadcast_address) - 1
-        self.addresses = Numbers(low, high, _band(high - low + 1, 16, 256))
-        self.ports = Numbers(*node_ports, _band(node_ports[1] - node_ports[0] + 1, 32, 128))
+    """`service_cidrs` are those the cluster starts with, one per family, the default family first."""
 
-    def rebuild(self, services: Iterable[Object]) -> None:
-        """Take what stored Services hold."""
+    def __init__(
+        self, service_cidrs: Sequence[str] = ("10.96.0.0/16",), node_ports: tuple[int, int] = (30000, 32767)
+    ) -> None:
+        self.families = tuple(address_families.family_of(cidr) for cidr in service_cidrs)
+        self._taken: dict[str, set[int]] = {family: set() for family in address_families.FAMILIES}
+        self._ranges: dict[str, number_book.Numbers] = {}
+        low, high = node_ports
+        self.ports = number_book.Numbers(low, high, number_book.static_band(high - low + 1, 32, 128))
+
+    def rebuild(self, services: Iterable[Object], addresses: Iterable[Object]) -> None:
+        """Take what stored Services hold and what IPAddresses name."""
         for service in services:
-            for number in _held_addresses(service):
-                self.addresses.take(number)
+            for family, number in held_addresses(service):
+                self._taken[family].add(number)
             for port in _held_ports(service):
                 self.ports.take(port)
+        for address in addresses:
+            self.take(objects.name(address))
+
+    def take(self, address: str) -> None:
+        """Somebody else has it."""
+        family, number = _taken(address)
+        self._taken[family].add(number)
+
+    def give(self, address: str) -> None:
+        family, number = _taken(address)
+        self._taken[family].discard(number)
 
     def release(self, service: Object) -> None:
         """The Service is gone."""
-        for number in _held_addresses(service):
-            self.addresses.release(number)
-        for port in _held_ports(service):
-            self.ports.release(port)
+        self._give_back(held_addresses(service), _held_ports(service))
 
     @contextlib.contextmanager
-    def reserved(self, service: Object, old: Object | None, *, dry_run: bool) -> Iterator[None]:
-        """Complete `service` in place and hold its numbers; given back if the block fails. Raises StatusError 422."""
-        addresses: list[int] = []
-        ports: list[int] = []
+    def reserved(self, service: Object, old: Object | None, cidrs: Sequence[str], *, dry_run: bool) -> Iterator[None]:
+        """Complete `service` in place, from `cidrs`, and hold its numbers; given back if the block fails. Raises StatusError."""
+        addresses: set[Taken] = set()
+        ports: set[int] = set()
         try:
-            self._take_address(service, old, addresses)
+            self._take_addresses(service, old, cidrs, addresses)
             self._take_ports(service, old, ports)
             yield
         except BaseException:
@@ -92,86 +77,129 @@ class ServiceAddresses:
         if dry_run:
             self._give_back(addresses, ports)
         elif old is not None:
-            self._give_back(_held_addresses(old) - _held_addresses(service), _held_ports(old) - _held_ports(service))
+            gone = held_addresses(old) - held_addresses(service)
+            self._give_back(gone, _held_ports(old) - _held_ports(service))
 
-    def _give_back(self, addresses: Iterable[int], ports: Iterable[int]) -> None:
-        for number in addresses:
-            self.addresses.release(number)
+    def _give_back(self, addresses: Iterable[Taken], ports: Iterable[int]) -> None:
+        for family, number in addresses:
+            self._taken[family].discard(number)
         for port in ports:
             self.ports.release(port)
 
-    def _take_address(self, service: Object, old: Object | None, taken: list[int]) -> None:
+    def _take_addresses(self, service: Object, old: Object | None, cidrs: Sequence[str], taken: set[Taken]) -> None:
         spec = service.setdefault("spec", {})
-        if spec.get("type", "ClusterIP") not in ADDRESS_TYPES:
+        if spec.get("type", "ClusterIP") not in ip_addresses.ADDRESS_TYPES:
             return
         before = (old or {}).get("spec") or {}
-        wanted = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
-        if not wanted and before.get("clusterIP"):
-            wanted = before["clusterIP"]
-        if wanted == "None":
-            spec["clusterIP"], spec["clusterIPs"] = "None", ["None"]
-        elif wanted and wanted == before.get("clusterIP"):
-            spec["clusterIP"], spec["clusterIPs"] = wanted, [wanted]
-        else:
-            number = self._chosen(service, wanted) if wanted else self._any_address(service)
-            taken.append(number)
-            text = str(ipaddress.IPv4Address(number))
-            spec["clusterIP"], spec["clusterIPs"] = text, [text]
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-
-    def _chosen(self, service: Object, wanted: str) -> int:
-        try:
-            number = int(ipaddress.IPv4Address(wanted))
-        except ValueError:
-            raise _invalid(
-                service, "spec.clusterIPs", f'Invalid value: ["{wanted}"]: must be a valid IP address'
-            ) from None
-        what = f'Invalid value: ["{wanted}"]: failed to allocate IP {wanted}'
-        if number not in self.addresses:
-            why = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {self._cidr}"
-            raise _invalid(service, "spec.clusterIPs", f"{what}: {why}")
-        if not self.addresses.take(number):
-            raise _invalid(service, "spec.clusterIPs", f"{what}: provided IP is already allocated")
-        return number
-
-    def _any_address(self, service: Object) -> int:
-        number = self.addresses.take_any()
-        if number is None:
-            raise errors.internal(f"failed to allocate a serviceIP: range is full ({self._cidr})")
-        return number
-
-    def _take_ports(self, service: Object, old: Object | None, taken: list[int]) -> None:
-        spec = service["spec"]
-        if spec.get("type") not in PORT_TYPES or spec.get("allocateLoadBalancerNodePorts") is False:
+        had_addresses = bool(before) and before.get("type", "ClusterIP") in ip_addresses.ADDRESS_TYPES
+        address_families.pair(spec, before if had_addresses else None)
+        wrong = address_families.settle(spec, before if had_addresses else None, self.families)
+        if wrong:
+            raise _refused(service, wrong)
+        if spec.get("clusterIP") == "None":
             return
-        held = _held_ports(old) if old else set()
-        kept = _ports_by_name(old) if old else {}
-        for index, port in enumerate(spec.get("ports") or ()):
-            wanted = port.get("nodePort") or kept.get((port.get("name", ""), port.get("port")))
-            if not wanted:
-                wanted = self.ports.take_any()
-                if wanted is None:
-                    raise errors.internal("failed to allocate a nodePort: range is full")
-                taken.append(wanted)
-            elif wanted not in held and wanted not in taken:
-                self._take_chosen_port(service, index, wanted)
-                taken.append(wanted)
-            port["nodePort"] = wanted
+        held = held_addresses(old) if old is not None else set()
+        wanted = list(spec.get("clusterIPs") or ())
+        found = []
+        for index, family in enumerate(spec.get("ipFamilies") or ()):
+            text = wanted[index] if index < len(wanted) else ""
+            if text and _taken(text) in held:
+                found.append(text)
+                continue
+            number = self._chosen(service, text, cidrs) if text else self._any_address(family, cidrs)
+            taken.add((family, number))
+            found.append(_text(family, number))
+        spec["clusterIP"], spec["clusterIPs"] = found[0], found
 
-    def _take_chosen_port(self, service: Object, index: int, wanted: int) -> None:
-        field = f"spec.ports[{index}].nodePort"
+    def _chosen(self, service: Object, wanted: str, cidrs: Sequence[str]) -> int:
+        _, number = _taken(wanted)
+        listed = service["spec"]["clusterIPs"]
+        pools = [self._range(cidr) for cidr in cidrs if ipaddress.ip_address(wanted) in ipaddress.ip_network(cidr)]
+        what = f"failed to allocate IP {wanted}"
+        if not pools:
+            why = "the provided network does not match the current range"
+            raise _invalid(service, "spec.clusterIPs", listed, f"{what}: {why}")
+        if not any(number in pool for pool in pools):
+            where = ", ".join(cidr for cidr in cidrs if ipaddress.ip_address(wanted) in ipaddress.ip_network(cidr))
+            why = f"the provided IP ({wanted}) is not in the valid range. The range of valid IPs is {where}"
+            raise _invalid(service, "spec.clusterIPs", listed, f"{what}: {why}")
+        if not pools[0].take(number):
+            raise _invalid(service, "spec.clusterIPs", listed, f"{what}: provided IP is already allocated")
+        return number
+
+    def _any_address(self, family: str, cidrs: Sequence[str]) -> int:
+        asked = [cidr for cidr in cidrs if address_families.family_of(cidr) == family]
+        for cidr in asked:
+            number = self._range(cidr).take_any()
+            if number is not None:
+                return number
+        raise errors.internal("failed to allocate a serviceIP: range is full")
+
+    def _range(self, cidr: str) -> number_book.Numbers:
+        if cidr not in self._ranges:
+            network = ipaddress.ip_network(cidr)
+            low, high = int(network.network_address) + 1, int(network.broadcast_address)
+            if network.version == 4:
+                high -= 1
+            band = number_book.static_band(high - low + 1, 16, 256)
+            taken = self._taken[address_families.family_of(cidr)]
+            self._ranges[cidr] = number_book.Numbers(low, high, band, taken)
+        return self._ranges[cidr]
+
+    def _take_ports(self, service: Object, old: Object | None, taken: set[int]) -> None:
+        spec = service["spec"]
+        held = _held_ports(old) if old else set()
+        if spec.get("type") in PORT_TYPES and spec.get("allocateLoadBalancerNodePorts") is not False:
+            self._take_node_ports(service, old, held, taken)
+        elif spec.get("type") in PORT_TYPES:
+            for index, port in enumerate(spec.get("ports") or ()):
+                self._take_port(service, f"spec.ports[{index}].nodePort", port.get("nodePort"), held, taken)
+        if _has_health_port(spec):
+            wanted = spec.get("healthCheckNodePort")
+            if wanted:
+                self._take_port(service, "spec.healthCheckNodePort", wanted, held, taken)
+            else:
+                spec["healthCheckNodePort"] = self._any_port(taken)
+
+    def _take_node_ports(self, service: Object, old: Object | None, held: set[int], taken: set[int]) -> None:
+        kept = _ports_by_name(old) if old else {}
+        of_number: dict[object, tuple[int, set[object]]] = {}  # service port → its node port, and for which protocols
+        for index, port in enumerate(service["spec"].get("ports") or ()):
+            wanted = port.get("nodePort") or kept.get((port.get("name", ""), port.get("port")))
+            protocol = port.get("protocol") or "TCP"
+            shared, protocols = of_number.get(port.get("port"), (0, set()))
+            if not wanted and shared and protocol not in protocols:
+                wanted = shared  # one port for several protocols, as DNS has it
+            if wanted:
+                self._take_port(service, f"spec.ports[{index}].nodePort", wanted, held, taken)
+            else:
+                wanted = self._any_port(taken)
+            port["nodePort"] = wanted
+            of_number[port.get("port")] = wanted, {*protocols, protocol}
+
+    def _any_port(self, taken: set[int]) -> int:
+        number = self.ports.take_any()
+        if number is None:
+            raise errors.internal("failed to allocate a nodePort: range is full")
+        taken.add(number)
+        return number
+
+    def _take_port(self, service: Object, field: str, wanted: int | None, held: set[int], taken: set[int]) -> None:
+        if not wanted or wanted in held or wanted in taken:
+            return
         if wanted not in self.ports:
             why = f"provided port is not in the valid range. The range of valid ports is {self.ports.low}-{self.ports.high}"
-            raise _invalid(service, field, f"Invalid value: {wanted}: {why}")
+            raise _invalid(service, field, wanted, why)
         if not self.ports.take(wanted):
-            raise _invalid(service, field, f"Invalid value: {wanted}: provided port is already allocated")
+            raise _invalid(service, field, wanted, "provided port is already allocated")
+        taken.add(wanted)
 
 
 class Reservation(Plugin):
     """Every Service gets its numbers before it is validated, and gives them back when its write fails or it goes."""
 
-    def __init__(self, addresses: ServiceAddresses) -> None:
+    def __init__(self, known: decoded.DecodedObjects, addresses: ServiceAddresses) -> None:
+        self._known = known
         self._addresses = addresses
 
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
@@ -180,7 +208,9 @@ class Reservation(Plugin):
     async def mutate(self, review: Review) -> bool:
         if review.operation == "DELETE":
             return False
-        held = self._addresses.reserved(review.new, review.old, dry_run=review.call.dry_run)
+        cidrs = usable_cidrs(await self._known.list(kinds.SERVICE_CIDR))
+        strategies.keep_allocated(review.new, review.old)
+        held = self._addresses.reserved(review.new, review.old, cidrs, dry_run=review.call.dry_run)
         review.holds.enter_context(held)
         return True
 
@@ -189,24 +219,37 @@ class Reservation(Plugin):
         self._addresses.release(review.old)
 
 
-def _band(size: int, low: int, high: int) -> int:
-    """How many of the lowest numbers are kept for static choice: upstream's min(max(low, size/step), high)."""
-    return 0 if size <= low else min(max(low, size // low), high)
+def usable_cidrs(service_cidrs: Iterable[Object]) -> list[str]:
+    """Those that are ready and not about to go, the cluster's first ones first."""
+    found = [one for one in service_cidrs if conditions.is_true(one, "Ready") and not objects.is_terminating(one)]
+    found.sort(key=lambda one: (objects.name(one) != DEFAULT_CIDR, objects.name(one)))
+    return [cidr for one in found for cidr in (one.get("spec") or {}).get("cidrs") or ()]
 
 
-def _held_addresses(service: Object) -> set[int]:
-    spec = service.get("spec") or {}
-    if spec.get("type", "ClusterIP") not in ADDRESS_TYPES:
-        return set()
-    texts = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-    return {int(ipaddress.IPv4Address(text)) for text in texts if text and text != "None" and ":" not in text}
+def held_addresses(service: Object) -> set[Taken]:
+    return {_taken(text) for text in ip_addresses.of_service(service)}
+
+
+def _taken(text: str) -> Taken:
+    return address_families.family_of(text), int(ipaddress.ip_address(text))
+
+
+def _text(family: str, number: int) -> str:
+    return str(ipaddress.IPv6Address(number) if family == "IPv6" else ipaddress.IPv4Address(number))
+
+
+def _has_health_port(spec: Object) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _held_ports(service: Object) -> set[int]:
     spec = service.get("spec") or {}
     if spec.get("type") not in PORT_TYPES:
         return set()
-    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    found = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    if _has_health_port(spec) and spec.get("healthCheckNodePort"):
+        found.add(spec["healthCheckNodePort"])
+    return found
 
 
 def _ports_by_name(service: Object) -> dict[tuple[str, object], int]:
@@ -214,6 +257,9 @@ def _ports_by_name(service: Object) -> dict[tuple[str, object], int]:
     return {(port.get("name", ""), port.get("port")): port.get("nodePort", 0) for port in spec.get("ports") or ()}
 
 
-def _invalid(service: Object, field: str, message: str) -> errors.StatusError:
-    name = service["metadata"].get("name", "")
-    return errors.invalid("Service", name, [FieldError(field, "FieldValueInvalid", message)])
+def _invalid(service: Object, field: str, value: object, detail: str) -> errors.StatusError:
+    return _refused(service, [fields.invalid(field, value, detail)])
+
+
+def _refused(service: Object, causes: list[FieldError]) -> errors.StatusError:
+    return errors.invalid("Service", service["metadata"].get("name", ""), causes)
