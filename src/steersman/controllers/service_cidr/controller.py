@@ -22,14 +22,15 @@ def controller() -> Controller:
     )
 
 
-def observe(look: Look, key: str) -> Seen | None:
+async def observe(look: Look, key: str) -> Seen | None:
+    """Before a range goes, the addresses are asked for again: the cache may not show the newest ones yet."""
     cache = look.caches.of(kinds.SERVICE_CIDR)
     found = cache.get(key)
     if found is None:
         return None
     addresses = []
     if objects.is_terminating(found):
-        listed = look.caches.of(kinds.IP_ADDRESS).list()
+        listed = (await look.client.list(kinds.IP_ADDRESS)).items
         addresses = [objects.name(one) for one in listed if ip_addresses.is_of_services(one)]
     others = [one for one in cache.list() if objects.name(one) != key]
     return Seen(found, others, addresses, look.now)
