@@ -191,3 +191,5 @@ def test_older_releases_know_less(release):
     assert schema.decode(kinds.POD, pod, "Warn")[1] == []
     old = [kind for kind in kinds.BUILTIN if kind.group in ("", "apps")]  # those that every release has
     assert all(types.name_of(kind.group, kind.version, kind.kind) for kind in old)
+    assert types.name_of("apps", "v1", "Deployment")
+    assert types.name_of("certificates.k8s.io", "v1", "PodCertificateRequest") is None

@@ -24,6 +24,7 @@ from steersman.controllers.daemonset import eligibility
 from steersman.meta import conditions, objects, times
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
+from steersman.store.contract import Store
 from steersman.store.memory import MemoryStore
 
 DEFAULTS = controllers.Options()
@@ -65,11 +66,14 @@ class LateClient(Client):
 
 
 class Paper:
-    def __init__(self, client: Client, caches: Caches, clock: VirtualClock, loops: controllers.Controllers) -> None:
+    def __init__(
+        self, client: Client, caches: Caches, clock: VirtualClock, loops: controllers.Controllers, store: Store
+    ) -> None:
         self.client = client
         self.caches = caches
         self.clock = clock
         self.controllers = loops
+        self.store = store
         self.nodes = [Node()]
         self.pods_ever: set[str] = set()  # uids
         self.steps: list[tuple[int, int]] = []  # (pods not ended, available pods) after each change of a pod
@@ -102,13 +106,14 @@ async def cluster(
     options: controllers.Options = DEFAULTS, nodes: int = 1, watch_delay_seconds: float = 0.0
 ) -> AsyncIterator[Paper]:
     clock = VirtualClock(asyncio.get_running_loop())
-    server = ApiServer(MemoryStore(), clock=clock)
+    store = MemoryStore()
+    server = ApiServer(store, clock=clock)
     await server.start()
     transport = InProcessTransport(server.handle, "kubernetes-admin", ("system:masters",))
     client = LateClient(transport, clock=clock)
     client.watch_delay_seconds = watch_delay_seconds
     caches = Caches(client, clock)
-    paper = Paper(client, caches, clock, controllers.Controllers(client, caches, clock, options))
+    paper = Paper(client, caches, clock, controllers.Controllers(client, caches, clock, options), store)
     paper.nodes = [Node(f"node-{number + 1}") for number in range(nodes)]
     running = tasks.Tasks("paper")
     try:

@@ -40,6 +40,21 @@ class Subresource:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Deprecation:
+    """Since which release 1.N a version is deprecated and from which it is gone (0: not known), and what to use instead."""
+
+    since: int
+    removed: int = 0
+    replacement: str = ""
+
+    def warning(self, api_version: str, kind: str) -> str:
+        """Upstream's words, which kubectl shows."""
+        gone = f", unavailable in v1.{self.removed}+" if self.removed else ""
+        instead = f"; use {self.replacement}" if self.replacement else ""
+        return f"{api_version} {kind} is deprecated in v1.{self.since}+{gone}{instead}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Storage:
     """How a version is kept that is not the stored one: as an object of another row, here and back.
 
@@ -90,6 +105,7 @@ class Kind:
     with `delete_warning`.
     `row_conditions(obj)` marks rows of a table (a finished pod is Completed).
     `storage` is where objects of a version are kept whose kind is stored in another one (`of_version`); None: as they are.
+    `deprecation` is told in a warning with every answer.
     `custom` is the type of a kind that a CustomResourceDefinition made; None for the built-in ones, whose types are `schema`'s.
     """
 
@@ -118,6 +134,7 @@ class Kind:
     delete_warning: str = ""
     row_conditions: Callable[[Object], list[Object]] | None = None
     custom: CustomType | None = None
+    deprecation: Deprecation | None = None
     storage: Storage | None = None
 
     @property

@@ -71,6 +71,15 @@ def of_event(event: Object) -> Mapping[str, str]:
     }
 
 
+def of_trust_bundle(bundle: Object) -> Mapping[str, str]:
+    return {"spec.signerName": (bundle.get("spec") or {}).get("signerName", "")}
+
+
+def of_pod_certificate_request(request: Object) -> Mapping[str, str]:
+    spec = request.get("spec") or {}
+    return {f"spec.{field}": spec.get(field, "") for field in ("signerName", "podName", "nodeName")}
+
+
 _NEW_EVENT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 

@@ -22,6 +22,7 @@ from steersman.apiserver import (
     authentication,
     authorization,
     bootstrap,
+    component_status,
     decoded,
     documents,
     event_expiry,
@@ -119,6 +120,7 @@ class ApiServer:
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
         self.watcher = watching.Watcher(store, self._clock, objects, shaper)
         parts = handlers.Parts(store, self._clock, self._types, admission, shaper, self._check_may_create)
+        self._components = component_status.ComponentStatuses(store, self.watcher.users, shaper)
         self._stored = handlers.Handlers(self.reader, self.writer, self.watcher)
         self._versions = versions.Versions(parts)
         self._definitions = definitions.Definitions(parts, objects, self._tasks)
@@ -249,7 +251,17 @@ class ApiServer:
     async def _builtin(self, call: Call) -> messages.Response:
         if reviews.KINDS.of_resource(call.kind.group, call.kind.version, call.kind.plural) is not None:
             return await self._review(call)
+        self._warn_of_deprecation(call)
+        if call.kind is builtin.COMPONENT_STATUS:
+            return await self._components.answer(call)
+        if call.kind is builtin.BINDING:
+            return await self._subresources.bind(call)
         return await self._handlers(call.kind).answer(call)
+
+    def _warn_of_deprecation(self, call: Call) -> None:
+        deprecation = call.kind.deprecation
+        if deprecation is not None and deprecation.since <= int(self.options.release.split(".")[1]):
+            call.warnings.append(deprecation.warning(call.kind.api_version, call.kind.kind))
 
     def _handlers(self, kind: Kind) -> handlers.Handlers:
         """Of a built-in kind."""

@@ -6,6 +6,7 @@ Source: "Efficient detection of changes" and "Streaming lists" in the Kubernetes
 """
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Iterable
@@ -54,6 +55,7 @@ class Watcher:
         self._objects = objects
         self._shaper = shaper
         self.open = 0
+        self.users: collections.Counter[str] = collections.Counter()  # of open watches
 
     async def watch(self, call: Call) -> messages.Response:
         """Raises StatusError for wrong parameters; a forgotten revision is an ERROR event in the stream, as upstream has it."""
@@ -91,6 +93,7 @@ class Watcher:
         if selected.name is not None and (call.target.namespace or not call.kind.namespaced):
             framer.only_key = prefix + selected.name
         self.open += 1
+        self.users[call.user.name] += 1
         try:
             after = plan.after
             if after < 0:
@@ -114,6 +117,9 @@ class Watcher:
             yield _error(refusal)
         finally:
             self.open -= 1
+            self.users[call.user.name] -= 1
+            if not self.users[call.user.name]:
+                del self.users[call.user.name]
 
     async def _follow(self, watch: contract.Watch, framer: "Framer", plan: _Plan) -> AsyncIterator[bytes]:
         now = self._clock.monotonic

@@ -34,6 +34,7 @@ from steersman.controllers.root_ca_publisher import controller as root_ca_publis
 from steersman.controllers.service_account import controller as service_account
 from steersman.controllers.service_cidr import controller as service_cidr
 from steersman.controllers.statefulset import controller as statefulset
+from steersman.controllers.storage_version_migrator import controller as storage_version_migrator
 from steersman.controllers.taint_eviction import controller as taint_eviction
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
@@ -83,6 +84,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         resource_quota.controller(served),
         service_cidr.controller(),
         ip_address.controller(),
+        storage_version_migrator.controller(),
     ]
     if options.cluster_cidrs:
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))

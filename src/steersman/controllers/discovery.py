@@ -15,21 +15,35 @@ async def deletable_kinds(client: Client) -> list[Kind]:
 
     Raises StatusError.
     """
-    response = await client.request(Request("GET", "/apis", headers={"accept": _ACCEPT}))
+    found: dict[tuple[str, str], Kind] = {}
+    for row in await _rows(client, "/apis"):
+        if row.namespaced and {"list", "delete"} <= set(row.verbs):
+            found.setdefault((row.group, row.plural), row)
+    return list(found.values())
+
+
+async def kind_of(client: Client, group: str, plural: str) -> Kind | None:
+    """A resource in its preferred version, None where it is not served. Raises StatusError."""
+    rows = await _rows(client, "/apis" if group else "/api")
+    return next((row for row in rows if (row.group, row.plural) == (group, plural)), None)
+
+
+async def _rows(client: Client, path: str) -> list[Kind]:
+    """What discovery says of each resource in each version, preferred versions first."""
+    response = await client.request(Request("GET", path, headers={"accept": _ACCEPT}))
     if response.status != 200:
         raise requests.refusal(response.status, response.body, response.headers)
-    found: dict[tuple[str, str], Kind] = {}
-    for group in orjson.loads(response.body)["items"]:
-        name = group["metadata"].get("name", "")
-        for version in group["versions"]:
-            for resource in version["resources"]:
-                if resource["scope"] == "Namespaced" and {"list", "delete"} <= set(resource["verbs"]):
-                    row = Kind(
-                        name,
-                        version["version"],
-                        resource["responseKind"]["kind"],
-                        resource["resource"],
-                        resource["singularResource"],
-                    )
-                    found.setdefault((name, row.plural), row)
-    return list(found.values())
+    return [
+        Kind(
+            group["metadata"].get("name", ""),
+            version["version"],
+            resource["responseKind"]["kind"],
+            resource["resource"],
+            resource["singularResource"],
+            namespaced=resource["scope"] == "Namespaced",
+            verbs=tuple(resource["verbs"]),
+        )
+        for group in orjson.loads(response.body)["items"]
+        for version in group["versions"]
+        for resource in version["resources"]
+    ]

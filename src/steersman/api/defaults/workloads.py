@@ -1,4 +1,4 @@
-"""Defaults of Deployments and ReplicaSets."""
+"""Defaults of Deployments, ReplicaSets and PodTemplates."""
 
 from steersman.api.defaults import pods
 from steersman.meta.objects import Object
@@ -29,3 +29,7 @@ def default_replica_set(replica_set: Object) -> None:
     if "template" in spec:
         pods.default_template(spec["template"])
     replica_set.setdefault("status", {}).setdefault("replicas", 0)
+
+
+def default_pod_template(pod_template: Object) -> None:
+    pods.default_template(pod_template.setdefault("template", {}))

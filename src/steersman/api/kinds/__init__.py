@@ -7,18 +7,39 @@ A new kind is a row in its group's file and, where needed, functions for its col
 from types import ModuleType
 
 from steersman.api.kind import Kind, Kinds
-from steersman.api.kinds import apps, batch, coordination, core, events, extensions, network, rbac, scheduling
+from steersman.api.kinds import (
+    apps,
+    batch,
+    certificates,
+    coordination,
+    core,
+    events,
+    extensions,
+    lifecycle,
+    network,
+    node,
+    rbac,
+    scheduling,
+    storage_versions,
+)
 from steersman.api.kinds.apps import *
 from steersman.api.kinds.batch import *
+from steersman.api.kinds.certificates import *
 from steersman.api.kinds.coordination import *
 from steersman.api.kinds.core import *
 from steersman.api.kinds.events import *
 from steersman.api.kinds.extensions import *
+from steersman.api.kinds.lifecycle import *
 from steersman.api.kinds.network import *
+from steersman.api.kinds.node import *
 from steersman.api.kinds.rbac import *
 from steersman.api.kinds.scheduling import *
+from steersman.api.kinds.storage_versions import *
 
 # In the order of discovery: the core group first.
-_GROUPS: tuple[ModuleType, ...] = (core, apps, events, batch, network, coordination, rbac, scheduling, extensions)
+_GROUPS: tuple[ModuleType, ...] = (
+    *(core, apps, events, batch, network, coordination, rbac, scheduling, node, certificates, extensions),
+    *(storage_versions, lifecycle),
+)
 
 BUILTIN = Kinds(row for group in _GROUPS for row in vars(group).values() if isinstance(row, Kind))

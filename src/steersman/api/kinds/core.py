@@ -6,7 +6,8 @@ from steersman.api.defaults import limits as limit_defaults
 from steersman.api.defaults import network as network_defaults
 from steersman.api.defaults import pods as pod_defaults
 from steersman.api.defaults import sets as set_defaults
-from steersman.api.kind import Kind, Subresource
+from steersman.api.defaults import workloads as workload_defaults
+from steersman.api.kind import Deprecation, Kind, Subresource
 from steersman.api.kinds.shared import ALL, proxy, scale, status
 from steersman.api.printing import cluster as cluster_cells
 from steersman.api.printing import config as config_cells
@@ -23,6 +24,7 @@ from steersman.api.validation import pods as pod_rules
 from steersman.api.validation import quotas as quota_rules
 from steersman.api.validation import services as service_rules
 from steersman.api.validation import sets as set_rules
+from steersman.api.validation import workloads as workload_rules
 
 _CONNECT = ("create", "get")
 
@@ -86,6 +88,7 @@ ENDPOINTS = Kind(
     short_names=("ep",),
     columns=network_cells.ENDPOINTS_COLUMNS, cells=network_cells.endpoints,
     default=network_defaults.default_endpoints, validate=network_rules.validate_endpoints,
+    deprecation=Deprecation(33, replacement="discovery.k8s.io/v1 EndpointSlice"),
 )  # fmt: skip
 
 CONFIG_MAP = Kind(
@@ -146,3 +149,21 @@ LIMIT_RANGE = Kind(
     columns=quota_cells.LIMIT_RANGE_COLUMNS, cells=quota_cells.limit_range,
     default=limit_defaults.default_limit_range, validate=quota_rules.validate_limit_range,
 )  # fmt: skip
+
+POD_TEMPLATE = Kind(
+    "", "v1", "PodTemplate", "podtemplates", "podtemplate",
+    columns=workload_cells.POD_TEMPLATE_COLUMNS, cells=workload_cells.pod_template,
+    default=workload_defaults.default_pod_template, validate=workload_rules.validate_pod_template,
+    spec_fields=("template",), has_generation=True, deletes_to_status=False,
+)  # fmt: skip
+
+# Not in the store: what the API server itself finds.
+COMPONENT_STATUS = Kind(
+    "", "v1", "ComponentStatus", "componentstatuses", "componentstatus", namespaced=False,
+    short_names=("cs",), verbs=("get", "list"),
+    columns=cluster_cells.COMPONENT_STATUS_COLUMNS, cells=cluster_cells.component_status,
+    deprecation=Deprecation(19),
+)  # fmt: skip
+
+# The older way to `pods/binding`.
+BINDING = Kind("", "v1", "Binding", "bindings", "binding", verbs=("create",))

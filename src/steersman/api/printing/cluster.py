@@ -1,4 +1,4 @@
-"""How Nodes, Namespaces, Events, Leases and PriorityClasses print."""
+"""How Nodes, Namespaces, Leases, PriorityClasses and ComponentStatuses print."""
 
 import datetime
 from typing import Any
@@ -24,6 +24,15 @@ NODE_COLUMNS = (
 NAMESPACE_COLUMNS = (cells.NAME, Column("Status", description="The status of the namespace"), cells.AGE)
 
 
+LEASE_CANDIDATE_COLUMNS = (
+    cells.NAME,
+    Column("LeaseName", field="spec.leaseName"),
+    Column("BinaryVersion", field="spec.binaryVersion"),
+    Column("EmulationVersion", field="spec.emulationVersion"),
+    Column("Strategy", field="spec.strategy"),
+    cells.AGE,
+)
+
 LEASE_COLUMNS = (cells.NAME, Column("Holder", field="spec.holderIdentity"), cells.AGE)
 
 PRIORITY_CLASS_COLUMNS = (
@@ -36,6 +45,14 @@ PRIORITY_CLASS_COLUMNS = (
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 _ROLE = "kubernetes.io/role"
+
+
+COMPONENT_STATUS_COLUMNS = (
+    cells.NAME,
+    Column("Status", description="Status of the component conditions"),
+    Column("Message", description="Message of the component conditions"),
+    Column("Error", description="Error of the component conditions"),
+)
 
 
 def node(obj: Object, now: datetime.datetime) -> list[Any]:
@@ -60,6 +77,12 @@ def namespace(obj: Object, now: datetime.datetime) -> list[Any]:
 
 def lease(obj: Object, now: datetime.datetime) -> list[Any]:
     return [cells.name(obj), (obj.get("spec") or {}).get("holderIdentity", ""), cells.age(obj, now)]
+
+
+def lease_candidate(obj: Object, now: datetime.datetime) -> list[Any]:
+    spec = obj.get("spec") or {}
+    named = (spec.get(field, "") for field in ("leaseName", "binaryVersion", "emulationVersion", "strategy"))
+    return [cells.name(obj), *named, cells.age(obj, now)]
 
 
 def priority_class(obj: Object, now: datetime.datetime) -> list[Any]:
@@ -88,3 +111,11 @@ def _roles(obj: Object) -> list[str]:
 def _address(obj: Object, wanted: str) -> str:
     addresses = (obj.get("status") or {}).get("addresses") or ()
     return next((one.get("address", "") for one in addresses if one.get("type") == wanted), cells.NONE)
+
+
+def component_status(obj: Object, now: datetime.datetime) -> list[Any]:
+    found = next((one for one in obj.get("conditions") or () if one.get("type") == "Healthy"), None)
+    if found is None:
+        return [cells.name(obj), "Unknown", "", ""]
+    status = "Healthy" if found.get("status") == "True" else "Unhealthy"
+    return [cells.name(obj), status, found.get("message", ""), found.get("error", "")]

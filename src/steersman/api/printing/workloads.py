@@ -54,6 +54,13 @@ DAEMON_SET_COLUMNS = (
     Column("Selector", priority=1, field="spec.selector"),
 )
 
+POD_TEMPLATE_COLUMNS = (
+    cells.NAME,
+    Column("Containers", description="Names of each container in the template."),
+    Column("Images", description="Images referenced by each container in the template."),
+    Column("Pod Labels", description="The labels for the pod template."),
+)
+
 CONTROLLER_REVISION_COLUMNS = (
     cells.NAME,
     Column("Controller", description="Controller of the object"),
@@ -127,3 +134,8 @@ def controller_revision(obj: Object, now: datetime.datetime) -> list[Any]:
         kind = owner.get("kind", "").lower()
         controller = f"{kind}.{group}/{owner.get('name', '')}" if group else f"{kind}/{owner.get('name', '')}"
     return [cells.name(obj), controller, obj.get("revision", 0), cells.age(obj, now)]
+
+
+def pod_template(obj: Object, now: datetime.datetime) -> list[Any]:
+    template = obj.get("template") or {}
+    return [cells.name(obj), *cells.containers(template), cells.labels((template.get("metadata") or {}).get("labels"))]

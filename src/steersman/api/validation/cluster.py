@@ -1,4 +1,4 @@
-"""Namespaces, Nodes, Leases and PriorityClasses."""
+"""Namespaces, Nodes and PriorityClasses."""
 
 import ipaddress
 
@@ -27,15 +27,6 @@ def validate_node(new: Object, old: Object | None) -> list[FieldError]:
     if old is not None:
         errors += _node_update(spec, old.get("spec") or {})
     return errors
-
-
-def validate_lease(new: Object, old: Object | None) -> list[FieldError]:
-    spec = new.get("spec") or {}
-    errors = metadata.validate(new, old)
-    seconds = spec.get("leaseDurationSeconds")
-    if seconds is not None and seconds <= 0:
-        errors.append(fields.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0"))
-    return [*errors, *fields.check_not_negative("spec.leaseTransitions", spec.get("leaseTransitions"))]
 
 
 def validate_priority_class(new: Object, old: Object | None) -> list[FieldError]:

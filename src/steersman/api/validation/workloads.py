@@ -48,6 +48,10 @@ def validate_controller_revision(new: Object, old: Object | None) -> list[FieldE
     return errors
 
 
+def validate_pod_template(new: Object, old: Object | None) -> list[FieldError]:
+    return [*metadata.validate(new, old), *pods.validate_template(new.get("template") or {}, "template")]
+
+
 def validate_selector(spec: Object, of: str) -> list[FieldError]:
     """A selector is there and selects something."""
     selector = spec.get("selector")

@@ -13,6 +13,7 @@ from steersman.apiserver.admission import (
     namespaces,
     pods,
     resource_quota,
+    runtime_classes,
     service_accounts,
     service_addresses,
 )
@@ -35,6 +36,7 @@ def plugins(
         service_accounts.ServiceAccounts(objects, clock),
         pods.Priorities(objects),
         pods.DefaultTolerations(unreachable_seconds),
+        runtime_classes.RuntimeClasses(objects),
         custom_kinds.CustomKinds(clock),
         ingresses.DefaultIngressClass(objects),
         service_addresses.Reservation(objects, addresses),

@@ -1,10 +1,12 @@
 """binding, eviction and ephemeralcontainers of pods."""
 
+import dataclasses
 from typing import cast
 
 import orjson
 
 from steersman.aio import clock as clocks
+from steersman.api import kinds
 from steersman.apiserver import deletion, negotiation, patching, writing
 from steersman.apiserver.call import Call
 from steersman.meta import conditions, errors
@@ -27,6 +29,17 @@ class Pods:
         meta = binding.get("metadata") or {}
         await self._writer.change_object(call, lambda pod: self._bound(call, pod, node, meta))
         return negotiation.respond(call.form, _CREATED, 201)
+
+    async def bind_named(self, call: Call) -> messages.Response:
+        """The same by a Binding that names the pod: what schedulers did before `pods/binding`."""
+        meta = self._writer.decode(call, negotiation.read_object(call.request))["metadata"]
+        if not meta.get("name"):
+            cause = FieldError(
+                "metadata.name", "FieldValueRequired", "Required value: name or generateName is required"
+            )
+            raise errors.invalid("Binding", "", [cause])
+        target = dataclasses.replace(call.target, resource="pods", subresource="binding", name=str(meta["name"]))
+        return await self.bind(dataclasses.replace(call, target=target, kind=kinds.POD))
 
     def _bound(self, call: Call, pod: Object, node: str, binding_meta: Object) -> Object:
         spec, meta = pod.get("spec") or {}, dict(pod["metadata"])

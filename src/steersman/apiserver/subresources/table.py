@@ -26,7 +26,7 @@ class Subresources:
         kubelets: kubelet.KubeletConnector | None,
         pod_connector: proxy.PodConnector | None,
     ) -> None:
-        of_pods = pods.Pods(writer, clock)
+        of_pods = self._pods = pods.Pods(writer, clock)
         nodes = kubelet.Kubelets(objects, kubelets)
         through = proxy.Proxy(objects, pod_connector)
         self._any: dict[str, Answer] = {"scale": scale.Scaling(store, writer).answer}
@@ -53,3 +53,7 @@ class Subresources:
         if found is None:
             raise errors.no_route()
         return await found(call)
+
+    async def bind(self, call: Call) -> messages.Response:
+        """A Binding posted to the collection of bindings."""
+        return await self._pods.bind_named(call)
