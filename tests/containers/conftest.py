@@ -37,6 +37,8 @@ def clean_machine(tmp_path: Path, group: str) -> Iterator[str]:
     """A folder for a runtime. Afterwards there must be no mount, process or group left; what is left is removed."""
     if os.geteuid() != 0 or not any(map(shutil.which, host.RUNTIMES)):
         pytest.skip("needs root and crun or runc")
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o711)  # pods' own users are nobody out here, but must reach their root file systems
     yield str(tmp_path)
     left = {
         "mounts": [line for line in _read("/proc/self/mountinfo").splitlines() if str(tmp_path) in line],

@@ -203,6 +203,22 @@ CASES: dict[str, Case] = {
         runs("exit 0", lambda s: waits(s)[0], "ErrImagePull", about={"image": "localhost:1/none:1"}),
         is_far_enough=is_waiting,
     ),
+    "users of its own": runs(
+        "tr -s ' ' < /proc/self/uid_map; cd /shared; touch mine; stat -c %u mine /bin/sh; hostname; ps -o args | sed -n 2p",
+        log,
+        " 0 65536 65536\n0\n0\nusers-of-its-own\n{sleep} /pause infinity\n",
+        about=AT_SHARED,
+        hostUsers=False,
+        shareProcessNamespace=True,
+        securityContext={"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "0"}]},
+        **EMPTY,
+    ),
+    "all devices for the privileged": runs(
+        "test -c /dev/mem -o -b /dev/loop0 -o -c /dev/kmsg && echo there",
+        log,
+        "there\n",
+        about={"securityContext": {"privileged": True}},
+    ),
     "everything anew": dataclasses.replace(
         runs(
             "test -f /shared/again && exec sleep 1000; touch /shared/again; exit 42",

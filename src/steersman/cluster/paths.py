@@ -80,8 +80,9 @@ class Paths:
         self.lock.touch(0o600)  # before all else: from here on `data` is seen to be a cluster's, also by a second `up`
         for path in (self.data, self.run, self.pki, self.logs, self.images):
             path.mkdir(parents=True, exist_ok=True)
-        for path in (self.data, self.run, self.pki):
+        for path in (self.data, self.pki):
             path.chmod(0o700)
+        self.run.chmod(0o711)  # root file systems lie below: users of pods with a user namespace are nobody out here
 
     def remember_data(self) -> None:
         """From now on the name alone finds the data. Only for who holds the lock: a start that was refused must not

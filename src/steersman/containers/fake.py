@@ -76,6 +76,11 @@ class FakeRuntime:
         return f"steersman-fake://{steersman.__version__}"
 
     @property
+    def features(self) -> runtime.Features:
+        """Paper takes everything."""
+        return runtime.Features((runtime.Handler("", True, True),), supplemental_groups_policy=True)
+
+    @property
     def images(self) -> FakeImages:
         return self._images
 

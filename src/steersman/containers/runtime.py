@@ -48,8 +48,17 @@ class PortMapping:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class IdRange:
+    """Users and groups 0 … length - 1 of a user namespace are `host_id` and above outside of it."""
+
+    host_id: int
+    length: int = 65536
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """A pod's sandbox: network, IPC and UTS namespaces (unless the host's), one address, one cgroup parent.
+    """A pod's sandbox: network, IPC and UTS namespaces (unless the host's), one address, one cgroup parent; with `users`, a
+    user namespace to which the others belong. `handler` is the RuntimeClass's; empty is the default.
 
     `attempt` counts re-creations for the same pod uid. `cgroup_parent` is relative to the runtime's root, as in
     `kubepods/burstable/pod<uid>`; the kubelet names it, the runtime creates and removes it.
@@ -73,6 +82,8 @@ class SandboxConfig:
     cpu_limit_millicores: int = 0
     cpu_shares: int = 0
     memory_limit_bytes: int = 0
+    users: IdRange | None = None
+    handler: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -266,8 +277,29 @@ class RegistryLogin:
     password: str = ""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Handler:
+    """A way of running pods that a RuntimeClass may name; "" is the default."""
+
+    name: str = ""
+    recursive_read_only_mounts: bool = False
+    user_namespaces: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Features:
+    """What this runtime can, as the Node shows it; known after `start`. `supplemental_groups_policy`: it keeps to
+    `only_those_groups` and says who a container is."""
+
+    handlers: tuple[Handler, ...] = ()
+    supplemental_groups_policy: bool = False
+
+
 class Runtime(Protocol):
     """RuntimeService."""
+
+    @property
+    def features(self) -> Features: ...
 
     @property
     def name(self) -> str:

@@ -24,6 +24,9 @@ RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 _SPLICE_F_NONBLOCK = 2
 _SYS_OPENAT2, _SYS_PIDFD_GETFD = 437, 438  # the same number on every architecture
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = -100, 0x1000, 1, os.O_CLOEXEC
+_MOUNT_ATTR_IDMAP, _MOVE_MOUNT_F_EMPTY_PATH = 0x00100000, 0x00000004
 # struct pidfd_info has grown; 64 bytes is its first published size, which every kernel with the ioctl takes.
 _PIDFD_INFO_SIZE = 64
 _PIDFD_GET_INFO = (3 << 30) | (_PIDFD_INFO_SIZE << 16) | (0xFF << 8) | 11
@@ -51,6 +54,38 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, options: s
     data = options.encode() if options else None
     fstype = kind.encode() if kind else None
     _call(_libc.mount, os.fsencode(source), os.fsencode(target), fstype, flags, data, about=target)
+
+
+def mount_idmapped(source: str, target: str, user_namespace: str) -> None:
+    """Bind `source` to `target` so that owners on disk are those inside the user namespace (a path to it). Linux 5.12."""
+    at = ctypes.c_long(_AT_FDCWD)
+    tree = _call(
+        _libc.syscall,
+        ctypes.c_long(_SYS_OPEN_TREE),
+        at,
+        ctypes.c_char_p(os.fsencode(source)),
+        ctypes.c_ulong(_OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC),
+        about=source,
+    )
+    try:
+        with open(user_namespace) as namespace:
+            attributes = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, namespace.fileno())
+            empty, raw = ctypes.c_char_p(b""), ctypes.c_char_p(attributes)
+            size = ctypes.c_size_t(len(attributes))
+            flags = ctypes.c_ulong(_AT_EMPTY_PATH)
+            _call(_libc.syscall, ctypes.c_long(_SYS_MOUNT_SETATTR), tree, empty, flags, raw, size, about=source)
+        _call(
+            _libc.syscall,
+            ctypes.c_long(_SYS_MOVE_MOUNT),
+            tree,
+            ctypes.c_char_p(b""),
+            at,
+            ctypes.c_char_p(os.fsencode(target)),
+            ctypes.c_ulong(_MOVE_MOUNT_F_EMPTY_PATH),
+            about=target,
+        )
+    finally:
+        os.close(tree)
 
 
 def unmount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:

@@ -39,6 +39,7 @@ from steersman.kubelet.prober import Prober
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
+from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
@@ -80,7 +81,7 @@ class Kubelet:
         self._recorder = recorder
         self._services = services
         self._machine = machine or node_object.of_machine(options.data_dir)
-        self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine)
+        self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder)
         self._tasks = Tasks(f"kubelet {node_name}")
         self._node = self._make_services()
 
@@ -102,6 +103,7 @@ class Kubelet:
             volumes=Volumes(self.options, references, self.clock, allocatable),
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
+            users=UserNamespaces(self.options),
             prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
             services=self._services,
             shown_as=status.Node(self.options.address, self.runtime.name.partition("://")[0]),

@@ -10,9 +10,10 @@ from steersman.aio.tasks import Tasks
 from steersman.api import kinds
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
-from steersman.kubelet import node_object
+from steersman.kubelet import node_events, node_object
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.node_object import Machine
+from steersman.kubelet.node_services import EventRecorder
 from steersman.kubelet.options import Options
 from steersman.meta import conditions, objects, times
 from steersman.meta.errors import StatusError
@@ -27,9 +28,17 @@ RETRY_MOST_SECONDS = 5.0
 
 class NodeHeartbeat:
     def __init__(
-        self, name: str, client: Client, containers: runtime.Runtime, clock: Clock, options: Options, machine: Machine
+        self,
+        name: str,
+        client: Client,
+        containers: runtime.Runtime,
+        clock: Clock,
+        options: Options,
+        machine: Machine,
+        recorder: EventRecorder,
     ) -> None:
         self.name = name
+        self._recorder = recorder
         self._client = client
         self._runtime = containers
         self._clock = clock
@@ -80,10 +89,11 @@ class NodeHeartbeat:
         wanted["status"] = await self._status({})
         try:
             self._node = await self._client.create(kinds.NODE, wanted)
+            self._tell_changes({})
         except StatusError as refused:
             if refused.reason != "AlreadyExists":
                 raise
-            patch = {"metadata": {"labels": wanted["metadata"]["labels"]}}
+            patch = {"metadata": {key: wanted["metadata"][key] for key in ("labels", "annotations")}}
             self._node = await self._client.patch(kinds.NODE, self.name, "", patch, type="merge")
         await self._write_status()
         await self._renew()
@@ -130,10 +140,25 @@ class NodeHeartbeat:
         self._node = await self._client.patch(
             kinds.NODE, self.name, "", {"status": found}, type="strategic", subresource="status"
         )
+        self._tell_changes(was)
+
+    def _tell_changes(self, was: Object) -> None:
+        """On paper nodes come by the thousand, and nobody reads what each has to say."""
+        if not self._options.on_paper:
+            for event in node_events.of_change(self.name, was, self._node["status"]):
+                self._recorder.event(self._node, *event)
 
     async def _status(self, was: Object) -> Object:
         images = await self._runtime.images.list()
         now = self._clock.now()
         return node_object.status(
-            self.name, self._options, self._machine, self._runtime.name, images, was, now, self.standing
+            self.name,
+            self._options,
+            self._machine,
+            self._runtime.name,
+            self._runtime.features,
+            images,
+            was,
+            now,
+            self.standing,
         )

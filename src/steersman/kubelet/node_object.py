@@ -18,6 +18,9 @@ from steersman.meta.objects import Object
 
 # Images listed in a node's status, largest first (upstream's nodeStatusMaxImages), and names of each.
 IMAGES_MOST = 50
+MANAGED_ATTACH = "volumes.kubernetes.io/controller-managed-attach-detach"
+# What the scheduler may only ask of nodes that can it (KEP-5328), by upstream's names.
+DECLARED_FEATURES = ("RestartAllContainersOnContainerExits",)
 NAMES_MOST = 5
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -33,6 +36,9 @@ class Machine:
     os_image: str = ""
     machine_id: str = ""
     boot_id: str = ""
+    system_uuid: str = ""
+    swap_bytes: int = 0
+    huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)  # bytes by resource (hugepages-2Mi)
 
 
 def of_machine(data_dir: Path) -> Machine:
@@ -47,7 +53,23 @@ def of_machine(data_dir: Path) -> Machine:
         os_image=_os_image(),
         machine_id=_line("/etc/machine-id"),
         boot_id=_line("/proc/sys/kernel/random/boot_id"),
+        system_uuid=_line("/sys/class/dmi/id/product_uuid"),
+        swap_bytes=_swap_bytes(),
+        huge_pages=_huge_pages(),
     )
+
+
+def _swap_bytes() -> int:
+    lines = (line.split() for line in _line("/proc/meminfo").splitlines())
+    return next((int(words[1]) * 1024 for words in lines if words[0] == "SwapTotal:"), 0)
+
+
+def _huge_pages() -> dict[str, int]:
+    found = {}
+    for folder in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB"):
+        size = int(folder.name.removeprefix("hugepages-").removesuffix("kB")) * 1024
+        found[f"hugepages-{quantities.of_bytes(size)}"] = size * int(_line(str(folder / "nr_hugepages")) or 0)
+    return found
 
 
 def _line(path: str) -> str:
@@ -72,6 +94,7 @@ def capacity(machine: Machine, options: Options) -> dict[str, str]:
         "hugepages-1Gi": "0",
         "hugepages-2Mi": "0",
         "pods": str(options.pods_max),
+        **{name: str(quantities.of_bytes(size)) for name, size in machine.huge_pages.items()},
     }
     return {**found, **options.capacity}
 
@@ -104,7 +127,7 @@ def build(name: str, options: Options, machine: Machine) -> Object:
         spec["providerID"] = options.provider_id
     if options.taints:
         spec["taints"] = list(options.taints)
-    metadata = {"name": name, "labels": labels, "annotations": dict(options.annotations)}
+    metadata = {"name": name, "labels": labels, "annotations": {MANAGED_ATTACH: "true", **options.annotations}}
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec}
 
 
@@ -113,6 +136,7 @@ def status(
     options: Options,
     machine: Machine,
     runtime_version: str,
+    features: runtime.Features,
     images: Sequence[runtime.ImageStatus],
     was: Object,
     now: datetime.datetime,
@@ -129,7 +153,7 @@ def status(
         "daemonEndpoints": {"kubeletEndpoint": {"Port": options.port}},
         "nodeInfo": {
             "machineID": machine.machine_id,
-            "systemUUID": machine.machine_id,
+            "systemUUID": machine.system_uuid or machine.machine_id,
             "bootID": machine.boot_id,
             "kernelVersion": machine.kernel,
             "osImage": machine.os_image,
@@ -139,10 +163,29 @@ def status(
             "operatingSystem": "linux",
             "architecture": machine.architecture,
         },
+        **_features(features),
+        "declaredFeatures": [*DECLARED_FEATURES],
     }
+    if machine.swap_bytes:
+        found["nodeInfo"]["swap"] = {"capacity": machine.swap_bytes}
     shown = sorted(images, key=lambda one: -one.size_bytes)[:IMAGES_MOST]
     found["images"] = [{"names": [*one.digests, *one.tags][:NAMES_MOST], "sizeBytes": one.size_bytes} for one in shown]
     return found
+
+
+def _features(found: runtime.Features) -> Object:
+    handlers = [
+        {
+            "name": one.name,
+            "features": {
+                "recursiveReadOnlyMounts": one.recursive_read_only_mounts,
+                "userNamespaces": one.user_namespaces,
+            },
+        }
+        for one in found.handlers
+    ]
+    shown: Object = {"features": {"supplementalGroupsPolicy": found.supplemental_groups_policy}}
+    return {**shown, "runtimeHandlers": handlers} if handlers else shown
 
 
 def _addresses(name: str, options: Options) -> list[Object]:

@@ -16,6 +16,7 @@ from steersman.kubelet.prober import Prober
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
+from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
 from steersman.meta.objects import Object
 
@@ -40,6 +41,7 @@ class NodeServices:
     volumes: Volumes
     references: References
     watches: ReferenceWatches
+    users: UserNamespaces
     prober: Prober
     services: Cache | None
     shown_as: status.Node

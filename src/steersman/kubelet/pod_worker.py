@@ -27,6 +27,7 @@ from steersman.kubelet import (
     sandbox_config,
     status,
     storage_limits,
+    user_namespaces,
 )
 from steersman.kubelet.container_lifecycle import Container
 from steersman.kubelet.container_probes import ContainerProbes
@@ -50,6 +51,10 @@ RETRY_MOST_SECONDS = 30.0
 GRACE_AFTER_HOOK_SECONDS = 2.0
 # What upstream gives a pod that fills the disk or memory right now.
 EVICTION_GRACE_SECONDS = 1.0
+
+
+# Why a sandbox cannot even be asked for.
+NO_SANDBOX = (sandbox_config.NameTooLong, user_namespaces.NoneLeft, references.Unavailable)
 
 
 class PodWorker:
@@ -266,6 +271,7 @@ class PodWorker:
         if not self._node.options.on_paper:
             async with self._volumes_lock:  # what is being mounted would come back
                 await self._until_done("unmounting volumes", lambda: self._node.volumes.unmount(self.uid))
+            self._node.users.release(self.uid)
         self.tell(pod_events.VolumesUnmounted())
 
     # --- sandbox -----------------------------------------------------------------------------------------------------
@@ -275,10 +281,17 @@ class PodWorker:
 
     async def _sandbox(self, attempt: int) -> None:
         try:
-            config = sandbox_config.build(self.pod, attempt, self._node.options, self._node.dns)
+            config = sandbox_config.build(
+                self.pod,
+                attempt,
+                self._node.options,
+                self._node.dns,
+                users=self._node.users.range_of(self.pod),
+                handler=await self._node.references.runtime_handler(self.pod),
+            )
             made = await self._node.runtime.run_sandbox(config)
             found = await self._node.runtime.sandbox_status(made)
-        except (RuntimeFailure, OSError, TimeoutError, sandbox_config.NameTooLong) as failure:
+        except (RuntimeFailure, OSError, TimeoutError, *NO_SANDBOX) as failure:
             self.tell(pod_events.SandboxFailed(str(failure) or type(failure).__name__))
             return
         if found is not None:

@@ -27,7 +27,8 @@ KEPT_MOST = 1000
 TOKEN_SHARE = 0.8
 TOKEN_OLDEST_SECONDS = 24 * 3600.0
 
-KINDS: dict[str, Kind] = {"ConfigMap": kinds.CONFIG_MAP, "Secret": kinds.SECRET}
+RUNTIME_CLASS = Kind("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", "runtimeclass", namespaced=False)
+KINDS: dict[str, Kind] = {"ConfigMap": kinds.CONFIG_MAP, "Secret": kinds.SECRET, "RuntimeClass": RUNTIME_CLASS}
 
 
 class Unavailable(Exception):
@@ -79,6 +80,16 @@ class References:
         wanted = sorted(references, key=lambda one: (one.kind, one.name))
         found = await asyncio.gather(*(self.get(one.kind, namespace, one.name) for one in wanted))
         return {one: None if obj is None else text_data(obj) for one, obj in zip(wanted, found, strict=True)}
+
+    async def runtime_handler(self, pod: Object) -> str:
+        """What the pod's RuntimeClass names; empty: the default. Raises Unavailable."""
+        name = pod["spec"].get("runtimeClassName")
+        if not name:
+            return ""
+        found = await self.get("RuntimeClass", "", name)
+        if found is None:
+            raise Unavailable(f'failed to get RuntimeClass: runtimeclasses.node.k8s.io "{name}" not found')
+        return str(found.get("handler") or "")
 
     async def token(self, pod: Object, audience: str, expiration_seconds: int) -> Token:
         """A token for the pod's service account, bound to the pod (TokenRequest). Raises Unavailable."""

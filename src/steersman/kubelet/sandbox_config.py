@@ -27,7 +27,15 @@ class NameTooLong(ValueError):
     """`setHostnameAsFQDN` asks for a name that the kernel does not take."""
 
 
-def build(pod: Object, attempt: int, options: Options, node_dns: runtime.Dns) -> runtime.SandboxConfig:
+def build(
+    pod: Object,
+    attempt: int,
+    options: Options,
+    node_dns: runtime.Dns,
+    *,
+    users: runtime.IdRange | None = None,
+    handler: str = "",
+) -> runtime.SandboxConfig:
     """Raises NameTooLong."""
     spec = pod["spec"]
     cpu_limit, cpu_shares, memory_limit = qos.pod_resources(pod)
@@ -52,6 +60,8 @@ def build(pod: Object, attempt: int, options: Options, node_dns: runtime.Dns) ->
         cpu_limit_millicores=cpu_limit,
         cpu_shares=cpu_shares,
         memory_limit_bytes=memory_limit,
+        users=users,
+        handler=handler,
     )
 
 

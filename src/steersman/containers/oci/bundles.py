@@ -8,7 +8,7 @@ from typing import Any
 from steersman.containers import runtime
 from steersman.containers.images import users
 from steersman.containers.images.store import Image
-from steersman.containers.oci import records, sandbox, spec, statuses
+from steersman.containers.oci import records, sandbox, shim_mounts, spec, statuses
 from steersman.containers.oci.host import Facts
 
 
@@ -49,6 +49,9 @@ def write(
     Raises InvalidContainer or OSError; the caller then removes the folders.
     """
     image_config = spec.ImageConfig.from_json(image.config)
+    own_users, volumes = origin.sandbox.config.users, tuple(mount.host_path for mount in config.mounts)
+    if own_users is not None:
+        config = _with_own_users(config, place)
     spec_place = _spec_place(place, origin.sandbox.config, process_namespace)
     try:
         specification = spec.container(config, image_config, accounts, spec_place, facts)
@@ -56,17 +59,33 @@ def write(
         raise InvalidContainer(str(wrong)) from wrong
     for folder in (place.folder, place.data_folder, _upper(place), _work(place)):
         os.mkdir(folder, 0o755)
+    if own_users is not None:
+        os.chown(_upper(place), own_users.host_id, own_users.host_id)
     who = specification["process"]["user"]
     user = runtime.User(who["uid"], who["gid"], tuple(who.get("additionalGids", ())))
     record = _record(place, origin, config, image, image_config, facts, user)
     records.write(os.path.join(place.folder, records.CONFIG), specification)
-    records.write(os.path.join(place.folder, records.LAUNCH), _launch(place, record, image, spec_place, facts))
+    launch = _launch(place, record, image, spec_place, facts)
+    if own_users is not None:
+        launch |= {"user_namespace": spec_place.namespaces["user"], "volumes": volumes}
+    records.write(os.path.join(place.folder, records.LAUNCH), launch)
     statuses.write_container(place.folder, record)
     return record
 
 
+def _with_own_users(config: runtime.ContainerConfig, place: Place) -> runtime.ContainerConfig:
+    """Volumes come from where the shim mounts them for the pod's user namespace (`shim_mounts.mount_volumes`)."""
+    mounts = tuple(
+        dataclasses.replace(mount, host_path=f"{place.root}{shim_mounts.VOLUME}{number}", propagation="private")
+        for number, mount in enumerate(config.mounts)
+    )
+    return dataclasses.replace(config, mounts=mounts)
+
+
 def _spec_place(place: Place, pod: runtime.SandboxConfig, process_namespace: str) -> spec.Place:
     namespaces = {"mount": ""}
+    if pod.users is not None:
+        namespaces["user"] = sandbox.namespace_path(place.sandbox_folder, "user")
     for kind, name in (("network", "net"), ("uts", "uts"), ("ipc", "ipc")):
         namespaces[kind] = sandbox.namespace_path(place.sandbox_folder, name)
     if not pod.host_pid:

@@ -115,6 +115,12 @@ class OciRuntime:
         return f"steersman-oci://{steersman.__version__}"
 
     @property
+    def features(self) -> runtime.Features:
+        can = {"recursive_read_only_mounts": True, "user_namespaces": not self.facts.is_rootless}
+        handlers = tuple(runtime.Handler(name, **can) for name in ("", self.facts.handler))
+        return runtime.Features(handlers, supplemental_groups_policy=True)
+
+    @property
     def images(self) -> ImageStore:
         return self._images
 
@@ -181,6 +187,8 @@ class OciRuntime:
             host_mounts.ensure_shared(folder)
         for name in ("sandboxes", "containers", "crun", "execs", shim_mounts.ROOTS):
             os.makedirs(os.path.join(self._run_dir, name), exist_ok=True)
+        for name in ("containers", "crun", "execs"):  # environments stand here, also those from Secrets
+            os.chmod(os.path.join(self._run_dir, name), 0o700)
         host_mounts.ensure_mount_point(os.path.join(self._run_dir, shim_mounts.ROOTS))
         os.makedirs(os.path.join(self._root_dir, "containers"), exist_ok=True)
         self._images.open(facts.is_rootless)
@@ -298,14 +306,22 @@ class OciRuntime:
     # Sandboxes
 
     async def run_sandbox(self, config: runtime.SandboxConfig) -> str:
+        if config.handler not in ("", self.facts.handler):
+            raise RuntimeFailure(
+                "CreatePodSandboxError",
+                f'failed to get sandbox runtime: no runtime for "{config.handler}" is configured',
+            )
         sandbox_id = self._new_id()
         folder = self._sandbox_folder(sandbox_id)
         try:
-            await asyncio.to_thread(sandbox.make, folder, config)
-            if config.share_process_namespace and not config.host_pid:
-                pause = (await self._shim.ask("pause"))["pid"]
-                records.write(os.path.join(folder, "pause.json"), [pause, records.process_start_ticks(pause)])
-                sandbox.pin_process_namespace(folder, pause)
+            if config.users is not None:
+                await self._make_with_users(folder, config)
+            else:
+                await asyncio.to_thread(sandbox.make, folder, config)
+                if config.share_process_namespace and not config.host_pid:
+                    pause = (await self._shim.ask("pause"))["pid"]
+                    self._record_pause(folder, pause)
+                    sandbox.pin_process_namespace(folder, pause)
             addresses: tuple[str, ...] = ()
             if not config.host_network:
                 path = sandbox.namespace_path(folder, "net")
@@ -321,6 +337,20 @@ class OciRuntime:
         owner = self._sandboxes[sandbox_id] = _Sandbox(record)
         self._tell(owner, "", "started")
         return sandbox_id
+
+    async def _make_with_users(self, folder: str, config: runtime.SandboxConfig) -> None:
+        """The pod has a user namespace, which only a process without threads can make."""
+        held = await self._shim.ask("hold", wanted=sandbox.holder_order(config))
+        os.makedirs(folder)
+        try:
+            if held["pause"]:
+                self._record_pause(folder, held["pause"])
+            sandbox.pin_held(folder, config, held["holder"], held["pause"])
+        finally:
+            os.kill(held["holder"], signal.SIGKILL)
+
+    def _record_pause(self, folder: str, pid: int) -> None:
+        records.write(os.path.join(folder, "pause.json"), [pid, records.process_start_ticks(pid)])
 
     def _make_group(self, config: runtime.SandboxConfig) -> None:
         if not config.cgroup_parent or not self.facts.hierarchy.version:

@@ -33,6 +33,11 @@ class Facts:
     def is_crun(self) -> bool:
         return os.path.basename(self.runtime).startswith("crun")
 
+    @property
+    def handler(self) -> str:
+        """The name by which a RuntimeClass may ask for it."""
+        return "crun" if self.is_crun else "runc"
+
     def has_uid(self, uid: int) -> bool:
         return any(first <= uid < first + count for first, count in self.uid_ranges)
 

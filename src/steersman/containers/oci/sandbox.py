@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from steersman.containers import runtime, syscalls
 
@@ -39,6 +40,10 @@ def make(folder: str, config: runtime.SandboxConfig) -> None:
     thread.join()
     if failure:
         raise failure[0]
+    _mount_shm(folder, config)
+
+
+def _mount_shm(folder: str, config: runtime.SandboxConfig) -> None:
     shm = os.path.join(folder, "shm")
     os.mkdir(shm)
     if not config.host_ipc:
@@ -46,9 +51,33 @@ def make(folder: str, config: runtime.SandboxConfig) -> None:
         syscalls.mount("shm", shm, "tmpfs", flags, f"mode=1777,size={SHM_SIZE}")
 
 
+def holder_order(config: runtime.SandboxConfig) -> dict[str, Any]:
+    """For the shim (`shim_namespaces.start_holder`), where the pod has users of its own."""
+    assert config.users is not None
+    return {
+        "host_id": config.users.host_id,
+        "length": config.users.length,
+        "flags": _flags(config),
+        "hostname": config.hostname[:HOSTNAME_MAX],
+        "sysctls": [(_sysctl_path(name), value) for name, value in _checked_sysctls(config).items()],
+        "pause": config.share_process_namespace and not config.host_pid,
+    }
+
+
+def pin_held(folder: str, config: runtime.SandboxConfig, holder: int, pause: int) -> None:
+    """Pin what the holder process stands in; it may end then."""
+    os.makedirs(os.path.join(folder, "ns"), exist_ok=True)
+    for kind in ("user", "net", "uts", "ipc"):
+        _pin_one(f"/proc/{holder}/ns/{kind}", namespace_path(folder, kind))
+    if pause:
+        pin_process_namespace(folder, pause)
+    _write_files(folder, config)
+    _mount_shm(folder, config)
+
+
 def remove(folder: str) -> None:
     """Succeeds also for what was made in part, and when it is gone."""
-    for name in ("ns/net", "ns/uts", "ns/ipc", "ns/pid", "shm"):
+    for name in ("ns/user", "ns/net", "ns/uts", "ns/ipc", "ns/pid", "shm"):
         with contextlib.suppress(FileNotFoundError, OSError):  # EINVAL: not mounted
             syscalls.unmount(os.path.join(folder, name))
     shutil.rmtree(folder, ignore_errors=False) if os.path.exists(folder) else None
@@ -72,18 +101,22 @@ def pin_process_namespace(folder: str, pid: int) -> None:
 
 
 def _pin(folder: str, config: runtime.SandboxConfig) -> None:
-    flags = syscalls.CLONE_NEWUTS
-    if not config.host_network:
-        flags |= syscalls.CLONE_NEWNET
-    if not config.host_ipc:
-        flags |= syscalls.CLONE_NEWIPC
-    syscalls.unshare(flags)
+    syscalls.unshare(_flags(config))
     if config.hostname:
         syscalls.set_hostname(config.hostname[:HOSTNAME_MAX])
     own = f"/proc/self/task/{threading.get_native_id()}/ns"
     for kind in ("net", "uts", "ipc"):
         _pin_one(f"{own}/{kind}", os.path.join(folder, kind))
     _set_sysctls(config)
+
+
+def _flags(config: runtime.SandboxConfig) -> int:
+    flags = syscalls.CLONE_NEWUTS
+    if not config.host_network:
+        flags |= syscalls.CLONE_NEWNET
+    if not config.host_ipc:
+        flags |= syscalls.CLONE_NEWIPC
+    return flags
 
 
 def _pin_one(source: str, target: str) -> None:
@@ -98,17 +131,25 @@ def _set_sysctls(config: runtime.SandboxConfig) -> None:
             if name not in config.sysctls:
                 with contextlib.suppress(OSError):  # not in this kernel, or (rootless) a group that is not mapped
                     _set_sysctl(name, value)
-    for name, value in config.sysctls.items():
-        if not name.replace("/", ".").startswith(NAMESPACED_SYSCTLS):
-            raise PermissionError(f'sysctl "{name}" is not in a separate kernel namespace')
+    for name, value in _checked_sysctls(config).items():
         _set_sysctl(name, value)
 
 
+def _checked_sysctls(config: runtime.SandboxConfig) -> Mapping[str, str]:
+    for name in config.sysctls:
+        if not name.replace("/", ".").startswith(NAMESPACED_SYSCTLS):
+            raise PermissionError(f'sysctl "{name}" is not in a separate kernel namespace')
+    return config.sysctls
+
+
 def _set_sysctl(name: str, value: str) -> None:
-    """`a.b.c` or, as Kubernetes also allows, `a/b/c` (for interface names with dots)."""
-    path = name if "/" in name else name.replace(".", "/")
-    with open(os.path.join("/proc/sys", path), "w") as file:
+    with open(_sysctl_path(name), "w") as file:
         file.write(value)
+
+
+def _sysctl_path(name: str) -> str:
+    """Of `a.b.c` or, as Kubernetes also allows, `a/b/c` (for interface names with dots)."""
+    return os.path.join("/proc/sys", name if "/" in name else name.replace(".", "/"))
 
 
 def _write_files(folder: str, config: runtime.SandboxConfig) -> None:

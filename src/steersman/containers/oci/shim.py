@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from steersman.containers import syscalls
-from steersman.containers.oci import protocol, shim_mounts
+from steersman.containers.oci import protocol, shim_mounts, shim_namespaces
 from steersman.containers.oci.shim_container import Container, ExecProcess
 from steersman.containers.oci.shim_log import FRAGMENT_SECONDS
 
@@ -330,6 +330,15 @@ class Shim:
         pid = shim_mounts.start_pause_process()
         self.on_exit(pid, lambda status: None)
         reply({"ok": {"pid": pid}})
+
+    def _do_hold(
+        self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
+    ) -> None:
+        """A process in namespaces of a pod with its own users, until they are pinned."""
+        holder, pause = shim_namespaces.start_holder(request["wanted"])
+        for pid in filter(None, (holder, pause)):
+            self.on_exit(pid, lambda status: None)
+        reply({"ok": {"holder": holder, "pause": pause}})
 
     def _do_shutdown(
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
-import signal
 from typing import Any
 
 from steersman.containers import syscalls
+from steersman.containers.oci import shim_namespaces
 
+IDMAPPED, VOLUME = "-layers", "-volume-"  # what a root filesystem with its own users needs beside it
 ROOTS = "roots"  # below the run directory: private to the shim, so that overlays do not show on the host
 
 
@@ -33,7 +34,12 @@ def mount_root(launch: dict[str, Any], target: str) -> None:
     options = f"lowerdir={':'.join(launch['lower'])},upperdir={launch['upper']},workdir={launch['work']}"
     extra = ",userxattr" if launch["userxattr"] else ""
     here = os.open(".", os.O_PATH | os.O_DIRECTORY)
-    os.chdir(launch["layers_dir"])
+    layers, owners = launch["layers_dir"], launch.get("user_namespace", "")
+    if owners:
+        layers = target + IDMAPPED
+        os.makedirs(layers, exist_ok=True)
+        syscalls.mount_idmapped(launch["layers_dir"], layers, owners)
+    os.chdir(layers)
     try:
         # nodev: device nodes in images are not to be used; /dev is the runtime's.
         syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, f"{options}{extra},volatile")
@@ -42,15 +48,35 @@ def mount_root(launch: dict[str, Any], target: str) -> None:
         os.close(here)
 
 
+def mount_volumes(launch: dict[str, Any], target: str) -> None:
+    """In a pod with a user namespace, each volume once more, as its users see its owners; the specification names these."""
+    for number, source in enumerate(launch.get("volumes", ())):
+        path = f"{target}{VOLUME}{number}"
+        if os.path.isdir(source):
+            os.makedirs(path, exist_ok=True)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        syscalls.mount_idmapped(source, path, launch["user_namespace"])
+
+
 def unmount_root(target: str) -> None:
+    """With what was mounted for it beside it."""
+    parent, name = os.path.split(target)
+    _unmount_one(target)
+    for other in os.listdir(parent):
+        if other.startswith((name + IDMAPPED, name + VOLUME)):
+            _unmount_one(os.path.join(parent, other))
+
+
+def _unmount_one(target: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         with contextlib.suppress(OSError):  # EINVAL: not mounted here, an earlier shim did it in its own namespace
             syscalls.unmount(target)
-        os.rmdir(target)
+        os.rmdir(target) if os.path.isdir(target) else os.unlink(target)
 
 
 def start_pause_process() -> int:
-    """Fork a process that is PID 1 of a new process namespace and sleeps; ignoring SIGCHLD makes the kernel reap for it."""
+    """Fork a process that is PID 1 of a new process namespace and sleeps."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     middle = os.fork()
     if middle == 0:
@@ -72,10 +98,6 @@ def _become_pause(writing: int) -> None:
         if pid:
             os.write(writing, str(pid).encode())
             os._exit(0)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        null = os.open("/dev/null", os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        os.execv("/bin/sleep", ["/pause", "infinity"])
+        shim_namespaces.become_pause()
     finally:
         os._exit(1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from steersman.containers import runtime
 from steersman.containers.images import users
-from steersman.containers.oci import seccomp
+from steersman.containers.oci import devices, seccomp
 from steersman.containers.oci.host import Facts
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -336,6 +336,8 @@ def _linux(config: runtime.ContainerConfig, place: Place, facts: Facts) -> dict[
         "maskedPaths": _paths(security.masked_paths, MASKED_PATHS, security),
         "readonlyPaths": _paths(security.readonly_paths, READONLY_PATHS, security),
     }
+    if security.privileged and not facts.is_rootless and "user" not in place.namespaces:
+        linux["devices"] = devices.of_host()
     if not facts.is_rootless:
         linux["cgroupsPath"] = "/" + place.cgroup.strip("/")
         linux["resources"] = resources(config.resources, privileged=security.privileged)
