@@ -1,30 +1,44 @@
 """The stores that the contract suite runs against, and short ways to write to them."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+from steersman.aio.clock import SystemClock
 from steersman.store import contract
 from steersman.store.contract import Cause, Delete, Put
+from steersman.store.etcd.store import EtcdStore
 from steersman.store.memory import DEFAULT_LIMITS, Limits, MemoryStore
 from steersman.store.sqlite import SqliteStore
+from tests.store import etcd_server
 
-AnyStore = MemoryStore | SqliteStore
+AnyStore = MemoryStore | SqliteStore | EtcdStore
 Open = Callable[..., AbstractAsyncContextManager[AnyStore]]
-MEDIA = ("memory", "sqlite")
+MEDIA = ("memory", "sqlite", "etcd")
 
 
-def opener(medium: str, folder: Path) -> Open:
-    @contextlib.asynccontextmanager
-    async def opened(limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[AnyStore]:
-        store = MemoryStore(limits) if medium == "memory" else SqliteStore.open(folder / "store.db", limits)
-        try:
-            yield store
-        finally:
-            await store.close()
+@contextlib.contextmanager
+def opener(medium: str, folder: Path) -> Iterator[Open]:
+    """Opens stores with limits of the caller's choice: on SQLite the same file each time, on etcd the same etcd."""
+    with contextlib.ExitStack() as stack:
+        etcd = stack.enter_context(etcd_server.running(folder)) if medium == "etcd" else None
 
-    return opened
+        @contextlib.asynccontextmanager
+        async def opened(limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[AnyStore]:
+            store: AnyStore
+            if etcd is not None:
+                store = await EtcdStore.open(etcd.address, SystemClock(), limits=limits)
+            elif medium == "sqlite":
+                store = SqliteStore.open(folder / "store.db", limits)
+            else:
+                store = MemoryStore(limits)
+            try:
+                yield store
+            finally:
+                await store.close()
+
+        yield opened
 
 
 def pod(name: str, namespace: str = "default") -> str:

@@ -1,19 +1,23 @@
 """Any sequence of writes, reads, watches, compactions and reopenings gives what a list of all states would give."""
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
+from steersman.aio.clock import SystemClock
 from steersman.store import contract
+from steersman.store.etcd.store import EtcdStore
 from steersman.store.memory import Limits, MemoryStore
 from steersman.store.sqlite import SqliteStore
-from tests.store import media
+from tests.store import etcd_server, media
 from tests.store.media import delete, put
 
 LIMITS = Limits(history_events=12)
@@ -168,7 +172,35 @@ class SqliteMachine(StoreMachine):
         shutil.rmtree(self.folder)
 
 
+class EtcdMachine(StoreMachine):
+    def start(self) -> media.AnyStore:
+        self.folder = Path(tempfile.mkdtemp())
+        self.etcd = contextlib.ExitStack()
+        self.address = self.etcd.enter_context(etcd_server.running(self.folder)).address
+        return self.opened()
+
+    def opened(self) -> media.AnyStore:
+        return self.run(EtcdStore.open(self.address, SystemClock(), limits=LIMITS))  # type: ignore[no-any-return]
+
+    @rule()
+    def reopen(self) -> None:
+        self.run(self.store.close())
+        self.open.clear()
+        self.store = self.opened()
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.etcd.close()
+        shutil.rmtree(self.folder)
+
+
 TestMemory = StoreMachine.TestCase
 TestMemory.settings = hypothesis.settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestSqlite = SqliteMachine.TestCase
 TestSqlite.settings = hypothesis.settings(max_examples=10, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not etcd_server.is_installed(), reason="needs etcd (Debian: etcd-server)")
+class TestEtcd(EtcdMachine.TestCase):  # type: ignore[name-defined,misc]
+    settings = hypothesis.settings(max_examples=6, stateful_step_count=30, deadline=None)

@@ -51,12 +51,16 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Put:
-    """Write `head + revision + tail` to `key` if its current revision is `expect` (0: must not exist; None: any)."""
+    """Write `head + revision + tail` to `key` if its current revision is `expect` (0: must not exist; None: any).
+
+    `ttl_seconds`: a store that `expires` removes the entry some time after as many seconds without another write; 0: never.
+    """
 
     key: str
     head: bytes
     tail: bytes
     expect: int | None = None
+    ttl_seconds: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -124,6 +128,14 @@ class UnknownOutcome(StoreError):
     """The write may or may not have happened (lost connection, disk error): read before trying again."""
 
 
+class Unavailable(StoreError):
+    """The store cannot be read now, or nobody can tell whether what could be read is the newest; nothing was written."""
+
+
+class Refused(StoreError):
+    """The medium does not take the write (too large, no space left); nothing was written."""
+
+
 class Watch(Protocol):
     """An open watch: `async for batch in watch`, each a non-empty list of events in revision order."""
 
@@ -137,6 +149,12 @@ class Watch(Protocol):
 
 
 class Store(Protocol):
+    """A store on another machine may also raise Unavailable from reads, and Refused from writes."""
+
+    @property
+    def expires(self) -> bool:
+        """Whether `Put.ttl_seconds` is kept; else whoever writes such entries sweeps them."""
+
     @property
     def revision(self) -> int:
         """The revision of the newest durable transaction; 1 for an empty store."""

@@ -37,7 +37,7 @@ class QueuedWatch:
     async def __anext__(self) -> list[Event]:
         while not self._batches:
             if self._overrun:
-                raise contract.Overrun(f"more than {self._fanout.queue_events_max} events behind")
+                raise contract.Overrun("too many events behind, or nobody knows which")
             if self._closed:
                 raise StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
@@ -65,12 +65,17 @@ class QueuedWatch:
                 return True
         self._waiting += len(batch)
         if self._waiting > self._fanout.queue_events_max:
-            self._batches.clear()
-            self._overrun = True
-        else:
-            self._batches.append(batch)
+            self.cut_off()
+            return False
+        self._batches.append(batch)
         self._wake()
-        return not self._overrun
+        return True
+
+    def cut_off(self) -> None:
+        """What it has not read yet is lost to it."""
+        self._batches.clear()
+        self._overrun = True
+        self._wake()
 
     def _take(self) -> list[Event]:
         batches = self._batches
@@ -151,11 +156,22 @@ class Fanout:
         while len(self._framed) > FRAMED_EVENTS:
             self._framed.popleft().frames.clear()
 
+    def cut_off(self, revision: int) -> None:
+        """Nobody can tell the watches what happened until `revision`: every one ends with Overrun."""
+        self._unpublished.clear()
+        self.revision = revision
+        for watch in self._all():
+            watch.cut_off()
+            self.remove(watch)
+
     def close(self) -> None:
         """End every watch."""
-        groups = [self._wide, *self._by_resource.values()]
-        for watch in [watch for group in groups for watches in group.values() for watch in watches]:
+        for watch in self._all():
             watch.close()
+
+    def _all(self) -> list[QueuedWatch]:
+        groups = [self._wide, *self._by_resource.values()]
+        return [watch for group in groups for watches in group.values() for watch in watches]
 
     def statistics(self) -> dict[str, int]:
         groups = [self._wide, *self._by_resource.values()]

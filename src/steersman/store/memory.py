@@ -33,6 +33,8 @@ Events = list[Event]
 class MemoryStore:
     """`contract.Store` in memory."""
 
+    expires = False
+
     def __init__(
         self,
         limits: Limits = DEFAULT_LIMITS,

@@ -50,6 +50,10 @@ class View:
         self._is_closed = False
 
     @property
+    def expires(self) -> bool:
+        return self._store.expires
+
+    @property
     def revision(self) -> int:
         return self._store.revision
 
