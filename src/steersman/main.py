@@ -25,6 +25,17 @@ def _checked_name(context: click.Context, parameter: click.Parameter, name: str)
         raise click.BadParameter(str(problem), context, parameter) from problem
 
 
+def _checked_store(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.cluster import stores
+
+    try:
+        if text is not None:
+            stores.check(text)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+    return text
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="steersman")
 def main() -> None:
@@ -41,7 +52,16 @@ def main() -> None:
 @click.option("--nodes", type=click.IntRange(0, 64), help="Real nodes on this machine.  [default: 1]")
 @click.option("--fake-nodes", type=click.IntRange(0, 10_000), help="Nodes that run pods only on paper.  [default: 0]")
 @click.option("--runtime", type=click.Choice(["auto", "oci", "fake"]), help="What runs containers.  [default: auto]")
-@click.option("--store", type=click.Choice(["sqlite", "memory"]), help="Where objects are kept.  [default: sqlite]")
+@click.option(
+    "--store",
+    callback=_checked_store,
+    metavar="sqlite|memory|etcd:URL[,URL]",
+    help="Where objects are kept.  [default: sqlite]",
+)
+@click.option("--etcd-cafile", metavar="FILE", help="What https to etcd is checked by.")
+@click.option("--etcd-certfile", metavar="FILE", help="The certificate that etcd knows this cluster by.")
+@click.option("--etcd-keyfile", metavar="FILE", help="Its key.")
+@click.option("--etcd-prefix", metavar="KEY", help="What the keys in etcd begin with.  [default: /steersman]")
 @click.option(
     "--node-monitor-grace-period",
     "node_monitor_grace_seconds",

@@ -1,7 +1,8 @@
 """A real cluster on this machine and a real kubectl, for the tests of this folder.
 
 Each cluster has its own name, data directory, port and kubeconfig, so tests touch nobody else's cluster, and is taken
-down with `--purge` whatever happens.
+down with `--purge` whatever happens. With STEERSMAN_TEST_STORE=etcd in the environment each keeps its
+objects in an etcd of its own.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 import pytest
 
 from steersman.aio.clock import SystemClock
+from tests.store import etcd_server
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 COMMAND_SECONDS_MAX = 90
@@ -55,6 +57,16 @@ class RunningCluster:
         done = self._run([self.kubectl_path, *arguments], check=False, stdin=stdin)
         assert done.returncode != 0, done.stdout
         return done.stderr
+
+    def wait_until_prints(self, expected: str, *arguments: str, seconds: float = 30) -> None:
+        """Poll a kubectl command until what it prints contains `expected`."""
+        deadline, printed = CLOCK.monotonic() + seconds, ""
+        while CLOCK.monotonic() < deadline:
+            printed = self.kubectl(*arguments, check=False)
+            if expected in printed:
+                return
+            CLOCK.pause(0.1)
+        pytest.fail(f"{' '.join(arguments)}: no {expected!r} within {seconds} s, but {printed}")
 
     def wait_for(self, what: str, expected: str, *query: str, seconds: float = 30) -> None:
         """Poll a kubectl query until it prints `expected`."""
@@ -110,12 +122,16 @@ def started(folder: pathlib.Path, name: str, *flags: str) -> Iterator[RunningClu
         pytest.skip("needs root")
     if shutil.which("kubectl") is None:
         pytest.skip("needs a real kubectl")
-    cluster = RunningCluster(f"{name}-{os.getpid()}", folder, free_port(), flags)
-    try:
-        cluster.up()
-        yield cluster
-    finally:
-        cluster.steersman("down", "--purge", check=False)
+    with contextlib.ExitStack() as stack:
+        if os.environ.get("STEERSMAN_TEST_STORE") == "etcd" and "--store" not in flags:
+            etcd = stack.enter_context(etcd_server.running(folder / "etcd"))
+            flags = (*flags, "--store", f"etcd:{etcd.members[0].url}")
+        cluster = RunningCluster(f"{name}-{os.getpid()}", folder, free_port(), flags)
+        try:
+            cluster.up()
+            yield cluster
+        finally:
+            cluster.steersman("down", "--purge", check=False)
 
 
 @pytest.fixture(scope="session")

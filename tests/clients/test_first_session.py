@@ -65,7 +65,8 @@ def test_a_deployment_with_every_kubectl(cluster, space, path):
     assert "Events:" in old.kubectl("describe", "deployment", "web", "-n", space)
     assert "Assigned" in old.kubectl("describe", "pods", "-n", space).replace("assigned", "Assigned")
     name = pod_names(old, space)[0]
-    assert "hello from" in old.kubectl("logs", name, "-c", "sidecar", "-n", space)
+    # Its first question may come before the other container listens.
+    old.wait_until_prints("hello from", "logs", name, "-c", "sidecar", "-n", space)
     assert old.kubectl("exec", name, "-n", space, "-c", "main", "--", "echo", "hi") == "hi\n"
     assert "KIND:" in old.kubectl("explain", "deployment.spec.strategy")
     old.kubectl("delete", "-n", space, "-f", "-", stdin=WEB)

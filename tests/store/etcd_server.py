@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 
-from steersman.store.etcd.connection import Address
+from steersman.store.etcd.addresses import Address
 
 # Fast elections: on loopback a heartbeat never takes long.
 _QUICK = ("--heartbeat-interval=20", "--election-timeout=200", "--log-level=error", "--logger=zap")

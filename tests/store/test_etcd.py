@@ -18,8 +18,9 @@ from cryptography.x509.oid import NameOID
 from steersman.aio.clock import SystemClock
 from steersman.store import contract
 from steersman.store.contract import Put
-from steersman.store.etcd import connection, records
-from steersman.store.etcd.connection import Address, Connection
+from steersman.store.etcd import addresses, connection, records
+from steersman.store.etcd.addresses import Address
+from steersman.store.etcd.connection import Connection
 from steersman.store.etcd.store import EtcdStore
 from steersman.store.memory import Limits
 from tests.store import etcd_server
@@ -284,13 +285,13 @@ async def test_leases_are_shared(etcd):
     ],
 )
 def test_addresses(text, urls):
-    assert connection.parse(text) == urls
+    assert addresses.parse(text) == urls
 
 
 @pytest.mark.parametrize("text", ["", "ftp://a", "http://", "http://a/path", "http://a,https://b", "http://a:port"])
 def test_no_addresses(text):
     with pytest.raises(ValueError, match=r"."):
-        connection.parse(text)
+        addresses.parse(text)
 
 
 async def test_tls_with_client_certificates(tmp_path):

@@ -198,9 +198,9 @@ TestMemory = StoreMachine.TestCase
 TestMemory.settings = hypothesis.settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestSqlite = SqliteMachine.TestCase
 TestSqlite.settings = hypothesis.settings(max_examples=10, stateful_step_count=40, deadline=None)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not etcd_server.is_installed(), reason="needs etcd (Debian: etcd-server)")
-class TestEtcd(EtcdMachine.TestCase):  # type: ignore[name-defined,misc]
-    settings = hypothesis.settings(max_examples=6, stateful_step_count=30, deadline=None)
+TestEtcd = EtcdMachine.TestCase
+TestEtcd.settings = hypothesis.settings(max_examples=6, stateful_step_count=30, deadline=None)
+TestEtcd.pytestmark = [  # type: ignore[attr-defined]
+    pytest.mark.slow,
+    pytest.mark.skipif(not etcd_server.is_installed(), reason="needs etcd (Debian: etcd-server)"),
+]

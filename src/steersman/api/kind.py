@@ -129,6 +129,7 @@ class Kind:
     spec_fields: tuple[str, ...] = ("spec",)
     has_generation: bool = False
     graceful_delete_seconds: Callable[[Object], int] | None = None
+    ttl_seconds: int = 0  # how long an object is kept after its last write; 0: for ever
     deletes_to_status: bool = True  # DELETE answers a Status; False: the object (Service, Pod, …)
     orphans_by_default: bool = False
     delete_warning: str = ""

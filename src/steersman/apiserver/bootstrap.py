@@ -28,7 +28,7 @@ _CAUSE_WHO = "system:apiserver"
 async def ensure(
     store: contract.Store, clock: clocks.Clock, service_cidrs: Sequence[str], advertise: tuple[str, int] | None
 ) -> None:
-    """One transaction for all that is missing: a fresh cluster is ready after one write to disk."""
+    """Few transactions for all that is missing: a fresh cluster is ready after a write to disk or two."""
     now = times.format_seconds(clock.now())
     operations: list[contract.Put | contract.Delete] = []
     for kind, wanted in [*_always(service_cidrs, now), *_endpoints(advertise)]:
@@ -49,9 +49,9 @@ async def ensure(
             operations.extend(_moved(kind, entry, wanted))
         elif kind is kinds.SERVICE_CIDR:
             operations.extend(_grown(entry, wanted))
-    if operations:
-        cause = contract.Cause(_CAUSE_WHO, "bootstrap", 0, times.format_micros(clock.now()))
-        await store.txn(operations, cause)
+    cause = contract.Cause(_CAUSE_WHO, "bootstrap", 0, times.format_micros(clock.now()))
+    for start in range(0, len(operations), contract.OPERATIONS_MAX):
+        await store.txn(operations[start : start + contract.OPERATIONS_MAX], cause)
 
 
 def _moved(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contract.Put]:

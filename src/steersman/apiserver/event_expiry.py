@@ -1,6 +1,6 @@
 """Events are forgotten an hour after they last happened: they are news, not state.
 
-Reads: Events. Writes: Events (delete). Upstream gives each an etcd lease; our media have none, so they are swept.
+Reads: Events. Writes: Events (delete). etcd gives each a lease, as upstream has it; elsewhere they are swept.
 """
 
 import datetime
@@ -20,10 +20,10 @@ SCAN_ENTRIES = 500  # looked at in one go, so that requests in between are not h
 
 
 class EventExpiry:
-    def __init__(self, store: contract.Store, clock: clocks.Clock, keep_seconds: int) -> None:
+    def __init__(self, store: contract.Store, clock: clocks.Clock) -> None:
         self._store = store
         self._clock = clock
-        self._keep = datetime.timedelta(seconds=keep_seconds)
+        self._keep = datetime.timedelta(seconds=kinds.EVENT.ttl_seconds)
 
     async def run(self) -> None:
         """Sweep until cancelled."""

@@ -68,7 +68,6 @@ class Options:
     node_ports: tuple[int, int] = (30000, 32767)
     advertise: tuple[str, int] | None = None
     unreachable_seconds: int = 300
-    event_seconds: int = 3600  # upstream's --event-ttl
     anonymous: bool = True
     issuer: str = tokens.ISSUER
     audiences: tuple[str, ...] = ()
@@ -145,7 +144,7 @@ class ApiServer:
         self._health.add("poststarthook/rbac/bootstrap-roles", lambda: "" if self._ready else "not finished")
         self._health.add("informer-sync", lambda: "" if self._ready else "not started", only_ready=True)
         self._metrics = metrics.Metrics()
-        self._expiry = event_expiry.EventExpiry(store, self._clock, options.event_seconds)
+        self._expiry = event_expiry.EventExpiry(store, self._clock)
         self._started = times.format_seconds(self._clock.now())
 
     async def start(self) -> None:
@@ -157,7 +156,8 @@ class ApiServer:
         await self._definitions.start()
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
-        self._tasks.keep("event expiry", self._expiry.run, self._clock)
+        if not self.store.expires:
+            self._tasks.keep("event expiry", self._expiry.run, self._clock)
         self._ready = True
 
     async def close(self) -> None:
@@ -175,6 +175,9 @@ class ApiServer:
             response = await self._serve(request, target)
         except errors.StatusError as refusal:
             response = _refused(request, refusal)
+        except contract.StoreError as failure:
+            log.warning("%s %s: the store: %s", request.method, request.path, failure)
+            response = _refused(request, _of_store(failure))
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -366,6 +369,15 @@ def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.T
 def _warning(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'299 - "{escaped}"'
+
+
+def _of_store(failure: contract.StoreError) -> errors.StatusError:
+    """What a client may do about it: try again, look first, or send something smaller."""
+    if isinstance(failure, contract.Refused):
+        return errors.too_large(f"the store does not take it: {failure}")
+    if isinstance(failure, contract.Unavailable):
+        return errors.unavailable(f"the store is not available: {failure}")
+    return errors.timed_out(f"Timeout: the outcome of the request is not known: {failure}")
 
 
 def _refused(request: messages.Request, refusal: errors.StatusError) -> messages.Response:

@@ -332,7 +332,7 @@ class Writer:
         meta = obj["metadata"]
         key = keys.key(call.kind, meta.get("namespace", ""), meta["name"])
         try:
-            return contract.Put(key, keys.head(call.kind), keys.tail(obj), expect)
+            return contract.Put(key, keys.head(call.kind), keys.tail(obj), expect, call.kind.ttl_seconds)
         except orjson.JSONEncodeError as error:
             raise errors.bad_request(f"json: the object cannot be encoded: {error}") from error
 

@@ -8,17 +8,15 @@ from steersman.aio.clock import Clock, SystemClock
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client import kubeconfig
 from steersman.client.transport import HttpTransport, Transport
-from steersman.cluster import pki, processes
+from steersman.cluster import pki, processes, stores
 from steersman.cluster.plan import Plan
 from steersman.serving import http_server, tls
-from steersman.store.memory import MemoryStore
-from steersman.store.sqlite import SqliteStore
 
 
 async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: int) -> None:
     """Serve on `sockets` until cancelled."""
     clock = SystemClock()
-    store = SqliteStore.open(plan.paths.store) if plan.options.store == "sqlite" else MemoryStore()
+    store = await stores.open_store(plan.options, plan.paths, clock)
     server = ApiServer(
         store,
         clock=clock,

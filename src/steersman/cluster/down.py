@@ -1,14 +1,16 @@
 """`steersman down`: stop a cluster and everything it runs; with `--purge`, forget it too."""
 
+import asyncio
 import os
 import pathlib
 import select
 import shutil
 import sys
 
-from steersman.aio.clock import SystemClock
+from steersman.aio.clock import Clock, SystemClock
 from steersman.client import kubeconfig
-from steersman.cluster import control, options, paths
+from steersman.cluster import control, options, paths, stores
+from steersman.store import contract
 
 STOP_SECONDS_MAX = 60.0
 
@@ -39,10 +41,16 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
             print(f"Something is left of the nodes; see {where.logs / 'supervisor.log'}.", file=sys.stderr)
             return 1
         print(f'Cluster "{name}" stopped in {clock.monotonic() - began:.1f} s.')
-    return _purge(where, name, known.kubeconfig if known else "") if purge else 0
+    return _purge(where, name, known, clock) if purge else 0
 
 
-def _purge(where: paths.Paths, name: str, merged_into: str) -> int:
+def _purge(where: paths.Paths, name: str, known: options.Options | None, clock: Clock) -> int:
+    merged_into = known.kubeconfig if known else ""
+    try:
+        asyncio.run(stores.purge(known or options.Options(), clock))
+    except contract.Unavailable as problem:
+        print(f"The objects of the cluster could not be deleted: {problem}", file=sys.stderr)
+        return 1
     for folder in (where.data, where.run):
         if folder.exists():
             try:

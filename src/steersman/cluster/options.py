@@ -16,7 +16,8 @@ DEFAULT_PORT = 6443
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
-    """`runtime`: auto, oci or fake. `store`: sqlite or memory. Delays are seconds.
+    """`runtime`: auto, oci or fake. `store`: sqlite, memory, or etcd:URL[,URL], with the files that TLS to it needs.
+    Delays are seconds.
 
     A node is NotReady after `node_monitor_grace_seconds` without a heartbeat; its pods are evicted
     `eviction_seconds` later (the default tolerations that admission adds to pods). Upstream waits 40 and 300: it has
@@ -31,6 +32,10 @@ class Options:
     fake_nodes: int = 0
     runtime: str = "auto"
     store: str = "sqlite"
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
+    etcd_prefix: str = "/steersman"
     kubernetes_version: str = "1.37"
     heartbeat_seconds: float = 1.0
     node_monitor_grace_seconds: float = 4.0

@@ -32,6 +32,7 @@ class Cause:
 
 
 NOBODY = Cause()
+OPERATIONS_MAX = 100  # of one transaction, on whatever medium: etcd takes 128
 
 
 @dataclasses.dataclass(slots=True, eq=False)

@@ -120,6 +120,7 @@ EVENT = Kind(
     columns=event_cells.COLUMNS, cells=event_cells.event,
     validate=event_rules.validate_event,
     fields=selectable.of_event,
+    ttl_seconds=3600,  # upstream's --event-ttl
 )  # fmt: skip
 
 REPLICATION_CONTROLLER = Kind(

@@ -15,5 +15,6 @@ EVENT_V1 = Kind(
     columns=event_cells.COLUMNS, cells=event_cells.new_event,
     validate=event_rules.validate_new_event,
     fields=selectable.of_new_event,
+    ttl_seconds=EVENT.ttl_seconds,
     storage=Storage(EVENT, conversion.to_core, conversion.from_core),
 )  # fmt: skip

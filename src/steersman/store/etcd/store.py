@@ -20,14 +20,14 @@ from steersman.aio.tasks import Tasks
 from steersman.store import contract, memory
 from steersman.store.contract import Cause, Delete, Entry, Put
 from steersman.store.etcd import records
-from steersman.store.etcd.connection import Address, Connection, Member, failures
+from steersman.store.etcd.addresses import Address
+from steersman.store.etcd.connection import Connection, Member, failures, prefix_end
 from steersman.store.etcd.leases import Leases
 from steersman.store.etcd.mirror import Mirror
 from steersman.store.memory import DEFAULT_LIMITS, Limits
 
 _log = logging.getLogger(__name__)
 
-OPERATIONS_MAX = 120  # etcd takes 128 in a transaction; the cause is one
 TRIES_MAX = 10  # of a transaction that asks for no revision, against writers who are always faster
 
 
@@ -87,7 +87,7 @@ class EtcdStore(Mirror):
     # --- writing ---
 
     async def txn(self, operations: Sequence[Put | Delete], cause: Cause = contract.NOBODY) -> int:
-        memory.check_operations(operations, min(OPERATIONS_MAX, self._limits.operations_per_transaction))
+        memory.check_operations(operations, min(contract.OPERATIONS_MAX, self._limits.operations_per_transaction))
         # Once begun it goes on also when the caller is cancelled: nobody knows how far it has got.
         writing = self._tasks.start("transaction", _settled(self._write(operations, cause)))
         return _result(await asyncio.shield(writing))
@@ -191,6 +191,16 @@ class EtcdStore(Mirror):
         await self._tasks.close()
         await super().close()
         await self._connection.close()
+
+
+async def purge(address: Address, clock: Clock, *, prefix: str) -> None:
+    """Delete everything under `prefix`. Raises Unavailable."""
+    connection, start = Connection(address, clock), f"{prefix}/".encode()
+    try:
+        request = rpc.DeleteRangeRequest(key=start, range_end=prefix_end(start))
+        await connection.ask(lambda member: member.kv.DeleteRange, request)
+    finally:
+        await connection.close()
 
 
 async def _settled(work: Coroutine[Any, Any, int]) -> int | contract.StoreError:
