@@ -18,6 +18,7 @@ from steersman.controllers.cronjob import controller as cronjob
 from steersman.controllers.custom_kinds import CustomKinds
 from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
+from steersman.controllers.disruption import controller as disruption
 from steersman.controllers.endpointslice import controller as endpointslice
 from steersman.controllers.garbage_collector import controller as garbage_collector
 from steersman.controllers.ip_address import controller as ip_address
@@ -85,6 +86,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         service_cidr.controller(),
         ip_address.controller(),
         storage_version_migrator.controller(),
+        disruption.controller(served),
     ]
     if options.cluster_cidrs:
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))

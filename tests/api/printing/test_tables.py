@@ -157,3 +157,17 @@ def test_kinds_without_columns_show_name_and_age():
     custom = Kind("example.com", "v1", "Widget", "widgets", "widget")
     obj = {"metadata": {"name": "w", **CREATED}}
     assert _row(custom, obj) == {"NAME": "w", "AGE": "5m"}
+
+
+def test_quotas_and_budgets():
+    quota = builders.of_kind(kinds.RESOURCE_QUOTA)
+    quota["status"] = {"hard": {"pods": "5", "limits.cpu": "2", "cpu": "1"}, "used": {"pods": "3", "cpu": "500m"}}
+    assert _row(kinds.RESOURCE_QUOTA, quota) == {
+        "NAME": "x", "REQUEST": "cpu: 500m/1, pods: 3/5", "LIMIT": "limits.cpu: 0/2", "AGE": "5m",
+    }  # fmt: skip
+    budget = builders.of_kind(
+        kinds.POD_DISRUPTION_BUDGET, spec={"minAvailable": "50%"}, status={"disruptionsAllowed": 2}
+    )
+    assert _row(kinds.POD_DISRUPTION_BUDGET, budget) == {
+        "NAME": "x", "MIN AVAILABLE": "50%", "MAX UNAVAILABLE": "N/A", "ALLOWED DISRUPTIONS": 2, "AGE": "5m",
+    }  # fmt: skip

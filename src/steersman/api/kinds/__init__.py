@@ -18,6 +18,7 @@ from steersman.api.kinds import (
     lifecycle,
     network,
     node,
+    policy,
     rbac,
     scheduling,
     storage_versions,
@@ -32,13 +33,14 @@ from steersman.api.kinds.extensions import *
 from steersman.api.kinds.lifecycle import *
 from steersman.api.kinds.network import *
 from steersman.api.kinds.node import *
+from steersman.api.kinds.policy import *
 from steersman.api.kinds.rbac import *
 from steersman.api.kinds.scheduling import *
 from steersman.api.kinds.storage_versions import *
 
 # In the order of discovery: the core group first.
 _GROUPS: tuple[ModuleType, ...] = (
-    *(core, apps, events, batch, network, coordination, rbac, scheduling, node, certificates, extensions),
+    *(core, apps, events, batch, network, policy, coordination, rbac, scheduling, node, certificates, extensions),
     *(storage_versions, lifecycle),
 )
 

@@ -1,4 +1,4 @@
-"""binding, eviction and ephemeralcontainers of pods."""
+"""binding and ephemeralcontainers of pods."""
 
 import dataclasses
 from typing import cast
@@ -7,7 +7,7 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
-from steersman.apiserver import deletion, negotiation, patching, writing
+from steersman.apiserver import negotiation, patching, writing
 from steersman.apiserver.call import Call
 from steersman.meta import conditions, errors
 from steersman.meta.errors import FieldError
@@ -68,17 +68,6 @@ class Pods:
             "spec": {**spec, "nodeName": node},
             "status": {**status, "conditions": scheduled},
         }
-
-    async def evict(self, call: Call) -> messages.Response:
-        """A delete by the pod's own grace period. Budgets are not asked yet: see docs/design/apiserver.md."""
-        body = negotiation.read_object(call.request)
-        name = (body.get("metadata") or {}).get("name", "")
-        if name and name != call.target.name:
-            raise errors.bad_request("name in URL does not match name in Eviction object")
-        given = body.get("deleteOptions")
-        options = deletion.options_of(given if isinstance(given, dict) else None, call.parameters)
-        await self._writer.delete_object(call, call.target.name, options)
-        return negotiation.respond(call.form, _CREATED, 201)
 
     async def ephemeral_containers(self, call: Call) -> messages.Response:
         """Only adds to spec.ephemeralContainers; everything else of the body is ignored."""

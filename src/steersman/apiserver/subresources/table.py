@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from steersman.aio import clock as clocks
 from steersman.apiserver import decoded, tokens, writing
 from steersman.apiserver.call import Call
-from steersman.apiserver.subresources import finalize, kubelet, pod_resize, pods, proxy, scale, token_request
+from steersman.apiserver.subresources import eviction, finalize, kubelet, pod_resize, pods, proxy, scale, token_request
 from steersman.meta import errors
 from steersman.serving import messages
 from steersman.store import contract
@@ -37,7 +37,7 @@ class Subresources:
             ("pods", "portforward"): nodes.port_forward,
             ("pods", "proxy"): through.answer,
             ("pods", "binding"): of_pods.bind,
-            ("pods", "eviction"): of_pods.evict,
+            ("pods", "eviction"): eviction.Evictions(store, objects, writer, clock).answer,
             ("pods", "ephemeralcontainers"): of_pods.ephemeral_containers,
             ("pods", "resize"): pod_resize.Resizing(writer).answer,
             ("services", "proxy"): through.answer,
