@@ -32,6 +32,11 @@ def of_namespace(namespace: Object) -> Mapping[str, str]:
     return {"status.phase": phase, "name": (namespace.get("metadata") or {}).get("name", "")}
 
 
+def of_volume(volume: Object) -> Mapping[str, str]:
+    """Of PersistentVolumes and their claims: the name without `metadata.`, as old clients ask for it."""
+    return {"name": (volume.get("metadata") or {}).get("name", "")}
+
+
 def of_secret(secret: Object) -> Mapping[str, str]:
     return {"type": secret.get("type", "")}
 

@@ -82,6 +82,36 @@ def prepare_pod(new: Object, old: Object | None) -> None:
     drop_status(new, old)
 
 
+def prepare_volume(new: Object, old: Object | None) -> None:
+    """A new volume is Pending since it was made."""
+    if old is None:
+        stamp = new["metadata"].get("creationTimestamp")
+        new["status"] = {"phase": "Pending"} | ({"lastPhaseTransitionTime": stamp} if stamp else {})
+        return
+    drop_status(new, old)
+
+
+_POPULATORS = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
+
+
+def prepare_claim(new: Object, old: Object | None) -> None:
+    """`dataSource` and `dataSourceRef` mean the same, and each is filled in from the other; the older one can only name
+    claims and snapshots, and drops everything else without a word."""
+    drop_status(new, old)
+    if old is not None:
+        return
+    new["status"] = {"phase": "Pending"}
+    spec = new["spec"] = dict(new.get("spec") or {})
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is None:
+        if ((source.get("apiGroup") or ""), source.get("kind")) not in _POPULATORS:
+            del spec["dataSource"]
+        else:
+            spec["dataSourceRef"] = dict(source)
+    elif source is None and reference is not None and not reference.get("namespace"):
+        spec["dataSource"] = dict(reference)
+
+
 # Labels a Job's pods are found by; the short ones are older.
 JOB_NAME, CONTROLLER_UID = "batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid"
 LEGACY_JOB_NAME, LEGACY_CONTROLLER_UID = "job-name", "controller-uid"

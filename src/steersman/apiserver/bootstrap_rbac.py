@@ -108,6 +108,9 @@ _NODE = [
     _rule([*_READ, "create", "delete"], [""], ["pods"]),
     _rule(["create"], [""], ["pods/eviction", "serviceaccounts/token"]),
     _rule(_READ, [""], ["persistentvolumeclaims", "persistentvolumes"]),
+    _rule(["patch", "update"], [""], ["persistentvolumeclaims/status"]),
+    _rule(_READ, ["storage.k8s.io"], ["volumeattachments", "csidrivers"]),
+    _rule([*_READ, "create", "delete", "patch", "update"], ["storage.k8s.io"], ["csinodes"]),
     _rule(_READ, ["discovery.k8s.io"], ["endpointslices"]),
     _rule(_READ, ["node.k8s.io"], ["runtimeclasses"]),
     _EVENTS,
@@ -133,7 +136,12 @@ _SCHEDULER = [
     _rule(["patch", "update"], [""], ["pods/status"]),
     _rule(_READ, ["apps"], ["replicasets", "statefulsets"]),
     _rule(_READ, ["policy"], ["poddisruptionbudgets"]),
-    _rule(_READ, ["storage.k8s.io"], ["csinodes", "storageclasses", "csidrivers", "csistoragecapacities"]),
+    _rule(["patch", "update"], [""], ["persistentvolumeclaims", "persistentvolumes"]),
+    _rule(
+        _READ,
+        ["storage.k8s.io"],
+        ["csinodes", "storageclasses", "csidrivers", "csistoragecapacities", "volumeattachments"],
+    ),
     _rule(_READ, ["scheduling.k8s.io"], ["priorityclasses"]),
     _REVIEWS,
 ]

@@ -20,6 +20,7 @@ from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
 from steersman.controllers.disruption import controller as disruption
 from steersman.controllers.endpointslice import controller as endpointslice
+from steersman.controllers.ephemeral_volume import controller as ephemeral_volume
 from steersman.controllers.garbage_collector import controller as garbage_collector
 from steersman.controllers.ip_address import controller as ip_address
 from steersman.controllers.job import controller as job
@@ -27,7 +28,10 @@ from steersman.controllers.loop import Controller, Loop
 from steersman.controllers.namespace import controller as namespace
 from steersman.controllers.node_ipam import controller as node_ipam
 from steersman.controllers.node_lifecycle import controller as node_lifecycle
+from steersman.controllers.persistent_volume import controller as persistent_volume
 from steersman.controllers.pod_gc import controller as pod_gc
+from steersman.controllers.pv_protection import controller as pv_protection
+from steersman.controllers.pvc_protection import controller as pvc_protection
 from steersman.controllers.replicaset import controller as replicaset
 from steersman.controllers.replicationcontroller import controller as replicationcontroller
 from steersman.controllers.resource_quota import controller as resource_quota
@@ -37,6 +41,7 @@ from steersman.controllers.service_cidr import controller as service_cidr
 from steersman.controllers.statefulset import controller as statefulset
 from steersman.controllers.storage_version_migrator import controller as storage_version_migrator
 from steersman.controllers.taint_eviction import controller as taint_eviction
+from steersman.controllers.volume_expand import controller as volume_expand
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
 
@@ -87,6 +92,11 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         ip_address.controller(),
         storage_version_migrator.controller(),
         disruption.controller(served),
+        persistent_volume.controller(),
+        pvc_protection.controller(),
+        pv_protection.controller(),
+        ephemeral_volume.controller(),
+        volume_expand.controller(),
     ]
     if options.cluster_cidrs:
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))

@@ -145,7 +145,8 @@ def test_rolling(spec, found, expect):
 
 def test_a_new_pod():
     claims = [{"metadata": {"name": "data"}, "spec": {}}]
-    create = decided(Seen(stateful_set(volumeClaimTemplates=claims), [], [OLD], shapes.NOW))
+    there = {"data-web-0": {"metadata": {"name": "data-web-0", "namespace": "default"}}}
+    create = decided(Seen(stateful_set(volumeClaimTemplates=claims), [], [OLD], shapes.NOW, claims=there))
     [obj] = [one.obj for one in create.actions if isinstance(one, Create) and one.kind is kinds.POD]
     assert (obj["spec"]["hostname"], obj["spec"]["subdomain"]) == ("web-0", "db")
     assert obj["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-web-0"}}]

@@ -37,7 +37,7 @@ def test_pods_come_and_go_in_order(delay):
         async with paper.cluster(watch_delay_seconds=delay) as cluster:
             cluster.nodes[0].start_seconds = 2.0
             await cluster.create(kinds.STATEFUL_SET, stateful_set())
-            await cluster.settle(3 if not delay else 6)
+            await cluster.settle(3 if not delay else 4)
             assert list(await by_name(cluster)) in (["web-0"], ["web-0", "web-1"])
             await cluster.settle(20)
             found = await by_name(cluster)

@@ -21,6 +21,7 @@ from steersman.api.kinds import (
     policy,
     rbac,
     scheduling,
+    storage,
     storage_versions,
 )
 from steersman.api.kinds.apps import *
@@ -36,12 +37,13 @@ from steersman.api.kinds.node import *
 from steersman.api.kinds.policy import *
 from steersman.api.kinds.rbac import *
 from steersman.api.kinds.scheduling import *
+from steersman.api.kinds.storage import *
 from steersman.api.kinds.storage_versions import *
 
 # In the order of discovery: the core group first.
 _GROUPS: tuple[ModuleType, ...] = (
     *(core, apps, events, batch, network, policy, coordination, rbac, scheduling, node, certificates, extensions),
-    *(storage_versions, lifecycle),
+    *(storage, storage_versions, lifecycle),
 )
 
 BUILTIN = Kinds(row for group in _GROUPS for row in vars(group).values() if isinstance(row, Kind))

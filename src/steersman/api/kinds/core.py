@@ -6,6 +6,7 @@ from steersman.api.defaults import limits as limit_defaults
 from steersman.api.defaults import network as network_defaults
 from steersman.api.defaults import pods as pod_defaults
 from steersman.api.defaults import sets as set_defaults
+from steersman.api.defaults import storage as storage_defaults
 from steersman.api.defaults import workloads as workload_defaults
 from steersman.api.kind import Deprecation, Kind, Subresource
 from steersman.api.kinds.shared import ALL, proxy, scale, status
@@ -15,11 +16,14 @@ from steersman.api.printing import events as event_cells
 from steersman.api.printing import network as network_cells
 from steersman.api.printing import pods as pod_cells
 from steersman.api.printing import quotas as quota_cells
+from steersman.api.printing import storage as storage_cells
 from steersman.api.printing import workloads as workload_cells
+from steersman.api.validation import claims as claim_rules
 from steersman.api.validation import cluster as cluster_rules
 from steersman.api.validation import config as config_rules
 from steersman.api.validation import events as event_rules
 from steersman.api.validation import network as network_rules
+from steersman.api.validation import persistent_volumes as volume_rules
 from steersman.api.validation import pods as pod_rules
 from steersman.api.validation import quotas as quota_rules
 from steersman.api.validation import services as service_rules
@@ -168,3 +172,25 @@ COMPONENT_STATUS = Kind(
 
 # The older way to `pods/binding`.
 BINDING = Kind("", "v1", "Binding", "bindings", "binding", verbs=("create",))
+
+PERSISTENT_VOLUME = Kind(
+    "", "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", namespaced=False,
+    short_names=("pv",),
+    subresources=(status("PersistentVolume"),),
+    columns=storage_cells.VOLUME_COLUMNS, cells=storage_cells.volume,
+    default=storage_defaults.default_volume, validate=volume_rules.validate,
+    prepare=strategies.prepare_volume, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_volume,
+    deletes_to_status=False,
+)  # fmt: skip
+
+PERSISTENT_VOLUME_CLAIM = Kind(
+    "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim",
+    short_names=("pvc",),
+    subresources=(status("PersistentVolumeClaim"),),
+    columns=storage_cells.CLAIM_COLUMNS, cells=storage_cells.claim,
+    default=storage_defaults.default_claim, validate=claim_rules.validate,
+    prepare=strategies.prepare_claim, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_volume,
+    deletes_to_status=False,
+)  # fmt: skip

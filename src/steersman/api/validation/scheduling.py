@@ -70,6 +70,17 @@ def validate_taints(taints: Iterable[Object], path: str) -> list[FieldError]:
     return errors
 
 
+def validate_node_selector(selector: Object, path: str) -> list[FieldError]:
+    terms = selector.get("nodeSelectorTerms") or ()
+    errors = []
+    if not terms:
+        text = "must have at least one node selector term"
+        errors.append(fields.required(f"{path}.nodeSelectorTerms", text))
+    for index, term in enumerate(terms):
+        errors += _node_term(term, f"{path}.nodeSelectorTerms[{index}]")
+    return errors
+
+
 def _gates(gates: Iterable[Object], path: str) -> list[FieldError]:
     errors = []
     seen: set[str] = set()
@@ -102,12 +113,7 @@ def _node_affinity(affinity: Object, path: str) -> list[FieldError]:
     errors = []
     required = affinity.get(_REQUIRED)
     if required is not None:
-        terms = required.get("nodeSelectorTerms") or ()
-        if not terms:
-            text = "must have at least one node selector term"
-            errors.append(fields.required(f"{path}.{_REQUIRED}.nodeSelectorTerms", text))
-        for index, term in enumerate(terms):
-            errors += _node_term(term, f"{path}.{_REQUIRED}.nodeSelectorTerms[{index}]")
+        errors += validate_node_selector(required, f"{path}.{_REQUIRED}")
     for index, weighted in enumerate(affinity.get(_PREFERRED) or ()):
         here = f"{path}.{_PREFERRED}[{index}]"
         errors += [*_weight(weighted, here), *_node_term(weighted.get("preference") or {}, f"{here}.preference")]

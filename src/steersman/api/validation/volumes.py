@@ -1,6 +1,6 @@
 """Volumes of a pod or template: names, one source each, what each source needs."""
 
-from steersman.api.validation import containers, fields
+from steersman.api.validation import claims, containers, csi, fields
 from steersman.meta import names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -12,7 +12,6 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "hostPath": ("path",),
     "persistentVolumeClaim": ("claimName",),
     "nfs": ("server", "path"),
-    "csi": ("driver",),
     "iscsi": ("targetPortal", "iqn"),
     "gitRepo": ("repository",),
     "ephemeral": ("volumeClaimTemplate",),
@@ -57,6 +56,11 @@ def _source(volume: Object, path: str) -> list[FieldError]:
                 errors.append(fields.not_supported(f"{here}.type", source["type"], _HOST_PATH_TYPES))
         case "projected":
             errors += _projected(source, here)
+        case "csi":
+            errors += csi.check_driver_name(f"{here}.driver", source.get("driver", ""))
+        case "ephemeral":
+            if source.get("volumeClaimTemplate"):
+                errors += claims.validate_template(source["volumeClaimTemplate"], f"{here}.volumeClaimTemplate")
         case "downwardAPI":
             errors += _downward(source.get("items") or (), f"{here}.items")
     return errors

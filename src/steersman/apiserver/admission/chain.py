@@ -16,6 +16,7 @@ from steersman.apiserver.admission import (
     runtime_classes,
     service_accounts,
     service_addresses,
+    volumes,
 )
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.store import contract
@@ -36,6 +37,10 @@ def plugins(
         service_accounts.ServiceAccounts(objects, clock),
         pods.Priorities(objects),
         pods.DefaultTolerations(unreachable_seconds),
+        volumes.DefaultStorageClass(objects),
+        volumes.InUseProtection(),
+        volumes.ClaimResize(objects),
+        volumes.PhaseTransitions(clock),
         runtime_classes.RuntimeClasses(objects),
         custom_kinds.CustomKinds(clock),
         ingresses.DefaultIngressClass(objects),

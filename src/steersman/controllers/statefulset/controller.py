@@ -21,6 +21,7 @@ def controller() -> Controller:
             Watch(kinds.STATEFUL_SET, lambda caches, obj: (objects.key(obj),)),
             Watch(kinds.POD, keys_of_pod),
             Watch(kinds.CONTROLLER_REVISION, keys_of_revision),
+            Watch(kinds.PERSISTENT_VOLUME_CLAIM, keys_of_claim),
         ),
         observe=observe,
         decide=decide.decide,
@@ -54,6 +55,17 @@ def keys_of_revision(caches: Caches, revision: Object) -> Iterable[str]:
     return (f"{objects.namespace(revision)}/{reference['name']}",)
 
 
+def keys_of_claim(caches: Caches, claim: Object) -> Iterable[str]:
+    """A claim is named TEMPLATE-SET-ORDINAL; where the set's name begins is told by the sets there are."""
+    parent, dash, number = objects.name(claim).rpartition("-")
+    parts = parent.split("-") if dash and number.isdecimal() else []
+    sets = caches.of(kinds.STATEFUL_SET)
+    for start in range(1, len(parts)):
+        key = f"{objects.namespace(claim)}/{'-'.join(parts[start:])}"
+        if sets.get(key) is not None:
+            yield key
+
+
 async def observe(look: Look, key: str) -> Seen | None:
     found = look.caches.of(kinds.STATEFUL_SET).get(key)
     if found is None:
@@ -69,15 +81,33 @@ async def observe(look: Look, key: str) -> Seen | None:
     orphan_revisions = [
         one for one in revision_cache.by_index(indexes.ORPHANS, space) if claims.is_adoptable(one, selector)
     ]
+    members = pod_cache.by_index(indexes.CONTROLLER, uid)
     needs_live_look = bool(orphans or orphan_revisions)
     return Seen(
         stateful_set=found,
-        pods=pod_cache.by_index(indexes.CONTROLLER, uid),
+        pods=members,
         revisions=revision_cache.by_index(indexes.CONTROLLER, uid),
         now=look.now,
         orphans=orphans,
         orphan_revisions=orphan_revisions,
         may_adopt=needs_live_look and await live.is_alive(look.client, kinds.STATEFUL_SET, found),
         taken=revision_cache.get(f"{space}/{revisions.next_name(found)}"),
+        claims=_claims(look.caches, found, members),
         failure=look.failure,
     )
+
+
+def _claims(caches: Caches, stateful_set: Object, members: Iterable[Object]) -> dict[str, Object]:
+    """Those that the ordinals that are wanted or still there may use, by name."""
+    cache, space, start = (
+        caches.of(kinds.PERSISTENT_VOLUME_CLAIM),
+        objects.namespace(stateful_set),
+        identity.start(stateful_set),
+    )
+    if not stateful_set["spec"].get("volumeClaimTemplates"):
+        return {}
+    numbers = set(range(start, start + int(stateful_set["spec"].get("replicas", 1))))
+    numbers |= {number for pod in members if (number := identity.ordinal(stateful_set, pod)) is not None}
+    named = (name for number in numbers for name in identity.claims(stateful_set, number).values())
+    found = {name: cache.get(f"{space}/{name}") for name in named}
+    return {name: claim for name, claim in found.items() if claim is not None}

@@ -1,9 +1,9 @@
 """Keep pods with lasting names: one per ordinal, never two of the same name, made and removed in order.
 
-Reads: StatefulSet, its pods, its ControllerRevisions.  Writes: pods, ControllerRevisions, StatefulSet status.
+Reads: StatefulSet, its pods, their claims, its ControllerRevisions.  Writes: pods, claims (create, owners),
+ControllerRevisions, StatefulSet status.
 Leaves to others: nodes, containers, its pods when it is deleted (garbage collector); a pod on a node that is silent stays,
 as only the node could tell that its containers have ended (someone may say so for it, by deleting it with force).
-Claims are named in the pods' volumes and are made once PersistentVolumeClaims are served.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from steersman.api import kinds
 from steersman.controllers import claims, decision, pods, revisions
 from steersman.controllers.decision import Action, Create, Decision, Delete, Emit, Failure, Patch
 from steersman.controllers.revisions import History
-from steersman.controllers.statefulset import identity
+from steersman.controllers.statefulset import identity, volume_claims
 from steersman.meta import amounts, objects, selectors
 from steersman.meta.objects import Object
 
@@ -25,7 +25,7 @@ _HASH = "controller.kubernetes.io/hash"  # of a revision; its pods carry the rev
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """`taken`: the object that already has the name of a new revision."""
+    """`taken`: the object that already has the name of a new revision. `claims`: the pods' claims that are there, by name."""
 
     stateful_set: Object
     pods: Sequence[Object]
@@ -35,6 +35,7 @@ class Seen:
     orphan_revisions: Sequence[Object] = ()
     may_adopt: bool = False
     taken: Object | None = None
+    claims: Mapping[str, Object] = dataclasses.field(default_factory=dict)
     failure: Failure | None = None
 
 
@@ -60,14 +61,17 @@ def decide(seen: Seen) -> Decision:
         count = int((of.get("status") or {}).get("collisionCount") or 0) + 1
         status = {**(of.get("status") or {}), "collisionCount": count}
         return Decision(decision.with_status(kinds.STATEFUL_SET, of, status), "the name of the revision is taken")
-    return _decide(_View(of, claimed.kept, history, seen.now))
+    return _decide(_View(of, claimed.kept, history, seen.claims, seen.now))
 
 
 class _View:
     """The pods by ordinal, and what is asked of them."""
 
-    def __init__(self, of: Object, kept: Sequence[Object], history: History, now: datetime.datetime) -> None:
+    def __init__(
+        self, of: Object, kept: Sequence[Object], history: History, claims: Mapping[str, Object], now: datetime.datetime
+    ) -> None:
         self.of, self.spec, self.pods, self.history, self.now = of, of["spec"], kept, history, now
+        self.claims = claims
         self.update = history.update
         status = of.get("status") or {}
         self.current = history.named(str(status.get("currentRevision") or "")) or self.update
@@ -115,7 +119,15 @@ def _decide(view: _View) -> Decision:
 
 
 def _pods(view: _View) -> _Plan:
-    """First the pods that are wanted, in order; then, in reverse, those that are not; then, in reverse, the outdated."""
+    """First the pods that are wanted, in order; then, in reverse, those that are not; then, in reverse, the outdated.
+
+    Before all that the owners of claims: a pod that goes may take its claims along.
+    """
+    owned = volume_claims.owner_changes(
+        view.of, ((pod, pod in view.condemned) for pod in view.pods if not pods.is_terminating(pod)), view.claims
+    )
+    if owned:
+        return _Plan(owned, f"{len(owned)} claims change their owner")
     actions: list[Action] = []
     for index in range(view.count):
         found, is_held = _replica(view, index)
@@ -133,7 +145,7 @@ def _replica(view: _View, index: int) -> tuple[tuple[Action, ...], bool]:
     """What one ordinal needs, and whether the others have to wait for it."""
     pod = view.replicas[index]
     if pod is None:
-        return (_create(view, index),), True
+        return _new(view, index), True
     if pods.is_terminating(pod):
         return (), True
     if pods.is_finished(pod):
@@ -142,6 +154,16 @@ def _replica(view: _View, index: int) -> tuple[tuple[Action, ...], bool]:
         return (), True
     labels = identity.missing_labels(pod)
     return ((_label(view.of, pod, labels),), False) if labels else ((), False)
+
+
+def _new(view: _View, index: int) -> tuple[Action, ...]:
+    """Its claims, and when they are seen, the pod."""
+    number = view.start + index
+    why = volume_claims.unusable(view.of, number, view.claims)
+    if why:
+        text = f"create Pod {_name(view, index)} in StatefulSet {objects.name(view.of)} failed error: {why}"
+        return (Emit(view.of, "Warning", "FailedCreate", text),)
+    return volume_claims.missing(view.of, number, view.claims) or (_create(view, index),)
 
 
 def _condemned(view: _View) -> list[Object]:

@@ -52,17 +52,17 @@ def new_pod(stateful_set: Object, revision: Object, number: int) -> Object:
     spec = {**(template.get("spec") or {}), "hostname": name}
     if stateful_set["spec"].get("serviceName"):
         spec["subdomain"] = stateful_set["spec"]["serviceName"]
-    claims = _claims(stateful_set, number)
-    if claims:
-        kept = [one for one in spec.get("volumes") or () if one.get("name") not in claims]
+    used = claims(stateful_set, number)
+    if used:
+        kept = [one for one in spec.get("volumes") or () if one.get("name") not in used]
         spec["volumes"] = [
-            *({"name": name, "persistentVolumeClaim": {"claimName": claim}} for name, claim in claims.items()),
+            *({"name": name, "persistentVolumeClaim": {"claimName": claim}} for name, claim in used.items()),
             *kept,
         ]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
-def _claims(stateful_set: Object, number: int) -> dict[str, str]:
+def claims(stateful_set: Object, number: int) -> dict[str, str]:
     """Volume → claim."""
     listed = stateful_set["spec"].get("volumeClaimTemplates") or ()
     found = (str((claim.get("metadata") or {}).get("name", "")) for claim in listed)
