@@ -9,7 +9,7 @@ import time
 from steersman.aio.clock import SystemClock
 from steersman.dns import forwarder, server, zone
 from steersman.network import namespaces
-from steersman.proxy import nftables, rule_set
+from steersman.proxy import nftables, rule_set, rules
 from tests.bench.report import Figure
 from tests.dns import builders as dns_builders
 from tests.network import lab
@@ -58,7 +58,7 @@ def _rules(folder: str) -> list[Figure]:
     backend = nftables.Nftables(path)
     try:
         started = time.perf_counter()
-        current = rule_set.RuleSet("n1")
+        current = rule_set.RuleSet(rules.Place("n1"))
         for number in range(SERVICES):
             _update(current, number, 0)
         backend.replace(current.elements)

@@ -127,6 +127,7 @@ async def test_host_ports_lead_to_the_pod(tmp_path: pathlib.Path):
         one, two = await here.add_node(1), await here.add_node(2)
         here.connect([one, two])
         mappings = [lab.Mapping(80, 8080), lab.Mapping(80, 8081, "TCP", one.address), lab.Mapping(53, 5353, "UDP")]
+        mappings.append(lab.Mapping(80, 8082, "TCP", "127.0.0.1"))
         pod = await here.add_pod(one, "a", mappings)
         far = await here.add_pod(two, "far")
         await here.serve_tcp(pod.namespace, 80, "a")
@@ -134,6 +135,10 @@ async def test_host_ports_lead_to_the_pod(tmp_path: pathlib.Path):
         for namespace in (here.host, one.namespace, two.namespace, far.namespace, pod.namespace):
             assert (await lab.ask_tcp(namespace, one.address, 8080))[0] == "a"
         assert (await lab.ask_tcp(here.host, one.address, 8081))[0] == "a"
+        for port in (8080, 8082):
+            assert (await lab.ask_tcp(one.namespace, "127.0.0.1", port))[0] == "a"
+        with pytest.raises(ConnectionRefusedError):
+            await lab.ask_tcp(here.host, one.address, 8082)
         client = lab.UdpClient(here.host, one.address, 5353)
         with contextlib.closing(client):
             assert await client.ask() == "udp"

@@ -73,9 +73,11 @@ class Proxy:
         clock = ImpatientClock()
         caches = Caches(None, clock)  # type: ignore[arg-type]  # nothing is asked of the client: objects come by hand
         self.services, self.slices = caches.of(kinds.SERVICE), caches.of(kinds.ENDPOINT_SLICE)
+        caches.of(kinds.NODE).synced.set()
         self.backend = PaperBackend()
         self._revision = 0
-        self._running = asyncio.create_task(controller.run(caches, "n1", self.backend, clock))
+        self._revision = 0
+        self._running = asyncio.create_task(controller.run(caches, "n1", {"IPv4": self.backend}, clock))
 
     def put(self, *changed: Object) -> None:
         for obj in changed:
@@ -89,7 +91,7 @@ class Proxy:
         self.slices.synced.set()
 
     def wanted(self) -> rules.Elements:
-        current = rule_set.RuleSet("n1")
+        current = rule_set.RuleSet(rules.Place("n1"))
         for key in [objects.key(service_) for service_ in self.services.list()]:
             slices = [
                 item for item in self.slices.list() if f"d/{objects.labels(item)[rules.SERVICE_NAME_LABEL]}" == key

@@ -22,13 +22,13 @@ def updated(current: rule_set.RuleSet, service_: Object | None, *slices: Object,
 
 
 def test_an_unchanged_service_changes_nothing():
-    current = rule_set.RuleSet("n1")
+    current = rule_set.RuleSet(rules.Place("n1"))
     assert updated(current, service(), endpoint_slice(endpoint(ONE)))
     assert not updated(current, service(), endpoint_slice(endpoint(ONE)))
 
 
 def test_a_replaced_endpoint_is_one_element():
-    current = rule_set.RuleSet("n9")
+    current = rule_set.RuleSet(rules.Place("n9"))
     updated(current, service(), endpoint_slice(endpoint(ONE), endpoint(TWO)))
     change = updated(current, service(), endpoint_slice(endpoint(ONE), endpoint(THREE)))
     element = ("endpoints", "10.96.0.1 . tcp . 80 . 0:1")
@@ -37,7 +37,7 @@ def test_a_replaced_endpoint_is_one_element():
 
 
 def test_a_service_that_goes_takes_all_its_elements_along():
-    current = rule_set.RuleSet("n1")
+    current = rule_set.RuleSet(rules.Place("n1"))
     updated(current, service(), endpoint_slice(endpoint(ONE)))
     updated(current, None)
     assert current.elements == {}
@@ -45,7 +45,7 @@ def test_a_service_that_goes_takes_all_its_elements_along():
 
 
 def test_the_first_to_claim_an_address_has_it_until_it_lets_go():
-    current = rule_set.RuleSet("n1")
+    current = rule_set.RuleSet(rules.Place("n1"))
     first, second = (service(name, f"10.96.0.{n}", externalIPs=["1.2.3.4"]) for n, name in ((1, "a"), (2, "b")))
     key = ("services", "1.2.3.4 . tcp . 80")
     updated(current, first, endpoint_slice(endpoint(ONE), endpoint(TWO)), key="d/a")
@@ -69,19 +69,19 @@ FLOWS = {
 
 @pytest.mark.parametrize(("before", "after", "stale"), FLOWS.values(), ids=FLOWS.keys())
 def test_udp_connections_to_forget(before, after, stale):
-    current = rule_set.RuleSet("n9")
+    current = rule_set.RuleSet(rules.Place("n9"))
     updated(current, DNS, UDP(*map(endpoint, before)))
     assert rule_set.stale_flows(updated(current, DNS, UDP(*map(endpoint, after)))) == stale
 
 
 def test_tcp_connections_are_left_to_end_by_themselves():
-    current = rule_set.RuleSet("n9")
+    current = rule_set.RuleSet(rules.Place("n9"))
     updated(current, service(), endpoint_slice(endpoint(ONE), endpoint(TWO)))
     assert rule_set.stale_flows(updated(current, service(), endpoint_slice(endpoint(ONE)))) == set()
 
 
 def test_who_may_answer_by_udp():
-    current = rule_set.RuleSet("n9")
+    current = rule_set.RuleSet(rules.Place("n9"))
     updated(current, DNS, UDP(endpoint(ONE), endpoint(TWO)))
     updated(current, service("x", "10.96.0.2"), endpoint_slice(endpoint(ONE), of="x"), key="d/x")
     assert rule_set.served_by_udp(current.elements) == {("10.96.0.1", 53): {ONE, TWO}, ("", 30053): {ONE, TWO}}
@@ -101,7 +101,7 @@ steps = st.lists(
 def test_changes_lead_to_where_the_elements_say(history):
     """A kernel that applies every change, a batch at a time, holds exactly the wanted elements."""
     kernel: rules.Elements = {}
-    current, batch = rule_set.RuleSet("n1"), rule_set.Change()
+    current, batch = rule_set.RuleSet(rules.Place("n1")), rule_set.Change()
     for number, (name, state) in enumerate(history):
         if state is None:
             current.update(f"d/{name}", None, (), batch)
@@ -130,7 +130,7 @@ def apply(kernel: rules.Elements, change: rule_set.Change) -> None:
 def test_the_order_in_which_services_come_does_not_matter(order, where):
     finals = []
     for names in (order, sorted(order)):
-        current = rule_set.RuleSet("n1")
+        current = rule_set.RuleSet(rules.Place("n1"))
         for name in names:
             slices = [endpoint_slice(*map(endpoint, where), of=name)]
             current.update(f"d/{name}", service(name, f"10.96.1.{ord(name)}"), slices, rule_set.Change())

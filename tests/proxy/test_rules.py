@@ -11,7 +11,7 @@ from steersman.meta.objects import Object
 from steersman.proxy import rules
 from tests.proxy.builders import endpoint, endpoint_slice, port, service
 
-HERE = "n1"
+HERE = rules.Place("n1")
 VIP = "10.96.0.1 . tcp . 80"
 EXTERNAL = "1.2.3.4 . tcp . 80"
 ONE, TWO, FAR = "10.244.1.2", "10.244.1.3", "10.244.2.2"
@@ -145,6 +145,7 @@ CASES: dict[str, tuple[Object, list[Object], dict[tuple[str, str], str]]] = {
         [READY],
         {},
     ),
+    "left alone: somebody wants it headless": (service(labels={"service.kubernetes.io/headless": ""}), [READY], {}),
     "IPv6 only": (service("web", "fd00::1", clusterIPs=["fd00::1"]), [READY], {}),
 }
 
@@ -168,6 +169,59 @@ def test_a_load_balancer_address_counts_unless_it_is_a_proxy():
 def test_pods_of_this_node_may_reach_themselves_even_while_unready():
     found = elements(service(), endpoint_slice(endpoint(ONE, ready=False), endpoint(FAR, "n2")))
     assert {key for name, key in found if name == "hairpin"} == {f"{ONE} . {ONE}"}
+
+
+def hinted(address: str, zone: str = "", node: str = "") -> Object:
+    hints: Object = {"forZones": [{"name": zone}]} if zone else {}
+    if node:
+        hints["forNodes"] = [{"name": node}]
+    return endpoint(address, node or "n2") | {"hints": hints}
+
+
+HINTS = [
+    pytest.param([hinted(ONE, "z1"), hinted(TWO, "z2")], [ONE], id="the own zone"),
+    pytest.param([hinted(ONE, "z2"), hinted(TWO, "z3")], [ONE, TWO], id="nobody in the own zone"),
+    pytest.param([hinted(ONE, "z1"), endpoint(TWO)], [ONE, TWO], id="one without a hint"),
+    pytest.param([hinted(ONE, "z1", "n1"), hinted(TWO, "z1", "n2")], [ONE], id="the own node before the zone"),
+    pytest.param([hinted(ONE, "z1", "n3"), hinted(TWO, "z2", "n2")], [ONE], id="the zone where no node is near"),
+]
+
+
+@pytest.mark.parametrize(("endpoints", "expected"), HINTS)
+def test_hints(endpoints, expected):
+    place = rules.Place("n1", "z1")
+    found, _ = rules.of_service(service(), [endpoint_slice(*endpoints)], place, slots={}, affinity_id=lambda _: 7)
+    assert {value for (name, _), value in found.items() if name == "endpoints"} == {f"{one} . 8080" for one in expected}
+
+
+def test_two_families_have_rules_of_their_own():
+    both = service("web", "10.96.0.1", clusterIPs=["10.96.0.1", "fd00::1"], externalIPs=["1.2.3.4", "2001:db8::1"])
+    six = endpoint_slice(endpoint("fd01::2"), suffix="6") | {"addressType": "IPv6"}
+    place = rules.Place("n1", family="IPv6")
+    found, _ = rules.of_service(both, [READY, six], place, slots={}, affinity_id=lambda _: 7)
+    assert found == {
+        ("cluster_ips", "fd00::1"): "",
+        ("services", "fd00::1 . tcp . 80"): "goto cluster-1",
+        ("endpoints", "fd00::1 . tcp . 80 . 0:0"): "fd01::2 . 8080",
+        ("services", "2001:db8::1 . tcp . 80"): "goto external-1",
+        ("endpoints", "2001:db8::1 . tcp . 80 . 0:0"): "fd01::2 . 8080",
+        ("hairpin", "fd01::2 . fd01::2"): "",
+    }
+
+
+def test_sources_of_a_load_balancer_do_not_overlap():
+    balanced = service(loadBalancerSourceRanges=["10.0.0.0/8", " 10.1.0.0/16", "fd00::/8", "x"])
+    balanced |= {"status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}}
+    found = elements(balanced, READY)
+    assert {key for key in found if key[0] in ("guarded", "allowed_sources")} == {
+        ("guarded", EXTERNAL),
+        ("allowed_sources", f"{EXTERNAL} . 10.0.0.0/8"),
+    }
+
+
+def test_ready_endpoints_here():
+    slices = [endpoint_slice(endpoint(ONE), endpoint(TWO, ready=False), endpoint(FAR, "n2"))]
+    assert rules.local_ready(service(), slices, "n1") == 1
 
 
 targets = st.lists(st.sampled_from([f"10.244.0.{n} . 80" for n in range(12)]), unique=True)

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from steersman.network import libnftables, namespaces
-from steersman.proxy import nftables, rule_set
+from steersman.proxy import nftables, rule_set, rules
 from tests.proxy.builders import endpoint, endpoint_slice, service
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -26,7 +26,7 @@ def test_the_kernel_holds_what_ten_thousand_services_want(tmp_path: pathlib.Path
     namespaces.pin({"net": path})
     backend = nftables.Nftables(path)
     try:
-        current = rule_set.RuleSet("n1")
+        current = rule_set.RuleSet(rules.Place("n1"))
         for number in range(SERVICES):
             update(current, number, 1, 2, 3)
         backend.replace(current.elements)

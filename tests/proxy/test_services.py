@@ -14,8 +14,8 @@ from steersman.client.cache import Caches
 from steersman.client.client import WatchEvent
 from steersman.meta import objects
 from steersman.meta.objects import Object
-from steersman.network import libnftables
-from steersman.proxy import controller, nftables, rule_set
+from steersman.network import libnftables, netlink
+from steersman.proxy import controller, layout, nftables, rule_set
 from tests.network import lab
 from tests.proxy.builders import endpoint, endpoint_slice, port, service
 
@@ -34,10 +34,9 @@ class Cluster:
         self.pods = pods
         clock = SystemClock()
         self.caches = Caches(None, clock)  # type: ignore[arg-type]  # nothing is asked of the client: events come by hand
-        self.backends = {
-            name: Waited(nftables.Nftables(namespace))
-            for name, namespace in {HOST: here.host, **{node.name: node.namespace for node in nodes}}.items()
-        }
+        own = layout.Table(nftables.TABLE, nftables.POD_CIDR, own=True)
+        self.backends = {HOST: Waited(nftables.Nftables(here.host))}
+        self.backends |= {node.name: Waited(nftables.Nftables(node.namespace, table=own)) for node in nodes}
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self._revision = 0
@@ -46,13 +45,13 @@ class Cluster:
         return self.pods[name].namespace
 
     async def start(self, *services: Object, slices: Sequence[Object] = ()) -> None:
-        for kind, found in ((kinds.SERVICE, services), (kinds.ENDPOINT_SLICE, slices)):
+        for kind, found in ((kinds.SERVICE, services), (kinds.ENDPOINT_SLICE, slices), (kinds.NODE, ())):
             cache = self.caches.of(kind)
             cache.replace({objects.key(obj): self._stamped(obj) for obj in found}, self._revision)
             cache.synced.set()
         for name, backend in self.backends.items():
             node = "" if name == HOST else name
-            self._tasks.append(asyncio.create_task(controller.run(self.caches, node, backend, self._clock)))
+            self._tasks.append(asyncio.create_task(controller.run(self.caches, node, {"IPv4": backend}, self._clock)))
         await self.settled()
 
     async def change(self, *changed: Object) -> None:
@@ -194,7 +193,10 @@ async def test_node_ports_answer_on_every_node_and_on_the_host(tmp_path: pathlib
         for address in (one.address, two.address):
             for namespace in (cluster.lab.host, cluster.namespace("b"), one.namespace, two.namespace):
                 assert await asked(namespace, address, 30080) == {"a", "c"}
-        assert await asked(cluster.lab.host, one.link.gateway, 30080) == {"a", "c"}
+        for namespace in (cluster.lab.host, cluster.namespace("b"), cluster.namespace("c"), one.namespace):
+            assert await asked(namespace, one.link.gateway, 30080) == {"a", "c"}
+        for node in (one, two):
+            assert await asked(node.namespace, "127.0.0.1", 30080) == {"a", "c"}
 
 
 async def test_a_local_node_port_keeps_the_client_and_stays_silent_elsewhere(tmp_path: pathlib.Path):
@@ -208,6 +210,36 @@ async def test_a_local_node_port_keeps_the_client_and_stays_silent_elsewhere(tmp
         with pytest.raises(TimeoutError):
             await lab.ask_tcp(cluster.lab.host, two.address, 30080, wait_seconds=0.2)
         assert (await lab.ask_tcp(cluster.namespace("c"), two.address, 30080))[0] == "a"  # a pod is no outsider
+
+
+async def test_a_load_balancer_answers_the_sources_it_names(tmp_path: pathlib.Path):
+    async with opened(tmp_path) as cluster:
+        host, (one, _) = cluster.lab.host, cluster.nodes
+        with netlink.Netlink(host) as kernel:
+            bridge = kernel.link(cluster.lab.network.bridge)
+            assert bridge is not None
+            kernel.replace_route("1.2.3.4/32", gateway=one.address, index=bridge.index)
+        balanced = service(type="LoadBalancer", loadBalancerSourceRanges=["10.244.2.0/24", "10.244.2.0/25"])
+        balanced["status"] = {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}]}}
+        await cluster.start(balanced, slices=[cluster.slice("a")])
+        assert await asked(cluster.namespace("c"), "1.2.3.4", 80, 3) == {"a"}
+        with pytest.raises(TimeoutError):
+            await lab.ask_tcp(cluster.namespace("b"), "1.2.3.4", 80, wait_seconds=0.2)
+        assert await asked(cluster.namespace("b"), VIP, 80, 3) == {"a"}
+        await cluster.change(balanced | {"spec": {**balanced["spec"], "loadBalancerSourceRanges": []}})
+        assert await asked(cluster.namespace("b"), "1.2.3.4", 80, 3) == {"a"}
+
+
+async def test_affinity_is_switched_off_and_on(tmp_path: pathlib.Path):
+    async with opened(tmp_path) as cluster:
+        plain, sticky = (service("web", VIP, sessionAffinity=how) for how in ("None", "ClientIP"))
+        await cluster.start(sticky, slices=[cluster.slice("a", "b", "c")])
+        client = cluster.lab.host
+        assert len(await asked(client, VIP, 80)) == 1
+        await cluster.change(plain)
+        assert len(await asked(client, VIP, 80)) == 3
+        await cluster.change(sticky)
+        assert len(await asked(client, VIP, 80)) == 1
 
 
 async def test_a_client_stays_with_its_endpoint_until_that_leaves(tmp_path: pathlib.Path):

@@ -8,6 +8,7 @@ from steersman.cluster import pki, processes
 from steersman.cluster.plan import Plan
 from steersman.network import cluster_network, node_network
 from steersman.proxy import controller as proxy
+from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
 from steersman.scheduler import controller as scheduler
 
@@ -27,7 +28,7 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
         if bridge:
-            running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))
+            running.start("host proxy", proxy.run(caches, "", {"IPv4": _rules(plan, bridge)}, clock))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
         running.start("caches", caches.run())
         await running.wait()
@@ -35,4 +36,4 @@ async def run(plan: Plan, bridge: str) -> None:
 
 def _rules(plan: Plan, bridge: str) -> Nftables:
     """A table of the cluster's own: several clusters share the host's network namespace."""
-    return Nftables(table=cluster_network.services_table(bridge), pod_cidr=plan.pod_network)
+    return Nftables(table=layout.Table(cluster_network.services_table(bridge), plan.pod_network))

@@ -22,7 +22,8 @@ from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.network import namespaces, node_network, pod_network
 from steersman.proxy import controller as proxy
-from steersman.proxy.nftables import Nftables
+from steersman.proxy import layout, nftables
+from steersman.proxy.health_checks import HealthChecks
 from steersman.serving import http_server, listeners, tls
 
 KUBELET_PORT = 10250
@@ -94,7 +95,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
             running.start(
                 "kubelet server", serve(plan, node.name, [agent], listeners.tcp(node.address, KUBELET_PORT), clock)
             )
-            running.start("proxy", proxy.run(proxy_caches, node.name, Nftables(pod_cidr=plan.pod_network), clock))
+            running.start("proxy", _proxy(plan, node, proxy_caches, clock))
             running.start("routes", node_network.run(proxy_caches, node.name, clock))
             running.start("dns", _dns(plan, proxy_caches, clock, host_namespace))
             running.start("caches", caches.run())
@@ -103,6 +104,16 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     finally:
         await containers.close()
         network.close()
+
+
+async def _proxy(plan: Plan, node: Node, caches: Caches, clock: SystemClock) -> None:
+    backend = nftables.Nftables(table=layout.Table(nftables.TABLE, plan.pod_network, own=True))
+    health = HealthChecks(node.name, clock)
+    await health.start()
+    try:
+        await proxy.run(caches, node.name, {"IPv4": backend}, clock, health=health)
+    finally:
+        await health.close()
 
 
 async def _dns(plan: Plan, caches: Caches, clock: SystemClock, host_namespace: str) -> None:

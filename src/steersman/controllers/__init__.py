@@ -20,6 +20,7 @@ from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
 from steersman.controllers.disruption import controller as disruption
 from steersman.controllers.endpointslice import controller as endpointslice
+from steersman.controllers.endpointslice_mirroring import controller as endpointslice_mirroring
 from steersman.controllers.ephemeral_volume import controller as ephemeral_volume
 from steersman.controllers.garbage_collector import controller as garbage_collector
 from steersman.controllers.ip_address import controller as ip_address
@@ -81,6 +82,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         cronjob.controller(),
         replicationcontroller.controller(),
         endpointslice.controller(),
+        endpointslice_mirroring.controller(),
         garbage_collector.controller(served),
         namespace.controller(served),
         node_lifecycle.controller(clock, options.node_grace_seconds, options.node_startup_grace_seconds),

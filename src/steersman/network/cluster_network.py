@@ -6,6 +6,7 @@ Reads: the links, addresses and routes that exist; they are the only state, so r
 Leaves to others: pod CIDRs and their routes (`node_network`), pods (`pod_network`), Services (`proxy`).
 """
 
+import contextlib
 import dataclasses
 import ipaddress
 import logging
@@ -28,6 +29,14 @@ _NODE_SYSCTLS = {
     "net/ipv4/conf/default/send_redirects": "0",
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/default/rp_filter": "0",
+    # Node ports and host ports on 127.0.0.1: the proxy's rules keep everybody else away from it.
+    "net/ipv4/conf/all/route_localnet": "1",
+}
+
+# As upstream's proxy: a client that is slow to close keeps its translation. Without root of the machine they cannot be set.
+_NODE_WISHES = {
+    "net/netfilter/nf_conntrack_tcp_timeout_close_wait": "3600",
+    "net/netfilter/nf_conntrack_tcp_timeout_established": "86400",
 }
 
 
@@ -117,6 +126,9 @@ class ClusterNetwork:
         with namespaces.entered(str(path)):
             for sysctl, value in _NODE_SYSCTLS.items():
                 namespaces.write_sysctl(sysctl, value)
+            for sysctl, value in _NODE_WISHES.items():
+                with contextlib.suppress(OSError):
+                    namespaces.write_sysctl(sysctl, value)
         return NodeLink(name, str(path), address, mac, self.host_address)
 
     def remove_node(self, name: str) -> None:
@@ -232,6 +244,9 @@ class ClusterNetwork:
             )
             link = kernel.link(outer)
             assert link is not None
+        # A node port of the host that leads back to the node it was asked from: where br_netfilter is on, the translated packet
+        # never leaves the bridge.
+        kernel.set_hairpin(link.index)
         kernel.set_alias(link.index, self._node_alias(name))
         kernel.set_up(link.index)
 

@@ -19,7 +19,8 @@ _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3
 _TUPLE_ORIGINAL, _TUPLE_REPLY = 1, 2
 _TUPLE_ADDRESSES, _TUPLE_PROTOCOL = 1, 2
-_SOURCE, _DESTINATION = 1, 2
+_SOURCE = {socket.AF_INET: 1, socket.AF_INET6: 3}
+_DESTINATION = {socket.AF_INET: 2, socket.AF_INET6: 4}
 _PROTOCOL_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _NESTED = 0x8000
 _ALL_KINDS = 0x3FFF
@@ -39,9 +40,10 @@ class Flow:
 
 
 class Conntrack:
-    """The table of one network namespace. One thread at a time."""
+    """The table of one network namespace, in one address family. One thread at a time."""
 
-    def __init__(self, namespace: str | None = None) -> None:
+    def __init__(self, namespace: str | None = None, family: socket.AddressFamily = socket.AF_INET) -> None:
+        self._family = family
         self._socket = namespaces.open_socket(namespace, socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
         self._socket.bind((0, 0))
         self._sequence = 0
@@ -50,7 +52,7 @@ class Conntrack:
         self._socket.close()
 
     def forget(self, is_stale: Callable[[Flow], bool]) -> int:
-        """Delete the IPv4 connections for which `is_stale`; how many there were."""
+        """Delete the connections for which `is_stale`; how many there were."""
         stale = [original for flow, original in self._dump() if is_stale(flow)]
         for original in stale:
             self._delete(original)
@@ -60,7 +62,7 @@ class Conntrack:
         self._send(_GET, _REQUEST | _DUMP, b"")
         for payload in self._answers():
             attributes = dict(_attributes(payload[4:]))
-            flow = _flow(attributes)
+            flow = _flow(attributes, self._family)
             if flow is not None:
                 yield flow, attributes[_TUPLE_ORIGINAL]
 
@@ -75,7 +77,7 @@ class Conntrack:
 
     def _send(self, kind: int, flags: int, body: bytes) -> None:
         self._sequence += 1
-        payload = struct.pack("=BBH", socket.AF_INET, 0, 0) + body
+        payload = struct.pack("=BBH", self._family, 0, 0) + body
         self._socket.send(struct.pack("=IHHII", 16 + len(payload), kind, flags, self._sequence, 0) + payload)
 
     def _answers(self) -> Iterator[bytes]:
@@ -108,15 +110,18 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3
 
 
-def _flow(attributes: dict[int, bytes]) -> Flow | None:
-    """None for what has no ports or no IPv4 addresses."""
+def _flow(attributes: dict[int, bytes], family: socket.AddressFamily) -> Flow | None:
+    """None for what has no ports or no addresses of the family."""
     original = dict(_attributes(attributes.get(_TUPLE_ORIGINAL, b"")))
     reply = dict(_attributes(attributes.get(_TUPLE_REPLY, b"")))
     addresses = dict(_attributes(original.get(_TUPLE_ADDRESSES, b"")))
     answering = dict(_attributes(reply.get(_TUPLE_ADDRESSES, b"")))
     ports = dict(_attributes(original.get(_TUPLE_PROTOCOL, b"")))
-    wanted, endpoint, port = addresses.get(_DESTINATION, b""), answering.get(_SOURCE, b""), ports.get(_DESTINATION_PORT)
-    if len(wanted) != 4 or len(endpoint) != 4 or port is None:
+    wanted, endpoint = addresses.get(_DESTINATION[family]), answering.get(_SOURCE[family])
+    port = ports.get(_DESTINATION_PORT)
+    if wanted is None or endpoint is None or port is None:
         return None
     (number,) = struct.unpack("!H", port)
-    return Flow(ports[_PROTOCOL_NUMBER][0], socket.inet_ntoa(wanted), number, socket.inet_ntoa(endpoint))
+    ends = (socket.inet_ntop(family, packed) for packed in (wanted, endpoint))
+    address, answers = ends
+    return Flow(ports[_PROTOCOL_NUMBER][0], address, number, answers)

@@ -1,7 +1,7 @@
 """Host ports of a node: connections to `hostPort` on any of the node's addresses (or one) go to the pod.
 
 Two maps in nftables, one lookup each; the maps are the record, so that a later process knows what an earlier one opened.
-127.0.0.0/8 is not served: the kernel drops translated loopback packets unless told otherwise for the whole namespace.
+127.0.0.1 is served, too: the node's namespace lets translated loopback packets out (`cluster_network`), with the node's address.
 """
 
 import json
@@ -22,7 +22,6 @@ add map ip {_TABLE} bound {{ type ipv4_addr . inet_proto . inet_service : {_TARG
 add set ip {_TABLE} hairpin {{ type ipv4_addr . ipv4_addr; }}
 add chain ip {_TABLE} ports
 flush chain ip {_TABLE} ports
-add rule ip {_TABLE} ports ip daddr 127.0.0.0/8 return
 add rule ip {_TABLE} ports dnat ip addr . port to ip daddr . meta l4proto . th dport map @bound
 add rule ip {_TABLE} ports fib daddr type local dnat ip addr . port to meta l4proto . th dport map @any
 add chain ip {_TABLE} arriving {{ type nat hook prerouting priority -110; }}
@@ -34,6 +33,7 @@ add rule ip {_TABLE} starting jump ports
 add chain ip {_TABLE} leaving {{ type nat hook postrouting priority 95; }}
 flush chain ip {_TABLE} leaving
 add rule ip {_TABLE} leaving ct status dnat ip saddr . ip daddr @hairpin masquerade
+add rule ip {_TABLE} leaving ct status dnat ip saddr 127.0.0.0/8 masquerade
 """
 
 

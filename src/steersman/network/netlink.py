@@ -29,6 +29,7 @@ _NEW_NEIGHBOUR = 28
 _LINK_ADDRESS, _LINK_NAME, _LINK_MTU, _LINK_INDEX_OF_PEER = 1, 3, 4, 5
 _LINK_MASTER, _LINK_INFO, _LINK_ALIAS, _LINK_NAMESPACE_FD = 10, 18, 20, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_INFO_PORT_KIND, _INFO_PORT_DATA, _PORT_HAIRPIN = 4, 5, 4
 _UP = 1
 
 _ROUTE_TABLE_MAIN = 254
@@ -181,6 +182,11 @@ class Netlink:
 
     def set_up(self, index: int, *, up: bool = True) -> None:
         self._ask(_NEW_LINK, 0, _link_header(index, _UP if up else 0, _UP))
+
+    def set_hairpin(self, index: int) -> None:
+        """Let a bridge send out of this port what came in by it."""
+        data = _text(_INFO_PORT_KIND, "bridge") + _attribute(_INFO_PORT_DATA, _attribute(_PORT_HAIRPIN, b"\1"))
+        self._ask(_NEW_LINK, 0, _link_header(index) + _attribute(_LINK_INFO, data))
 
     def set_mac(self, index: int, mac: str) -> None:
         self._ask(_NEW_LINK, 0, _link_header(index) + _attribute(_LINK_ADDRESS, _mac(mac)))

@@ -4,6 +4,7 @@ One lookup finds the verdict of a connection whatever the number of Services; th
 second lookup. There is one chain per number of endpoints, none per Service: thousands of chains take the kernel minutes.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from steersman.proxy import rules
@@ -13,52 +14,82 @@ _AFFINITY_CLIENTS_MAX = 262_144  # 64 bytes each at the most; beyond that, new c
 
 _BATCH_MAX = 1_000
 
-_VIP = "ipv4_addr . inet_proto . inet_service"
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Family:
+    """How nftables writes an address family: the table's and packets' word, an address' type, the loopback network, the way to
+    say no, and who must always be heard."""
+
+    word: str
+    address: str
+    loopback: str
+    refusal: str
+
+    @property
+    def vip(self) -> str:
+        return f"{self.address} . inet_proto . inet_service"
+
+    @property
+    def vip_of_packet(self) -> str:
+        return f"{self.word} daddr . meta l4proto . th dport"
+
+
+FAMILIES = {
+    "IPv4": Family("ip", "ipv4_addr", "127.0.0.0/8", "icmp port-unreachable"),
+    "IPv6": Family("ip6", "ipv6_addr", "::1", "icmpv6 port-unreachable"),
+}
+
 _PORT = "inet_proto . inet_service"
-_VIP_OF_PACKET = "ip daddr . meta l4proto . th dport"
 _PORT_OF_PACKET = "meta l4proto . th dport"
-_ENDPOINT = "ipv4_addr . inet_service"
 
 # The random number travels in the packet's priority, because a map's key needs parts that have a type, and a bare random number
 # has none. (Declaring the map by `typeof` instead makes nftables 1.0.6 refuse any later rule.) Only the first packet of a
 # connection carries it, and forwarding sets it anew.
-SETS = {
-    "services": f"map services {{ type {_VIP} : verdict; }}",
-    "external_local": f"map external_local {{ type {_VIP} : verdict; }}",
-    "node_ports": f"map node_ports {{ type {_PORT} : verdict; }}",
-    "node_ports_local": f"map node_ports_local {{ type {_PORT} : verdict; }}",
-    "endpoints": f"map endpoints {{ type {_VIP} . classid : {_ENDPOINT}; }}",
-    "local_endpoints": f"map local_endpoints {{ type {_VIP} . classid : {_ENDPOINT}; }}",
-    "node_endpoints": f"map node_endpoints {{ type {_PORT} . classid : {_ENDPOINT}; }}",
-    "node_local_endpoints": f"map node_local_endpoints {{ type {_PORT} . classid : {_ENDPOINT}; }}",
-    "affinity_ids": f"map affinity_ids {{ type {_VIP} : mark; }}",
-    "node_affinity_ids": f"map node_affinity_ids {{ type {_PORT} : mark; }}",
-    "affinity_timeouts": "map affinity_timeouts { type mark : verdict; }",
-    "cluster_ips": "set cluster_ips { type ipv4_addr; }",
-    "hairpin": "set hairpin { type ipv4_addr . ipv4_addr; }",
+_SETS = {
+    "services": "map {{ type {vip} : verdict; }}",
+    "external_local": "map {{ type {vip} : verdict; }}",
+    "node_ports": "map {{ type {port} : verdict; }}",
+    "node_ports_local": "map {{ type {port} : verdict; }}",
+    "endpoints": "map {{ type {vip} . classid : {endpoint}; }}",
+    "local_endpoints": "map {{ type {vip} . classid : {endpoint}; }}",
+    "node_endpoints": "map {{ type {port} . classid : {endpoint}; }}",
+    "node_local_endpoints": "map {{ type {port} . classid : {endpoint}; }}",
+    "affinity_ids": "map {{ type {vip} : mark; }}",
+    "node_affinity_ids": "map {{ type {port} : mark; }}",
+    "affinity_timeouts": "map {{ type mark : verdict; }}",
+    "cluster_ips": "set {{ type {address}; }}",
+    "hairpin": "set {{ type {address} . {address}; }}",
+    "guarded": "set {{ type {vip}; }}",
+    "allowed_sources": "set {{ type {vip} . {address}; flags interval; }}",
 }
 
 # Filled by packets: which endpoint a client (address, affinity number, protocol) was led to.
-_AFFINITY = f"""map affinity {{ type ipv4_addr . mark . inet_proto : {_ENDPOINT}
-size {_AFFINITY_CLIENTS_MAX}; flags dynamic,timeout; }}"""
+_AFFINITY = (
+    "map affinity {{ type {address} . mark . inet_proto : {endpoint}\nsize {clients}; flags dynamic,timeout; }}\n"
+)
 
 # `dispatch` is entered once per connection (nat chains see only its first packet).
 # Refusing comes by TCP reset, because the kernel limits the rate of ICMP errors and a limited one is a client that hangs.
 _PROGRAM = """
 chain refuse {{
  meta l4proto tcp reject with tcp reset
- reject with icmp port-unreachable
+ reject with {refusal}
+}}
+chain guard {{
+ {vip_of_packet} . {word} saddr @allowed_sources return
+ drop
 }}
 chain from_elsewhere {{
- ip saddr {pods} return
- ip daddr . meta l4proto . th dport vmap @external_local
- fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node_ports_local
- ip daddr @cluster_ips meta mark set meta mark or {mark}
+ {word} saddr {pods} return
+ {vip_of_packet} vmap @external_local
+ fib daddr type local {not_loopback} meta l4proto . th dport vmap @node_ports_local
+ {word} daddr @cluster_ips meta mark set meta mark or {mark}
 }}
 chain dispatch {{
- ip daddr . meta l4proto . th dport vmap @services
- fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @node_ports
- ip daddr @cluster_ips goto refuse
+ {vip_of_packet} @guarded jump guard
+ {vip_of_packet} vmap @services
+ fib daddr type local {not_loopback} meta l4proto . th dport vmap @node_ports
+ {word} daddr @cluster_ips goto refuse
 }}
 chain remember {{
  ct status dnat ct mark vmap @affinity_timeouts
@@ -80,71 +111,125 @@ chain leaving {{
  type nat hook postrouting priority srcnat;
  jump remember
  ct status dnat meta mark and {mark} == {mark} masquerade fully-random
- ct status dnat ip saddr . ip daddr @hairpin masquerade fully-random
+ ct status dnat {word} saddr . {word} daddr @hairpin masquerade fully-random
+}}
+"""
+
+# In a namespace of a node's own: a packet that connection tracking cannot place (late, or of a peer gone mad) is not passed
+# on, because its address would not be translated back and the client would answer it with a reset.
+# Translated loopback connections need `route_localnet`; so nobody from outside may speak to 127.0.0.0/8.
+_OWN_NAMESPACE = """
+chain passing {{
+ type filter hook forward priority filter;
+ ct state invalid drop
+}}
+chain loopback_only {{
+ type filter hook prerouting priority raw;
+ {word} daddr {loopback} iifname != "lo" drop
 }}
 """
 
 
-def program(table: str, elements: Mapping[rules.Element, str], pods: str) -> str:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """Whose rules they are: `pods` is where no source is ever replaced; in a namespace of the node's `own` the loopback address
+    serves node ports, too."""
+
+    name: str
+    pods: str
+    family: str = "IPv4"
+    own: bool = False
+
+    @property
+    def words(self) -> Family:
+        return FAMILIES[self.family]
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.words.word} {self.name}"
+
+
+def program(table: Table, elements: Mapping[rules.Element, str]) -> str:
     """Replace whatever `table` holds by the whole program, in one transaction."""
     chains = sorted(rules.chains(elements))
-    parts = [f"table ip {table} {{}}\ndelete table ip {table}\ntable ip {table} {{\n"]
+    words, name = table.words, table.full_name
+    endpoint = f"{words.address} . inet_service"
+    parts = [f"table {name} {{}}\ndelete table {name}\ntable {name} {{\n"]
     filled = dict(grouped(elements))
-    for name, declaration in SETS.items():
-        content = ",\n".join(filled.get(name, ()))
-        parts.append(f"{declaration[:-1]} elements = {{ {content} }}\n}}\n" if content else f"{declaration}\n")
-    parts.append(f"{_AFFINITY}\n")
-    parts.append(_PROGRAM.format(pods=pods, mark=_MASQUERADE_MARK))
+    for set_name, declaration in _SETS.items():
+        kind, _, body = declaration.format(
+            vip=words.vip, port=_PORT, address=words.address, endpoint=endpoint
+        ).partition(" ")
+        content = ",\n".join(filled.get(set_name, ()))
+        members = f" elements = {{ {content} }}\n" if content else ""
+        parts.append(f"{kind} {set_name} {body[:-1]}{members}}}\n")
+    parts.append(_AFFINITY.format(address=words.address, endpoint=endpoint, clients=_AFFINITY_CLIENTS_MAX))
+    text = _PROGRAM + (_OWN_NAMESPACE if table.own else "")
+    parts.append(
+        text.format(
+            pods=table.pods,
+            mark=_MASQUERADE_MARK,
+            word=words.word,
+            loopback=words.loopback,
+            refusal=words.refusal,
+            vip_of_packet=words.vip_of_packet,
+            not_loopback="" if table.own and table.family == "IPv4" else f"{words.word} daddr != {words.loopback}",
+        )
+    )
     for chain in chains:
-        lines = "\n".join(chain_rules(chain))
+        lines = "\n".join(chain_rules(chain, words))
         parts.append(f"chain {chain} {{\n{lines}\n}}\n")
     parts.append("}\n")
     return "".join(parts)
 
 
-def changes(table: str, removed: rules.Elements, added: rules.Elements, new_chains: Iterable[str]) -> str:
+def changes(table: Table, removed: rules.Elements, added: rules.Elements, new_chains: Iterable[str]) -> str:
     """One transaction that changes elements, after making the chains that new verdicts lead to."""
     commands = []
+    whole = table.full_name
     for chain in sorted(new_chains):
-        commands.append(f"add chain ip {table} {chain}")
-        commands += [f"add rule ip {table} {chain} {rule}" for rule in chain_rules(chain)]
+        commands.append(f"add chain {whole} {chain}")
+        commands += [f"add rule {whole} {chain} {rule}" for rule in chain_rules(chain, table.words)]
     for name, members in grouped(dict.fromkeys(removed, "")):
-        commands.append(f"delete element ip {table} {name} {{ {', '.join(members)} }}")
+        commands.append(f"delete element {whole} {name} {{ {', '.join(members)} }}")
     for name, members in grouped(added):
-        commands.append(f"add element ip {table} {name} {{ {', '.join(members)} }}")
+        commands.append(f"add element {whole} {name} {{ {', '.join(members)} }}")
     return "\n".join(commands) + "\n"
 
 
-def chain_rules(chain: str) -> list[str]:
+def chain_rules(chain: str, family: Family) -> list[str]:
     """The rules of a chain named by `rules.py`: `SCOPE-N`, `sticky-SCOPE-N` or `record-SECONDS`."""
     first, _, rest = chain.partition("-")
+    word = family.word
     if first == "record":
-        return [f"update @affinity {{ ip saddr . ct mark . meta l4proto timeout {rest}s : ip daddr . th dport }}"]
+        target = f"{word} saddr . ct mark . meta l4proto timeout {rest}s : {word} daddr . th dport"
+        return [f"update @affinity {{ {target} }}"]
     if first == "sticky":
-        return _sticky_rules(rest)
+        return _sticky_rules(rest, family)
     name, _, count = chain.rpartition("-")
     scope = rules.SCOPES[name]
     found = [f"meta mark set meta mark or {_MASQUERADE_MARK}"] if scope.masquerade else []
     if count != "1":
-        found += [f"meta priority set numgen random mod {count}", _pick(scope)]
+        found += [f"meta priority set numgen random mod {count}", _pick(scope, family)]
     # A packet on its way while the number of endpoints changes may have found a chain that picks a number which is gone:
     # number 0 is always there. (And if it is not: dropped, so that the client tries again and does not wander off.)
-    return [*found, "meta priority set 0", _pick(scope), "drop"]
+    return [*found, "meta priority set 0", _pick(scope, family), "drop"]
 
 
-def _pick(scope: rules.Scope) -> str:
-    key = _VIP_OF_PACKET if scope.by_address else _PORT_OF_PACKET
-    return f"dnat ip addr . port to {key} . meta priority map @{scope.endpoints}"
+def _pick(scope: rules.Scope, family: Family) -> str:
+    key = family.vip_of_packet if scope.by_address else _PORT_OF_PACKET
+    return f"dnat {family.word} addr . port to {key} . meta priority map @{scope.endpoints}"
 
 
-def _sticky_rules(chain: str) -> list[str]:
+def _sticky_rules(chain: str, family: Family) -> list[str]:
     """A client that is remembered goes where it went last time. The connection's mark carries the port's affinity number to
     `remember`, which sees the packet after its destination was translated."""
     scope = rules.SCOPES[chain.rpartition("-")[0]]
-    key, ids = (_VIP_OF_PACKET, "affinity_ids") if scope.by_address else (_PORT_OF_PACKET, "node_affinity_ids")
+    by_address = (family.vip_of_packet, "affinity_ids")
+    key, ids = by_address if scope.by_address else (_PORT_OF_PACKET, "node_affinity_ids")
     found = [f"meta mark set meta mark or {_MASQUERADE_MARK}"] if scope.masquerade else []
     found.append(f"ct mark set {key} map @{ids}")
-    found.append("dnat ip addr . port to ip saddr . ct mark . meta l4proto map @affinity")
+    found.append(f"dnat {family.word} addr . port to {family.word} saddr . ct mark . meta l4proto map @affinity")
     return [*found, f"goto {chain}"]
 
 

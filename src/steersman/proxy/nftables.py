@@ -14,6 +14,8 @@ from steersman.proxy import layout, rule_set, rules
 TABLE = "steersman-services"
 POD_CIDR = "10.244.0.0/16"
 
+_DEFAULT = layout.Table(TABLE, POD_CIDR)
+
 _PORTION = 500  # elements; some 100 bytes each as netlink messages, twice that when they change
 
 
@@ -29,13 +31,12 @@ class Backend(Protocol):
 
 class Nftables:
     """The rules in the calling thread's network namespace, or in the one at `namespace_path` (for the host's own: any path to
-    it). `table` must be the cluster's own where clusters share a namespace; `pod_cidr` is where no source is ever replaced."""
+    it). The table's name must be the cluster's own where clusters share a namespace."""
 
-    def __init__(self, namespace_path: str | None = None, *, table: str = TABLE, pod_cidr: str = POD_CIDR) -> None:
+    def __init__(self, namespace_path: str | None = None, *, table: layout.Table = _DEFAULT) -> None:
         self._table = table
-        self._pod_cidr = pod_cidr
         self._context = libnftables.Context(namespace_path)
-        self._conntrack = conntrack.Conntrack(namespace_path)
+        self._conntrack = conntrack.Conntrack(namespace_path, rules.FAMILIES[table.family])
         self._chains: set[str] = set()
 
     def close(self) -> None:
@@ -45,15 +46,15 @@ class Nftables:
 
     def replace(self, elements: Mapping[rules.Element, str]) -> None:
         try:
-            self._context.run(layout.program(self._table, elements, self._pod_cidr))
+            self._context.run(layout.program(self._table, elements))
         except libnftables.Refused as refused:
             if not refused.is_too_long:
                 raise
-            self._context.run(layout.program(self._table, {}, self._pod_cidr))
+            self._context.run(layout.program(self._table, {}))
             self._chains = set()
             self._change_in_portions(rule_set.Change(added=dict(elements)))
         self._context.run(
-            f"add table ip {self._table}\n"
+            f"add table {self._table.full_name}\n"
         )  # lets libnftables free what it remembers of the last command
         self._chains = rules.chains(elements)
         self._forget_unserved(elements)
@@ -70,7 +71,7 @@ class Nftables:
 
     def remove(self) -> None:
         """Leave no rules."""
-        self._context.run(f"table ip {self._table} {{}}\ndelete table ip {self._table}\n")
+        self._context.run(f"table {self._table.full_name} {{}}\ndelete table {self._table.full_name}\n")
         self._chains = set()
 
     def _change(self, change: rule_set.Change) -> None:
@@ -115,10 +116,10 @@ class Nftables:
         gone = rule_set.left_targets(change)
         if not gone or not any(chain.startswith("record-") for chain in self._chains):
             return
-        listing = json.loads(self._context.run(f"list map ip {self._table} affinity", json=True))
+        listing = json.loads(self._context.run(f"list map {self._table.full_name} affinity", json=True))
         keys = [_affinity_key(key) for key, target in _elements(listing) if _target(target) in gone]
         for batch in layout.batches(keys):
-            self._context.run(f"delete element ip {self._table} affinity {{ {', '.join(batch)} }}\n")
+            self._context.run(f"delete element {self._table.full_name} affinity {{ {', '.join(batch)} }}\n")
 
 
 def _elements(listing: dict[str, Any]) -> list[Any]:

@@ -25,11 +25,11 @@ class Change:
 
 
 class RuleSet:
-    """Of one node. `elements` is the wanted content of all maps; read only."""
+    """Of one place. `elements` is the wanted content of all maps; read only."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, place: rules.Place) -> None:
         self.elements: rules.Elements = {}
-        self._node = node
+        self._place = place
         self._of_service: dict[str, rules.Elements] = {}
         self._slots: dict[str, rules.Slots] = {}
         self._owners: dict[rules.Element, str] = {}
@@ -48,7 +48,7 @@ class RuleSet:
             new, slots = rules.of_service(
                 service,
                 slices,
-                self._node,
+                self._place,
                 slots=self._slots.get(key, {}),
                 affinity_id=functools.partial(self._affinity_number, key),
             )

@@ -149,7 +149,9 @@ class SimulatedCluster:
         caches = self.caches["proxy"] = Caches(life.client(PROXY, MASTERS), life.clock)
         self.zone = Zone(CachedRecords(caches))
         async with tasks.Tasks("proxy") as running:
-            running.start("rules", proxy.run(caches, "node-1", self.rules, life.clock, offload=proxies.at_once))
+            running.start(
+                "rules", proxy.run(caches, "node-1", {"IPv4": self.rules}, life.clock, offload=proxies.at_once)
+            )
             running.start("caches", caches.run())
             await running.wait()
 

@@ -177,3 +177,20 @@ def test_slices_hold_exactly_what_is_wanted_with_few_writes(ranges):
         assert all(len(one["endpoints"]) <= slices.PER_SLICE_MAX for one in after)
         assert len(after) >= 1
         assert slices.reconcile(slices.Wanted(of, "IPv4", groups), after) == ()
+
+
+HINTS = [
+    pytest.param(None, True, None, id="nothing wished"),
+    pytest.param("PreferClose", True, {"forZones": [{"name": "z"}]}, id="close"),
+    pytest.param("PreferSameZone", True, {"forZones": [{"name": "z"}]}, id="zone"),
+    pytest.param("PreferSameNode", True, {"forZones": [{"name": "z"}], "forNodes": [{"name": "node-1"}]}, id="node"),
+    pytest.param("PreferSameZone", False, None, id="not ready"),
+]
+
+
+@pytest.mark.parametrize(("distribution", "ready", "expected"), HINTS)
+def test_hints(distribution, ready, expected):
+    wish = {"trafficDistribution": distribution} if distribution else {}
+    seen = Seen(service(**wish), [pod("p", ready=ready)], zones={"node-1": "z"})
+    [entry] = decided(seen).actions[0].obj["endpoints"]
+    assert entry.get("hints") == expected

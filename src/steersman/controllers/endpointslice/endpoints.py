@@ -121,7 +121,22 @@ def endpoint(service: Object, pod: Object, family: str, zones: Mapping[str, str]
             entry["zone"] = zones[node]
     if hostname(service, pod):
         entry["hostname"] = hostname(service, pod)
+    hints = _hints(service["spec"].get("trafficDistribution"), entry)
+    if hints:
+        entry["hints"] = hints
     return entry
+
+
+def _hints(distribution: str | None, entry: Object) -> Object:
+    """Who had better use a ready endpoint: its own zone, or its own node before that. Source: KEP-3015, "trafficDistribution"."""
+    hints: Object = {}
+    if not distribution or not entry["conditions"]["ready"]:
+        return hints
+    if entry.get("zone"):
+        hints["forZones"] = [{"name": entry["zone"]}]
+    if distribution == "PreferSameNode" and entry.get("nodeName"):
+        hints["forNodes"] = [{"name": entry["nodeName"]}]
+    return hints
 
 
 def reference(pod: Object) -> Object:

@@ -142,8 +142,7 @@ def _still_wanted(one: Object, missing: dict[str, Object]) -> Sequence[Object]:
         uid = (entry.get("targetRef") or {}).get("uid", "")
         wanted = missing.get(uid)
         if wanted is not None and wanted["addresses"] == entry.get("addresses"):
-            # hints are upstream's topology controller's: not ours to drop
-            found.append({**wanted, **({"hints": entry["hints"]} if "hints" in entry else {})})
+            found.append(wanted)
             del missing[uid]
     return found
 
