@@ -40,13 +40,17 @@ def check_place(call: Call, obj: Object) -> None:
             raise errors.bad_request("name must be provided")
 
 
+def wipe(obj: Object) -> None:
+    """Take out what a client may not say about a new object, in place."""
+    meta = obj["metadata"]
+    for field in _DROPPED + _SERVER_OWNED:
+        meta.pop(field, None)
+
+
 def fill_new(kind: Kind, obj: Object, *, uid: str, now: str) -> None:
     """The server's part of a new object's metadata, in place."""
+    wipe(obj)
     meta = obj["metadata"]
-    for field in _DROPPED:
-        meta.pop(field, None)
-    for field in _SERVER_OWNED:
-        meta.pop(field, None)
     meta["uid"] = uid
     meta["creationTimestamp"] = now
     if kind.has_generation:

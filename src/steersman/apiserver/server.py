@@ -9,7 +9,7 @@ Keeps true: every wrong request gets the Status Kubernetes gives; what nobody ex
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 
@@ -37,13 +37,16 @@ from steersman.apiserver import (
     shapes,
     tokens,
     users,
+    warnings,
     watching,
+    webhook_client,
     writing,
 )
-from steersman.apiserver.admission import chain, service_addresses
+from steersman.apiserver.admission import bodies, chain, match_conditions, service_addresses, webhooks
+from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
-from steersman.apiserver.extensions import definitions, handlers, versions
+from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
 from steersman.meta.objects import Object
@@ -111,9 +114,18 @@ class ApiServer:
         )
         self.authorizer = authorization.Authorizer(store)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
-        seconds = options.unreachable_seconds
-        plugins = chain.plugins(objects, self._clock, store, self._addresses, unreachable_seconds=seconds)
-        admission = chain.Chain(plugins)
+        self._webhook_client = webhook_client.WebhookClient(objects, self._clock)
+        self._mutating, self._validating = self._webhooks()
+        plugins = chain.plugins(
+            objects,
+            self._clock,
+            store,
+            self._addresses,
+            unreachable_seconds=options.unreachable_seconds,
+            mutating=[self._mutating],
+            validating=[self._validating],
+        )
+        admission = self._admission = chain.Chain(plugins)
         shaper = shapes.Shaper(self._clock)
         self.reader = reading.Reader(store, objects, shaper)
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
@@ -122,14 +134,20 @@ class ApiServer:
         self._components = component_status.ComponentStatuses(store, self.watcher.users, shaper)
         self._stored = handlers.Handlers(self.reader, self.writer, self.watcher)
         self._versions = versions.Versions(parts)
-        self._definitions = definitions.Definitions(parts, objects, self._tasks)
+        self._definitions = definitions.Definitions(parts, self._webhook_client, self._tasks)
         self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
+        self._refreshes: dict[str, Callable[[], Awaitable[None]]] = {
+            builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
+            builtin.MUTATING_WEBHOOK_CONFIGURATION.resource: self._mutating.configurations.refresh,
+            builtin.VALIDATING_WEBHOOK_CONFIGURATION.resource: self._validating.configurations.refresh,
+        }
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
         self._subresources = table.Subresources(
             store,
             self._clock,
             objects,
             self.writer,
+            admission,
             token_key=token_key,
             audiences=audiences,
             kubelets=kubelets,
@@ -147,6 +165,20 @@ class ApiServer:
         self._expiry = event_expiry.EventExpiry(store, self._clock)
         self._started = times.format_seconds(self._clock.now())
 
+    def _webhooks(self) -> tuple[webhooks.MutatingWebhooks, webhooks.ValidatingWebhooks]:
+        """The two plugins. Which kinds there are, they ask when they need it."""
+        seen_as = equivalents.Equivalents(
+            lambda: documents.kinds_of(self._tables), lambda *asked: self._definitions.convert(*asked)
+        )
+        body = bodies.Bodies(self._types)
+        parts = webhooks.Parts(
+            self.store, self.objects, self._clock, self._webhook_client, seen_as, body, match_conditions.check
+        )
+        return (
+            webhooks.MutatingWebhooks(parts, builtin.MUTATING_WEBHOOK_CONFIGURATION, mutating=True),
+            webhooks.ValidatingWebhooks(parts, builtin.VALIDATING_WEBHOOK_CONFIGURATION, mutating=False),
+        )
+
     async def start(self) -> None:
         """Create what every cluster has, read what the request path keeps in memory."""
         await bootstrap.ensure(self.store, self._clock, self.options.service_cidrs, self.options.advertise)
@@ -154,6 +186,9 @@ class ApiServer:
         self._addresses.rebuild(*listed)
         await self.authorizer.start()
         await self._definitions.start()
+        for plugin in (self._mutating, self._validating):
+            await plugin.configurations.start()
+            self._tasks.keep(plugin.configurations.kind.plural, plugin.configurations.run, self._clock)
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
         if not self.store.expires:
@@ -164,6 +199,7 @@ class ApiServer:
         self._ready = False
         await self._tasks.close()
         await self._definitions.close()
+        await self._webhook_client.close()
 
     async def handle(self, request: messages.Request) -> messages.Response:
         """A `serving.messages.Handler`: answers everything, raises nothing but cancellation."""
@@ -213,15 +249,22 @@ class ApiServer:
             raise errors.no_route()
         form = negotiation.form_of(request)
         call = Call(request, target, user, kind, parameters, form)
-        if target.subresource:
-            response = await self._subresource(call)
-        elif target.verb not in kind.verbs or not _is_shaped_for(target, kind):
-            raise errors.method_not_allowed()
-        else:
-            response = await self._verb(call)
+        try:
+            response = await self._answer(call)
+        except errors.StatusError as refusal:
+            if not call.warnings:
+                raise
+            response = _refused(request, refusal)
         if call.warnings:
-            response.headers["warning"] = ", ".join(_warning(text) for text in call.warnings)
+            response.headers["warning"] = warnings.header(call.warnings)
         return response
+
+    async def _answer(self, call: Call) -> messages.Response:
+        if call.target.subresource:
+            return await self._subresource(call)
+        if call.target.verb not in call.kind.verbs or not _is_shaped_for(call.target, call.kind):
+            raise errors.method_not_allowed()
+        return await self._verb(call)
 
     def _kind(self, target: paths.Target) -> Kind:
         for rows in self._tables:
@@ -234,9 +277,15 @@ class ApiServer:
         if call.kind.custom is not None:
             return await self._custom(call)
         response = await self._builtin(call)
-        if call.kind is builtin.CUSTOM_RESOURCE_DEFINITION and call.target.verb not in _READS:
-            await self._definitions.refresh()
+        if call.target.verb not in _READS:
+            await self._settle(call.kind)
         return response
+
+    async def _settle(self, kind: Kind) -> None:
+        """A write of what this server goes by itself is acted on before it is answered."""
+        refresh = self._refreshes.get(kind.resource)
+        if refresh is not None:
+            await refresh()
 
     async def _custom(self, call: Call) -> messages.Response:
         """The main resource, status and scale of a custom kind."""
@@ -277,8 +326,9 @@ class ApiServer:
         self.authorizer.check(call.user, Attributes("create", *place))
 
     async def _review(self, call: Call) -> messages.Response:
-        review = self.writer.decode(call, negotiation.read_object(call.request))
-        return negotiation.respond(call.form, await self._reviews.answer(call, review), 201, pretty=call.pretty)
+        asked = Review(call, "CREATE", self.writer.decode(call, negotiation.read_object(call.request)))
+        await self._admission.admit(asked)
+        return negotiation.respond(call.form, await self._reviews.answer(call, asked.new), 201, pretty=call.pretty)
 
     async def _subresource(self, call: Call) -> messages.Response:
         target = call.target
@@ -293,8 +343,8 @@ class ApiServer:
             return await self._handlers(call.kind).reader.get(call)
         if found.name == "status":
             response = await self._handlers(call.kind).answer(call)
-            if call.kind is builtin.CUSTOM_RESOURCE_DEFINITION:
-                await self._definitions.refresh()
+            if target.verb != "get":
+                await self._settle(call.kind)
             return response
         return await self._subresources.answer(call)
 
@@ -364,11 +414,6 @@ def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.T
     watch = parameters.get("watch")
     verb = "watch" if target.verb == "watch" or (watch and watch[0] not in ("0", "false", "False", "f")) else "list"
     return dataclasses.replace(target, verb=verb) if verb != target.verb else target
-
-
-def _warning(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'299 - "{escaped}"'
 
 
 def _of_store(failure: contract.StoreError) -> errors.StatusError:

@@ -6,6 +6,7 @@ Keeps true: a write is based on the state it replaces (a conflict is retried whe
 else answered 409); a write that changes nothing writes nothing.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import cast
 
@@ -32,6 +33,17 @@ GENERATED_NAME_RETRIES = 8  # upstream's, for a suffix that is taken already
 
 # The new object from the old one; called again on each retry.
 Change = Callable[[Object], Object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lens:
+    """How admission sees an object that is changed through a subresource with a kind of its own, and what it changes there."""
+
+    of: Callable[[Object], Object]
+    into: Callable[[Object, Object], Object]
+
+
+WHOLE = Lens(lambda obj: obj, lambda obj, seen: seen)
 
 
 class Writer:
@@ -78,14 +90,17 @@ class Writer:
         if obj["metadata"].get("resourceVersion"):
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_place(call, obj)
-        generated = self._generate_name(call, obj)
         if kind.default is not None:
             kind.default(obj)
         ownership.put(obj, self.ownership.created(call, obj) if owners is None else owners)
-        metadata.fill_new(kind, obj, uid=self._clock.uid(), now=times.format_seconds(self._clock.now()))
+        metadata.wipe(obj)
         review = Review(call, "CREATE", obj)
         with review.holds:
             obj = await self._mutated(review)
+            generated = self._generate_name(call, obj)
+            if generated and kind.default is not None:
+                kind.default(obj)  # of a Namespace, whose name is a label too
+            metadata.fill_new(kind, obj, uid=self._clock.uid(), now=times.format_seconds(self._clock.now()))
             _prepare(kind, obj, None)
             self._validate(call, obj, None)
             await self._admission.validate(review)
@@ -147,8 +162,10 @@ class Writer:
         """Write what `change` makes of the current state."""
         return self._shaper.one(call, await self.change_object(call, change))
 
-    async def change_object(self, call: Call, change: Change, *, owned: bool = False) -> bytes:
-        """`owned`: the change has also settled who owns what."""
+    async def change_object(
+        self, call: Call, change: Change, *, owned: bool = False, lens: Lens | None = WHOLE
+    ) -> bytes:
+        """`owned`: the change has also settled who owns what. `lens`: what admission is asked about; nothing without one."""
         key = keys.key(call.kind, call.target.namespace, call.target.name)
         for _ in range(CONFLICT_RETRIES):
             entry = await self._store.get(key)
@@ -159,7 +176,7 @@ class Writer:
             version = new["metadata"].get("resourceVersion")
             self._check_preconditions(call, new, entry, old)
             try:
-                return await self._replace(call, new, old, entry, owned=owned)
+                return await self._replace(call, new, old, entry, owned=owned, lens=lens)
             except contract.Mismatch as mismatch:
                 if version and call.request.method == "PUT":
                     raise call.conflict() from mismatch
@@ -214,7 +231,9 @@ class Writer:
                 raise errors.bad_request(f'strconv.ParseUint: parsing "{version}": invalid syntax')
             raise call.conflict()
 
-    async def _replace(self, call: Call, new: Object, old: Object, entry: Entry, *, owned: bool) -> bytes:
+    async def _replace(
+        self, call: Call, new: Object, old: Object, entry: Entry, *, owned: bool, lens: Lens | None
+    ) -> bytes:
         kind = call.kind
         metadata.keep_old(new, old)
         if call.target.subresource == "status":
@@ -225,13 +244,16 @@ class Writer:
             ownership.put(new, self.ownership.updated(call, new, old))
         review = Review(call, "UPDATE", new, old)
         with review.holds:
-            new = await self._mutated(review)
+            if lens is not None:
+                new = await self._mutated_through(lens, review)
             if not call.target.subresource:
                 _prepare(kind, new, old)
             if call.target.subresource != "binding":  # where a pod runs is no change of what is wanted of it
                 metadata.raise_generation(kind, new, old)
             self._validate(call, new, old)
-            await self._admission.validate(review)
+            if lens is not None:
+                review.obj = lens.of(new)
+                await self._admission.validate(review)
             await self._admission.reserve(review)
             ownership.keep_times(new, old)
             put = self._put(call, new, expect=entry.revision)
@@ -265,8 +287,10 @@ class Writer:
             call.warnings.append(call.kind.delete_warning)
         return options
 
-    async def delete_object(self, call: Call, name: str, options: deletion.Options) -> tuple[bytes, bool]:
-        """The bytes of the object's last or new state, and whether it is gone."""
+    async def delete_object(
+        self, call: Call, name: str, options: deletion.Options, *, admitted: bool = False
+    ) -> tuple[bytes, bool]:
+        """The bytes of the object's last or new state, and whether it is gone. `admitted`: under another name (an eviction)."""
         key = keys.key(call.kind, call.target.namespace, name)
         for _ in range(CONFLICT_RETRIES):
             entry = await self._store.get(key)
@@ -274,10 +298,11 @@ class Writer:
                 raise call.not_found(name)
             obj = cast(Object, orjson.loads(entry.value))
             _check_delete_preconditions(call, name, options, obj, entry)
-            review = Review(call, "DELETE", None, obj)
+            review = Review(call, "DELETE", None, obj, delete_options=options)
             with review.holds:
-                await self._admission.mutate(review)
-                await self._admission.validate(review)
+                if not admitted:
+                    await self._admission.mutate(review)
+                    await self._admission.validate(review)
                 try:
                     return await self._carry_out(call, obj, entry, options)
                 except contract.Mismatch:
@@ -317,9 +342,22 @@ class Writer:
     async def _mutated(self, review: Review) -> Object:
         """The object as the admission plugins leave it, with its kind's defaults."""
         changed = await self._admission.mutate(review)
-        if changed and review.call.kind.default is not None:
-            review.call.kind.default(review.new)
+        if changed:
+            metadata.check_place(review.call, review.new)
+            if review.call.kind.default is not None:
+                review.call.kind.default(review.new)
         return review.new
+
+    async def _mutated_through(self, lens: Lens, review: Review) -> Object:
+        """The same for a change that admission sees as something else than the object itself."""
+        if lens is WHOLE:
+            return await self._mutated(review)
+        new, old = review.new, review.old
+        assert old is not None, "a subresource is part of something stored"
+        review.obj, review.old = lens.of(new), lens.of(old)
+        if await self._admission.mutate(review):
+            new = lens.into(new, review.new)
+        return new
 
     def _validate(self, call: Call, new: Object, old: Object | None) -> None:
         causes = metadata.new_finalizers_while_deleting(new, old) if old is not None else []

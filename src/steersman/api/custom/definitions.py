@@ -8,7 +8,7 @@ from typing import Any
 
 from steersman.api import strategies
 from steersman.api.custom import json_path, schema_rules
-from steersman.api.validation import fields, metadata
+from steersman.api.validation import fields, metadata, webhook_clients
 from steersman.meta import conditions, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -264,11 +264,8 @@ def _conversion(conversion: Object) -> Errors:
     if config is None:
         why = "required when strategy is set to Webhook, but not allowed if not set to Webhook"
         errors.append(fields.required(f"{path}.webhookClientConfig", why))
-    elif bool(config.get("url")) == bool(config.get("service")):
-        errors.append(fields.required(f"{path}.webhookClientConfig", "exactly one of url or service is required"))
-    elif config.get("url") and not config["url"].startswith("https://"):
-        why = "'https' is the only allowed URL scheme"
-        errors.append(fields.invalid(f"{path}.webhookClientConfig.url", config["url"], why))
+    else:
+        errors += webhook_clients.validate(config, f"{path}.webhookClientConfig")
     versions = (webhook or {}).get("conversionReviewVersions") or []
     if not versions:
         errors.append(fields.required(f"{path}.conversionReviewVersions"))

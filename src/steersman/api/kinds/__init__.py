@@ -8,6 +8,7 @@ from types import ModuleType
 
 from steersman.api.kind import Kind, Kinds
 from steersman.api.kinds import (
+    admission,
     apps,
     batch,
     certificates,
@@ -24,6 +25,7 @@ from steersman.api.kinds import (
     storage,
     storage_versions,
 )
+from steersman.api.kinds.admission import *
 from steersman.api.kinds.apps import *
 from steersman.api.kinds.batch import *
 from steersman.api.kinds.certificates import *
@@ -43,7 +45,7 @@ from steersman.api.kinds.storage_versions import *
 # In the order of discovery: the core group first.
 _GROUPS: tuple[ModuleType, ...] = (
     *(core, apps, events, batch, network, policy, coordination, rbac, scheduling, node, certificates, extensions),
-    *(storage, storage_versions, lifecycle),
+    *(storage, storage_versions, lifecycle, admission),
 )
 
 BUILTIN = Kinds(row for group in _GROUPS for row in vars(group).values() if isinstance(row, Kind))

@@ -29,8 +29,10 @@ def plugins(
     addresses: service_addresses.ServiceAddresses,
     *,
     unreachable_seconds: int = 300,
+    mutating: Sequence[Plugin] = (),
+    validating: Sequence[Plugin] = (),
 ) -> tuple[Plugin, ...]:
-    """All of them, in upstream's recommended order."""
+    """All of them, in upstream's recommended order. `mutating` and `validating` are those that users configure."""
     return (
         namespaces.NamespaceLifecycle(objects),
         limit_ranges.LimitRanger(objects),
@@ -44,6 +46,8 @@ def plugins(
         runtime_classes.RuntimeClasses(objects),
         custom_kinds.CustomKinds(clock),
         ingresses.DefaultIngressClass(objects),
+        *mutating,
+        *validating,
         service_addresses.Reservation(objects, addresses),
         ip_addresses.OfServices(store, clock),
         ip_addresses.OfOthers(addresses),
@@ -59,11 +63,21 @@ class Chain:
         self._of: dict[tuple[str, str, str, str, Operation], tuple[Plugin, ...]] = {}
 
     async def mutate(self, review: Review) -> bool:
-        """Whether any plugin changed the object."""
+        """Whether any plugin changed the object. All are asked once more when one of them wants that."""
         changed = False
         for plugin in self._handling(review):
             changed = await plugin.mutate(review) or changed
+        if review.again:
+            review.round = 1
+            for plugin in self._handling(review):
+                await plugin.mutate(review)
         return changed
+
+    async def admit(self, review: Review) -> None:
+        """Both phases, for a request that is no write of an object: a connection, a token, a question."""
+        with review.holds:
+            await self.mutate(review)
+            await self.validate(review)
 
     async def validate(self, review: Review) -> None:
         for plugin in self._handling(review):

@@ -8,6 +8,7 @@ from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
 
+ACCESS_REVIEWS = "authorization.k8s.io"  # a question about a namespace must not tell whether it is there
 IMMORTAL = frozenset(("default", "kube-system", "kube-public"))
 
 
@@ -16,7 +17,9 @@ class NamespaceLifecycle(Plugin):
         self._objects = objects
 
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
-        return kind.namespaced if operation == "CREATE" else kind is kinds.NAMESPACE and operation == "DELETE"
+        if operation == "CREATE":
+            return kind.namespaced and kind.group != ACCESS_REVIEWS
+        return kind is kinds.NAMESPACE and operation == "DELETE"
 
     async def mutate(self, review: Review) -> bool:
         if review.operation == "DELETE":

@@ -72,7 +72,7 @@ class Plugin:
         raise NotImplementedError
 
     async def mutate(self, review: Review) -> bool:
-        """Completes `review.obj`; whether it changed anything. Raises StatusError."""
+        """Completes `review.obj`; whether it changed anything. May come twice for one write (`round`). Raises StatusError."""
         return False
 
     async def validate(self, review: Review) -> None:

@@ -206,7 +206,7 @@ class Reservation(Plugin):
         return kind is kinds.SERVICE and (not subresource or operation == "DELETE")
 
     async def mutate(self, review: Review) -> bool:
-        if review.operation == "DELETE":
+        if review.operation == "DELETE" or (review.again and not review.round):  # the numbers come last, and once
             return False
         cidrs = usable_cidrs(await self._known.list(kinds.SERVICE_CIDR))
         strategies.keep_allocated(review.new, review.old)

@@ -19,7 +19,7 @@ from steersman.api import kinds
 from steersman.api.custom import kinds as custom_kinds
 from steersman.api.custom import naming, types
 from steersman.api.kind import Kind, Kinds
-from steersman.apiserver import decoded, keys
+from steersman.apiserver import keys, webhook_client
 from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import conversion, handlers, removal, view
 from steersman.meta import errors, objects
@@ -36,7 +36,7 @@ class Served:
     """One definition as it is served now: its rows, and handlers of those that have been asked for."""
 
     def __init__(
-        self, definition: Object, revision: int, parts: handlers.Parts, services: decoded.DecodedObjects
+        self, definition: Object, revision: int, parts: handlers.Parts, client: webhook_client.WebhookClient
     ) -> None:
         self.definition = definition
         self.revision = revision
@@ -44,7 +44,7 @@ class Served:
         self._parts = parts
         self._handlers: dict[str, handlers.Handlers] = {}
         hooked = definition["spec"].get("conversion", {}).get("strategy") == "Webhook"
-        self._webhook = conversion.Webhook(definition, services, parts.clock) if hooked else None
+        self._webhook = conversion.Webhook(definition, client, parts.clock) if hooked else None
         self._since_revision = revision
 
     @property
@@ -83,19 +83,23 @@ class Served:
         for one in self._handlers.values():
             assert one.seen is not None, "a custom kind is always seen in a version"
             await one.seen.close()
-        if self._webhook is not None:
-            await self._webhook.close()
+
+    async def convert(self, obj: Object, wanted: Kind) -> Object:
+        """An object of another version as one of `wanted`."""
+        versions = self._versions()
+        (converted,) = await versions.convert([obj], wanted.api_version)
+        return versions.types[wanted.version].coerce(converted)
 
 
 class Definitions:
     """`start` before serving, `run` for ever; `kinds` is the table of what they add."""
 
-    def __init__(self, parts: handlers.Parts, services: decoded.DecodedObjects, running: tasks.Tasks) -> None:
+    def __init__(self, parts: handlers.Parts, client: webhook_client.WebhookClient, running: tasks.Tasks) -> None:
         self.kinds = Kinds()
         self._parts = parts
         self._store = parts.store
         self._clock: Clock = parts.clock
-        self._services = services
+        self._client = client
         self._tasks = running
         self._served: dict[str, Served] = {}  # by name of the definition
         self._of_row: dict[int, Served] = {}  # by identity of the row
@@ -115,6 +119,13 @@ class Definitions:
             refusal.status["message"] = "create not allowed while custom resource definition is terminating"
             raise refusal
         return served.handlers(call.kind)
+
+    async def convert(self, obj: Object, kind: Kind, wanted: Kind) -> Object:
+        """An object of one version as one of another. Raises StatusError 500."""
+        served = self._of_row.get(id(kind))
+        if served is None:
+            raise errors.no_route()
+        return await served.convert(obj, wanted)
 
     def deprecation(self, kind: Kind) -> str:
         """What to warn users of this version of; "" when there is nothing."""
@@ -185,7 +196,7 @@ class Definitions:
         if known is None or not known.keep(definition, entry.revision):
             if known is not None:
                 await self._drop(name)
-            served = self._served[name] = Served(definition, entry.revision, self._parts, self._services)
+            served = self._served[name] = Served(definition, entry.revision, self._parts, self._client)
             for row in served.rows:
                 self.kinds.add(row)
                 self._of_row[id(row)] = served

@@ -14,6 +14,8 @@ import orjson
 from steersman.aio import clock as clocks
 from steersman.api import disruptions, kinds
 from steersman.apiserver import decoded, deletion, keys, negotiation, writing
+from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import conditions, errors, objects, selectors, times
 from steersman.meta.objects import Object
@@ -121,16 +123,20 @@ class Evictions:
         store: contract.Store,
         objects_: decoded.DecodedObjects,
         writer: writing.Writer,
+        admission: chain.Chain,
         clock: clocks.Clock,
     ) -> None:
         self._store = store
         self._objects = objects_
         self._writer = writer
+        self._admission = admission
         self._clock = clock
 
     async def answer(self, call: Call) -> messages.Response:
         """Raises StatusError."""
-        options = _options(call, negotiation.read_object(call.request))
+        review = Review(call, "CREATE", bodies.typed(call, _named(call, negotiation.read_object(call.request))))
+        await self._admission.admit(review)
+        options = _options(call, review.new)
         for _ in range(RETRIES):
             entry = await self._store.get(keys.key(call.kind, call.target.namespace, call.target.name))
             if entry is None:
@@ -157,7 +163,7 @@ class Evictions:
             options = dataclasses.replace(options, resource_version=objects.resource_version(pod))
         if not options.dry_run:
             options = await self._mark(call, options)
-        await self._writer.delete_object(call, call.target.name, options)
+        await self._writer.delete_object(call, call.target.name, options, admitted=True)
         return negotiation.respond(call.form, _CREATED, 201)
 
     async def _mark(self, call: Call, options: deletion.Options) -> deletion.Options:
@@ -175,16 +181,20 @@ class Evictions:
             return {**pod, "metadata": meta, "status": {**status, "conditions": told}}
 
         of_status = dataclasses.replace(call, target=dataclasses.replace(call.target, subresource="status"))
-        written = orjson.loads(await self._writer.change_object(of_status, marked))
+        written = orjson.loads(await self._writer.change_object(of_status, marked, lens=None))
         if options.resource_version:
             options = dataclasses.replace(options, resource_version=objects.resource_version(written))
         return options
 
 
-def _options(call: Call, eviction: Object) -> deletion.Options:
+def _named(call: Call, eviction: Object) -> Object:
     name = (eviction.get("metadata") or {}).get("name", "")
     if name and name != call.target.name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
+    return eviction
+
+
+def _options(call: Call, eviction: Object) -> deletion.Options:
     given = eviction.get("deleteOptions")
     of_call = [value for value in call.parameters.get("dryRun", ()) if value]
     if isinstance(given, dict):

@@ -8,6 +8,8 @@ import orjson
 from steersman.aio import clock as clocks
 from steersman.api import kinds
 from steersman.apiserver import negotiation, patching, writing
+from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import conditions, errors
 from steersman.meta.errors import FieldError
@@ -18,16 +20,19 @@ _CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 
 
 class Pods:
-    def __init__(self, writer: writing.Writer, clock: clocks.Clock) -> None:
+    def __init__(self, writer: writing.Writer, admission: chain.Chain, clock: clocks.Clock) -> None:
         self._writer = writer
+        self._admission = admission
         self._clock = clock
 
     async def bind(self, call: Call) -> messages.Response:
         """The scheduler's word: this pod runs on that node. Raises StatusError 409 when it is bound already."""
         binding = negotiation.read_object(call.request)
         node = _node_of(call, binding)
-        meta = binding.get("metadata") or {}
-        await self._writer.change_object(call, lambda pod: self._bound(call, pod, node, meta))
+        review = Review(call, "CREATE", bodies.typed(call, binding))
+        await self._admission.admit(review)
+        node, meta = _node_of(call, review.new), review.new["metadata"]
+        await self._writer.change_object(call, lambda pod: self._bound(call, pod, node, meta), lens=None)
         return negotiation.respond(call.form, _CREATED, 201)
 
     async def bind_named(self, call: Call) -> messages.Response:

@@ -75,6 +75,7 @@ class Scaling:
         self._seen = seen
         self._change = change
         self._replicas = replicas
+        self._lens = writing.Lens(seen, change)
 
     async def answer(self, call: Call) -> messages.Response:
         if call.target.verb == "get":
@@ -84,10 +85,14 @@ class Scaling:
             return negotiation.respond(call.form, self._seen(orjson.loads(entry.value)), pretty=call.pretty)
         if call.target.verb == "update":
             scale = _checked(call, negotiation.read_object(call.request))
-            value = await self._writer.change_object(call, lambda old: self._scaled(call, scale, old), owned=True)
+            value = await self._writer.change_object(
+                call, lambda old: self._scaled(call, scale, old), owned=True, lens=self._lens
+            )
         else:
             patch = patching.read(call)
-            value = await self._writer.change_object(call, lambda old: self._patched(call, patch, old), owned=True)
+            value = await self._writer.change_object(
+                call, lambda old: self._patched(call, patch, old), owned=True, lens=self._lens
+            )
         return negotiation.respond(call.form, self._seen(cast(Object, orjson.loads(value))), pretty=call.pretty)
 
     def _scaled(self, call: Call, scale: Object, old: Object) -> Object:

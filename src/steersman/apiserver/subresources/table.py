@@ -4,8 +4,20 @@ from collections.abc import Awaitable, Callable
 
 from steersman.aio import clock as clocks
 from steersman.apiserver import decoded, tokens, writing
+from steersman.apiserver.admission import chain
+from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
-from steersman.apiserver.subresources import eviction, finalize, kubelet, pod_resize, pods, proxy, scale, token_request
+from steersman.apiserver.subresources import (
+    connections,
+    eviction,
+    finalize,
+    kubelet,
+    pod_resize,
+    pods,
+    proxy,
+    scale,
+    token_request,
+)
 from steersman.meta import errors
 from steersman.serving import messages
 from steersman.store import contract
@@ -20,13 +32,15 @@ class Subresources:
         clock: clocks.Clock,
         objects: decoded.DecodedObjects,
         writer: writing.Writer,
+        admission: chain.Chain,
         *,
         token_key: tokens.TokenKey | None,
         audiences: tuple[str, ...],
         kubelets: kubelet.KubeletConnector | None,
         pod_connector: proxy.PodConnector | None,
     ) -> None:
-        of_pods = self._pods = pods.Pods(writer, clock)
+        self._admission = admission
+        of_pods = self._pods = pods.Pods(writer, admission, clock)
         nodes = kubelet.Kubelets(objects, kubelets)
         through = proxy.Proxy(objects, pod_connector)
         self._any: dict[str, Answer] = {"scale": scale.Scaling(store, writer).answer}
@@ -37,13 +51,15 @@ class Subresources:
             ("pods", "portforward"): nodes.port_forward,
             ("pods", "proxy"): through.answer,
             ("pods", "binding"): of_pods.bind,
-            ("pods", "eviction"): eviction.Evictions(store, objects, writer, clock).answer,
+            ("pods", "eviction"): eviction.Evictions(store, objects, writer, admission, clock).answer,
             ("pods", "ephemeralcontainers"): of_pods.ephemeral_containers,
             ("pods", "resize"): pod_resize.Resizing(writer).answer,
             ("services", "proxy"): through.answer,
             ("nodes", "proxy"): nodes.node_proxy,
             ("namespaces", "finalize"): lambda call: finalize.answer(call, writer),
-            ("serviceaccounts", "token"): token_request.TokenRequests(objects, clock, token_key, audiences).answer,
+            ("serviceaccounts", "token"): token_request.TokenRequests(
+                objects, clock, token_key, audiences, admission
+            ).answer,
         }
 
     async def answer(self, call: Call) -> messages.Response:
@@ -52,6 +68,8 @@ class Subresources:
         found = found or self._any.get(name)
         if found is None:
             raise errors.no_route()
+        if not kind.group and name in connections.NAMES:
+            await self._admission.admit(Review(call, "CONNECT", connections.options(call)))
         return await found(call)
 
     async def bind(self, call: Call) -> messages.Response:

@@ -7,6 +7,8 @@ from steersman.aio import clock as clocks
 from steersman.api import kinds
 from steersman.api.kind import Kind
 from steersman.apiserver import decoded, negotiation, tokens
+from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors, times
 from steersman.meta.errors import FieldError
@@ -27,8 +29,10 @@ class TokenRequests:
         clock: clocks.Clock,
         key: tokens.TokenKey | None,
         audiences: tuple[str, ...],
+        admission: chain.Chain,
     ) -> None:
         self._objects = objects
+        self._admission = admission
         self._clock = clock
         self._key = key
         self._audiences = audiences
@@ -36,7 +40,7 @@ class TokenRequests:
     async def answer(self, call: Call) -> messages.Response:
         if self._key is None:
             raise errors.no_route()
-        request = negotiation.read_object(call.request)
+        request = await self._admitted(call, negotiation.read_object(call.request))
         spec = request.get("spec")
         spec = spec if isinstance(spec, dict) else {}
         account = await self._objects.get(kinds.SERVICE_ACCOUNT, call.target.namespace, call.target.name)
@@ -70,6 +74,11 @@ class TokenRequests:
             "status": {"token": token, "expirationTimestamp": times.format_seconds(expires)},
         }
         return negotiation.respond(call.form, answer, 201, pretty=call.pretty)
+
+    async def _admitted(self, call: Call, request: Object) -> Object:
+        review = Review(call, "CREATE", bodies.typed(call, request))
+        await self._admission.admit(review)
+        return review.new
 
     async def _bound(self, call: Call, account: Object, reference: object) -> tuple[Object | None, Object | None]:
         """The object a token is bound to and, for a pod, the node it is on. Raises StatusError 400, 404, 409."""
