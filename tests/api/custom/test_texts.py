@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from steersman.api.custom import formats, json_path, patterns
+from steersman.api.custom import formats, json_path
+from steersman.meta import patterns
 
 OBJECT = {
     "spec": {"replicas": 3, "a.b": "dotted", "list": [{"n": "x", "v": 1}, {"n": "y", "v": 2}]},

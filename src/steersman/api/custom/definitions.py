@@ -59,17 +59,6 @@ def storage_version(versions: Iterable[Object]) -> str:
     return next((str(one.get("name", "")) for one in versions if one.get("storage")), "")
 
 
-def warnings(definition: Object) -> list[str]:
-    """What a writer of the definition should know of it."""
-    found = []
-    for index, version in enumerate((definition.get("spec") or {}).get("versions") or ()):
-        schema = (version.get("schema") or {}).get("openAPIV3Schema")
-        if schema is not None and schema_rules.has_rules(schema):
-            at = f"spec.versions[{index}].schema.openAPIV3Schema"
-            found.append(f"{at}: x-kubernetes-validations are not enforced yet")
-    return found
-
-
 def validate(new: Object, old: Object | None) -> Errors:
     spec = new.get("spec") or {}
     wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"

@@ -11,9 +11,10 @@ from typing import Any
 
 import orjson
 
-from steersman.api.custom import formats, patterns, places
+from steersman.api.custom import formats, places
 from steersman.api.custom.places import Place
 from steersman.api.validation import fields
+from steersman.meta import patterns
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 

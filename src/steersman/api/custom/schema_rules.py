@@ -5,12 +5,12 @@ Source: "Specifying a structural schema"; upstream's schema.ValidateStructural a
 """
 
 import dataclasses
+import re
 from typing import Any
 
-import orjson
-
-from steersman.api.custom import patterns, rules, structure
+from steersman.api.custom import expression_rules, rules, structure
 from steersman.api.validation import fields
+from steersman.meta import patterns
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
@@ -39,13 +39,15 @@ _STRUCTURAL_ONLY = (
     "x-kubernetes-map-type",
 )  # fmt: skip
 
+# What need not hold has no rules.
+_ALTERNATIVE = re.compile(r"\.(anyOf|oneOf)\[|\.not(\.|$)").search
+
 
 @dataclasses.dataclass(slots=True)
 class _Found:
     """What a walk over one schema has found so far."""
 
     errors: Errors = dataclasses.field(default_factory=list)
-    has_rules: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -57,12 +59,7 @@ def validate(schema: Object, path: str) -> Errors:
     found = _Found()
     _check_root(schema, path, found)
     _walk(schema, path, found, at_root=True)
-    return found.errors
-
-
-def has_rules(schema: Object) -> bool:
-    """Whether x-kubernetes-validations stand anywhere in it."""
-    return b'"x-kubernetes-validations":' in orjson.dumps(schema)
+    return found.errors or expression_rules.validate(schema, path)
 
 
 def _check_root(schema: Object, path: str, found: _Found) -> None:
@@ -86,6 +83,7 @@ def _walk(schema: Object, path: str, found: _Found, *, at_root: bool = False, wh
         if not is_free:
             errors.append(fields.required(f"{path}.type", f"must not be empty for specified {where}"))
     errors += _own_rules(schema, path, at_root=at_root)
+    errors += expression_rules.validate_texts(schema, path)
     properties = schema.get("properties") or {}
     for name, inner in properties.items():
         if name == "metadata" and (at_root or schema.get("x-kubernetes-embedded-resource")):
@@ -242,6 +240,10 @@ def _narrowing(structural: Object, schema: Object, path: str, base: str, found: 
     if found.is_full:
         return
     int_or_string = structural.get("x-kubernetes-int-or-string") and set(schema) <= {"type", "anyOf", "pattern"}
+    if schema.get("x-kubernetes-validations"):
+        if _ALTERNATIVE(path):
+            found.errors.append(fields.forbidden(f"{path}.x-kubernetes-validations", "must be empty to be structural"))
+        found.errors += expression_rules.validate_texts(schema | {"properties": structural.get("properties")}, path)
     for name in _STRUCTURAL_ONLY:
         if schema.get(name) and not (int_or_string and name == "type"):
             found.errors.append(fields.forbidden(f"{path}.{name}", "must be empty to be structural"))

@@ -9,7 +9,7 @@ import hashlib
 import orjson
 
 from steersman.api import checks, schema
-from steersman.api.custom import places, publishing, rules, structure
+from steersman.api.custom import expressions, places, publishing, rules, structure
 from steersman.api.kind import Kind
 from steersman.api.validation import fields, metadata
 from steersman.meta import errors
@@ -17,6 +17,21 @@ from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
 _OPEN: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+# Errors after which upstream does not ask expressions any more.
+_BLOCKING = frozenset(
+    (
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    )
+)
+_NOT_CHECKED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 
 
 class Type:
@@ -33,6 +48,10 @@ class Type:
     @functools.cached_property
     def _rule(self) -> rules.Rule:
         return rules.Rule(self.schema or _OPEN)
+
+    @functools.cached_property
+    def _expressions(self) -> expressions.Validator | None:
+        return expressions.validator(self.schema or _OPEN)
 
     @functools.cached_property
     def has_defaults(self) -> bool:
@@ -61,10 +80,21 @@ class Type:
         return structure.coerce(self._node, obj, [])
 
     def validate(self, new: Object, old: Object | None) -> list[FieldError]:
-        """What the schema and the rules of embedded objects say."""
+        """What the schema, the rules of embedded objects and x-kubernetes-validations say."""
         found: list[FieldError] = []
         self._rule.check(new, rules.MISSING if old is None else old, None, found)
-        return found + _embedded(self._node, new, None)
+        found += _embedded(self._node, new, None)
+        return found if self._expressions is None else found + self._judged(self._expressions, new, old, found)
+
+    def _judged(
+        self, validator: expressions.Validator, new: Object, old: Object | None, found: list[FieldError]
+    ) -> list[FieldError]:
+        """Expressions see only objects of the right shape."""
+        if any(error.reason in _BLOCKING for error in found):
+            return [FieldError("<nil>", "FieldValueInvalid", f"Invalid value: null: {_NOT_CHECKED}")]
+        run = expressions.Run()
+        validator.check(new, expressions.MISSING if old is None else old, run, None, unchanged=False)
+        return run.errors
 
     def definitions(self, kind: Kind, *, openapi: str) -> dict[str, Object]:
         return publishing.definitions(kind, self.name, self.schema, openapi)

@@ -1,0 +1,1 @@
+"""Functions by family, each file a table of names and overloads."""
