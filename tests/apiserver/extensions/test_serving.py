@@ -169,14 +169,31 @@ async def test_discovery_and_openapi(api: kit.Api):
     assert got.headers["warning"] == '299 - "stable.example.com/v1 CronTab is deprecated"'
 
 
-async def test_rules_in_cel_are_said_not_to_be_enforced(api: kit.Api):
-    schema = {
-        "type": "object",
-        "properties": {"spec": {"type": "object", "x-kubernetes-validations": [{"rule": "true"}]}},
-    }
+async def test_rules_in_cel_are_enforced(api: kit.Api):
+    """As test/e2e/apimachinery/crd_validation_rules.go."""
+    schema = orjson.loads(orjson.dumps(definitions.SCHEMA))
+    rule = {"rule": "self.replicas < 10", "messageExpression": "'%d are too many'.format([self.replicas])"}
+    schema["properties"]["spec"]["x-kubernetes-validations"] = [rule]
     answer = await api.ask("POST", DEFINITIONS, definitions.definition(definitions.version(schema=schema)))
     assert answer.status == 201
-    assert "x-kubernetes-validations are not enforced yet" in answer.headers["warning"]
+    assert "warning" not in answer.headers
+    assert (await api.ask("POST", CRONTABS, crontab("a", replicas=9))).status == 201
+    refused = await api.ask("POST", CRONTABS, crontab("b", replicas=10))
+    assert refused.status == 422
+    assert refused.body["message"] == (
+        'CronTab.stable.example.com "b" is invalid: spec: Invalid value: "object": 10 are too many'
+    )
+    assert refused.body["details"]["causes"] == [
+        {"reason": "FieldValueInvalid", "message": 'Invalid value: "object": 10 are too many', "field": "spec"}
+    ]
+
+
+async def test_a_rule_about_a_field_that_is_not_there(api: kit.Api):
+    rules = [{"rule": "self.z == 100"}]
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-validations": rules}}}
+    refused = await api.ask("POST", DEFINITIONS, definitions.definition(definitions.version(schema=schema)))
+    assert refused.status == 422
+    assert "compilation failed: ERROR: <input>:1:5: undefined field 'z'" in refused.body["message"]
 
 
 async def test_objects_of_an_older_schema_are_read_by_the_newer_one(api: kit.Api):

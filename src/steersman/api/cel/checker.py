@@ -53,7 +53,7 @@ class _Checker:
         self.seen: list[Node] = []
 
     def visit(self, node: Node) -> Type:
-        found = _VISITORS[node.__class__](self, node)
+        found: Type = _VISITORS[node.__class__](self, node)
         node.type = found
         self.seen.append(node)
         return found
@@ -93,10 +93,9 @@ class _Checker:
 
     def _select(self, node: Select) -> Type:
         name = _qualified(node)
-        if name and not node.is_test and not node.is_optional and self._variable(name.partition(".")[0]) is None:
-            if name in types.NAMED:
-                node.constant = values.TypeValue(name)
-                return types.type_of(types.NAMED[name])
+        if name in types.NAMED and not node.is_test and self._variable(name.partition(".")[0]) is None:
+            node.constant = values.TypeValue(name)
+            return types.type_of(types.NAMED[name])
         if name and not node.is_test and name in self._scopes[0]:
             node.qualified = name
             return self._scopes[0][name]
@@ -116,8 +115,9 @@ class _Checker:
             if field is None:
                 self._fail(node.offset, f"undefined field '{node.field}'")
                 return ERROR
-            found, node.key = field
-            return found
+            node.key = field[1]
+            inner: Type = field[0]
+            return inner
         if operand.kind == "map":
             return operand.params[1]
         if operand.kind in ("dyn", "error", "param"):

@@ -280,7 +280,7 @@ class Compiler:
 def _opened(value: Any) -> Optional:
     if value.__class__ is not Optional:
         raise values.no_overload()
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _logical(left: Step, right: Step, cost: int, *, decides: bool, is_typed: bool) -> Step:
@@ -293,7 +293,7 @@ def _logical(left: Step, right: Step, cost: int, *, decides: bool, is_typed: boo
         except FAILURES:
             raise as_error(failure) from failure
         if value is decides:
-            return decides
+            return value is True
         raise as_error(failure) from failure
 
     def run_and(frame: Frame) -> Any:

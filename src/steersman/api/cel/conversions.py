@@ -31,7 +31,7 @@ _UNITS = {
     "m": 60 * NANOS,
     "h": 3600 * NANOS,
 }
-_EPOCH = datetime.datetime(1970, 1, 1)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def _error(source: str, wanted: str) -> EvalError:
@@ -55,7 +55,8 @@ def parse_timestamp(text: str) -> Timestamp:
     if found is None:
         raise _error("string", "google.protobuf.Timestamp")
     try:
-        at = datetime.datetime(*(int(part) for part in found.groups()[:6]))  # type: ignore[arg-type]
+        year, month, day, hour, minute, second = map(int, found.groups()[:6])
+        at = datetime.datetime(year, month, day, hour, minute, second, tzinfo=datetime.UTC)
     except ValueError:
         raise _error("string", "google.protobuf.Timestamp") from None
     since = at - _EPOCH

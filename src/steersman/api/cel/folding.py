@@ -103,7 +103,7 @@ def _quantifier(compiler: "Compiler", fold: Fold, turns: _Turns) -> "Step":
                 failure = failure or error
                 continue
             if value is decides:
-                return decides
+                return value is True
             if value.__class__ is not bool:
                 failure = failure or values.no_overload()
         if failure is not None:

@@ -41,6 +41,14 @@ def merged(*libraries: Functions) -> dict[str, tuple[Overload, ...]]:
     return found
 
 
+_INDEXED = frozenset(
+    (
+        "index_list",
+        "optional_list_index_value",
+        "list_optindex_optional_int",
+        "optional_list_optindex_optional_int",
+    )
+)
 _CLASSES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int": (int,),
@@ -80,7 +88,7 @@ def dispatcher(overloads: Iterable[Overload]) -> Callable[..., tuple[Overload, I
         found = known.get(kinds)
         if found is None:
             for one in candidates:
-                if len(one.params) == len(kinds) and all(map(takes, one.params, kinds)):
+                if _applies(one, kinds):
                     found = known[kinds] = one, one.call
                     break
             else:
@@ -88,6 +96,15 @@ def dispatcher(overloads: Iterable[Overload]) -> Callable[..., tuple[Overload, I
         return found
 
     return find
+
+
+def _applies(one: Overload, kinds: tuple[type, ...]) -> bool:
+    """Whole numbers of any kind are indexes; which of them are whole, the values tell."""
+    if len(one.params) != len(kinds):
+        return False
+    if one.id in _INDEXED and kinds[-1] in (values.Uint, float):
+        kinds = (kinds[0], int)
+    return all(map(takes, one.params, kinds))
 
 
 def needs_dispatch(overloads: list[Overload], given: Iterable[Type]) -> bool:

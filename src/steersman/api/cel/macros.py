@@ -59,7 +59,7 @@ def _bind(offset: int, args: _Args, issues: list[Issue]) -> Node:
 
 
 def _bound(offset: int, name: str, value: Node, body: Node) -> Fold:
-    never = Literal(offset, False)  # noqa: FBT003 — the constant of the language
+    never = Literal(offset, False)
     nothing, itself = ListOf(offset, []), Ident(offset, name)
     return Fold(offset, "bind", nothing, (UNUSED, ""), name, value, never, itself, body, (value, body))
 
@@ -129,6 +129,12 @@ def _map_collector(*, filtered: bool, entries: bool) -> _Expander:
     return expander
 
 
+def _sort_by(offset: int, target: Node, args: _Args, issues: list[Issue]) -> Node:
+    keys = _METHODS["map", 2](offset, target, args, issues)
+    assert keys is not None, "a map of what is sorted"
+    return Call(offset, "@sortByAssociatedKeys", [keys], target)
+
+
 def _optional(*, flat: bool) -> _Expander:
     """optMap, optFlatMap."""
 
@@ -146,7 +152,7 @@ def _optional(*, flat: bool) -> _Expander:
 
 
 def _always(offset: int) -> Literal:
-    return Literal(offset, True)  # noqa: FBT003 — the constant of the language
+    return Literal(offset, True)
 
 
 _METHODS: dict[tuple[str, int], _Expander] = {
@@ -167,6 +173,7 @@ _METHODS: dict[tuple[str, int], _Expander] = {
     ("transformMap", 4): _map_collector(filtered=True, entries=False),
     ("transformMapEntry", 3): _map_collector(filtered=False, entries=True),
     ("transformMapEntry", 4): _map_collector(filtered=True, entries=True),
+    ("sortBy", 2): _sort_by,
     ("optMap", 2): _optional(flat=False),
     ("optFlatMap", 2): _optional(flat=True),
 }

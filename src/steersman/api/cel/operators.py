@@ -53,7 +53,9 @@ def _remainder(one: int, other: int) -> int:
         raise EvalError("modulus by zero")
     if one == INT_MIN and other == -1:
         raise EvalError(INT_OVERFLOW)
-    return int(math.fmod(one, other)) if abs(one) < 2**53 and abs(other) < 2**53 else one - other * _quotient(one, other)
+    return (
+        int(math.fmod(one, other)) if abs(one) < 2**53 and abs(other) < 2**53 else one - other * _quotient(one, other)
+    )
 
 
 def _divide(one: float, other: float) -> float:

@@ -296,7 +296,9 @@ class _Parser:
         """A field's: `in` and the other words of the language are none."""
         token = self._take()
         if token.kind != "ident":
-            raise self._wrong(token, f"Syntax error: no viable alternative at input '.{token.text.replace('<EOF>', '')}'")
+            raise self._wrong(
+                token, f"Syntax error: no viable alternative at input '.{token.text.replace('<EOF>', '')}'"
+            )
         return token
 
     def _expect(self, kind: str) -> Token:

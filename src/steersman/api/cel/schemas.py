@@ -260,7 +260,10 @@ def _map_converter(inner: Convert) -> Convert:
 def _list_converter(one: Declaration) -> Convert | None:
     assert one.element is not None, "a list has a type of its items"
     inner = one.element.convert
-    list_type, keys = one.schema.get("x-kubernetes-list-type"), tuple(one.schema.get("x-kubernetes-list-map-keys") or ())
+    list_type, keys = (
+        one.schema.get("x-kubernetes-list-type"),
+        tuple(one.schema.get("x-kubernetes-list-map-keys") or ()),
+    )
     if inner is None and list_type not in ("set", "map"):
         return None
 

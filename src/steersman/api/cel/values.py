@@ -200,7 +200,7 @@ def compare(one: Any, other: Any) -> int:
             raise EvalError("NaN values cannot be ordered")
     elif kind is not of_other or kind not in _PLAIN or one is None:
         raise no_overload()
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 def size(value: Any) -> int:

@@ -146,11 +146,15 @@ def _element(schema: Object, field: str, context: _Context, path: str) -> _Conte
     declaration = None if context.declaration is None else context.declaration.element
     limit = schema.get("maxItems" if field == "items" else "maxProperties")
     times = None if limit is None or context.times is None else min(context.times * max(int(limit), 0), _UINT_MAX)
+    if context.uncorrelated or _is_known_by_key(schema, field):
+        return _Context(declaration, times, context.uncorrelated)
+    return _Context(declaration, times, path)
+
+
+def _is_known_by_key(schema: Object, field: str) -> bool:
     if field == "items":
-        known = schema.get("x-kubernetes-list-type") == "map"
-    else:
-        known = schema.get("x-kubernetes-map-type") != "atomic"
-    return _Context(declaration, times, context.uncorrelated or ("" if known else path))
+        return schema.get("x-kubernetes-list-type") == "map"
+    return schema.get("x-kubernetes-map-type") != "atomic"
 
 
 def _rules_of(schema: Object, path: str, context: _Context, total: _Total, errors: Errors) -> None:
@@ -208,15 +212,19 @@ def _invalid(at: str, shown: str, detail: str) -> FieldError:
 
 def _shown(rule: Object) -> str:
     """A whole rule, as upstream prints the record it keeps of one."""
-    names = {"rule": "", "message": "", "messageExpression": "", "reason": None, "fieldPath": "", "optionalOldSelf": None}
+    names = {
+        "rule": "",
+        "message": "",
+        "messageExpression": "",
+        "reason": None,
+        "fieldPath": "",
+        "optionalOldSelf": None,
+    }
     record = {f"{name[0].upper()}{name[1:]}": rule.get(name, empty) for name, empty in names.items()}
     return orjson.dumps(record).decode()
 
 
 def _too_expensive(what: str, cost: int, limit: int) -> str:
     factor = cost / limit
-    if factor > 100:
-        shown = "more than 100x"
-    else:
-        shown = f"{factor:f}x" if factor < 1.5 else f"{factor:.1f}x"
+    shown = "more than 100x" if factor > 100 else f"{factor:f}x" if factor < 1.5 else f"{factor:.1f}x"
     return f"{what} exceeds budget by factor of {shown} {_HINT}"

@@ -139,7 +139,9 @@ class Validator:
             return []
         return [Rule(given, self._declaration) for given in self._given]
 
-    def check(self, value: Any, old: Any, run: "Run", place: Place, *, unchanged: bool, correlated: bool = True) -> None:
+    def check(
+        self, value: Any, old: Any, run: "Run", place: Place, *, unchanged: bool, correlated: bool = True
+    ) -> None:
         """`unchanged`: this or something around it is as it was. `correlated`: `old` is what this was."""
         if value is None or run.is_over:
             return
@@ -193,17 +195,19 @@ class Validator:
                 now = value if convert is None else convert(value)
             if has_old and then is MISSING:
                 then = old if convert is None else convert(old)
-            if rule.is_optional:
-                before = Optional(then) if has_old else NONE
-            else:
-                before = then if has_old else None
-            run.evaluate(rule, now, before, place, self._kind)
+            run.evaluate(rule, now, _old(then, is_optional=rule.is_optional), place, self._kind)
             if run.is_over:
                 return
 
     @property
     def _kind(self) -> str:
         return str(self._schema.get("type", ""))
+
+
+def _old(value: Any, *, is_optional: bool) -> Any:
+    if is_optional:
+        return NONE if value is MISSING else Optional(value)
+    return None if value is MISSING else value
 
 
 def _keys(item: Any, keys: Any) -> bytes:
@@ -266,7 +270,7 @@ class Run:
         self.errors.append(_REASONS.get(rule.given.get("reason") or "", fields.invalid)(at, kind, detail))
 
     def _message(self, rule: Rule, value: Any, old: Any, place: Place, kind: str) -> str:
-        """"" where the expression yields none; the rule's own message is then shown."""
+        """ "" where the expression yields none; the rule's own message is then shown."""
         assert rule.message is not None, "a message that compiled"
         outcome = rule.message.measured(value, old)
         shown = orjson.dumps(rule.given["messageExpression"]).decode()

@@ -1,8 +1,7 @@
-"""CustomResourceDefinitions: warnings about what is kept but not acted on, and the mark of one that is being deleted."""
+"""CustomResourceDefinitions: the mark of one that is being deleted."""
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
-from steersman.api.custom import definitions
 from steersman.api.kind import Kind
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.apiserver.extensions import removal
@@ -13,12 +12,9 @@ class CustomKinds(Plugin):
         self._clock = clock
 
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
-        return kind is kinds.CUSTOM_RESOURCE_DEFINITION
+        return kind is kinds.CUSTOM_RESOURCE_DEFINITION and operation == "DELETE"
 
     async def mutate(self, review: Review) -> bool:
-        if review.operation != "DELETE":
-            review.call.warnings.extend(definitions.warnings(review.new))
-            return False
         assert review.old is not None
         removal.mark(review.old, self._clock.now())
         return True

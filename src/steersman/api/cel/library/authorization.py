@@ -72,7 +72,7 @@ class ResourceCheck(Authorizer):
 
 
 def _narrowed(kind: type[Authorizer], field: str) -> Callable[[Authorizer, str], Authorizer]:
-    return lambda one, value: kind(one.decide, dataclasses.replace(one.question, **{field: value}))
+    return lambda one, value: kind(one.decide, dataclasses.replace(one.question, **{field: value}))  # type: ignore[arg-type]
 
 
 def _path(one: Authorizer, path: str) -> Authorizer:

@@ -92,7 +92,5 @@ def _constant(form: Format) -> Callable[[], Format]:
 FUNCTIONS: Functions = {
     **{f"format.{name}": (plain(f"format_{name}", (), _FORMAT, _constant(form)),) for name, form in _FORMATS.items()},
     "format.named": (plain("format_named", (STRING,), types.optional_of(_FORMAT), _named),),
-    "validate": (
-        member("format_validate", (_FORMAT, STRING), types.optional_of(types.list_of(STRING)), _validate),
-    ),
+    "validate": (member("format_validate", (_FORMAT, STRING), types.optional_of(types.list_of(STRING)), _validate),),
 }

@@ -20,7 +20,9 @@ def format(text: str, args: list[Any]) -> str:  # noqa: A001 — the language's 
             return "%"
         verb = found[3]
         if not verb:
-            raise EvalError("unexpected end of string" if not found[1] else f'unrecognized formatting clause "{found[1]}"')
+            raise EvalError(
+                "unexpected end of string" if not found[1] else f'unrecognized formatting clause "{found[1]}"'
+            )
         if verb not in _VERBS:
             raise EvalError(f'could not parse formatting clause: unrecognized formatting clause "{verb}"')
         if used >= len(args):
@@ -35,7 +37,9 @@ def format(text: str, args: list[Any]) -> str:  # noqa: A001 — the language's 
 
 
 def _wrong(verb: str, what: str, value: Any) -> EvalError:
-    return EvalError(f"error during formatting: {verb} clause can only be used on {what}, was given {_shown_type(value)}")
+    return EvalError(
+        f"error during formatting: {verb} clause can only be used on {what}, was given {_shown_type(value)}"
+    )
 
 
 def _shown_type(value: Any) -> str:

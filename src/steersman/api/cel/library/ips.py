@@ -41,8 +41,9 @@ def parse_ip(text: str) -> IP:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        why = "unable to parse IP" if any(char in text for char in ".:") else "unable to parse IP"
-        raise EvalError(f'IP Address "{text}" parse error during conversion from string: ParseAddr("{text}"): {why}') from None
+        raise EvalError(
+            f'IP Address "{text}" parse error during conversion from string: ParseAddr("{text}"): unable to parse IP'
+        ) from None
     if "%" in text:
         raise EvalError(f'IP address "{text}" with zone value is not allowed')
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
@@ -136,7 +137,10 @@ FUNCTIONS: Functions = {
     "containsCIDR": (
         member("cidr_contains_cidr", (_CIDR, _CIDR), BOOL, _contains_cidr),
         member(
-            "cidr_contains_cidr_string", (_CIDR, STRING), BOOL, lambda cidr, text: _contains_cidr(cidr, parse_cidr(text))
+            "cidr_contains_cidr_string",
+            (_CIDR, STRING),
+            BOOL,
+            lambda cidr, text: _contains_cidr(cidr, parse_cidr(text)),
         ),
     ),
     "masked": (member("cidr_masked", (_CIDR,), _CIDR, _masked),),

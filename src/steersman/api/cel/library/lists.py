@@ -4,6 +4,7 @@ Source: apiserver's cel/library/lists.go; cel-go's ext/lists.go.
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ _RANGE_MAX = 1_000_000  # items; no budget pays for more
 
 
 def _is_sorted(items: list[Any]) -> bool:
-    return all(values.compare(one, other) <= 0 for one, other in zip(items, items[1:], strict=False))
+    return all(values.compare(one, other) <= 0 for one, other in itertools.pairwise(items))
 
 
 def _extreme(name: str, wanted: int) -> Callable[[list[Any]], Any]:
@@ -91,8 +92,8 @@ def _sort(items: list[Any]) -> list[Any]:
 def _sort_by(items: list[Any], keys: list[Any]) -> list[Any]:
     if any(key.__class__ is not keys[0].__class__ for key in keys):
         raise EvalError("list elements must have the same type")
-    order = sorted(range(len(items)), key=functools.cmp_to_key(lambda one, other: values.compare(keys[one], keys[other])))
-    return [items[index] for index in order]
+    ordered = functools.cmp_to_key(values.compare)
+    return [items[index] for index in sorted(range(len(items)), key=lambda index: ordered(keys[index]))]
 
 
 def _range(count: int) -> list[int]:
@@ -102,9 +103,7 @@ def _range(count: int) -> list[int]:
 
 
 def _of_each(name: str, result: types.Type | None, call: Callable[..., Any]) -> tuple[Overload, ...]:
-    return tuple(
-        member(f"list_{kind}_{name}", (types.list_of(one),), result or one, call) for kind, one in _ORDERED
-    )
+    return tuple(member(f"list_{kind}_{name}", (types.list_of(one),), result or one, call) for kind, one in _ORDERED)
 
 
 def _insert(entries: dict[Any, Any], *pieces: Any) -> dict[Any, Any]:

@@ -18,7 +18,11 @@ def _extreme(wanted: int) -> Callable[..., Any]:
     def find(*numbers: Any) -> Any:
         items = numbers[0] if len(numbers) == 1 and isinstance(numbers[0], list) else numbers
         if not items:
-            raise EvalError("math.@min(list) argument must not be empty" if wanted < 0 else "math.@max(list) argument must not be empty")
+            raise EvalError(
+                "math.@min(list) argument must not be empty"
+                if wanted < 0
+                else "math.@max(list) argument must not be empty"
+            )
         if any(item.__class__ not in values.NUMBERS for item in items):
             raise values.no_overload()
         return functools.reduce(lambda one, other: other if values.compare(other, one) == wanted else one, items)

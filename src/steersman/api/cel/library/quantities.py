@@ -48,9 +48,7 @@ def _compare(one: Quantity, other: Quantity) -> int:
 
 
 def _combined(sign: int) -> Callable[[Quantity, Any], Quantity]:
-    return lambda one, other: Quantity(
-        dataclasses.replace(one.amount, nanos=one.amount.nanos + sign * _nanos(other))
-    )
+    return lambda one, other: Quantity(dataclasses.replace(one.amount, nanos=one.amount.nanos + sign * _nanos(other)))
 
 
 def _sign(one: Quantity) -> int:
@@ -72,9 +70,7 @@ FUNCTIONS: Functions = {
     "quantity": (plain("string_to_quantity", (STRING,), _QUANTITY, _parse),),
     "isQuantity": (plain("is_quantity_string", (STRING,), BOOL, quantities.is_quantity),),
     "sign": (member("quantity_sign", (_QUANTITY,), INT, _sign),),
-    "isInteger": (
-        member("quantity_is_integer", (_QUANTITY,), BOOL, lambda one: _whole(one.amount.nanos) is not None),
-    ),
+    "isInteger": (member("quantity_is_integer", (_QUANTITY,), BOOL, lambda one: _whole(one.amount.nanos) is not None),),
     "asInteger": (member("quantity_as_integer", (_QUANTITY,), INT, _as_integer),),
     "asApproximateFloat": (
         member("quantity_get_float", (_QUANTITY,), DOUBLE, lambda one: one.amount.nanos / quantities.NANOS),

@@ -33,7 +33,7 @@ def _char_at(text: str, index: int) -> str:
 
 
 def _index_of(text: str, part: str, start: int = 0) -> int:
-    if part and not 0 <= start <= len(text) or start < 0:
+    if (part and not 0 <= start <= len(text)) or start < 0:
         raise EvalError(f"index out of range: {start}")
     return text.find(part, start) if part else start
 

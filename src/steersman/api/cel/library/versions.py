@@ -37,7 +37,7 @@ class Semver:
         )
 
 
-def _parse(text: str, normalize: bool = False) -> Semver:  # noqa: FBT001, FBT002 — an argument of the language
+def _parse(text: str, normalize: bool = False) -> Semver:
     found = _STRICT(_normalized(text) if normalize else text)
     if found is None:
         raise EvalError(_why(text))
@@ -59,7 +59,7 @@ def _normalized(text: str) -> str:
     return ".".join(parts) + sign + rest
 
 
-def _is_semver(text: str, normalize: bool = False) -> bool:  # noqa: FBT001, FBT002
+def _is_semver(text: str, normalize: bool = False) -> bool:
     try:
         _parse(text, normalize)
     except EvalError:
