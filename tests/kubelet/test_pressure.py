@@ -92,7 +92,7 @@ def test_a_node_short_of_memory_gives_up_a_pod_and_says_so(tmp_path: Path) -> No
         async with here.running() as kubelet:
             here.pod("small")
             await here.until_running("small")
-            await kubelet._relieve([LOW])
+            await kubelet._evictor._relieve([LOW])
             assert conditions.is_true(here.api.get("nodes", world.NODE, "") or {}, pressure.MEMORY)
             await here.until(lambda: here.phase("small") == "Failed", 5)
             assert here.status("small")["reason"] == "Evicted"

@@ -58,12 +58,18 @@ def kubelet_dir(paths: Paths, node: Node) -> pathlib.Path:
     return paths.node_data(node.name) / "kubelet"
 
 
+def static_pods_dir(paths: Paths, node: Node) -> pathlib.Path:
+    """Each file in it is a pod that this node runs."""
+    return paths.node_data(node.name) / "manifests"
+
+
 async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     """Until cancelled; containers go on running. The process must be in the node's network namespace; `host_namespace` is a
     path to the host's, where registries and the machine's own resolvers can be reached."""
     clock = SystemClock()
     directory = kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
+    static_pods_dir(plan.paths, node).mkdir(exist_ok=True)
     network = pod_network.PodNetwork(
         node.pod_cidr,
         state_dir=plan.paths.node_data(node.name),
@@ -148,6 +154,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         cluster_dns=(plan.dns_address,),
         cluster_domain=options.CLUSTER_DOMAIN,
         resolv_conf=RESOLV_CONF,
+        static_pods=static_pods_dir(plan.paths, node),
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
     )

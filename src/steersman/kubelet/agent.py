@@ -20,14 +20,15 @@ from steersman.kubelet import (
     node_object,
     pod_events,
     pod_files,
-    pod_worker,
     pressure,
     sandbox_config,
+    static_pods,
     status,
-    storage_limits,
 )
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.evictor import Evictor
 from steersman.kubelet.images import ImageKeeper
+from steersman.kubelet.mirror_pods import MirrorPods
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
 from steersman.kubelet.options import Options
@@ -38,10 +39,11 @@ from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
+from steersman.kubelet.static_pod_folder import StaticPodFolder
 from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
-from steersman.meta import objects
+from steersman.meta import objects, times
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
@@ -75,8 +77,6 @@ class Kubelet:
         self.clock = clock
         self.workers: dict[str, PodWorker] = {}
         self._looking_again: set[str] = set()
-        self._pressure = pressure.Conditions()
-        self._signals = signals or (lambda: pressure.observe(options.data_dir))
         self._pods = pods
         self._recorder = recorder
         self._services = services
@@ -84,6 +84,12 @@ class Kubelet:
         self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder)
         self._tasks = Tasks(f"kubelet {node_name}")
         self._node = self._make_services()
+        self._evictor = Evictor(
+            self._node, self._heartbeat, self.workers, signals or (lambda: pressure.observe(options.data_dir))
+        )
+        self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
+        self._static: dict[str, Object] = {}
+        self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
 
     def _make_services(self) -> NodeServices:
         alarms = Alarms(self.clock, self._tasks)
@@ -122,12 +128,14 @@ class Kubelet:
             self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
             self._heartbeat.start(self._tasks, self._node.alarms)
             await self._pods.cache.synced.wait()
+            self._static = self._files.look() if self._files is not None else {}
             await self._adopt_all()
             try:
                 self._pods.attach(self.node_name, self._on_pod)
                 self._relist_later()
                 if not self.options.on_paper:
-                    self._evict_later()
+                    self._evictor.start()
+                self._look_at_files()
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
@@ -145,7 +153,17 @@ class Kubelet:
 
     # --- pods --------------------------------------------------------------------------------------------------------
 
+    def _all_pods(self) -> list[Object]:
+        """Those that the API has for this node, and those that files ask for; mirrors are not run."""
+        return [
+            *(pod for pod in self._pods.of(self.node_name) if not static_pods.is_mirror(pod)),
+            *self._static.values(),
+        ]
+
     def _on_pod(self, old: Object | None, new: Object | None) -> None:
+        if static_pods.is_mirror(new if new is not None else old or {}):
+            self._mirrors.saw(old, new)
+            return
         if new is None:
             assert old is not None
             worker = self.workers.get(objects.uid(old))
@@ -175,7 +193,7 @@ class Kubelet:
         except (StatusError, Unreachable) as failure:
             _log.warning("node %s: its labels cannot be read: %s", self.node_name, failure)
         self._looking_again.discard(uid)
-        for pod in self._pods.of(self.node_name):
+        for pod in self._all_pods():
             if objects.uid(pod) == uid and uid not in self.workers:
                 self._begin(pod, (), (), self._refusal(pod))
 
@@ -220,7 +238,7 @@ class Kubelet:
         """At start: take over what runs, remove what has no pod any more."""
         sandboxes = await self.runtime.list_sandboxes()
         containers = await self.runtime.list_containers()
-        pods = self._pods.of(self.node_name)
+        pods = self._all_pods()
         known = {objects.uid(pod) for pod in pods}
         for pod in pods:
             uid = objects.uid(pod)
@@ -255,6 +273,32 @@ class Kubelet:
             except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
                 _log.warning("cannot remove orphan %s (the next start tries again): %s", sandbox.id, failure)
 
+    # --- static pods ---------------------------------------------------------------------------------------------------
+
+    def _look_at_files(self) -> None:
+        """Again and again: end what is no longer asked for, begin what is new once its name is free."""
+        if self._files is None:
+            return
+        self._static = wanted = self._files.look()
+        now = times.format_seconds(self.clock.now())
+        taken = set()
+        for uid, worker in self.workers.items():
+            if static_pods.is_static(worker.pod):
+                taken.add(objects.key(worker.pod))
+                if uid not in wanted and not objects.is_terminating(worker.pod):
+                    worker.change(static_pods.ending(worker.pod, now))
+        for uid, pod in wanted.items():
+            if uid not in self.workers and objects.key(pod) not in taken:
+                self._admit(pod)
+        here = (worker.pod for worker in self.workers.values())
+        self._mirrors.want({objects.uid(pod): pod for pod in here if static_pods.is_static(pod)})
+        self._node.alarms.set("static pods", self.options.static_pods_seconds, self._look_at_files)
+
+    def _show_mirror(self, pod: Object, mirror: Object) -> None:
+        worker = self.workers.get(objects.uid(pod))
+        if worker is not None:
+            worker.shown_by(mirror)
+
     # --- the runtime -------------------------------------------------------------------------------------------------
 
     async def _follow_runtime(self) -> None:
@@ -269,46 +313,7 @@ class Kubelet:
             else:
                 worker.tell(pod_events.SandboxLost(event.sandbox_id))
 
-    # --- eviction ----------------------------------------------------------------------------------------------------
-
-    def _evict_later(self) -> None:
-        seconds = self.clock.jitter(self.options.eviction_seconds, 0.1)
-        self._node.alarms.set("eviction", seconds, lambda: self._start_eviction())
-
-    def _start_eviction(self) -> None:
-        self._tasks.start("eviction", self._evict())
-
-    async def _evict(self) -> None:
-        """Now and then: end pods that take more of the disk than they said, and one that the node cannot carry."""
-        try:
-            for worker in list(self.workers.values()):
-                if storage_limits.is_limited(worker.pod) and not worker.machine.is_ending:
-                    await worker.enforce_storage_limits()
-            await self._relieve(self._signals())
-        except (runtime.RuntimeFailure, OSError, StatusError, Unreachable) as failure:
-            _log.warning("node %s: eviction has to wait: %s", self.node_name, failure)
-        self._evict_later()
-
-    async def _relieve(self, signals: Sequence[pressure.Signal]) -> None:
-        standing = self._pressure.update(signals, self.clock.monotonic())
-        if standing != self._heartbeat.standing:
-            self._heartbeat.standing = standing
-            await self._heartbeat.status_changed()
-        short = pressure.shortest(signals)
-        workers = [one for one in self.workers.values() if not one.machine.is_over]
-        if short is None or any(one.machine.is_disrupted for one in workers):
-            return  # nothing to do, or what was done last has not shown yet
-        victim = pressure.choose(short, await self._costs(workers, short))
-        if victim is not None and (worker := self.workers.get(victim.uid)) is not None:
-            worker.evict(victim.message, pod_worker.EVICTION_GRACE_SECONDS)
-
-    async def _costs(self, workers: Sequence[PodWorker], short: pressure.Signal) -> list[pressure.Cost]:
-        if short.condition != pressure.MEMORY:
-            return [await one.disk_cost() for one in workers]
-        by_pod: dict[str, dict[str, dict[str, int]]] = {}
-        for used in await self.runtime.usage():
-            by_pod.setdefault(used.pod_uid, {})[used.name] = {"memory": used.memory_working_set_bytes}
-        return [pressure.cost(one.pod, by_pod.get(one.uid, {})) for one in workers]
+    # --- looking again -------------------------------------------------------------------------------------------------
 
     def _relist_later(self) -> None:
         seconds = self.clock.jitter(self.options.relist_seconds, 0.1)

@@ -11,6 +11,7 @@ from steersman.meta.objects import Object
 class Options:
     """`data_dir` holds pods' volumes and small files, `log_dir` their logs (default: `data_dir/logs`).
 
+    `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
     pods have no files and no network (the fake runtime): nothing is mounted, nothing is probed, environments stay empty.
@@ -41,6 +42,8 @@ class Options:
     kubelet_version: str = "v1.37.0"
     on_paper: bool = False
     unsafe_sysctls: tuple[str, ...] = ()
+    static_pods: Path | None = None
+    static_pods_seconds: float = 1.0
     eviction_seconds: float = 10.0
 
     @property

@@ -25,6 +25,7 @@ from steersman.kubelet import (
     qos,
     references,
     sandbox_config,
+    static_pods,
     status,
     storage_limits,
     user_namespaces,
@@ -94,7 +95,7 @@ class PodWorker:
 
     def adopt(self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]) -> None:
         """Begin: with what the runtime already has of this pod (mostly nothing)."""
-        self._node.writer.observe(self.pod)
+        self._observe(self.pod)
         specs = {one.name: one.spec for one in self.machine.containers}
         known = [self._with_message(one, specs[one.name]) for one in containers if one.name in specs]
         self._carry_out(self.machine.adopt(sandboxes, known, self._node.clock.now()))
@@ -102,16 +103,26 @@ class PodWorker:
 
     def refuse(self, reason: str, message: str) -> None:
         """Instead of `adopt`: this node does not take the pod."""
-        self._node.writer.observe(self.pod)
+        self._observe(self.pod)
         self._carry_out(self.machine.refuse(reason, message, self._node.clock.now()))
 
     def change(self, pod: Object) -> None:
-        self._node.writer.observe(pod)
+        self._observe(pod)
         was = self.pod["metadata"]
         self.tell(pod_events.PodChanged(pod))
         self.consider_resize()
         if any(was.get(field) != pod["metadata"].get(field) for field in ("labels", "annotations")):
             self._refresh_now()
+
+    def shown_by(self, mirror: Object) -> None:
+        """A static pod: its status is the mirror's."""
+        self._node.writer.observe(mirror, self.uid)
+        self._reported = {}
+        self._report()
+
+    def _observe(self, pod: Object) -> None:
+        if not static_pods.is_static(pod):
+            self._node.writer.observe(pod)
 
     def consider_resize(self) -> None:
         """Also called when room may have come."""
@@ -485,7 +496,7 @@ class PodWorker:
     async def _delete(self) -> None:
         await self._node.writer.flush(self.uid)
         pause = RETRY_FIRST_SECONDS
-        while not self.machine.removed:
+        while not self.machine.removed and not static_pods.is_static(self.pod):
             try:
                 await self._node.client.delete(
                     kinds.POD, objects.name(self.pod), objects.namespace(self.pod), uid=self.uid, grace_seconds=0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steersman.kubelet import qos
+from steersman.kubelet import qos, static_pods
 from steersman.meta import objects, quantities
 from steersman.meta.objects import Object
 
@@ -118,6 +118,8 @@ def _text(signal: Signal, resource: str, cost: Cost) -> str:
 
 
 def is_critical(pod: Object) -> bool:
+    if static_pods.is_static(pod):
+        return True
     return int(pod["spec"].get("priority") or 0) >= CRITICAL_PRIORITY
 
 

@@ -55,12 +55,15 @@ class StatusWriter:
         entry = self._entries.get(uid)
         return entry.confirmed if entry is not None else {}
 
-    def observe(self, pod: Object) -> None:
-        """A newer object was seen: what it says is confirmed; what it says wrongly is written again."""
+    def observe(self, pod: Object, of: str = "") -> None:
+        """A newer object was seen: what it says is confirmed; what it says wrongly is written again. `of` is the uid of the
+        static pod whose mirror it is."""
         uid, revision = objects.uid(pod), objects.revision(pod)
-        entry = self._entries.get(uid)
-        if entry is None:
-            self._entries[uid] = _Entry(
+        key = of or uid
+        entry = self._entries.get(key)
+        if entry is None or entry.uid != uid:
+            self.forget(key)
+            self._entries[key] = _Entry(
                 objects.namespace(pod), objects.name(pod), uid, pod.get("status") or {}, revision
             )
             return
