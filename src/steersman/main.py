@@ -143,12 +143,13 @@ def node() -> None:
 
 @node.command("stop")
 @click.argument("node_name", metavar="NODE")
+@click.option("--graceful", is_flag=True, help="End its pods first, critical ones last, within their grace periods.")
 @_name_option
-def node_stop(node_name: str, name: str, data_dir: str | None) -> None:
+def node_stop(node_name: str, graceful: bool, name: str, data_dir: str | None) -> None:
     """Cut a node's power: everything on it dies at once."""
     from steersman.cluster import node as command
 
-    sys.exit(command.run("node-stop", node_name, name, data_dir))
+    sys.exit(command.run("node-shutdown" if graceful else "node-stop", node_name, name, data_dir))
 
 
 @node.command("start")

@@ -1,14 +1,21 @@
-"""`steersman node stop` and `node start`: one node's power, off and on."""
+"""`steersman node stop` and `node start`: one node's power, off and on; `node stop --graceful` ends its pods first."""
 
 import sys
+import time
 
 from steersman.cluster import control, paths
+
+LOOK_SECONDS = 0.1
 
 
 def run(command: str, node: str, name: str, data_dir: str | None) -> int:
     where = paths.of_cluster(name, data_dir)
     try:
         answer = control.ask(where.control_socket, {"command": command, "node": node})
+        if command == "node-shutdown" and "error" not in answer:
+            while _runs(where, node):
+                time.sleep(LOOK_SECONDS)
+            answer = control.ask(where.control_socket, {"command": "node-stop", "node": node})
     except control.NotRunning:
         print(f'Cluster "{name}" does not run. Start it with: script/up -d', file=sys.stderr)
         return 3
@@ -17,3 +24,9 @@ def run(command: str, node: str, name: str, data_dir: str | None) -> int:
         return 1
     print(answer["done"])
     return 0
+
+
+def _runs(where: paths.Paths, node: str) -> bool:
+    """Whether the node's process has not ended yet; it does so when its pods' grace periods are over."""
+    found = control.ask(where.control_socket, {"command": "status"})
+    return any(one["name"] == node and one["running"] for one in found["processes"])

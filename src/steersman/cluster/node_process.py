@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import pathlib
+import signal
 import socket
 
 from steersman.aio.clock import SystemClock
@@ -28,6 +29,9 @@ from steersman.serving import http_server, listeners, tls
 
 KUBELET_PORT = 10250
 LEASES_IN_GRACE = 4  # heartbeats that may be lost before a node counts as lost
+SHUTDOWN_SIGNALS = (
+    signal.SIGPWR,
+)  # "the power fails": pods end in good order, then the process; SIGTERM leaves them running
 RESOLV_CONF = pathlib.Path("/etc/resolv.conf")
 
 
@@ -66,6 +70,8 @@ def static_pods_dir(paths: Paths, node: Node) -> pathlib.Path:
 async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     """Until cancelled; containers go on running. The process must be in the node's network namespace; `host_namespace` is a
     path to the host's, where registries and the machine's own resolvers can be reached."""
+    task = asyncio.current_task()
+    assert task is not None
     clock = SystemClock()
     directory = kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
@@ -106,6 +112,9 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
             running.start("dns", _dns(plan, proxy_caches, clock, host_namespace))
             running.start("caches", caches.run())
             running.start("proxy caches", proxy_caches.run())
+            loop = asyncio.get_running_loop()
+            for number in SHUTDOWN_SIGNALS:
+                loop.add_signal_handler(number, lambda: running.start("shutdown", _shut_down(agent, recorder, task)))
             await running.wait()
     finally:
         await containers.close()
@@ -120,6 +129,13 @@ async def _proxy(plan: Plan, node: Node, caches: Caches, clock: SystemClock) -> 
         await proxy.run(caches, node.name, {"IPv4": backend}, clock, health=health)
     finally:
         await health.close()
+
+
+async def _shut_down(agent: Kubelet, recorder: Recorder, process: asyncio.Task[None]) -> None:
+    """End the node's pods in good order, then the process."""
+    await agent.shut_down()
+    await recorder.flush()
+    process.cancel()
 
 
 async def _dns(plan: Plan, caches: Caches, clock: SystemClock, host_namespace: str) -> None:

@@ -14,6 +14,7 @@ import os
 import pathlib
 import resource
 import shutil
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
@@ -164,6 +165,7 @@ def _add_processes(
     supervisor.command("status", lambda _: {"processes": [_with_memory(one) for one in supervisor.statistics()]})
     if network:
         supervisor.command("node-stop", lambda message: _stop_node(supervisor, made, network, message))
+        supervisor.command("node-shutdown", lambda message: _shut_node_down(supervisor, made, message))
         supervisor.command("node-start", lambda message: _start_node(supervisor, made, network, message))
 
 
@@ -200,6 +202,13 @@ def _stop_node(
     supervisor.kill_child(name)
     power.cut(made.paths, name)
     return {"done": f"{name} has no power any more."}
+
+
+def _shut_node_down(supervisor: Supervisor, made: Plan, message: control.Message) -> control.Message:
+    """Only begins; `status` tells when the process has ended, and `node-stop` does the rest."""
+    name = _real_node(made, message)
+    supervisor.signal_child(name, signal.SIGPWR)
+    return {"done": f"{name} shuts down."}
 
 
 def _start_node(

@@ -110,6 +110,13 @@ class Supervisor:
             signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
             self._reap(child)
 
+    def signal_child(self, name: str, number: signal.Signals) -> None:
+        """Ask it to end by itself, and do not start it again."""
+        child = self._children[name]
+        child.wanted = False
+        if child.pid:
+            signal.pidfd_send_signal(child.pidfd, number)
+
     # --- one child ---
 
     def _start(self, child: Child) -> None:

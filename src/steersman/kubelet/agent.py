@@ -18,6 +18,7 @@ from steersman.kubelet import (
     admission,
     log_rotation,
     node_object,
+    node_shutdown,
     pod_events,
     pod_files,
     pressure,
@@ -31,6 +32,7 @@ from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.mirror_pods import MirrorPods
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
+from steersman.kubelet.node_shutdown import NodeShutdown
 from steersman.kubelet.options import Options
 from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS
 from steersman.kubelet.pod_state import Sandbox
@@ -87,6 +89,7 @@ class Kubelet:
         self._evictor = Evictor(
             self._node, self._heartbeat, self.workers, signals or (lambda: pressure.observe(options.data_dir))
         )
+        self._shutdown = NodeShutdown(self._node, self._heartbeat, lambda: list(self.workers.values()))
         self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
         self._static: dict[str, Object] = {}
         self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
@@ -139,6 +142,10 @@ class Kubelet:
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
+
+    async def shut_down(self) -> None:
+        """End all pods, the least important first, while `run` runs; then it can be cancelled."""
+        await self._shutdown.run()
 
     def pod(self, namespace: str, name: str, uid: str = "") -> PodWorker | None:
         """The worker of a pod by name (the newest, where an older one is still ending)."""
@@ -198,6 +205,8 @@ class Kubelet:
                 self._begin(pod, (), (), self._refusal(pod))
 
     def _refusal(self, pod: Object) -> admission.Refusal | None:
+        if self._shutdown.begun:
+            return admission.Refusal(node_shutdown.REJECTED_REASON, node_shutdown.REJECTED_MESSAGE)
         if why := pressure.refuses(pod, self._heartbeat.standing):
             return admission.Refusal("Evicted", why)
         return admission.decide(pod, self._as_seen_by(objects.uid(pod)))

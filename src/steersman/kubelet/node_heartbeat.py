@@ -45,6 +45,7 @@ class NodeHeartbeat:
         self._options = options
         self._machine = machine
         self.standing: frozenset[str] = frozenset()  # what the node is short of: shown in its conditions
+        self.not_ready = ""  # why the node is not Ready, if so
         self._node: Object = {}
         self._last_status_at = 0.0
         self._last_check_at = 0.0
@@ -161,4 +162,5 @@ class NodeHeartbeat:
             was,
             now,
             self.standing,
+            self.not_ready,
         )

@@ -18,6 +18,7 @@ from steersman.meta.objects import Object
 
 # Images listed in a node's status, largest first (upstream's nodeStatusMaxImages), and names of each.
 IMAGES_MOST = 50
+READY_MESSAGE = "kubelet is posting ready status"
 MANAGED_ATTACH = "volumes.kubernetes.io/controller-managed-attach-detach"
 # What the scheduler may only ask of nodes that can it (KEP-5328), by upstream's names.
 DECLARED_FEATURES = ("RestartAllContainersOnContainerExits",)
@@ -141,14 +142,15 @@ def status(
     was: Object,
     now: datetime.datetime,
     standing: Iterable[str] = (),
+    not_ready: str = "",
 ) -> Object:
     """`was` is the node's status so far: conditions keep their times, those of others stay. `standing`: what it is short of
-    (`pressure`)."""
+    (`pressure`). `not_ready`: why it is not Ready; empty when it is."""
     whole = capacity(machine, options)
     found: Object = {
         "capacity": whole,
         "allocatable": allocatable(whole, options),
-        "conditions": _conditions(was.get("conditions") or [], now, standing),
+        "conditions": _conditions(was.get("conditions") or [], now, standing, not_ready),
         "addresses": _addresses(name, options),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": options.port}},
         "nodeInfo": {
@@ -193,11 +195,12 @@ def _addresses(name: str, options: Options) -> list[Object]:
     return [*found, {"type": "Hostname", "address": options.hostname or name}]
 
 
-def _conditions(was: list[Object], now: datetime.datetime, standing: Iterable[str]) -> list[Object]:
+def _conditions(was: list[Object], now: datetime.datetime, standing: Iterable[str], not_ready: str) -> list[Object]:
     found = was
+    ready = ("False", "KubeletNotReady", not_ready) if not_ready else ("True", "KubeletReady", READY_MESSAGE)
     for kind, status_, reason, message in (
         *((kind, *pressure.words(kind, standing)) for kind in pressure.WORDS),
-        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        ("Ready", *ready),
     ):
         made = {**conditions.make(kind, status_, reason, message), "lastHeartbeatTime": times.format_seconds(now)}
         found = conditions.set(found, made, now)

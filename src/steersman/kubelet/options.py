@@ -13,6 +13,8 @@ class Options:
 
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
+    A shutdown takes `shutdown_grace_seconds`, the last `shutdown_grace_critical_seconds` of them for critical pods; or, where
+    `shutdown_by_priority` says so, (least priority, seconds) for each group of pods.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
     pods have no files and no network (the fake runtime): nothing is mounted, nothing is probed, environments stay empty.
     """
@@ -45,6 +47,9 @@ class Options:
     static_pods: Path | None = None
     static_pods_seconds: float = 1.0
     eviction_seconds: float = 10.0
+    shutdown_grace_seconds: float = 30.0
+    shutdown_grace_critical_seconds: float = 10.0
+    shutdown_by_priority: tuple[tuple[int, float], ...] = ()
 
     @property
     def pods_dir(self) -> Path:
