@@ -19,6 +19,10 @@ Arguments = TypeVarTuple("Arguments")
 TICKS_PER_SECOND = 2**20
 
 
+# Asking the kernel for what is ready costs more than many a turn of the loop: while there is work, only each so many turns.
+TURNS_UNASKED_MAX = 16
+
+
 class Stuck(RuntimeError):
     """Nothing is ready and no timer is set: the program waits for something that can never happen."""
 
@@ -29,6 +33,7 @@ class _JumpingSelector(selectors.BaseSelector):
     def __init__(self) -> None:
         self._real = selectors.DefaultSelector()
         self.skipped_seconds = 0.0
+        self._unasked = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -40,6 +45,10 @@ class _JumpingSelector(selectors.BaseSelector):
         return self._real.get_map()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0 and self._unasked < TURNS_UNASKED_MAX:
+            self._unasked += 1  # there is work to do: the descriptors can wait
+            return []
+        self._unasked = 0
         ready = self._real.select(0)
         if ready:
             return ready

@@ -36,6 +36,9 @@ class Schema:
         self.release = release
         self._checks: dict[str, checks.Check] = {}
         self._compiling: set[str] = set()
+        # Fields found before, by the identity of the definition, which is kept alive for that.
+        self._fields: dict[tuple[int, str], Definition | None] = {}
+        self._kept: list[Definition] = []
 
     @functools.cached_property
     def definitions(self) -> dict[str, Definition]:
@@ -72,6 +75,13 @@ class Schema:
         """The definition of a field or of a map's values, for walking along a path; None where nothing is known."""
         if definition is None:
             return None
+        at = id(definition), name
+        if at not in self._fields:
+            self._fields[at] = self._field(definition, name)
+            self._kept.append(definition)
+        return self._fields[at]
+
+    def _field(self, definition: Definition, name: str) -> Definition | None:
         target = self.resolve(definition)
         found = target.get("properties", {}).get(name)
         if found is None:

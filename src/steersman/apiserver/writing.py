@@ -154,7 +154,13 @@ class Writer:
         return await self.change(call, lambda old: self._patched(call, patch, old))
 
     def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
-        new = self.decode(call, patching.apply(call, patch, old))
+        applied = patching.apply(call, patch, old)
+        kept = _untouched(call, applied, old)
+        if not kept:
+            new = self.decode(call, applied)
+        else:
+            rest = self.decode(call, {field: value for field, value in applied.items() if field not in kept})
+            new = {field: rest.get(field, kept.get(field)) for field in applied if field in rest or field in kept}
         metadata.check_place(call, new)
         return new
 
@@ -396,10 +402,21 @@ def _prepare(kind: Kind, new: Object, old: Object | None) -> None:
         strategies.drop_status(new, old)
 
 
+def _untouched(call: Call, applied: Object, old: Object) -> Object:
+    """What a patch of the status left as it is stored: clean already, and put back by the kind's strategy in any case."""
+    if call.target.subresource != "status" or call.kind.custom is not None:
+        return {}
+    return {
+        field: value
+        for field, value in applied.items()
+        if field not in ("metadata", "status") and value is old.get(field) and isinstance(value, dict)
+    }
+
+
 def _is_stored(put: contract.Put, entry: Entry, new: Object, old: Object) -> bool:
     """Whether a write would store what is there, in whatever order its fields stand."""
     stored = entry.value[len(put.head) + len(str(entry.revision)) :]
-    if len(put.tail) != len(stored):
+    if len(put.tail) != len(stored) or any(new[field] != old.get(field) for field in new if field != "metadata"):
         return False
     return put.tail == stored or metadata.without_version(new) == metadata.without_version(old)
 

@@ -7,6 +7,8 @@ decided knows whether the decision still holds.
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+import orjson
+
 from steersman.aio.clock import Clock
 from steersman.api.kind import Kind, Kinds
 from steersman.api.kinds import BUILTIN
@@ -23,8 +25,16 @@ class Client:
     """One identity at one API server."""
 
     def __init__(
-        self, transport: Transport, kinds: Kinds = BUILTIN, user_agent: str = "steersman", *, clock: Clock
+        self,
+        transport: Transport,
+        kinds: Kinds = BUILTIN,
+        user_agent: str = "steersman",
+        *,
+        clock: Clock,
+        loads: requests.Loads = orjson.loads,
     ) -> None:
+        """`loads`: `SharedParsing.loads` where many clients of a process are told the same."""
+        self._loads = loads
         self.kinds = kinds
         self.clock = clock
         self._transport = transport
@@ -149,7 +159,7 @@ class Client:
             assert response.stream is not None
             async for batch in lines.split(response.stream):
                 for line in batch:
-                    yield requests.parse_event(line)
+                    yield requests.parse_event(line, self._loads)
 
     async def request(self, request: Request) -> Response:
         """Anything else: the whole answer, whatever its status."""
@@ -163,7 +173,7 @@ class Client:
         await self._transport.close()
 
     async def _object(self, request: Request) -> Object:
-        return requests.parse_object(await self._transport.request(self._with_headers(request)))
+        return requests.parse_object(await self._transport.request(self._with_headers(request)), self._loads)
 
     def _with_headers(self, request: Request) -> Request:
         headers: Mapping[str, str] = {**self._headers, **request.headers} if request.headers else self._headers

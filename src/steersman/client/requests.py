@@ -5,7 +5,7 @@ Leaves to others: sending (`transport`), credentials (`kubeconfig`).
 
 import dataclasses
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ from steersman.serving.messages import Request, Response
 
 # Names the revision that the writer had seen when it decided; the store keeps it as the write's cause.
 BECAUSE = "steersman-because"
+
+Loads = Callable[[bytes], Any]
 
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -162,11 +164,11 @@ def delete(
     return Request("DELETE", path(kind, namespace, name), "", _json(because), orjson.dumps(options))
 
 
-def parse_object(response: Response) -> Object:
+def parse_object(response: Response, loads: Loads = orjson.loads) -> Object:
     """The object of a 2xx answer. Raises StatusError for any other."""
     if response.status >= 400:
         raise refusal(response.status, response.body, response.headers)
-    found: Object = orjson.loads(response.body)
+    found: Object = loads(response.body)
     return found
 
 
@@ -183,9 +185,9 @@ def parse_list(kind: Kind, response: Response) -> ObjectList:
     )
 
 
-def parse_event(line: bytes) -> WatchEvent:
+def parse_event(line: bytes, loads: Loads = orjson.loads) -> WatchEvent:
     """One line of a watch. Raises StatusError for an ERROR event."""
-    event = orjson.loads(line)
+    event = loads(line)
     if event["type"] == "ERROR":
         raise errors.StatusError(event["object"])
     return WatchEvent(event["type"], event["object"])

@@ -6,7 +6,7 @@ import socket
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.api import kinds
-from steersman.client.cache import Caches
+from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.cluster import node_process, pki, processes
@@ -31,7 +31,8 @@ async def run(plan: Plan, listener: socket.socket) -> None:
     caches = Caches(client, clock)
     pods = PodsByNode(caches.of(kinds.POD))
     recorder = Recorder(client, clock, "kubelet")
-    agents = [_agent(plan, node, client, pods, recorder, clock) for node in plan.fake_nodes]
+    nodes = caches.of(kinds.NODE)
+    agents = [_agent(plan, node, client, pods, nodes, recorder, clock) for node in plan.fake_nodes]
     async with Tasks("fake nodes") as running:
         running.start("events", recorder.run())
         for agent in agents:
@@ -42,7 +43,9 @@ async def run(plan: Plan, listener: socket.socket) -> None:
         await running.wait()
 
 
-def _agent(plan: Plan, node: Node, client: Client, pods: PodsByNode, recorder: Recorder, clock: SystemClock) -> Kubelet:
+def _agent(
+    plan: Plan, node: Node, client: Client, pods: PodsByNode, nodes: Cache, recorder: Recorder, clock: SystemClock
+) -> Kubelet:
     renew_seconds = max(plan.options.heartbeat_seconds, len(plan.fake_nodes) / RENEWALS_PER_SECOND_MAX)
     known = Options(
         data_dir=pathlib.Path(plan.paths.data / "fake-nodes"),
@@ -57,4 +60,5 @@ def _agent(plan: Plan, node: Node, client: Client, pods: PodsByNode, recorder: R
         on_paper=True,
     )
     containers = FakeRuntime(clock, pod_cidr=node.pod_cidr or plan.pod_network)
-    return Kubelet(node.name, client, pods, containers, clock, recorder, known, machine=node_object.Machine())
+    machine = node_object.Machine()
+    return Kubelet(node.name, client, pods, containers, clock, recorder, known, nodes=nodes, machine=machine)

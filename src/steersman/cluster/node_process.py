@@ -97,6 +97,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         recorder,
         kubelet_options(plan, node),
         services=caches.of(kinds.SERVICE),
+        nodes=caches.of(kinds.NODE, field_selector=f"metadata.name={node.name}"),
     )
     node_network.bind_dns_address(plan.dns_address)
     await containers.start()

@@ -15,7 +15,18 @@ from typing import Protocol
 
 from steersman.api.kind import Kind
 from steersman.client.client import Client, Unreachable
-from steersman.controllers.decision import Action, Create, Delete, Emit, Failure, Patch, Update, UpdateStatus, Write
+from steersman.controllers.decision import (
+    Action,
+    Create,
+    Delete,
+    DeleteCollection,
+    Emit,
+    Failure,
+    Patch,
+    Update,
+    UpdateStatus,
+    Write,
+)
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
@@ -24,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 FIRST_BATCH = 1  # upstream's SlowStartInitialBatchSize
 SIDE_BY_SIDE_MAX = 64  # writes of one decision under way at once: enough to fill a group commit
+
+
+_VERBS: dict[type, str] = {UpdateStatus: "update", DeleteCollection: "delete"}
 
 
 class Recorder(Protocol):
@@ -132,6 +146,9 @@ class Application:
                     because=because,
                 )
                 return None
+            case DeleteCollection():
+                await self._client.delete(action.kind, "", action.namespace, because=because)
+                return None
 
     def _succeeded(self, action: Write, obj: Object | None) -> None:
         if isinstance(action, Delete):
@@ -165,12 +182,12 @@ class Application:
     def _doubt(self, action: Write) -> None:
         """It may have been carried out. Decided again on what the caches still show, a second pod would be one too many, and
         a second ReplicaSet be scaled down beside the first."""
-        if not isinstance(action, Delete):
+        if not isinstance(action, Delete | DeleteCollection):
             namespace = action.namespace if isinstance(action, Patch) else objects.namespace(action.obj)
             self.outcome.doubts.append((action.kind, namespace))
 
     def _failed(self, action: Write, message: str) -> None:
-        verb = "update" if isinstance(action, UpdateStatus) else type(action).__name__.lower()
+        verb = _VERBS.get(type(action)) or type(action).__name__.lower()
         self.outcome.failure = self.outcome.failure or Failure(verb, action.kind.resource, message)
         _log.warning("%s %s %s refused: %s", verb, action.kind.resource, _name(action), message)
         if not isinstance(action, UpdateStatus) and action.refused is not None:
@@ -224,6 +241,8 @@ def _key(namespace: str, name: str) -> str:
 def _name(action: Write) -> str:
     if isinstance(action, Patch | Delete):
         return action.name
+    if isinstance(action, DeleteCollection):
+        return f"in {action.namespace}"
     meta = action.obj["metadata"]
     return str(meta.get("name") or meta.get("generateName", ""))
 

@@ -90,7 +90,18 @@ class Delete:
     because: int = 0
 
 
-Write = Create | Update | UpdateStatus | Patch | Delete
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeleteCollection:
+    """Everything of the kind in the namespace, in one request: for kinds that nobody waits for one by one."""
+
+    kind: Kind
+    namespace: str
+    refused: Emit | None = None
+    done: Emit | None = None
+    because: int = 0
+
+
+Write = Create | Update | UpdateStatus | Patch | Delete | DeleteCollection
 Action = Write | Emit
 
 

@@ -55,7 +55,8 @@ _log = logging.getLogger(__name__)
 class Kubelet:
     """`pods` is shared by all kubelets of the process; its cache has to run and be synced (`run` waits for it).
 
-    `services` is a cache of Services for the environment's service links (None: no links).
+    `services` is a cache of Services for the environment's service links (None: no links); `nodes` one in which it sees
+    what others wrote into its Node (None: it asks now and then).
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Kubelet:
         options: Options,
         *,
         services: Cache | None = None,
+        nodes: Cache | None = None,
         machine: node_object.Machine | None = None,
         signals: Callable[[], Sequence[pressure.Signal]] | None = None,
     ) -> None:
@@ -83,7 +85,7 @@ class Kubelet:
         self._recorder = recorder
         self._services = services
         self._machine = machine or node_object.of_machine(options.data_dir)
-        self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder)
+        self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder, nodes)
         self._tasks = Tasks(f"kubelet {node_name}")
         self._node = self._make_services()
         self._evictor = Evictor(
@@ -347,7 +349,7 @@ class Kubelet:
                 found = containers.get(container_id)
                 if found is None:
                     worker.tell(pod_events.ContainerGone(name, container_id))
-                else:
+                elif not worker.knows(found):
                     worker.tell_status(found)
             for worker in workers:
                 worker.consider_resize()

@@ -8,6 +8,7 @@ import logging
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.api import kinds
+from steersman.client.cache import Cache
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
 from steersman.kubelet import node_events, node_object
@@ -36,7 +37,9 @@ class NodeHeartbeat:
         options: Options,
         machine: Machine,
         recorder: EventRecorder,
+        nodes: Cache | None = None,
     ) -> None:
+        """`nodes` shows, among others perhaps, this Node; without, it is asked for at each check."""
         self.name = name
         self._recorder = recorder
         self._client = client
@@ -44,6 +47,7 @@ class NodeHeartbeat:
         self._clock = clock
         self._options = options
         self._machine = machine
+        self._nodes = nodes
         self.standing: frozenset[str] = frozenset()  # what the node is short of: shown in its conditions
         self.not_ready = ""  # why the node is not Ready, if so
         self._node: Object = {}
@@ -116,11 +120,18 @@ class NodeHeartbeat:
         now = self._clock.monotonic()
         if now - self._last_check_at < self._options.node_check_seconds:
             return
-        self._node = await self._client.get(kinds.NODE, self.name)
+        await self._see()
         self._last_check_at = now
         is_due = now - self._last_status_at >= self._options.node_status_seconds
         if is_due or not conditions.is_true(self._node, "Ready"):
             await self._write_status()
+
+    async def _see(self) -> None:
+        seen = self._nodes.get(self.name) if self._nodes is not None else None
+        if seen is None:  # not followed, not heard of yet, or deleted: that is worth a question
+            await self.look_again()
+        elif objects.revision(seen) > objects.revision(self._node):
+            self._node = seen
 
     async def _renew(self) -> None:
         now = self._clock.now()

@@ -132,6 +132,11 @@ class PodWorker:
     def tell(self, event: pod_events.Event) -> None:
         self._carry_out(self.machine.handle(event, self._node.clock.now()))
 
+    def knows(self, found: runtime.ContainerStatus) -> bool:
+        """There is nothing new in it."""
+        one = self.machine.container(found.name)
+        return one is not None and one.current == found
+
     def tell_status(self, found: runtime.ContainerStatus) -> None:
         one = self.machine.container(found.name)
         if one is not None:

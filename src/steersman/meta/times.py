@@ -16,7 +16,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0
 
 def format_seconds(at: datetime.datetime) -> str:
     """`Time` on the wire: whole seconds."""
-    return f"{_utc(at):%Y-%m-%dT%H:%M:%SZ}" if at.year >= 1000 else _utc(at).isoformat(timespec="seconds")[:19] + "Z"
+    return _utc(at).isoformat()[:19] + "Z"  # several times faster than strftime
 
 
 def format_micros(at: datetime.datetime) -> str:

@@ -14,6 +14,7 @@ from steersman.aio.virtual_loop import VirtualLoop
 from steersman.api import kinds
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
+from steersman.client.shared_parsing import SharedParsing
 from steersman.dns.cached_records import CachedRecords
 from steersman.dns.zone import Zone
 from steersman.kubelet.pods_by_node import PodsByNode
@@ -23,7 +24,7 @@ from steersman.serving.messages import Request, Response
 from steersman.simulation import proxies
 from steersman.simulation.history import History
 from steersman.simulation.network import Network, Serving
-from steersman.simulation.node import LEASE_SECONDS, SimulatedNode
+from steersman.simulation.node import LEASE_SECONDS, Rack, SimulatedNode
 from steersman.simulation.part import Incarnation, Part
 from steersman.simulation.storage import SimulatedStore
 from steersman.simulation.weather import Weather
@@ -66,15 +67,16 @@ class SimulatedCluster:
         self.clock = VirtualClock(asyncio.get_running_loop(), f"{seed}/world")
         self.weather = Weather(seed)
         self.problems: list[str] = []
-        self.history = History(base)
+        parsing = SharedParsing()
+        self.history = History(base, parsing)
         self.store = SimulatedStore(base.content(), self.history, self.weather, self.clock)
-        self.network = Network(self.weather, self.clock, self._acknowledged)
+        self.network = Network(self.weather, self.clock, self._acknowledged, parsing)
         self.caches: dict[str, Caches] = {}
         self.server: ApiServer | None = None
         self.rules = proxies.MemoryRules()
         self.zone: Zone | None = None
         self.parts: dict[str, Part] = {}
-        self._racks: dict[str, PodsByNode] = {}
+        self._racks: dict[str, Rack] = {}
         self._tasks = tasks.Tasks("simulation")
         for name, live in (
             ("apiserver", self._serve),
@@ -155,12 +157,12 @@ class SimulatedCluster:
             running.start("caches", caches.run())
             await running.wait()
 
-    def _rack_of(self, number: int) -> PodsByNode:
+    def _rack_of(self, number: int) -> Rack:
         name = f"rack-{number // RACK_NODES + 1}"
         if name not in self._racks:
-            self.caches[name] = Caches(self.outsider(name).client("system:kubelets", MASTERS), self.clock)
-            self._racks[name] = PodsByNode(self.caches[name].of(kinds.POD))
-            self._tasks.start(name, self.caches[name].run())
+            caches = self.caches[name] = Caches(self.outsider(name).client("system:kubelets", MASTERS), self.clock)
+            self._racks[name] = Rack(PodsByNode(caches.of(kinds.POD)), caches.of(kinds.NODE))
+            self._tasks.start(name, caches.run())
         return self._racks[name]
 
     def _acknowledged(self, part: str, request: Request, answer: Response) -> None:

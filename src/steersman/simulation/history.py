@@ -7,6 +7,7 @@ one. Objects in it are shared: never change them.
 import dataclasses
 import hashlib
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
@@ -15,6 +16,7 @@ import orjson
 from steersman.api import kinds
 from steersman.api.kind import Kind
 from steersman.apiserver import keys
+from steersman.client.shared_parsing import SharedParsing
 from steersman.meta import objects, owners
 from steersman.meta.objects import Object
 from steersman.simulation import claims
@@ -26,7 +28,11 @@ from steersman.store.memory import MemoryStore
 UNREAD = frozenset(keys.prefix(kind) for kind in (kinds.EVENT, kinds.LEASE))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+# Invariants look back as far as a cache may be behind; what is older is parsed again by whoever asks.
+PARSED_SECONDS = 120.0
+
+
+@dataclasses.dataclass(slots=True, eq=False)
 class Change:
     """One object's change. `at` is virtual seconds since the start of the run; `before`/`after` None: not there."""
 
@@ -36,8 +42,19 @@ class Change:
     key: str
     event: Event
     cause: Cause
-    before: Object | None
-    after: Object | None
+    parsed: tuple[Object | None, Object | None] | None
+
+    @property
+    def before(self) -> Object | None:
+        if self.parsed is not None:
+            return self.parsed[0]
+        return _parsed(self.event.before.value) if self.event.before is not None else None
+
+    @property
+    def after(self) -> Object | None:
+        if self.parsed is not None:
+            return self.parsed[1]
+        return None if self.event.deleted else _parsed(self.event.value)
 
     @property
     def either(self) -> Object:
@@ -116,7 +133,9 @@ def node_of(pod: Object) -> str:
 class History:
     """Grows by `add`; listeners hear of each change at once."""
 
-    def __init__(self, base: MemoryStore) -> None:
+    def __init__(self, base: MemoryStore, parsing: SharedParsing) -> None:
+        self._parsing = parsing
+        self._fresh: deque[Change] = deque()
         self.changes: list[Change] = []
         self.world = World()
         self.revision = self.base_revision = base.revision
@@ -140,6 +159,7 @@ class History:
         for event in events:
             self._note(event.key, event.value, event.revision, deleted=event.deleted, cause=cause)
             change = self._change(event, cause, at)
+            self._age(change)
             self.changes.append(change)
             self._of_revision.setdefault(change.revision, []).append(change)
             self._written_at[change.key] = at
@@ -173,6 +193,14 @@ class History:
                 break
         return found
 
+    def _age(self, newest: Change) -> None:
+        """Hours of parsed objects would not fit into memory."""
+        fresh = self._fresh
+        if newest.resource not in UNREAD:
+            fresh.append(newest)
+        while fresh and fresh[0].at < newest.at - PARSED_SECONDS:
+            fresh.popleft().parsed = None
+
     def _note(self, key: str, value: bytes, revision: int, *, deleted: bool, cause: Cause) -> None:
         head = f"{revision}\0{key}\0{deleted}\0{cause.who}\0{cause.verb}\0{cause.because}\0{cause.at}\0{len(value)}\0"
         self._digest.update(head.encode())
@@ -181,11 +209,11 @@ class History:
     def _change(self, event: Event, cause: Cause, at: float) -> Change:
         resource = state.resource_of(event.key)
         if resource in UNREAD:
-            return Change(event.revision, at, resource, event.key, event, cause, None, None)
+            return Change(event.revision, at, resource, event.key, event, cause, (None, None))
         before = self.world._objects.get(resource, {}).get(event.key[len(resource) :])
-        after = None if event.deleted else _parsed(event.value)
+        after = None if event.deleted else self._parsing.loads(event.value)
         self.world.change(resource, event.key, before, after)
-        return Change(event.revision, at, resource, event.key, event, cause, before, after)
+        return Change(event.revision, at, resource, event.key, event, cause, (before, after))
 
 
 def _parsed(value: bytes) -> Object:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 
 from steersman.aio.clock import Clock
+from steersman.client.shared_parsing import SharedParsing
 from steersman.client.transport import InProcessTransport, Unreachable
 from steersman.meta.errors import StatusError
 from steersman.serving.messages import Duplex, Handler, Request, Response
@@ -170,8 +171,9 @@ class Stream:
 class Network:
     """Where the API server is now, and who may reach it."""
 
-    def __init__(self, weather: Weather, clock: Clock, acknowledged: Acknowledged) -> None:
+    def __init__(self, weather: Weather, clock: Clock, acknowledged: Acknowledged, parsing: SharedParsing) -> None:
         self.weather = weather
+        self.parsing = parsing
         self.clock = clock
         self.acknowledged = acknowledged
         self.serving: Serving | None = None

@@ -1,5 +1,6 @@
 """A node: containers on paper that outlive their kubelet, and a kubelet that may crash."""
 
+import dataclasses
 import pathlib
 
 from steersman.aio import tasks
@@ -20,18 +21,25 @@ LEASE_RENEW_SECONDS = 10.0
 LEASE_SECONDS = 40
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rack:
+    """What many nodes follow together, in clusters so large that watches for each node cost too much."""
+
+    pods: PodsByNode
+    nodes: Cache
+
+
 class SimulatedNode:
     """`live` is the life of its kubelet; `lose` ends all its containers, as a power cut does."""
 
-    def __init__(self, number: int, clock: VirtualClock, shared: PodsByNode | None = None) -> None:
-        """`shared`: follows all pods, for clusters so large that a watch for each node costs too much."""
+    def __init__(self, number: int, clock: VirtualClock, rack: Rack | None = None) -> None:
         self.name = f"node-{number + 1}"
         self.cidr = f"10.244.{number}.0/24"
         self.kubelet: Kubelet | None = None
         self.cache: Cache | None = None
         self._number = number
         self._clock = clock
-        self._shared = shared
+        self._rack = rack
         self.runtime = self._new_runtime()
 
     async def live(self, life: Incarnation) -> None:
@@ -39,11 +47,18 @@ class SimulatedNode:
         async with tasks.Tasks(self.name) as running:
             recorder = Recorder(client, life.clock, "kubelet", self.name)
             caches = Caches(client, life.clock)
-            pods = self._shared or self._own_pods(caches)
+            pods = self._rack.pods if self._rack is not None else self._own_pods(caches)
             try:
-                machine = node_object.Machine()
                 self.kubelet = Kubelet(
-                    self.name, client, pods, self.runtime, life.clock, recorder, self._options(), machine=machine
+                    self.name,
+                    client,
+                    pods,
+                    self.runtime,
+                    life.clock,
+                    recorder,
+                    self._options(),
+                    nodes=self._rack.nodes if self._rack is not None else None,
+                    machine=node_object.Machine(),
                 )
                 running.start("events", recorder.run())
                 running.start("kubelet", self.kubelet.run())
@@ -51,7 +66,7 @@ class SimulatedNode:
                 await running.wait()
             finally:
                 self.kubelet = None
-                if pods is not self._shared:
+                if self._rack is None:
                     pods.close()
 
     def _own_pods(self, caches: Caches) -> PodsByNode:

@@ -31,7 +31,7 @@ class Incarnation:
         part = self._part
         link = Link(part.network, part.name, user, groups, part.step)
         self._links.append(link)
-        return Client(link, user_agent=part.name, clock=self.clock)
+        return Client(link, user_agent=part.name, clock=self.clock, loads=part.network.parsing.loads)
 
     def die(self) -> None:
         for link in self._links:

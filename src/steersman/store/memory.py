@@ -5,6 +5,7 @@ only replaces how a transaction becomes durable.
 """
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from steersman.store import contract, fanout, state
@@ -45,7 +46,7 @@ class MemoryStore:
         self._limits = limits
         self._state = content if content is not None else state.State()
         self._fanout = fanout.Fanout(self._state.revision, limits.watch_queue_events)
-        self._causes: dict[int, Cause] = dict(causes or {})
+        self._causes: OrderedDict[int, Cause] = OrderedDict(causes or {})
 
     @property
     def revision(self) -> int:
@@ -146,7 +147,7 @@ class MemoryStore:
     def _keep_cause(self, revision: int, cause: Cause) -> None:
         self._causes[revision] = cause
         if len(self._causes) > self._limits.causes:
-            del self._causes[next(iter(self._causes))]
+            self._causes.popitem(last=False)
 
 
 def check_operations(operations: Sequence[Put | Delete], most: int) -> None:

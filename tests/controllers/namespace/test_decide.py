@@ -3,7 +3,7 @@
 from typing import Any
 
 from steersman.api import kinds
-from steersman.controllers.decision import Delete, Failure, Update, UpdateStatus
+from steersman.controllers.decision import Delete, DeleteCollection, Failure, Update, UpdateStatus
 from steersman.controllers.namespace import decide
 from steersman.controllers.namespace.decide import Seen
 from tests.controllers import shapes
@@ -46,6 +46,17 @@ def test_pods_go_first():
 def test_then_the_rest():
     decision = decided(Seen(NAMESPACE, {kinds.CONFIG_MAP: [thing("c")], kinds.POD: []}, False, shapes.NOW))
     assert deleted(decision) == ["c"]
+
+
+def test_what_was_listed_goes_in_one_request():
+    contents = {kinds.EVENT: [thing("a"), thing("b")], kinds.CONFIG_MAP: [thing("c")]}
+    decision = decided(Seen(NAMESPACE, contents, True, shapes.NOW))
+    assert [one for one in decision.actions if isinstance(one, DeleteCollection)] == [
+        DeleteCollection(kinds.EVENT, "shop")
+    ]
+    assert deleted(decision) == ["c"]
+    again = decided(Seen(NAMESPACE, {kinds.EVENT: [thing("a", deletionTimestamp=shapes.STAMP)] * 2}, True, shapes.NOW))
+    assert [type(one) for one in again.actions] == [UpdateStatus]
 
 
 def test_finalizers_of_the_contents_are_named():

@@ -139,8 +139,9 @@ class _Merge:
         result[field] = _ordered(current, order, server_order, identity)
 
 
-def _strategies(definition: schema.Definition | None) -> list[str]:
-    return str((definition or {}).get("x-kubernetes-patch-strategy", "")).split(",")
+def _strategies(definition: schema.Definition | None) -> str:
+    """`merge`, `replace`, `retainKeys`, or several with commas between."""
+    return str(definition.get("x-kubernetes-patch-strategy", "")) if definition else ""
 
 
 def _merge_key(definition: schema.Definition | None) -> str:

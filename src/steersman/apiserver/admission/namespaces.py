@@ -35,17 +35,22 @@ class NamespaceLifecycle(Plugin):
         if namespace is None:
             raise errors.not_found("namespaces", name)
         if namespace["metadata"].get("deletionTimestamp"):
-            why = f"unable to create new content in namespace {name} because it is being terminated"
-            refusal = errors.forbidden(call.kind.plural, obj["metadata"].get("name", ""), why, call.kind.group)
-            refusal.status.setdefault("details", {})["causes"] = [
-                {
-                    "reason": "NamespaceTerminating",
-                    "message": f"namespace {name} is being terminated",
-                    "field": "metadata.namespace",
-                }
-            ]
-            raise refusal
+            raise _terminating(call, obj["metadata"].get("name", ""))
 
     def _check_deletable(self, name: str) -> None:
         if name in IMMORTAL:
             raise errors.forbidden("namespaces", name, "this namespace may not be deleted")
+
+
+def _terminating(call: Call, name: str) -> errors.StatusError:
+    namespace = call.target.namespace
+    why = f"unable to create new content in namespace {namespace} because it is being terminated"
+    refusal = errors.forbidden(call.kind.plural, name, why, call.kind.group)
+    refusal.status.setdefault("details", {})["causes"] = [
+        {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {namespace} is being terminated",
+            "field": "metadata.namespace",
+        }
+    ]
+    return refusal

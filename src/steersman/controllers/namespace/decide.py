@@ -8,12 +8,12 @@ Leaves to others: refusing new objects in it (admission), ending pods (kubelets)
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from steersman.api import kinds
 from steersman.api.kind import Kind
 from steersman.controllers import decision
-from steersman.controllers.decision import Decision, Failure, Update
+from steersman.controllers.decision import Action, Decision, DeleteCollection, Failure, Update
 from steersman.meta import conditions, objects
 from steersman.meta.objects import Object
 
@@ -40,12 +40,7 @@ def decide(seen: Seen) -> Decision:
     told = decision.with_status(kinds.NAMESPACE, namespace, _status(seen, remaining))
     if remaining:
         first = {kind: found for kind, found in remaining.items() if kind.resource == kinds.POD.resource} or remaining
-        deletes = tuple(
-            decision.delete(kind, obj)
-            for kind, found in first.items()
-            for obj in found
-            if not objects.is_terminating(obj)
-        )
+        deletes = tuple(action for kind, found in first.items() for action in _deletes(kind, found, seen))
         count = sum(len(found) for found in remaining.values())
         return Decision((*told, *deletes), f"{count} objects left", AGAIN_SECONDS)
     if not seen.is_live:
@@ -53,6 +48,16 @@ def decide(seen: Seen) -> Decision:
     left = [one for one in (namespace["spec"].get("finalizers") or ()) if one != FINALIZER]
     final = {**namespace, "spec": {**namespace["spec"], "finalizers": left}}
     return Decision((*told, Update(kinds.NAMESPACE, final, subresource="finalize")), "empty")
+
+
+def _deletes(kind: Kind, found: Sequence[Object], seen: Seen) -> Iterator[Action]:
+    """In one request what was listed just now; the next list will tell. What caches show goes one by one: they follow only
+    later, and the same request would be made again at each step."""
+    left = [obj for obj in found if not objects.is_terminating(obj)]
+    if seen.is_live and len(left) > 1 and "deletecollection" in kind.verbs:
+        yield DeleteCollection(kind, objects.name(seen.namespace))
+    else:
+        yield from (decision.delete(kind, obj) for obj in left)
 
 
 def is_ending(namespace: Object) -> bool:
