@@ -139,10 +139,44 @@ def test_bytes_are_base64(value, ok):
 def test_type_and_version_may_be_left_out_but_not_be_others():
     clean, _ = schema.decode(kinds.DEPLOYMENT, {"metadata": {"name": "x"}})
     assert (clean["apiVersion"], clean["kind"]) == ("apps/v1", "Deployment")
-    with pytest.raises(errors.StatusError, match="does not match the expected API version"):
-        schema.decode(kinds.DEPLOYMENT, {"apiVersion": "v1", "kind": "Deployment"})
-    with pytest.raises(errors.StatusError, match="must be of type Deployment"):
-        schema.decode(kinds.DEPLOYMENT, {"apiVersion": "apps/v1", "kind": "Pod"})
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "why"),
+    [
+        (
+            "v1",
+            "Deployment",
+            'Deployment in version "v1" cannot be handled as a Deployment: no kind "Deployment" is registered',
+        ),
+        (
+            "v1",
+            "Pod",
+            'Pod in version "v1" cannot be handled as a Deployment: converting (v1.Pod) to (apps.Deployment): unknown',
+        ),
+        (
+            "apps/v1",
+            "Foo",
+            'Foo in version "v1" cannot be handled as a Deployment: no kind "Foo" is registered for version "apps/v1"',
+        ),
+    ],
+)
+def test_another_type_is_refused(api_version, kind, why):
+    with pytest.raises(errors.StatusError) as refused:
+        schema.decode(kinds.DEPLOYMENT, {"apiVersion": api_version, "kind": kind})
+    assert str(refused.value).startswith(why)
+
+
+def test_another_version_of_the_same_kind_is_refused():
+    with pytest.raises(errors.StatusError) as refused:
+        schema.decode(kinds.POD_GROUP_V1BETA1, {"apiVersion": "scheduling.k8s.io/v1alpha3", "kind": "PodGroup"})
+    assert str(refused.value) == (
+        "the API version in the data (scheduling.k8s.io/v1alpha3) does not match the expected API version "
+        "(scheduling.k8s.io/v1beta1)"
+    )
+
+
+def test_a_body_is_an_object():
     with pytest.raises(errors.StatusError, match="cannot unmarshal array"):
         schema.decode(kinds.POD, [])  # type: ignore[arg-type]
 

@@ -77,7 +77,39 @@ async def test_health(api: kit.Api):
     await api.server.close()
     down = await api.ask("GET", "/readyz")
     assert (down.status, b"[-]informer-sync failed" in down.raw) == (500, True)
-    assert (await api.ask("GET", "/readyz", query="exclude=informer-sync")).status == 500
+    assert (await api.ask("GET", "/readyz", query="exclude=informer-sync")).raw == b"ok"
+    told = (await api.ask("GET", "/readyz/informer-sync")).raw
+    assert told == b"internal server error: not started\n"
+    assert b"[-]informer-sync failed: reason withheld\n" in down.raw
+
+
+async def test_health_checks_have_upstreams_names(api: kit.Api):
+    """Those of upstream's end-to-end test of health handlers that stand for something here."""
+    lines = (await api.ask("GET", "/readyz", query="verbose=1&exclude=log&exclude=none")).raw.decode().splitlines()
+    for name in (
+        "ping",
+        "etcd",
+        "informer-sync",
+        "poststarthook/start-kube-apiserver-admission-initializer",
+        "poststarthook/generic-apiserver-start-informers",
+        "poststarthook/start-apiextensions-informers",
+        "poststarthook/start-apiextensions-controllers",
+        "poststarthook/crd-informer-synced",
+        "poststarthook/bootstrap-controller",
+        "poststarthook/start-system-namespaces-controller",
+        "poststarthook/scheduling/bootstrap-system-priority-classes",
+    ):
+        assert f"[+]{name} ok" in lines
+    assert "[+]log excluded: ok" in lines
+    assert lines[-2:] == ['warn: some health checks cannot be excluded: no matches for "none"', "readyz check passed"]
+    assert "/readyz/etcd" in (await api.ask("GET", "/")).body["paths"]
+
+
+async def test_what_has_not_started_is_not_well():
+    api = kit.Api()
+    answer = await api.ask("GET", "/livez")
+    assert answer.status == 500
+    assert b"[-]poststarthook/crd-informer-synced failed: reason withheld" in answer.raw
 
 
 async def test_version(api: kit.Api):
@@ -92,6 +124,33 @@ async def test_metrics(api: kit.Api):
     text = (await api.ask("GET", "/metrics")).raw.decode()
     assert 'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="configmaps"' in text
     assert 'resource="strangers"' not in text
+
+
+async def test_metrics_in_upstreams_words(api: kit.Api):
+    await api.make(f"{kit.MAPS}?dryRun=All", kit.config_map("a"))
+    await api.make(kit.MAPS, kit.config_map("a"))
+    await api.ask(
+        "PATCH",
+        f"{kit.MAPS}/a",
+        kit.config_map("a"),
+        "fieldManager=m",
+        {"content-type": "application/apply-patch+yaml"},
+    )
+    await api.ask("GET", "/api/v1/endpoints")
+    lines = (await api.ask("GET", "/metrics")).raw.decode().splitlines()
+    start = 'apiserver_request_total{code="201",component="apiserver",dry_run="%s",group="",resource="configmaps",'
+    end = 'scope="resource",subresource="",verb="POST",version="v1"} 1'
+    assert {start % "" + end, start % "All" + end} <= set(lines)
+    assert any('verb="APPLY"' in line for line in lines)
+    assert 'apiserver_storage_objects{resource="configmaps"} 1' in lines
+    assert 'apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}' in "\n".join(lines)
+    deprecated = 'group="",version="v1",resource="endpoints",subresource="",removed_release=""'
+    assert f"apiserver_requested_deprecated_apis{{{deprecated}}} 1" in lines
+    names = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
+    described = {line.split(" ")[2] for line in lines if line.startswith("# TYPE")}
+    histogram = {f"apiserver_request_duration_seconds{end}" for end in ("_bucket", "_sum", "_count")}
+    assert names - histogram <= described
+    assert {"process_resident_memory_bytes", "kubernetes_build_info", "apiserver_current_inflight_requests"} <= names
 
 
 async def test_a_fresh_cluster(api: kit.Api):

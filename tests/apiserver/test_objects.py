@@ -76,7 +76,11 @@ REFUSALS: dict[str, Any] = {
     ),
     "other version": (
         "POST", MAPS, {"apiVersion": "v2", "metadata": {"name": "a"}}, {},
-        (400, "BadRequest", "the API version in the data (v2) does not match the expected API version (v1)"),
+        (
+            400, "BadRequest",
+            'ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for version "v2" '
+            'in scheme "pkg/api/legacyscheme/scheme.go:30"',
+        ),
     ),
     "no name": (
         "POST", MAPS, {"metadata": {}}, {},

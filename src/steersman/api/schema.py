@@ -213,17 +213,33 @@ def _with_type(kind: Kind, obj: Object) -> Object:
             'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
         )
     api_version, name = obj.get("apiVersion") or kind.api_version, obj.get("kind") or kind.kind
-    if api_version != kind.api_version:
-        raise errors.bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
-        )
-    if name != kind.kind:
-        raise errors.bad_request(
-            f"the object provided is unrecognized (must be of type {kind.kind}): the kind in the data is {name}"
-        )
+    if (api_version, name) != (kind.api_version, kind.kind):
+        raise _of_another_type(kind, str(api_version), str(name))
     if obj.get("apiVersion") and obj.get("kind"):
         return obj
     return {**obj, "apiVersion": api_version, "kind": name}
+
+
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"  # where upstream's messages say that kinds are registered
+
+
+def _of_another_type(kind: Kind, api_version: str, name: str) -> errors.StatusError:
+    """Upstream reads the body as what it says it is, and fails to make it what the path says."""
+    group, _, version = api_version.rpartition("/")
+    is_known = kind.custom is not None or of_release().name_of(group, version, name) is not None
+    if is_known and (group, name) == (kind.group, kind.kind):
+        return errors.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+        )
+    if kind.custom is not None:
+        return errors.bad_request(
+            f"the object provided is unrecognized (must be of type {kind.kind}): the kind in the data is {name}"
+        )
+    package = (kind.group or "core").partition(".")[0]
+    why = f"converting ({version}.{name}) to ({package}.{kind.kind}): unknown conversion"
+    if not is_known:
+        why = f'no kind "{name}" is registered for version "{api_version}" in scheme "{_SCHEME}"'
+    return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {kind.kind}: {why}')
 
 
 def cannot_be_handled(kind: Kind, why: str) -> errors.StatusError:

@@ -11,8 +11,7 @@ from steersman.store.contract import Cause
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 _FIELD_VALIDATIONS: dict[str, FieldValidation] = {"": "Warn", "Ignore": "Ignore", "Warn": "Warn", "Strict": "Strict"}
-_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_FALSE = frozenset(("", "0", "f", "F", "false", "FALSE", "False"))
+_FALSE = frozenset(("0", "false"))
 
 
 @dataclasses.dataclass(slots=True)
@@ -32,17 +31,9 @@ class Call:
         return values[0] if values else default
 
     def flag(self, name: str) -> bool:
-        """A boolean parameter; `?watch` alone counts as true, as upstream has it."""
+        """A boolean parameter: false where it is absent, `false` or `0`, true for anything else, as upstream has it."""
         values = self.parameters.get(name)
-        if not values:
-            return False
-        if values[0] == "":
-            return True
-        if values[0] in _TRUE:
-            return True
-        if values[0] in _FALSE:
-            return False
-        raise errors.bad_request(f'strconv.ParseBool: parsing "{values[0]}": invalid syntax')
+        return values is not None and values[0].lower() not in _FALSE
 
     def number(self, name: str) -> int | None:
         """An integer parameter; None when absent or empty."""
@@ -56,7 +47,7 @@ class Call:
 
     @property
     def pretty(self) -> bool:
-        return "pretty" in self.parameters and self.parameter("pretty") not in _FALSE
+        return self.flag("pretty")
 
     @property
     def dry_run(self) -> bool:

@@ -4,7 +4,10 @@ Hand-kept sums instead of a metrics library on the hot path: one dictionary look
 """
 
 import bisect
+import dataclasses
+from collections.abc import Iterable
 
+from steersman.apiserver import paths
 from steersman.serving import messages
 
 # Upstream's buckets of apiserver_request_duration_seconds.
@@ -34,15 +37,62 @@ BUCKETS = (
     60.0,
 )
 
-Labels = tuple[str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope
+Labels = tuple[str, str, str, str, str, str, str]  # verb, group, version, resource, subresource, scope, dry run
+
+_VERBS = {"create": "POST", "update": "PUT"}
+_CONNECT = frozenset(("attach", "exec", "portforward", "proxy"))
+
+_HELP = {
+    "apiserver_request_total": "[STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, "
+    "resource, scope, component, and HTTP response code.",
+    "apiserver_request_duration_seconds": "[STABLE] Response latency distribution in seconds for each verb, dry run value, group, "
+    "version, resource, subresource, scope and component.",
+    "apiserver_current_inflight_requests": "[STABLE] Maximal number of currently used inflight request limit of this apiserver "
+    "per request kind in last second.",
+    "apiserver_longrunning_requests": "[STABLE] Gauge of all active long-running apiserver requests broken out by verb, group, "
+    "version, resource, scope and component. Not all requests are tracked this way.",
+    "apiserver_requested_deprecated_apis": "[STABLE] Gauge of deprecated APIs that have been requested, broken out by API group, "
+    "version, resource, subresource, and removed_release.",
+    "apiserver_storage_objects": "[STABLE] Number of stored objects at the time of last check split by kind.",
+    "apiserver_resource_objects": "[BETA] Number of stored objects at the time of last check split by kind.",
+    "etcd_revision": "Revision of the store.",
+    "kubernetes_build_info": "[ALPHA] A metric with a constant '1' value labeled by build details.",
+    "process_cpu_seconds_total": "Total user and system CPU time spent in seconds.",
+    "process_open_fds": "Number of open file descriptors.",
+    "process_resident_memory_bytes": "Resident memory size in bytes.",
+    "process_start_time_seconds": "Start time of the process since unix epoch in seconds.",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Gauge:
+    """One line of the exposition. `labels` are written out."""
+
+    name: str
+    value: float
+    labels: str = ""
+    type: str = "gauge"
+
+
+def verb_of(request: messages.Request, target: paths.Target) -> str:
+    """As upstream reports it: POST for create, APPLY for an apply patch, CONNECT for what is passed on."""
+    if target.subresource in _CONNECT:
+        return "CONNECT"
+    if target.verb == "list" and "watch=" in request.query:
+        return "WATCH"
+    if target.verb == "patch" and request.headers.get("content-type", "").startswith("application/apply-patch"):
+        return "APPLY"
+    return _VERBS.get(target.verb) or target.verb.upper()
 
 
 class Metrics:
+    """`deprecated` are the deprecated versions asked for: (group, version, resource, subresource, release without it)."""
+
     def __init__(self) -> None:
         self._totals: dict[tuple[Labels, int], int] = {}
         self._durations: dict[Labels, tuple[list[int], list[float]]] = {}
         self.inflight = {"readOnly": 0, "mutating": 0}
-        self._gauges: dict[str, int] = {}
+        self.deprecated: set[tuple[str, str, str, str, str]] = set()
 
     def count(self, labels: Labels, code: int, seconds: float) -> None:
         key = (labels, code)
@@ -53,16 +103,34 @@ class Metrics:
         found[0][bisect.bisect_left(BUCKETS, seconds)] += 1
         found[1][0] += seconds
 
-    def answer(self, gauges: dict[str, int]) -> messages.Response:
-        """The exposition; `gauges` are further `name{labels}` → value lines of this moment."""
-        lines = [
-            "# HELP apiserver_request_total Counter of apiserver requests",
-            "# TYPE apiserver_request_total counter",
-        ]
+    def answer(self, gauges: Iterable[Gauge]) -> messages.Response:
+        """The exposition, with further measures of this moment."""
+        lines = _head("apiserver_request_total", "counter")
         for (labels, code), total in self._totals.items():
             lines.append(f'apiserver_request_total{{code="{code}",{_text(labels)}}} {total}')
+        lines += self._duration_lines()
+        own = [
+            Gauge("apiserver_current_inflight_requests", count, f'request_kind="{kind}"')
+            for kind, count in self.inflight.items()
+        ]
+        for one in sorted(self.deprecated):
+            names = ("group", "version", "resource", "subresource", "removed_release")
+            text = ",".join(f'{name}="{value}"' for name, value in zip(names, one, strict=True))
+            own.append(Gauge("apiserver_requested_deprecated_apis", 1, text))
+        told: set[str] = set()
+        for gauge in (*own, *gauges):
+            if gauge.name not in told:
+                told.add(gauge.name)
+                lines += _head(gauge.name, gauge.type)
+            lines.append(
+                f"{gauge.name}{{{gauge.labels}}} {gauge.value}" if gauge.labels else f"{gauge.name} {gauge.value}"
+            )
+        text = "\n".join(lines) + "\n"
+        return messages.Response(200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, text.encode())
+
+    def _duration_lines(self) -> list[str]:
         name = "apiserver_request_duration_seconds"
-        lines += [f"# HELP {name} Response latency distribution in seconds", f"# TYPE {name} histogram"]
+        lines = _head(name, "histogram")
         for labels, (counts, total_seconds) in self._durations.items():
             running = 0
             for bound, count in zip((*BUCKETS, "+Inf"), counts, strict=True):
@@ -70,21 +138,16 @@ class Metrics:
                 lines.append(f'{name}_bucket{{{_text(labels)},le="{bound}"}} {running}')
             lines.append(f"{name}_sum{{{_text(labels)}}} {total_seconds[0]}")
             lines.append(f"{name}_count{{{_text(labels)}}} {running}")
-        lines += [
-            "# HELP apiserver_current_inflight_requests Requests being worked on",
-            "# TYPE apiserver_current_inflight_requests gauge",
-        ]
-        for kind, running in self.inflight.items():
-            lines.append(f'apiserver_current_inflight_requests{{request_kind="{kind}"}} {running}')
-        for key, value in gauges.items():
-            lines += [f"# TYPE {key.partition('{')[0]} gauge", f"{key} {value}"]
-        text = "\n".join(lines) + "\n"
-        return messages.Response(200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, text.encode())
+        return lines
+
+
+def _head(name: str, kind: str) -> list[str]:
+    return [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} {kind}"]
 
 
 def _text(labels: Labels) -> str:
-    verb, group, version, resource, subresource, scope = labels
+    verb, group, version, resource, subresource, scope, dry_run = labels
     return (
-        f'component="apiserver",dry_run="",group="{group}",resource="{resource}",scope="{scope}",'
+        f'component="apiserver",dry_run="{dry_run}",group="{group}",resource="{resource}",scope="{scope}",'
         f'subresource="{subresource}",verb="{verb}",version="{version}"'
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 import yaml
 
-from steersman.apiserver import yaml_limits
+from steersman.apiserver import duplicates, yaml_limits
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.serving import messages
@@ -83,6 +83,20 @@ def content_type(request: messages.Request) -> str:
     return header.partition(";")[0].strip().lower() or "application/json"
 
 
+def is_json(request: messages.Request) -> bool:
+    """A body of JSON, patches included."""
+    return content_type(request).endswith("json")
+
+
+def is_yaml(request: messages.Request) -> bool:
+    return content_type(request) in _YAML_RANGES
+
+
+def yaml_duplicates(body: bytes) -> list[str]:
+    """Keys that stand twice, by line."""
+    return duplicates.of_yaml(body, Loader)
+
+
 def read_object(request: messages.Request) -> Object:
     """The body as one object. Raises StatusError 400 or 415."""
     kind = content_type(request)
@@ -115,7 +129,15 @@ def read_json_value(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise errors.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+        raise errors.bad_request(f"couldn't get version/kind; json parse error: {_go_error(error, body)}") from error
+
+
+def _go_error(error: orjson.JSONDecodeError, body: bytes) -> str:
+    """What Go's JSON reader says of the same body."""
+    place = len(error.doc[: error.pos].encode())
+    if not body.strip() or place >= len(body.rstrip()) or str(error).startswith("unexpected end"):
+        return "unexpected end of JSON input"
+    return f"invalid character {chr(body[place])!r} looking for beginning of value"
 
 
 def read_yaml(body: bytes) -> Any:

@@ -12,7 +12,7 @@ from steersman.api import checks
 from steersman.api.managed_fields import entries
 from steersman.api.patches import apply as apply_patch
 from steersman.api.patches import json_patch, merge_patch, strategic_merge
-from steersman.apiserver import negotiation
+from steersman.apiserver import duplicates, negotiation, strictness
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -25,8 +25,11 @@ APPLY = apply_patch.MEDIA_TYPE
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Patch:
+    """`duplicates` are keys that stand twice in a map of it."""
+
     media_type: str
     body: Any
+    duplicates: tuple[str, ...] = ()
 
 
 def read(call: Call) -> Patch:
@@ -44,7 +47,7 @@ def read(call: Call) -> Patch:
     body = negotiation.read_json_value(call.request.body)
     if media_type != JSON and not isinstance(body, dict):
         raise errors.bad_request("json: cannot unmarshal the patch into Go value of type map[string]interface {}")
-    return Patch(media_type, body)
+    return Patch(media_type, body, tuple(strictness.duplicates(call, body)))
 
 
 _MANAGER_REQUIRED = errors.FieldError(
@@ -71,10 +74,18 @@ def _options_error(causes: list[errors.FieldError]) -> errors.StatusError:
 
 def _read_applied(call: Call) -> Object:
     """An apply configuration: YAML, of which JSON is a part."""
+    body = call.request.body
     try:
-        found = orjson.loads(call.request.body)  # what programs send
+        found = orjson.loads(body)  # what programs send
+        doubtful = call.field_validation != "Ignore" and bool(duplicates.of_json(body, found))
     except orjson.JSONDecodeError:
-        found = negotiation.read_yaml(call.request.body)
+        found = negotiation.read_yaml(body)
+        doubtful = call.field_validation != "Ignore"
+    if doubtful and (lines := negotiation.yaml_duplicates(body)):
+        why = f"error converting YAML to JSON: {duplicates.yaml_error(lines)}"
+        if call.field_validation == "Strict":
+            raise errors.bad_request(f"error strict decoding YAML: {why}")
+        call.warnings.append(strictness.one_line(why))
     if not isinstance(found, dict):
         raise errors.bad_request(
             "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "

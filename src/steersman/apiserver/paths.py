@@ -48,12 +48,12 @@ def parse(method: str, path: str) -> Target:
 
 
 def _resource(method: str, path: str, group: str, version: str, parts: list[str]) -> Target:
-    verb = _VERBS.get(method, "")
+    verb = _VERBS.get(method) or method.lower()  # of other methods no kind has a verb
     if parts[-1] == "" and len(parts) > 1 and not _has_rest(parts):
         parts = parts[:-1]  # a slash at the end names the same thing
     if parts[0] == "watch" and len(parts) > 1:  # the deprecated /api/v1/watch/… form
         verb, parts = "watch", parts[1:]
-    if not verb or parts[0] == "" or "" in parts[:3]:
+    if parts[0] == "" or "" in parts[:3]:
         return Target(path, method.lower())
     namespace = ""
     if parts[0] == "namespaces" and len(parts) > 1:

@@ -117,6 +117,7 @@ class Reader:
         if not call.parameters:
             return _Wanted(0, 0)
         limit = max(0, call.number("limit") or 0)
+        call.number("timeoutSeconds")  # means nothing to a list that is answered at once, but must be a number
         version, match = call.parameter("resourceVersion"), call.parameter("resourceVersionMatch")
         text = call.parameter("continue")
         check_match(version, match, text)

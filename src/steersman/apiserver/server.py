@@ -23,15 +23,18 @@ from steersman.apiserver import (
     authorization,
     bootstrap,
     component_status,
+    compression,
     decoded,
     documents,
     event_expiry,
+    gauges,
     health,
     impersonation,
     metrics,
     negotiation,
     patching,
     paths,
+    plain,
     reading,
     reviews,
     shapes,
@@ -49,7 +52,6 @@ from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
-from steersman.meta.objects import Object
 from steersman.serving import messages
 from steersman.store import contract
 
@@ -154,16 +156,25 @@ class ApiServer:
             pod_connector=pod_connector,
         )
         advertised = options.advertise or ("127.0.0.1", 6443)
-        self._documents = documents.Documents(
+        served_documents = documents.Documents(
             lambda: documents.kinds_of(self._tables), openapi.Publisher(self._types), f"{advertised[0]}:{advertised[1]}"
         )
-        self._token_key = token_key
         self._health = health.Health()
-        self._health.add("poststarthook/rbac/bootstrap-roles", lambda: "" if self._ready else "not finished")
+        self._health.add("etcd", lambda: "" if store.revision else "the store is empty")
         self._health.add("informer-sync", lambda: "" if self._ready else "not started", only_ready=True)
+        self._health.add_steps()
         self._metrics = metrics.Metrics()
+        self._plain = plain.Plain(
+            self._health,
+            self._metrics,
+            served_documents,
+            lambda: documents.kinds_of(self._tables),
+            gauges.Gauges(store, lambda: self.watcher.open + self._versions.watches, self._clock.now().timestamp()),
+            token_key,
+            options.release,
+            times.format_seconds(self._clock.now()),
+        )
         self._expiry = event_expiry.EventExpiry(store, self._clock)
-        self._started = times.format_seconds(self._clock.now())
 
     def _webhooks(self) -> tuple[webhooks.MutatingWebhooks, webhooks.ValidatingWebhooks]:
         """The two plugins. Which kinds there are, they ask when they need it."""
@@ -182,13 +193,17 @@ class ApiServer:
     async def start(self) -> None:
         """Create what every cluster has, read what the request path keeps in memory."""
         await bootstrap.ensure(self.store, self._clock, self.options.service_cidrs, self.options.advertise)
+        self._health.finished("bootstrap")
         listed = [await self.objects.list(kind) for kind in (builtin.SERVICE, builtin.IP_ADDRESS)]
         self._addresses.rebuild(*listed)
+        self._health.finished("addresses")
         await self.authorizer.start()
+        self._health.finished("rules")
         await self._definitions.start()
         for plugin in (self._mutating, self._validating):
             await plugin.configurations.start()
             self._tasks.keep(plugin.configurations.kind.plural, plugin.configurations.run, self._clock)
+        self._health.finished("definitions")
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
         if not self.store.expires:
@@ -221,6 +236,8 @@ class ApiServer:
             response = _refused(request, errors.internal("the server was unable to complete your request"))
         finally:
             self._metrics.inflight[kind] -= 1
+        if "accept-encoding" in request.headers and compression.is_wanted(request):
+            compression.compress(response)
         self._count(request, target, response.status, self._clock.monotonic() - began)
         return response
 
@@ -233,16 +250,18 @@ class ApiServer:
             return await self._resource(request, target, user, parameters)
         asked = Attributes(request.method.lower() if request.method != "HEAD" else "get", path=request.path or "/")
         self.authorizer.check(user, asked)
-        return self._document(request)
+        response = await self._plain.answer(request)
+        if response is None:
+            raise errors.no_route()
+        return response
 
     async def _resource(
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
         if target.verb in ("list", "watch") and parameters:
             target = _as_watch(target, parameters)
-        asked = Attributes(
-            target.verb, target.group, target.version, target.full_resource, target.namespace, target.name
-        )
+        name = target.name or _selected_name(parameters)
+        asked = Attributes(target.verb, target.group, target.version, target.full_resource, target.namespace, name)
         self.authorizer.check(user, asked)
         kind = self._kind(target)
         if target.namespace and not kind.namespaced and kind.plural != "namespaces":
@@ -314,6 +333,9 @@ class ApiServer:
         deprecation = call.kind.deprecation
         if deprecation is not None and deprecation.since <= int(self.options.release.split(".")[1]):
             call.warnings.append(deprecation.warning(call.kind.api_version, call.kind.kind))
+            removed = f"1.{deprecation.removed}" if deprecation.removed else ""
+            kind = call.kind
+            self._metrics.deprecated.add((kind.group, kind.version, kind.plural, call.target.subresource, removed))
 
     def _handlers(self, kind: Kind) -> handlers.Handlers:
         """Of a built-in kind."""
@@ -326,7 +348,7 @@ class ApiServer:
         self.authorizer.check(call.user, Attributes("create", *place))
 
     async def _review(self, call: Call) -> messages.Response:
-        asked = Review(call, "CREATE", self.writer.decode(call, negotiation.read_object(call.request)))
+        asked = Review(call, "CREATE", self.writer.read(call))
         await self._admission.admit(asked)
         return negotiation.respond(call.form, await self._reviews.answer(call, asked.new), 201, pretty=call.pretty)
 
@@ -348,55 +370,16 @@ class ApiServer:
             return response
         return await self._subresources.answer(call)
 
-    def _document(self, request: messages.Request) -> messages.Response:
-        response = self._plain_document(request)
-        if response is None:
-            raise errors.no_route()
-        return response
-
-    def _plain_document(self, request: messages.Request) -> messages.Response | None:
-        if request.method not in ("GET", "HEAD"):
-            return None
-        match request.path:
-            case "/version" | "/version/":
-                return health.version_response(self.options.release, self._started)
-            case "/metrics":
-                return self._metrics.answer(self._gauges())
-            case "/" | "":
-                return negotiation.respond(negotiation.PLAIN, {"paths": self._known_paths()})
-            case "/.well-known/openid-configuration" if self._token_key is not None:
-                return _json(self._issuer_document(self._token_key))
-            case "/openid/v1/jwks" if self._token_key is not None:
-                return _json(self._token_key.jwks())
-        return self._health.answer(request) or self._documents.answer(request)
-
-    def _issuer_document(self, key: tokens.TokenKey) -> Object:
-        return {
-            "issuer": key.issuer,
-            "jwks_uri": f"{key.issuer}/openid/v1/jwks",
-            "response_types_supported": ["id_token"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": [key.algorithm],
-        }
-
-    def _known_paths(self) -> list[str]:
-        served = {kind.path for kind in documents.kinds_of(self._tables)}
-        groups = {f"/apis/{kind.group}" for kind in documents.kinds_of(self._tables) if kind.group}
-        more = {"/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
-        return sorted(served | groups | more)
-
-    def _gauges(self) -> dict[str, int]:
-        watches = self.watcher.open + self._versions.watches
-        return {'apiserver_longrunning_requests{verb="WATCH"}': watches, "etcd_revision": self.store.revision}
-
     def _count(self, request: messages.Request, target: paths.Target, code: int, seconds: float) -> None:
-        scope = (
-            "resource" if target.name else "namespace" if target.namespace else "cluster" if target.is_resource else ""
-        )
-        verb = target.verb.upper()
-        labels = (verb, target.group, target.version, target.resource, target.subresource, scope)
+        if not target.is_resource:
+            self._metrics.count((request.method, "", "", "", "", "", ""), code, seconds)
+            return
+        is_one = target.name or target.verb == "create"
+        scope = "resource" if is_one else "namespace" if target.namespace else "cluster"
+        verb, dry = metrics.verb_of(request, target), "All" if "dryRun=All" in request.query else ""
+        labels = (verb, target.group, target.version, target.resource, target.subresource, scope, dry)
         if code in (404, 405) and not any(rows.of_resource(*labels[1:4]) for rows in self._tables):
-            labels = (verb, "", "", "", "", "")  # what a stranger types must not become a label
+            labels = (request.method, "", "", "", "", "", "")  # what a stranger types must not become a label
         self._metrics.count(labels, code, seconds)
 
 
@@ -410,10 +393,19 @@ def _is_shaped_for(target: paths.Target, kind: Kind) -> bool:
 
 
 def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.Target:
-    """`?watch=1` makes a list a watch; a field selector on the name is that name, for authorization."""
+    """`?watch=1` makes a list a watch."""
     watch = parameters.get("watch")
-    verb = "watch" if target.verb == "watch" or (watch and watch[0] not in ("0", "false", "False", "f")) else "list"
+    verb = "watch" if target.verb == "watch" or (watch and watch[0].lower() not in ("0", "false")) else "list"
     return dataclasses.replace(target, verb=verb) if verb != target.verb else target
+
+
+def _selected_name(parameters: dict[str, list[str]]) -> str:
+    """A field selector on one name is that name, for authorization: rules may name objects."""
+    for requirement in (parameters.get("fieldSelector") or [""])[0].split(","):
+        field, _, name = requirement.replace("==", "=").partition("=")
+        if field == "metadata.name":
+            return name
+    return ""
 
 
 def _of_store(failure: contract.StoreError) -> errors.StatusError:
@@ -432,7 +424,3 @@ def _refused(request: messages.Request, refusal: errors.StatusError) -> messages
     if refusal.code == 401:
         headers["www-authenticate"] = 'Bearer realm="kubernetes-master"'
     return messages.Response(refusal.code, headers, orjson.dumps(refusal.status))
-
-
-def _json(obj: Object) -> messages.Response:
-    return messages.Response(200, dict(negotiation.JSON_HEADERS), orjson.dumps(obj))

@@ -7,7 +7,7 @@ else answered 409); a write that changes nothing writes nothing.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import orjson
@@ -16,7 +16,7 @@ from steersman.aio import clock as clocks
 from steersman.api import schema, strategies
 from steersman.api.kind import Kind
 from steersman.api.managed_fields.entries import Entry as Owner
-from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes
+from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes, strictness
 from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
@@ -68,14 +68,22 @@ class Writer:
 
     async def create(self, call: Call) -> messages.Response:
         ownership.validate_manager(call, "CreateOptions")
-        value = await self.create_object(call, self.decode(call, negotiation.read_object(call.request)))
+        value = await self.create_object(call, self.read(call))
         return self._shaper.one(call, value, 201)
 
-    def decode(self, call: Call, obj: Object) -> Object:
-        """A new object of the call's kind without anything its type does not know. Raises StatusError 400."""
+    def read(self, call: Call) -> Object:
+        """The body as a new object. Raises StatusError 400 or 415."""
+        obj = negotiation.read_object(call.request)
+        return self.decode(call, obj, strictness.duplicates(call, obj))
+
+    def decode(
+        self, call: Call, obj: Object, duplicates: Sequence[str] = (), refuse: strictness.Refuse | None = None
+    ) -> Object:
+        """A new object without anything the call's kind does not know. Raises StatusError 400, or what `refuse` makes."""
         obj, owners = ownership.take_out(obj)
-        clean, warnings = self._types.decode(call.kind, obj, call.field_validation)
-        call.warnings.extend(warnings)
+        unknown = strictness.decoded(self._types, call, obj, refuse)
+        strictness.tell(call, unknown.texts, duplicates, refuse)
+        clean = unknown.obj
         if clean is obj:
             clean = cast(Object, orjson.loads(orjson.dumps(obj)))
         if not isinstance(clean.setdefault("metadata", {}), dict):
@@ -141,7 +149,7 @@ class Writer:
     async def update(self, call: Call) -> messages.Response:
         """PUT of the object or of its status."""
         ownership.validate_manager(call, "UpdateOptions")
-        given = self.decode(call, negotiation.read_object(call.request))
+        given = self.read(call)
         metadata.check_place(call, given)
         # Each try starts from a fresh copy: defaults and admission fill it in place.
         body = orjson.dumps(given)
@@ -155,11 +163,14 @@ class Writer:
 
     def _patched(self, call: Call, patch: patching.Patch, old: Object) -> Object:
         applied = patching.apply(call, patch, old)
+        is_strategic = patch.media_type == patching.STRATEGIC
+        refuse = strictness.of_patch(is_strategic=is_strategic, patch=patch.body, patched=applied)
         kept = _untouched(call, applied, old)
         if not kept:
-            new = self.decode(call, applied)
+            new = self.decode(call, applied, patch.duplicates, refuse)
         else:
-            rest = self.decode(call, {field: value for field, value in applied.items() if field not in kept})
+            part = {field: value for field, value in applied.items() if field not in kept}
+            rest = self.decode(call, part, patch.duplicates, refuse)
             new = {field: rest.get(field, kept.get(field)) for field in applied if field in rest or field in kept}
         metadata.check_place(call, new)
         return new

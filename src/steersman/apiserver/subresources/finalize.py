@@ -1,13 +1,13 @@
 """`namespaces/NAME/finalize`: the only way to change spec.finalizers of a namespace; the last one lets it go."""
 
-from steersman.apiserver import negotiation, writing
+from steersman.apiserver import writing
 from steersman.apiserver.call import Call
 from steersman.meta.objects import Object
 from steersman.serving import messages
 
 
 async def answer(call: Call, writer: writing.Writer) -> messages.Response:
-    given = writer.decode(call, negotiation.read_object(call.request))
+    given = writer.read(call)
     return await writer.change(call, lambda old: finalized(old, given))
 
 

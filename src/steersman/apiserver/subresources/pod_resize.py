@@ -10,7 +10,7 @@ import orjson
 
 from steersman.api import strategies
 from steersman.api.validation import fields, pods
-from steersman.apiserver import negotiation, patching, writing
+from steersman.apiserver import patching, writing
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.errors import FieldError
@@ -29,7 +29,7 @@ class Resizing:
         if call.target.verb == "get":
             return await self._writer.change(call, lambda old: old)
         if call.target.verb == "update":
-            body = orjson.dumps(self._writer.decode(call, negotiation.read_object(call.request)))
+            body = orjson.dumps(self._writer.read(call))
             return await self._writer.change(call, lambda old: resized(old, orjson.loads(body)))
         patch = patching.read(call)
         return await self._writer.change(

@@ -37,7 +37,7 @@ class Pods:
 
     async def bind_named(self, call: Call) -> messages.Response:
         """The same by a Binding that names the pod: what schedulers did before `pods/binding`."""
-        meta = self._writer.decode(call, negotiation.read_object(call.request))["metadata"]
+        meta = self._writer.read(call)["metadata"]
         if not meta.get("name"):
             cause = FieldError(
                 "metadata.name", "FieldValueRequired", "Required value: name or generateName is required"
@@ -77,7 +77,7 @@ class Pods:
     async def ephemeral_containers(self, call: Call) -> messages.Response:
         """Only adds to spec.ephemeralContainers; everything else of the body is ignored."""
         if call.target.verb == "update":
-            body = orjson.dumps(self._writer.decode(call, negotiation.read_object(call.request)))
+            body = orjson.dumps(self._writer.read(call))
             return await self._writer.change(call, lambda old: _with_ephemeral(old, orjson.loads(body)))
         patch = patching.read(call)
         return await self._writer.change(
