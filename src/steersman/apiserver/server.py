@@ -183,7 +183,13 @@ class ApiServer:
         )
         body = bodies.Bodies(self._types)
         parts = webhooks.Parts(
-            self.store, self.objects, self._clock, self._webhook_client, seen_as, body, match_conditions.check
+            self.store,
+            self.objects,
+            self._clock,
+            self._webhook_client,
+            seen_as,
+            body,
+            match_conditions.MatchConditions(self.authorizer),
         )
         return (
             webhooks.MutatingWebhooks(parts, builtin.MUTATING_WEBHOOK_CONFIGURATION, mutating=True),

@@ -5,6 +5,8 @@ Source: upstream's pkg/apis/admissionregistration/validation.
 
 from collections.abc import Sequence
 
+from steersman.api.cel.types import BOOL
+from steersman.api.policies import environments, evaluation
 from steersman.api.validation import fields
 from steersman.meta import names
 from steersman.meta.errors import FieldError
@@ -33,16 +35,15 @@ def rule(value: Object, path: str) -> list[FieldError]:
     return errors
 
 
-def conditions(listed: Sequence[Object], path: str) -> list[FieldError]:
-    """matchConditions, but for the expressions themselves."""
+def conditions(listed: Sequence[Object], path: str, *, has_params: bool = False) -> list[FieldError]:
+    """matchConditions; those of policies with a paramKind may use `params`."""
     errors = []
     if len(listed) > CONDITIONS_MAX:
         errors.append(fields.too_many(path, len(listed), CONDITIONS_MAX))
     seen = set()
     for index, condition in enumerate(listed):
         name, at = condition.get("name") or "", f"{path}[{index}]"
-        if not (condition.get("expression") or "").strip():
-            errors.append(fields.required(f"{at}.expression"))
+        errors += _condition((condition.get("expression") or "").strip(), f"{at}.expression", has_params=has_params)
         if not name:
             errors.append(fields.required(f"{at}.name"))
             continue
@@ -51,6 +52,13 @@ def conditions(listed: Sequence[Object], path: str) -> list[FieldError]:
             errors.append(fields.duplicate(f"{at}.name", name))
         seen.add(name)
     return errors
+
+
+def _condition(text: str, path: str, *, has_params: bool) -> list[FieldError]:
+    if not text:
+        return [fields.required(path)]
+    found = evaluation.Expression(text, environments.of_conditions(has_params=has_params), (BOOL,))
+    return [fields.invalid(path, text, found.error)] if found.error else []
 
 
 def _several(values: list[str], path: str, what: str) -> list[FieldError]:

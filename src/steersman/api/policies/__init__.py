@@ -1,0 +1,1 @@
+"""Admission policies: what their expressions may say, what they mean for a write."""
