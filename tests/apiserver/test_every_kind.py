@@ -72,18 +72,31 @@ BODIES: dict[str, Callable[[], Object]] = {
         }
     },
 }
+_EXACT = {"deviceClassName": "gpu"}
+_DEVICE = {"attributes": {"model": {"string": "a"}}}
+_SLICE = {"driver": "gpu.example.com", "nodeName": "n", "pool": {"name": "n", "generation": 1, "resourceSliceCount": 1}}
+_TAINT = {"key": "a.io/broken", "effect": "NoSchedule"}
+BODIES |= {
+    "deviceclasses.resource.k8s.io": lambda: {"spec": {"selectors": [{"cel": {"expression": "true"}}]}},
+    "resourceclaims.resource.k8s.io": lambda: {
+        "spec": {"devices": {"requests": [{"name": "r", "exactly": dict(_EXACT)}]}}
+    },
+    "resourceclaimtemplates.resource.k8s.io": lambda: {
+        "spec": {"spec": {"devices": {"requests": [{"name": "r", "exactly": dict(_EXACT)}]}}}
+    },
+    "resourceslices.resource.k8s.io": lambda: {"spec": {**_SLICE, "devices": [{"name": "d", **_DEVICE}]}},
+    "devicetaintrules.resource.k8s.io": lambda: {"spec": {"taint": dict(_TAINT)}},
+    "resourcepoolstatusrequests.resource.k8s.io": lambda: {"spec": {"driver": "gpu.example.com"}},
+}
 NAMES = {"storageversions.internal.apiserver.k8s.io": "apps.deployments"}
 KINDS = [kind for kind in kinds.BUILTIN if kind.resource in BODIES]
 
 
 def body(kind: Kind) -> Object:
-    name = NAMES.get(kind.resource, "x1")
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.kind,
-        "metadata": {"name": name, "labels": {"a": "b"}},
-        **BODIES[kind.resource](),
-    }
+    """In the version of the row."""
+    meta = {"name": NAMES.get(kind.resource, "x1"), "labels": {"a": "b"}}
+    stored = {"apiVersion": kind.stored.api_version, "kind": kind.kind, "metadata": meta, **BODIES[kind.resource]()}
+    return kind.storage.back(stored) if kind.storage is not None else stored
 
 
 def path(kind: Kind) -> str:
@@ -244,3 +257,23 @@ def test_what_may_not_change(kind, old, new, wrong):
     before = builders.stored(kind, builders.of_kind(kind, **old))
     found = builders.refused(kind, builders.of_kind(kind, **new), before)
     assert [error[: len(start)] for error, start in zip(found, wrong, strict=True)] == wrong
+
+
+async def test_a_claim_in_both_shapes(api: kit.Api):
+    beta = "/apis/resource.k8s.io/v1beta1/namespaces/default/resourceclaims"
+    request = {"name": "r", "deviceClassName": "gpu"}
+    made = await api.make(beta, {"metadata": {"name": "c"}, "spec": {"devices": {"requests": [request]}}})
+    assert made["spec"]["devices"]["requests"] == [{**request, "allocationMode": "ExactCount", "count": 1}]
+    stable = (await api.ask("GET", beta.replace("v1beta1", "v1") + "/c")).body
+    exactly = {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1}
+    assert stable["spec"]["devices"]["requests"] == [{"name": "r", "exactly": exactly}]
+    status: Object = {"status": {"reservedFor": [{"resource": "pods", "name": "p", "uid": "u"}]}}
+    early = await api.ask("PATCH", f"{beta}/c/status", status, headers=kit.MERGE)
+    assert early.refusal[2].endswith("status.reservedFor: Forbidden: may not be specified when `allocated` is not set")
+    status["status"]["allocation"] = {
+        "devices": {"results": [{"request": "r", "driver": "d", "pool": "p", "device": "x"}]}
+    }
+    done = await api.ask("PATCH", f"{beta}/c/status", status, headers=kit.MERGE)
+    assert done.status == 200, done.raw
+    table = (await api.ask("GET", f"{beta}/c", headers=kit.TABLE)).body
+    assert table["rows"][0]["cells"][1] == "allocated,reserved"

@@ -85,6 +85,11 @@ def of_pod_certificate_request(request: Object) -> Mapping[str, str]:
     return {f"spec.{field}": spec.get(field, "") for field in ("signerName", "podName", "nodeName")}
 
 
+def of_resource_slice(found: Object) -> Mapping[str, str]:
+    spec = found.get("spec") or {}
+    return {"spec.nodeName": spec.get("nodeName", ""), "spec.driver": spec.get("driver", "")}
+
+
 _NEW_EVENT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 

@@ -73,6 +73,7 @@ _VIEW = [
     _rule(_READ, ["batch"], [*_BATCH, *_BATCH_STATUS]),
     _rule(_READ, ["policy"], ["poddisruptionbudgets", "poddisruptionbudgets/status"]),
     _rule(_READ, ["networking.k8s.io"], [*_NETWORK, "ingresses/status"]),
+    _rule(_READ, ["resource.k8s.io"], ["resourceclaims", "resourceclaims/status", "resourceclaimtemplates"]),
 ]
 _EDIT = [
     *_VIEW,
@@ -86,6 +87,7 @@ _EDIT = [
     _rule(_WRITE, ["batch"], _BATCH),
     _rule(_WRITE, ["policy"], ["poddisruptionbudgets"]),
     _rule(_WRITE, ["networking.k8s.io"], _NETWORK),
+    _rule(_WRITE, ["resource.k8s.io"], ["resourceclaims", "resourceclaimtemplates"]),
     _rule([*_READ, *_WRITE], ["coordination.k8s.io"], ["leases"]),
 ]
 _ADMIN = [
