@@ -81,13 +81,14 @@ class TestVersion2:
         (tmp_path / "a").mkdir()
         (tmp_path / "a/cpu.stat").write_text("usage_usec 7\nuser_usec 3\n")
         (tmp_path / "a/memory.current").write_text("100\n")
-        (tmp_path / "a/memory.stat").write_text("anon 1\ninactive_file 30\n")
+        (tmp_path / "a/memory.stat").write_text("anon 1\ninactive_file 30\npgfault 9\n")
         (tmp_path / "a/memory.events").write_text("oom 1\noom_kill 2\n")
-        assert cgroups.usage(hierarchy, "a") == (7000, 100, 70)
+        (tmp_path / "a/pids.current").write_text("4\n")
+        assert cgroups.usage(hierarchy, "a") == cgroups.Use(7000, 100, 70, rss_bytes=1, page_faults=9, processes=4)
         assert cgroups.oom_kills(hierarchy, "a") == 2
 
     def test_a_group_that_is_gone(self, hierarchy):
-        assert cgroups.usage(hierarchy, "a") == (0, 0, 0)
+        assert cgroups.usage(hierarchy, "a") == cgroups.Use()
         assert cgroups.processes(hierarchy, "a") == []
         assert cgroups.remove(hierarchy, "a")
 

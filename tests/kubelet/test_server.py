@@ -155,7 +155,24 @@ def test_statistics(tmp_path: Path) -> None:
         assert summary["pods"][0]["podRef"]["name"] == "web"
         assert summary["pods"][0]["containers"][0]["memory"]["workingSetBytes"] == 1000
         metrics = await served.text("/metrics/resource")
-        assert 'container_memory_working_set_bytes{container="main",namespace="default",pod="web"} 1000' in metrics
+        assert 'container_memory_working_set_bytes{container="main",namespace="default",pod="web"} 1000 17' in metrics
+        assert "# TYPE pod_cpu_usage_seconds_total counter" in metrics
+        assert 'pod_memory_working_set_bytes{namespace="default",pod="web"} 1000 17' in metrics
+        assert metrics.endswith("resource_scrape_error 0\n")
+        beside = await served.text("/metrics/cadvisor")
+        assert 'container_memory_rss{container="main",id="/kubepods/besteffort/pod' in beside
+        assert 'interface="eth0",namespace="default",pod="web"} 0' in beside
+        own = await served.text("/metrics")
+        assert "kubelet_running_pods 1\n" in own
+        assert 'kubelet_running_containers{container_state="running"} 1\n' in own
+        assert "kubelet_started_pods_total 1\n" in own
+        assert 'kubelet_runtime_operations_total{operation_type="run_podsandbox"} 1\n' in own
+        assert 'kubelet_pod_start_duration_seconds_bucket{le="0.5"} 1\n' in own
+        configuration = json.loads(await served.text("/configz"))["kubeletconfig"]
+        assert (configuration["kind"], configuration["maxPods"]) == ("KubeletConfiguration", 110)
+        assert [one["spec"]["containers"] for one in json.loads(await served.text("/runningpods/"))["items"]] == [
+            [{"name": "main", "image": "localhost/hello:1"}]
+        ]
         assert [pod["metadata"]["name"] for pod in json.loads(await served.text("/pods"))["items"]] == ["web"]
 
     run(test, tmp_path, annotations={"fake.steersman.dev/memory": "1000"})

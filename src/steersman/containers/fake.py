@@ -289,6 +289,11 @@ class FakeRuntime:
         now = self._clock.now()
         return tuple(_usage(c, now) for c in self._containers.values() if c.status.state is State.RUNNING)
 
+    async def sandbox_usage(self) -> Sequence[runtime.SandboxUsage]:
+        now = self._clock.now()
+        eth0 = (runtime.InterfaceUsage("eth0"),)
+        return tuple(runtime.SandboxUsage(one.config.pod_uid, eth0, now) for one in self._sandboxes.values())
+
     async def events(self) -> AsyncIterator[runtime.ContainerEvent]:
         while True:
             yield await self._events.get()
@@ -503,4 +508,7 @@ def _usage(container: _Container, now: datetime.datetime) -> runtime.Usage:
         memory_bytes=behaviour.memory_bytes,
         memory_working_set_bytes=behaviour.memory_bytes,
         at=now,
+        started_at=container.status.started_at,
+        memory_rss_bytes=behaviour.memory_bytes,
+        processes=1,
     )

@@ -249,7 +249,7 @@ class ExecSession(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Usage:
-    """One container's use now. `cpu_ns` is the total so far."""
+    """One container's use now. `cpu_ns`, `page_faults` and `major_page_faults` are totals so far."""
 
     container_id: str
     pod_uid: str
@@ -258,17 +258,45 @@ class Usage:
     memory_bytes: int
     memory_working_set_bytes: int
     at: datetime.datetime
+    started_at: datetime.datetime | None = None
+    memory_rss_bytes: int = 0
+    page_faults: int = 0
+    major_page_faults: int = 0
+    swap_bytes: int = 0
+    processes: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InterfaceUsage:
+    """What has gone through one of a pod's network interfaces so far."""
+
+    name: str
+    received_bytes: int = 0
+    received_errors: int = 0
+    sent_bytes: int = 0
+    sent_errors: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SandboxUsage:
+    """Of a whole pod: its interfaces (none with the host's network)."""
+
+    pod_uid: str
+    interfaces: tuple[InterfaceUsage, ...]
+    at: datetime.datetime
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageStatus:
-    """`id` is the config digest (`sha256:…`); `digests` are `name@sha256:…` references; `user` as the image says it."""
+    """`id` is the config digest (`sha256:…`); `digests` are `name@sha256:…` references; `user` as the image says it.
+    `pinned`: it could not be pulled again, and is never removed to make room."""
 
     id: str
     tags: tuple[str, ...]
     digests: tuple[str, ...]
     size_bytes: int
     user: str = ""
+    pinned: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -358,6 +386,8 @@ class Runtime(Protocol):
     async def reopen_log(self, container_id: str) -> None: ...
 
     async def usage(self) -> Sequence[Usage]: ...
+
+    async def sandbox_usage(self) -> Sequence[SandboxUsage]: ...
 
     def changes_folder(self, container_id: str) -> str:
         """Where a container's changes to its root filesystem lie on disk; empty where nobody can tell."""

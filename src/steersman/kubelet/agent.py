@@ -28,7 +28,9 @@ from steersman.kubelet import (
 )
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.evictor import Evictor
+from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.images import ImageKeeper
+from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.mirror_pods import MirrorPods
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
@@ -42,6 +44,7 @@ from steersman.kubelet.prober import Prober
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.static_pod_folder import StaticPodFolder
+from steersman.kubelet.statistics import Statistics
 from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
@@ -87,10 +90,17 @@ class Kubelet:
         self._machine = machine or node_object.of_machine(options.data_dir)
         self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder, nodes)
         self._tasks = Tasks(f"kubelet {node_name}")
+        self.metrics = Metrics(clock)
         self._node = self._make_services()
+        self._images = ImageCollection(self._node, lambda: self._heartbeat.node, options.data_dir)
         self._evictor = Evictor(
-            self._node, self._heartbeat, self.workers, signals or (lambda: pressure.observe(options.data_dir))
+            self._node,
+            self._heartbeat,
+            self.workers,
+            signals or (lambda: pressure.observe(options.data_dir)),
+            self._images,
         )
+        self.statistics = Statistics(node_name, self._node, self._machine, lambda: list(self.workers.values()))
         self._shutdown = NodeShutdown(self._node, self._heartbeat, lambda: list(self.workers.values()))
         self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
         self._static: dict[str, Object] = {}
@@ -110,6 +120,7 @@ class Kubelet:
             alarms=alarms,
             recorder=self._recorder,
             writer=StatusWriter(self.client, self.clock, self._tasks, alarms),
+            metrics=self.metrics,
             images=ImageKeeper(self.runtime.images, references, self.clock, self._tasks),
             volumes=Volumes(self.options, references, self.clock, allocatable),
             references=references,
@@ -140,6 +151,7 @@ class Kubelet:
                 self._relist_later()
                 if not self.options.on_paper:
                     self._evictor.start()
+                    self._images.start()
                 self._look_at_files()
                 await self._tasks.wait()
             finally:

@@ -30,7 +30,16 @@ class ContainerProbes:
                 if probe is not None:
                     self._follow_one(one, kind)
 
+    def _count(self, one: Container, kind: str, success: bool, seconds: float) -> None:
+        meta = self._machine.pod["metadata"]
+        whose = {"container": one.name, "namespace": meta["namespace"], "pod": meta["name"], "probe_type": TITLES[kind]}
+        result = "successful" if success else "failed"
+        self._node.metrics.count("prober_probe_total", **whose, pod_uid=self._machine.uid, result=result)
+        self._node.metrics.observe("prober_probe_duration_seconds", seconds, **whose)
+
     def close(self) -> None:
+        self._node.metrics.forget("prober_probe_total", "pod_uid", self._machine.uid)
+        self._node.metrics.forget("prober_probe_duration_seconds", "pod", self._machine.pod["metadata"]["name"])
         for _, task in self._running.values():
             task.cancel()
         self._running.clear()
@@ -77,6 +86,7 @@ class ContainerProbes:
         return found.probe_result(container_id, kind) if isinstance(found, runtime.ScriptedProbes) else None
 
     async def _look_once(self, one: Container, kind: str, container_id: str, state: probes.ProbeState) -> None:
+        began = self._node.clock.monotonic()
         scripted = self._scripted(container_id, kind)
         if scripted is None:
             addresses = self._machine.addresses or (self._node.options.address,)
@@ -84,6 +94,7 @@ class ContainerProbes:
             outcome = await self._node.prober.look(one.probe(kind) or {}, target, state.settings.timeout_seconds)
         else:
             outcome = Outcome(scripted, "" if scripted else "the script says so")
+        self._count(one, kind, outcome.success, self._node.clock.monotonic() - began)
         title = TITLES[kind]
         if not outcome.success:
             self._node.tell(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from steersman.client.client import Unreachable
 from steersman.containers import runtime
 from steersman.kubelet import pod_worker, pressure, storage_limits
+from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_worker import PodWorker
@@ -23,11 +24,13 @@ class Evictor:
         heartbeat: NodeHeartbeat,
         workers: Mapping[str, PodWorker],
         signals: Callable[[], Sequence[pressure.Signal]],
+        images: ImageCollection,
     ) -> None:
         self._node = node
         self._heartbeat = heartbeat
         self._workers = workers
         self._signals = signals
+        self._images = images
         self._pressure = pressure.Conditions()
 
     def start(self) -> None:
@@ -57,9 +60,11 @@ class Evictor:
         workers = [one for one in self._workers.values() if not one.machine.is_over]
         if short is None or any(one.machine.is_disrupted for one in workers):
             return  # nothing to do, or what was done last has not shown yet
+        if short.condition == pressure.DISK and await self._images.remove_unused():
+            return  # that may have been enough: upstream too takes what belongs to the node first
         victim = pressure.choose(short, await self._costs(workers, short))
         if victim is not None and (worker := self._workers.get(victim.uid)) is not None:
-            worker.evict(victim.message, pod_worker.EVICTION_GRACE_SECONDS)
+            worker.evict(victim.message, pod_worker.EVICTION_GRACE_SECONDS, short.name)
 
     async def _costs(self, workers: Sequence[PodWorker], short: pressure.Signal) -> list[pressure.Cost]:
         if short.condition != pressure.MEMORY:

@@ -101,9 +101,13 @@ def capacity(machine: Machine, options: Options) -> dict[str, str]:
 
 
 def allocatable(of: Mapping[str, str], options: Options) -> dict[str, str]:
-    """Capacity without what is reserved for the system."""
+    """Capacity without what is reserved for the system, and what pods would be evicted for."""
     left = dict(of)
-    for name, amount in options.reserved.items():
+    kept = [*options.system_reserved.items(), *options.kube_reserved.items()]
+    if not options.on_paper:
+        disk = int(quantities.whole(of["ephemeral-storage"]) * pressure.DISK_LEAST_SHARE)
+        kept += [("memory", str(pressure.MEMORY_LEAST_BYTES)), ("ephemeral-storage", str(disk))]
+    for name, amount in kept:
         if name in left:
             rest = quantities.parse(left[name]).nanos - quantities.parse(amount).nanos
             form = quantities.parse(left[name]).form

@@ -11,6 +11,7 @@ from steersman.containers import runtime as cri
 from steersman.kubelet import status
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.images import ImageKeeper
+from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.options import Options
 from steersman.kubelet.prober import Prober
 from steersman.kubelet.reference_watches import ReferenceWatches
@@ -37,6 +38,7 @@ class NodeServices:
     alarms: Alarms
     recorder: EventRecorder
     writer: StatusWriter
+    metrics: Metrics
     images: ImageKeeper
     volumes: Volumes
     references: References

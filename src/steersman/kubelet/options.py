@@ -13,6 +13,10 @@ class Options:
 
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
+    `system_reserved` and `kube_reserved` (quantities) are kept from pods; `pod_pids_max` 0: no limit. `cpu_policy`: none or static.
+    `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
+    is not fuller than `image_low_percent`, but none younger than `image_age_least_seconds`; and, unless 0, all that were not used
+    for `image_age_most_seconds`.
     A shutdown takes `shutdown_grace_seconds`, the last `shutdown_grace_critical_seconds` of them for critical pods; or, where
     `shutdown_by_priority` says so, (least priority, seconds) for each group of pods.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
@@ -28,7 +32,16 @@ class Options:
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     taints: tuple[Object, ...] = ()
     capacity: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    system_reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    kube_reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    pod_pids_max: int = 0
+    cpu_policy: str = "none"
+    swap_behaviour: str = "NoSwap"
+    image_high_percent: int = 85
+    image_low_percent: int = 80
+    image_age_least_seconds: float = 120.0
+    image_age_most_seconds: float = 0.0
+    image_collection_seconds: float = 300.0
     pods_max: int = 110
     pod_cidr: str = ""
     provider_id: str = ""

@@ -30,7 +30,7 @@ from steersman.kubelet import (
     storage_limits,
     user_namespaces,
 )
-from steersman.kubelet.container_lifecycle import Container
+from steersman.kubelet.container_lifecycle import Container, Role
 from steersman.kubelet.container_probes import ContainerProbes
 from steersman.kubelet.images import Present
 from steersman.kubelet.instructions import Instruction
@@ -39,7 +39,7 @@ from steersman.kubelet.pod_lifecycle import PodMachine
 from steersman.kubelet.pod_state import Volumes
 from steersman.kubelet.prober import Target
 from steersman.kubelet.volumes.volume import MountError
-from steersman.meta import objects
+from steersman.meta import objects, times
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
@@ -56,6 +56,14 @@ EVICTION_GRACE_SECONDS = 1.0
 
 # Why a sandbox cannot even be asked for.
 NO_SANDBOX = (sandbox_config.NameTooLong, user_namespaces.NoneLeft, references.Unavailable)
+
+
+CONTAINER_TYPES = {
+    Role.INIT: "init_container",
+    Role.SIDECAR: "init_container",
+    Role.MAIN: "container",
+    Role.EPHEMERAL: "ephemeral_container",
+}
 
 
 class PodWorker:
@@ -92,6 +100,10 @@ class PodWorker:
         if self._requests[0][0] is not key[0] or self._requests[0][1] != key[1]:
             self._requests = (key, qos.pod_requests(pod_resize.granted(self.machine)))
         return self._requests[1]
+
+    def shown_pod(self) -> Object:
+        """As this kubelet has it: with the status that it would tell the API."""
+        return {**self.pod, "status": self._reported or self.pod.get("status") or {}}
 
     def adopt(self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]) -> None:
         """Begin: with what the runtime already has of this pod (mostly nothing)."""
@@ -145,36 +157,38 @@ class PodWorker:
     # --- eviction ------------------------------------------------------------------------------------------------------
 
     async def enforce_storage_limits(self) -> None:
-        why = storage_limits.decide(self.pod, await self._storage_use())
+        why = storage_limits.decide(self.pod, await self.storage_use())
         if why and not self.machine.is_ending:
-            self.evict(why, EVICTION_GRACE_SECONDS)
+            self.evict(why, EVICTION_GRACE_SECONDS, "ephemeralcontainerfs.limit")
 
     async def disk_cost(self) -> pressure.Cost:
-        use = await self._storage_use()
+        use = await self.storage_use()
         name = storage_limits.RESOURCE
         by_container = {one: {name: used} for one, used in use.containers.items()}
         return pressure.cost(self.pod, by_container, {name: sum(use.volumes.values())})
 
-    def evict(self, message: str, grace_seconds: float) -> None:
+    def evict(self, message: str, grace_seconds: float, signal: str) -> None:
         """For the node's sake: the pod fails, and is not started again here."""
         self._node.tell(self.pod, "Warning", "Evicted", message)
+        self._node.metrics.count("kubelet_evictions", eviction_signal=signal)
         self.tell(pod_events.PodFailed("Evicted", message, grace_seconds, disrupts=True))
 
-    async def _storage_use(self) -> storage_limits.Usage:
+    async def storage_use(self) -> storage_limits.Usage:
+        """Measured now, in a thread."""
         node, logs = self._node, pod_files.log_folder(self.pod, self._node.options)
         paths = node.volumes.paths_of(self.uid)
         volumes = {name: [paths[name]] for name in storage_limits.disk_volumes(self.pod) if name in paths}
-        containers = {
-            one.name: [*(Path(at) for at in (node.runtime.changes_folder(one.id),) if at), logs / one.name]
-            for one in self.machine.containers
-            if one.is_alive
-        }
-        measured = {}
-        for name, folders in (*volumes.items(), *((f"/{name}", folders) for name, folders in containers.items())):
-            measured[name] = await asyncio.to_thread(storage_limits.measure, folders)
-        return storage_limits.Usage(
-            {name: measured[name] for name in volumes}, {name: measured[f"/{name}"] for name in containers}
+        alive = [one for one in self.machine.containers if one.is_alive]
+        changes = {one.name: [Path(at)] for one in alive if (at := node.runtime.changes_folder(one.id))}
+        texts = {one.name: [logs / one.name] for one in alive}
+        of_volumes, of_changes, of_logs = await asyncio.to_thread(
+            lambda: [
+                {name: storage_limits.measure(folders) for name, folders in one.items()}
+                for one in (volumes, changes, texts)
+            ]
         )
+        both = {one.name: of_changes.get(one.name, 0) + of_logs[one.name] for one in alive}
+        return storage_limits.Usage(of_volumes, both, of_logs)
 
     # --- after every event -----------------------------------------------------------------------------------------
 
@@ -199,9 +213,22 @@ class PodWorker:
             return
         was = self._reported or self._node.writer.confirmed(self.uid)
         now = status.build(self.machine, self._node.shown_as, was, self._node.clock.now())
+        if now["phase"] == "Running" and was.get("phase") not in ("Running", "Succeeded", "Failed"):
+            self._count_start()
         if now != self._reported:
             self._reported = now
             self._node.writer.report(self.uid, now)
+
+    def _count_start(self) -> None:
+        """The pod runs: how long that took since it was made, and since this kubelet saw it."""
+        metrics, now = self._node.metrics, self._node.clock.now()
+        metrics.count("kubelet_started_pods_total")
+        if self.machine.started_at is not None:
+            took = (now - self.machine.started_at).total_seconds()
+            metrics.observe("kubelet_pod_start_duration_seconds", took)
+        if created := self.pod["metadata"].get("creationTimestamp"):
+            took = (now - times.parse(created)).total_seconds()
+            metrics.observe("kubelet_pod_start_sli_duration_seconds", took)
 
     def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = self._node.tasks.start(f"{objects.key(self.pod)} {name}", self._guard(name, work))
@@ -305,9 +332,11 @@ class PodWorker:
                 users=self._node.users.range_of(self.pod),
                 handler=await self._node.references.runtime_handler(self.pod),
             )
-            made = await self._node.runtime.run_sandbox(config)
+            with self._node.metrics.operation("run_podsandbox"):
+                made = await self._node.runtime.run_sandbox(config)
             found = await self._node.runtime.sandbox_status(made)
         except (RuntimeFailure, OSError, TimeoutError, *NO_SANDBOX) as failure:
+            self._node.metrics.count("kubelet_started_pods_errors_total")
             self.tell(pod_events.SandboxFailed(str(failure) or type(failure).__name__))
             return
         if found is not None:
@@ -390,7 +419,8 @@ class PodWorker:
             self.tell(pod_events.ContainerCreateFailed(name, "CreateContainerConfigError", str(failure)))
             return
         try:
-            made = await self._node.runtime.create_container(instruction.sandbox_id, config)
+            with self._node.metrics.operation("create_container"):
+                made = await self._node.runtime.create_container(instruction.sandbox_id, config)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
             reason = failure.reason if isinstance(failure, RuntimeFailure) else "CreateContainerError"
             self.tell(pod_events.ContainerCreateFailed(name, reason, str(failure)))
@@ -428,16 +458,21 @@ class PodWorker:
 
     async def _start_one(self, name: str, container_id: str) -> None:
         try:
-            await self._node.runtime.start_container(container_id)
+            with self._node.metrics.operation("start_container"):
+                await self._node.runtime.start_container(container_id)
             found = await self._node.runtime.container_status(container_id)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
             found = await self._node.runtime.container_status(container_id)
             reason = failure.reason if isinstance(failure, RuntimeFailure) else "RunContainerError"
+            kind = CONTAINER_TYPES[self._container(name).role]
+            self._node.metrics.count("kubelet_started_containers_errors_total", container_type=kind, code=reason)
             self.tell(pod_events.ContainerStartFailed(name, container_id, reason, str(failure), found))
             return
         if found is None:
             self.tell(pod_events.ContainerGone(name, container_id))
             return
+        kind = CONTAINER_TYPES[self._container(name).role]
+        self._node.metrics.count("kubelet_started_containers_total", container_type=kind)
         found = self._with_message(found, self._container(name).spec)
         self.tell(pod_events.ContainerStarted(name, container_id, found))
 
@@ -461,7 +496,8 @@ class PodWorker:
         if instruction.run_hook and one.hook("preStop") is not None and grace > 0:
             grace = max(grace - await self._pre_stop(one, grace), GRACE_AFTER_HOOK_SECONDS)
         node_runtime = self._node.runtime
-        await self._until_done("stopping a container", lambda: node_runtime.stop_container(instruction.id, grace))
+        with self._node.metrics.operation("stop_container"):
+            await self._until_done("stopping a container", lambda: node_runtime.stop_container(instruction.id, grace))
         found = await node_runtime.container_status(instruction.id)
         if found is None:
             self.tell(pod_events.ContainerGone(one.name, instruction.id))

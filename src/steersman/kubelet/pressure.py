@@ -34,6 +34,12 @@ class Signal:
     least: int
 
     @property
+    def name(self) -> str:
+        """Upstream's name of the signal."""
+        names = {"memory": "memory.available", "inodes": "nodefs.inodesFree", "pids": "pid.available"}
+        return names.get(self.resource, "nodefs.available")
+
+    @property
     def is_short(self) -> bool:
         return self.available < self.least
 
@@ -121,6 +127,15 @@ def is_critical(pod: Object) -> bool:
     if static_pods.is_static(pod):
         return True
     return int(pod["spec"].get("priority") or 0) >= CRITICAL_PRIORITY
+
+
+def thresholds() -> dict[str, str]:
+    """Upstream's evictionHard."""
+    return {
+        "memory.available": quantities.of_bytes(MEMORY_LEAST_BYTES),
+        "nodefs.available": f"{DISK_LEAST_SHARE:.0%}",
+        "nodefs.inodesFree": f"{INODES_LEAST_SHARE:.0%}",
+    }
 
 
 class Conditions:

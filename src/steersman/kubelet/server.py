@@ -12,7 +12,7 @@ import orjson
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.kubelet import log_reader, pod_files, summary
+from steersman.kubelet import configuration, log_reader, pod_files
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.container_lifecycle import Container
 from steersman.kubelet.pod_state import Sandbox
@@ -26,6 +26,7 @@ ADMINISTRATORS = "system:masters"
 OPEN_PATHS = ("/healthz",)
 # `run` answers when the command has ended; nobody waits longer for it.
 RUN_SECONDS = 600.0
+LONG_RUNNING = frozenset({"exec", "attach", "portForward", "debug"})
 STREAMS = {"Stdout": "stdout", "Stderr": "stderr"}
 
 
@@ -40,12 +41,16 @@ class KubeletServer:
             "portForward": self._port_forward,
             "run": self._run,
             "pods": self._pods,
+            "runningpods": self._running_pods,
+            "configz": self._configz,
+            "checkpoint": self._checkpoint,
             "stats": self._stats,
             "metrics": self._metrics,
             "healthz": self._healthz,
         }
 
     async def handle(self, request: Request) -> Response:
+        began = self._clock.monotonic()
         try:
             if request.path not in OPEN_PATHS:
                 _authorise(request.peer)
@@ -53,12 +58,25 @@ class KubeletServer:
             route = self._routes.get(words[0]) if words else None
             if route is None:
                 raise errors.no_route()
-            return await route(request, words[1:])
+            answer = await route(request, words[1:])
+            self._count(request.method, words[0], self._clock.monotonic() - began)
+            return answer
         except errors.StatusError as refused:
             return Response(refused.code, {"content-type": "application/json"}, orjson.dumps(refused.status))
         except runtime.RuntimeFailure as failure:
             status = errors.internal(failure.message).status
             return Response(500, {"content-type": "application/json"}, orjson.dumps(status))
+
+    def _count(self, method: str, path: str, seconds: float) -> None:
+        labels = {
+            "long_running": str(path in LONG_RUNNING).lower(),
+            "method": method,
+            "path": path,
+            "server_type": "readwrite",
+        }
+        for agent in self._agents[:1]:
+            agent.metrics.count("kubelet_http_requests_total", **labels)
+            agent.metrics.observe("kubelet_http_requests_duration_seconds", seconds, **labels)
 
     # --- finding things ----------------------------------------------------------------------------------------------
 
@@ -168,23 +186,59 @@ class KubeletServer:
         return Response(200, {"content-type": "text/plain"}, result.stdout + result.stderr)
 
     async def _pods(self, request: Request, words: list[str]) -> Response:
-        pods = [worker.pod for agent in self._chosen(request) for worker in agent.workers.values()]
+        pods = [worker.shown_pod() for agent in self._chosen(request) for worker in agent.workers.values()]
         return _json({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods})
+
+    async def _running_pods(self, request: Request, words: list[str]) -> Response:
+        """What the runtime has, whatever the API says."""
+        workers = [worker for agent in self._chosen(request) for worker in agent.workers.values()]
+        found = [
+            {
+                "metadata": {key: worker.pod["metadata"][key] for key in ("name", "namespace", "uid")},
+                "spec": {
+                    "containers": [
+                        {"name": one.name, "image": one.image} for one in worker.machine.containers if one.is_alive
+                    ]
+                },
+                "status": {},
+            }
+            for worker in workers
+            if any(one.is_alive for one in worker.machine.containers)
+        ]
+        return _json({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": found})
+
+    async def _configz(self, request: Request, words: list[str]) -> Response:
+        return _json(configuration.configz(self._only(request).options))
 
     async def _stats(self, request: Request, words: list[str]) -> Response:
         if words != ["summary"]:
             raise errors.no_route()
-        agent = self._only(request)
-        pods = [worker.pod for worker in agent.workers.values()]
-        usage = await agent.runtime.usage()
-        return _json(summary.stats(agent.node_name, pods, usage, self._clock.now()))
+        few = _is_true(request, "only_cpu_and_memory")
+        return _json(await self._only(request).statistics.summary(only_cpu_and_memory=few))
 
     async def _metrics(self, request: Request, words: list[str]) -> Response:
-        if words != ["resource"]:
-            raise errors.no_route()
-        agent = self._only(request)
-        pods = [worker.pod for worker in agent.workers.values()]
-        return _text(summary.resource_metrics(pods, await agent.runtime.usage()))
+        found = self._only(request).statistics
+        if not words:
+            return _text(await found.own())
+        if words == ["resource"]:
+            return _text(await found.resource())
+        if words == ["cadvisor"]:
+            return _text(await found.cadvisor())
+        if words == ["probes"]:
+            return _text(found.probes())
+        raise errors.no_route()
+
+    async def _checkpoint(self, request: Request, words: list[str]) -> Response:
+        """No runtime here can write a container's memory to disk."""
+        if request.method != "POST":
+            raise errors.method_not_allowed()
+        self._container(words)
+        text = "rpc error: code = Unimplemented desc = method CheckpointContainer not implemented"
+        return Response(
+            500,
+            {"content-type": "text/plain; charset=utf-8"},
+            f"checkpointing of {'/'.join(words)} failed ({text})\n".encode(),
+        )
 
     def _chosen(self, request: Request) -> Sequence[Kubelet]:
         """All nodes behind this address, or the one that `?node=` names."""

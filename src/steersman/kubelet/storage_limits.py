@@ -18,10 +18,11 @@ BLOCK_BYTES = 512  # the unit of st_blocks
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes on disk: of emptyDir volumes by name, and of containers (their changes and logs) by name."""
+    """Bytes on disk: of emptyDir volumes by name, and of containers (their changes and logs) by name; `logs` alone too."""
 
     volumes: Mapping[str, int]
     containers: Mapping[str, int]
+    logs: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 def decide(pod: Object, usage: Usage) -> str:

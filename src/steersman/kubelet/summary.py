@@ -1,56 +1,160 @@
-"""What the node and its pods use: /stats/summary and /metrics/resource. Pure."""
+"""What the node and its pods use, as /stats/summary tells it. Pure.
 
+Source: the kubelet's Summary API (stats/v1alpha1).
+"""
+
+import dataclasses
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from steersman.containers import runtime
+from steersman.kubelet import storage_limits
 from steersman.meta import objects, times
 from steersman.meta.objects import Object
 
 
-def stats(node_name: str, pods: Iterable[Object], usage: Sequence[runtime.Usage], now: datetime.datetime) -> Object:
-    """Source: the kubelet's Summary API (stats/v1alpha1)."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileSystem:
+    """The one that everything of the node is on."""
+
+    capacity_bytes: int = 0
+    available_bytes: int = 0
+    inodes: int = 0
+    inodes_free: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """A node at one moment. `disk`: measured use by pod uid, where somebody has measured. `cores`: use of processors by container
+    id, in billionths of one, where two looks allow to tell. `kubelet`: its own process (cpu ns, memory bytes)."""
+
+    node_name: str
+    pods: Sequence[Object]
+    usage: Sequence[runtime.Usage]
+    sandboxes: Sequence[runtime.SandboxUsage]
+    now: datetime.datetime
+    started_at: datetime.datetime
+    memory_capacity_bytes: int = 0
+    file_system: FileSystem = FileSystem()
+    disk: Mapping[str, storage_limits.Usage] = dataclasses.field(default_factory=dict)
+    cores: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    kubelet: tuple[int, int] = (0, 0)
+    processes_most: int = 0
+    processes: int = 0
+
+
+def stats(seen: Seen) -> Object:
     by_pod: dict[str, list[runtime.Usage]] = {}
-    for one in usage:
+    for one in seen.usage:
         by_pod.setdefault(one.pod_uid, []).append(one)
-    shown = []
-    for pod in pods:
-        used = by_pod.get(objects.uid(pod), [])
-        reference = {"name": objects.name(pod), "namespace": objects.namespace(pod), "uid": objects.uid(pod)}
-        containers = [{"name": one.name, **_use([one], one.at)} for one in used]
-        started = (pod.get("status") or {}).get("startTime")
-        shown.append({"podRef": reference, "startTime": started, "containers": containers, **_use(used, now)})
-    return {"node": {"nodeName": node_name, **_use(usage, now)}, "pods": shown}
+    networks = {one.pod_uid: one for one in seen.sandboxes}
+    pods = [_pod(pod, by_pod.get(objects.uid(pod), []), networks.get(objects.uid(pod)), seen) for pod in seen.pods]
+    return {"node": _node(seen), "pods": pods}
 
 
-def _use(usage: Sequence[runtime.Usage], at: datetime.datetime) -> Object:
-    time = times.format_seconds(at)
+def _node(seen: Seen) -> Object:
+    at = times.format_seconds(seen.now)
+    use = _use(seen.usage, seen)
+    working_set = use["memory"]["workingSetBytes"]
+    available = max(0, seen.memory_capacity_bytes - working_set)
+    whole = {**_room(seen, at), "usedBytes": seen.file_system.capacity_bytes - seen.file_system.available_bytes}
+    images = {**whole}
     return {
-        "cpu": {"time": time, "usageCoreNanoSeconds": sum(one.cpu_ns for one in usage)},
-        "memory": {
-            "time": time,
-            "usageBytes": sum(one.memory_bytes for one in usage),
-            "workingSetBytes": sum(one.memory_working_set_bytes for one in usage),
-        },
+        "nodeName": seen.node_name,
+        "systemContainers": [
+            _kubelet(seen, at),
+            {"name": "pods", "startTime": times.format_seconds(seen.started_at), **use},
+        ],
+        "startTime": times.format_seconds(seen.started_at),
+        **use,
+        "memory": {**use["memory"], "availableBytes": available},
+        "fs": whole,
+        "runtime": {"imageFs": images, "containerFs": images},
+        "rlimit": {"time": at, "maxpid": seen.processes_most, "curproc": seen.processes},
     }
 
 
-def resource_metrics(pods: Iterable[Object], usage: Sequence[runtime.Usage]) -> str:
-    """Prometheus text of upstream's resource metrics endpoint."""
-    names = {objects.uid(pod): (objects.namespace(pod), objects.name(pod)) for pod in pods}
-    known = [(one, *names[one.pod_uid]) for one in usage if one.pod_uid in names]
-    lines = [
-        "# TYPE node_cpu_usage_seconds_total counter",
-        f"node_cpu_usage_seconds_total {sum(one.cpu_ns for one in usage) / 1e9}",
-        "# TYPE node_memory_working_set_bytes gauge",
-        f"node_memory_working_set_bytes {sum(one.memory_working_set_bytes for one in usage)}",
-        "# TYPE container_cpu_usage_seconds_total counter",
+def _kubelet(seen: Seen, at: str) -> Object:
+    cpu_ns, memory = seen.kubelet
+    return {
+        "name": "kubelet",
+        "startTime": times.format_seconds(seen.started_at),
+        "cpu": {"time": at, "usageCoreNanoSeconds": cpu_ns},
+        "memory": {"time": at, "usageBytes": memory, "workingSetBytes": memory, "rssBytes": memory},
+    }
+
+
+def _pod(pod: Object, usage: Sequence[runtime.Usage], network: runtime.SandboxUsage | None, seen: Seen) -> Object:
+    at = times.format_seconds(seen.now)
+    disk = seen.disk.get(objects.uid(pod))
+    shown: Object = {
+        "podRef": {"name": objects.name(pod), "namespace": objects.namespace(pod), "uid": objects.uid(pod)},
+        "startTime": (pod.get("status") or {}).get("startTime"),
+        "containers": [_container(one, disk, seen) for one in usage],
+        **_use(usage, seen),
+        "process_stats": {"process_count": sum(one.processes for one in usage)},
+    }
+    if network is not None and network.interfaces:
+        shown["network"] = _network(network)
+    if disk is not None:
+        room = _room(seen, at)
+        shown["volume"] = [{**room, "usedBytes": used, "name": name} for name, used in disk.volumes.items()]
+        used = sum(disk.volumes.values()) + sum(disk.containers.values())
+        shown["ephemeral-storage"] = {**room, "usedBytes": used}
+    return shown
+
+
+def _container(one: runtime.Usage, disk: storage_limits.Usage | None, seen: Seen) -> Object:
+    at = times.format_seconds(one.at)
+    shown: Object = {"name": one.name, **_use([one], seen)}
+    if one.started_at is not None:
+        shown["startTime"] = times.format_seconds(one.started_at)
+    if disk is not None:
+        shown["rootfs"] = {
+            **_room(seen, at),
+            "usedBytes": disk.containers.get(one.name, 0) - disk.logs.get(one.name, 0),
+        }
+        shown["logs"] = {**_room(seen, at), "usedBytes": disk.logs.get(one.name, 0)}
+    return shown
+
+
+def _use(usage: Sequence[runtime.Usage], seen: Seen) -> Object:
+    at = times.format_seconds(max((one.at for one in usage), default=seen.now))
+    cpu: Object = {"time": at, "usageCoreNanoSeconds": sum(one.cpu_ns for one in usage)}
+    if usage and all(one.container_id in seen.cores for one in usage):
+        cpu["usageNanoCores"] = sum(seen.cores[one.container_id] for one in usage)
+    memory = {
+        "time": at,
+        "usageBytes": sum(one.memory_bytes for one in usage),
+        "workingSetBytes": sum(one.memory_working_set_bytes for one in usage),
+        "rssBytes": sum(one.memory_rss_bytes for one in usage),
+        "pageFaults": sum(one.page_faults for one in usage),
+        "majorPageFaults": sum(one.major_page_faults for one in usage),
+    }
+    return {"cpu": cpu, "memory": memory, "swap": {"time": at, "swapUsageBytes": sum(one.swap_bytes for one in usage)}}
+
+
+def _network(found: runtime.SandboxUsage) -> Object:
+    shown = [
+        {
+            "name": one.name,
+            "rxBytes": one.received_bytes,
+            "rxErrors": one.received_errors,
+            "txBytes": one.sent_bytes,
+            "txErrors": one.sent_errors,
+        }
+        for one in found.interfaces
     ]
-    for one, namespace, name in known:
-        labels = f'container="{one.name}",namespace="{namespace}",pod="{name}"'
-        lines.append(f"container_cpu_usage_seconds_total{{{labels}}} {one.cpu_ns / 1e9}")
-    lines.append("# TYPE container_memory_working_set_bytes gauge")
-    for one, namespace, name in known:
-        labels = f'container="{one.name}",namespace="{namespace}",pod="{name}"'
-        lines.append(f"container_memory_working_set_bytes{{{labels}}} {one.memory_working_set_bytes}")
-    return "\n".join(lines) + "\n"
+    return {"time": times.format_seconds(found.at), **shown[0], "interfaces": shown}
+
+
+def _room(seen: Seen, at: str) -> Object:
+    found = seen.file_system
+    return {
+        "time": at,
+        "availableBytes": found.available_bytes,
+        "capacityBytes": found.capacity_bytes,
+        "inodesFree": found.inodes_free,
+        "inodes": found.inodes,
+        "inodesUsed": found.inodes - found.inodes_free,
+    }

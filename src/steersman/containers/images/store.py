@@ -309,4 +309,5 @@ def _status(image: Image) -> runtime.ImageStatus:
         digests=image.digests,
         size_bytes=image.size_bytes,
         user=str(image.config.get("User") or ""),
+        pinned=any(tag.startswith("localhost/") for tag in image.tags),
     )

@@ -163,20 +163,40 @@ def oom_kills(hierarchy: Hierarchy, path: str) -> int:
     return 0
 
 
-def usage(hierarchy: Hierarchy, path: str) -> tuple[int, int, int]:
-    """(cpu ns so far, memory bytes, working set bytes: memory without what could be dropped at once)."""
+class Use(NamedTuple):
+    """`cpu_ns` and faults are totals so far; the working set is the memory without what could be dropped at once."""
+
+    cpu_ns: int = 0
+    memory_bytes: int = 0
+    working_set_bytes: int = 0
+    rss_bytes: int = 0
+    page_faults: int = 0
+    major_page_faults: int = 0
+    swap_bytes: int = 0
+    processes: int = 0
+
+
+def usage(hierarchy: Hierarchy, path: str) -> Use:
     memory = hierarchy.folder("memory", path)
     if hierarchy.version == 1:
         cpu_ns = _number(_read(os.path.join(hierarchy.folder("cpuacct", path), "cpuacct.usage")))
         used = _number(_read(os.path.join(memory, "memory.usage_in_bytes")))
-        inactive = _field(_read(os.path.join(memory, "memory.stat")), "total_inactive_file")
+        stat, names = _fields(_read(os.path.join(memory, "memory.stat"))), _STAT_NAMES_1
+        swap = stat.get("total_swap", 0)
     elif hierarchy.version == 2:
         cpu_ns = _field(_read(os.path.join(hierarchy.folder("cpu", path), "cpu.stat")), "usage_usec") * 1000
         used = _number(_read(os.path.join(memory, "memory.current")))
-        inactive = _field(_read(os.path.join(memory, "memory.stat")), "inactive_file")
+        stat, names = _fields(_read(os.path.join(memory, "memory.stat"))), _STAT_NAMES_2
+        swap = _number(_read(os.path.join(memory, "memory.swap.current")))
     else:
-        return 0, 0, 0
-    return cpu_ns, used, max(0, used - inactive)
+        return Use()
+    processes = _number(_read(os.path.join(hierarchy.folder("pids", path), "pids.current")))
+    inactive, rss, faults, major_faults = (stat.get(name, 0) for name in names)
+    return Use(cpu_ns, used, max(0, used - inactive), rss, faults, major_faults, swap, processes)
+
+
+_STAT_NAMES_1 = ("total_inactive_file", "total_rss", "total_pgfault", "total_pgmajfault")
+_STAT_NAMES_2 = ("inactive_file", "anon", "pgfault", "pgmajfault")
 
 
 def _enable_controllers(hierarchy: Hierarchy, path: str) -> None:
@@ -224,6 +244,11 @@ def _field(text: str, name: str) -> int:
         if key == name:
             return int(value)
     return 0
+
+
+def _fields(text: str) -> dict[str, int]:
+    pairs = (line.partition(" ") for line in text.splitlines())
+    return {key: int(value) for key, _, value in pairs}
 
 
 def _number(text: str) -> int:

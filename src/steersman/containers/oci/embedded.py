@@ -646,8 +646,33 @@ class OciRuntime:
 
     def _usage(self, container: _Container, now: datetime.datetime) -> runtime.Usage:
         record = container.record
-        cpu_ns, memory, working_set = cgroups.usage(self.facts.hierarchy, record.cgroup)
-        return runtime.Usage(record.id, record.pod_uid, record.name, cpu_ns, memory, working_set, now)
+        use = cgroups.usage(self.facts.hierarchy, record.cgroup)
+        return runtime.Usage(
+            container_id=record.id,
+            pod_uid=record.pod_uid,
+            name=record.name,
+            cpu_ns=use.cpu_ns,
+            memory_bytes=use.memory_bytes,
+            memory_working_set_bytes=use.working_set_bytes,
+            at=now,
+            started_at=container.status.started_at,
+            memory_rss_bytes=use.rss_bytes,
+            page_faults=use.page_faults,
+            major_page_faults=use.major_page_faults,
+            swap_bytes=use.swap_bytes,
+            processes=use.processes,
+        )
+
+    async def sandbox_usage(self) -> Sequence[runtime.SandboxUsage]:
+        """A pod's interfaces are seen through any process in it."""
+        now = self._clock.now()
+        found = []
+        for owner in self._sandboxes.values():
+            pids = (one.status.pid for one in owner.containers.values() if one.status.state is State.RUNNING)
+            pid = 0 if owner.record.config.host_network else next(pids, 0)
+            interfaces = pod_network.interfaces_of(pid) if pid else ()
+            found.append(runtime.SandboxUsage(owner.record.config.pod_uid, interfaces, now))
+        return tuple(found)
 
     def changes_folder(self, container_id: str) -> str:
         return os.path.join(self._root_dir, "containers", container_id, "upper")

@@ -1,0 +1,56 @@
+"""What the kubelet was told, as /configz shows it: a KubeletConfiguration. Pure."""
+
+from steersman.kubelet import log_rotation, pressure
+from steersman.kubelet.options import Options
+from steersman.meta import quantities
+from steersman.meta.objects import Object
+
+
+def configz(options: Options) -> Object:
+    """Only what this kubelet obeys; source of names and units: kubelet.config.k8s.io/v1beta1."""
+    return {
+        "kubeletconfig": {
+            "kind": "KubeletConfiguration",
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "address": options.address,
+            "port": options.port,
+            "staticPodPath": str(options.static_pods or ""),
+            "fileCheckFrequency": _duration(options.static_pods_seconds),
+            "syncFrequency": _duration(options.volume_refresh_seconds),
+            "nodeStatusUpdateFrequency": _duration(options.node_check_seconds),
+            "nodeStatusReportFrequency": _duration(options.node_status_seconds),
+            "nodeLeaseDurationSeconds": options.lease_duration_seconds,
+            "clusterDomain": options.cluster_domain,
+            "clusterDNS": list(options.cluster_dns),
+            "resolvConf": str(options.resolv_conf),
+            "maxPods": options.pods_max,
+            "podPidsLimit": options.pod_pids_max or -1,
+            "allowedUnsafeSysctls": list(options.unsafe_sysctls),
+            "cgroupDriver": "cgroupfs",
+            "cpuManagerPolicy": options.cpu_policy,
+            "memorySwap": {"swapBehavior": options.swap_behaviour},
+            "systemReserved": dict(options.system_reserved),
+            "kubeReserved": dict(options.kube_reserved),
+            "enforceNodeAllocatable": ["pods"],
+            "evictionHard": pressure.thresholds(),
+            "evictionPressureTransitionPeriod": _duration(pressure.STAYS_SECONDS),
+            "imageMinimumGCAge": _duration(options.image_age_least_seconds),
+            "imageMaximumGCAge": _duration(options.image_age_most_seconds),
+            "imageGCHighThresholdPercent": options.image_high_percent,
+            "imageGCLowThresholdPercent": options.image_low_percent,
+            "containerLogMaxSize": quantities.of_bytes(log_rotation.FILE_MOST_BYTES),
+            "containerLogMaxFiles": log_rotation.FILES_MOST,
+            "shutdownGracePeriod": _duration(options.shutdown_grace_seconds),
+            "shutdownGracePeriodCriticalPods": _duration(options.shutdown_grace_critical_seconds),
+        }
+    }
+
+
+def _duration(seconds: float) -> str:
+    """Go's way: 1m30s, 5m0s, 1.5s."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = f"{rest:g}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
