@@ -236,3 +236,39 @@ async def test_ephemeral_containers_are_added_and_never_removed(cluster: Cluster
         "PATCH", f"{PODS}/one/ephemeralcontainers", {"spec": {"ephemeralContainers": None}}, headers=MERGE
     )
     assert removed.refusal[:2] == (422, "Invalid")
+
+
+async def _with_address(cluster: Cluster) -> None:
+    body = {"status": {"podIP": "10.244.0.1", "podIPs": [{"ip": "10.244.0.1"}]}}
+    await cluster.api.ask("PATCH", f"{PODS}/one/status", body, headers=MERGE)
+
+
+async def test_proxy_by_every_method_and_with_a_slash_for_a_browser(cluster: Cluster):
+    await _with_address(cluster)
+    for method in ("DELETE", "OPTIONS", "PATCH", "POST", "PUT"):
+        assert (await cluster.api.ask(method, f"{PODS}/one:80/proxy", query=f"method={method}")).status == 404
+        request = cluster.kubelet.asked[-1]
+        assert (request.method, request.path, request.query) == (method, "/", f"method={method}")
+    for method in ("GET", "HEAD"):
+        moved = await cluster.api.ask(method, f"{PODS}/one/proxy", query="method=GET")
+        assert (moved.status, moved.headers["location"]) == (301, f"{PODS}/one/proxy/?method=GET")
+        assert (await cluster.api.ask(method, f"{PODS}/one/proxy/")).status == 404
+
+
+async def test_proxy_of_a_websocket(cluster: Cluster):
+    await _with_address(cluster)
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x"}
+    answer = await cluster.api.ask("GET", f"{PODS}/one:8080/proxy/ws", headers=headers)
+    assert (answer.status, answer.response.headers["upgrade"]) == (101, "websocket")
+    assert cluster.kubelet.asked[-1].headers["sec-websocket-key"] == "x"
+
+
+async def test_proxy_to_nobody(cluster: Cluster):
+    await _with_address(cluster)
+
+    async def dead(request: Request) -> Response:
+        raise transport.Unreachable("dial tcp 10.244.0.1:80: connection refused")
+
+    cluster.way = transport.InProcessTransport(dead)
+    refusal = (503, "ServiceUnavailable", "error trying to reach service: dial tcp 10.244.0.1:80: connection refused")
+    assert (await cluster.api.ask("GET", f"{PODS}/one/proxy/")).refusal == refusal

@@ -363,7 +363,7 @@ class ApiServer:
         found = call.kind.subresource(target.subresource)
         if found is None:
             raise errors.no_route()
-        if target.verb not in found.verbs:
+        if target.verb not in found.verbs and not (target.verb == "options" and found.name == "proxy"):
             raise errors.method_not_allowed()
         if call.kind.custom is not None:
             return await self._custom(call)
