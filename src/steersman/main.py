@@ -36,6 +36,16 @@ def _checked_store(context: click.Context, parameter: click.Parameter, text: str
     return text
 
 
+def _checked_pool(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.meta import address_pools
+
+    try:
+        address_pools.parse(text or "")
+    except address_pools.PoolError as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+    return text
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="steersman")
 def main() -> None:
@@ -82,6 +92,12 @@ def main() -> None:
     type=click.FloatRange(0.1),
     metavar="SECONDS",
     help="How often a node says that it is alive.  [default: 1]",
+)
+@click.option(
+    "--load-balancer-pool",
+    callback=_checked_pool,
+    metavar="RANGES",
+    help="Addresses for Services of type LoadBalancer: 192.168.1.240-192.168.1.250,fd00::/120.  [default: the nodes' own]",
 )
 @click.option("--example-images", is_flag=True, help="Build and load localhost/hello:1 and localhost/hello:2.")
 @click.option("--ephemeral", is_flag=True, help="Run COMMAND against a cluster that ends with it and leaves nothing.")

@@ -6,7 +6,7 @@ from steersman.aio.tasks import Tasks
 from steersman.client.cache import Caches
 from steersman.cluster import pki, processes
 from steersman.cluster.plan import Plan
-from steersman.network import cluster_network, node_network
+from steersman.network import announcements, cluster_network, node_network
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
@@ -20,6 +20,7 @@ async def run(plan: Plan, bridge: str) -> None:
         node_grace_seconds=plan.options.node_monitor_grace_seconds,
         cluster_cidrs=(plan.pod_network,),
         root_ca=plan.authority.read_text(),
+        load_balancer_pool=plan.options.load_balancer_pool,
     )
     client = processes.client(plan, pki.CONTROLLERS, "steersman-controllers", clock)
     caches = Caches(client, clock)
@@ -29,6 +30,7 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
         if bridge:
             running.start("host proxy", proxy.run(caches, "", {"IPv4": _rules(plan, bridge)}, clock))
+            running.start("announcements", announcements.run(caches, clock, bridge=bridge))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
         running.start("caches", caches.run())
         await running.wait()

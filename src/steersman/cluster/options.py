@@ -23,6 +23,7 @@ class Options:
     `eviction_seconds` later (the default tolerations that admission adds to pods). Upstream waits 40 and 300: it has
     hundreds of machines and flaky networks between them; here a lost node is a lost process.
     `network_number` tells apart the addresses of several clusters of one machine; chosen at the first start.
+    `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -41,6 +42,7 @@ class Options:
     node_monitor_grace_seconds: float = 4.0
     eviction_seconds: int = 2
     network_number: int | None = None
+    load_balancer_pool: str = ""
     kubeconfig: str = ""
 
     def node_names(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from steersman.controllers.ephemeral_volume import controller as ephemeral_volum
 from steersman.controllers.garbage_collector import controller as garbage_collector
 from steersman.controllers.ip_address import controller as ip_address
 from steersman.controllers.job import controller as job
+from steersman.controllers.load_balancer import controller as load_balancer
 from steersman.controllers.loop import Controller, Loop
 from steersman.controllers.namespace import controller as namespace
 from steersman.controllers.node_ipam import controller as node_ipam
@@ -58,6 +59,7 @@ class Options:
     `terminated_pods_max` [12,500]: ended pods that may stay; 0: all.
     `cluster_cidrs`, `node_mask_bits`: the pod network and each node's share of it; () leaves it to someone else.
     `root_ca`: the certificate (PEM) that pods check the API server by; "" publishes none.
+    `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `leader_identity`: take part in leader election under this name; "" is for the only one.
     """
 
@@ -68,6 +70,7 @@ class Options:
     cluster_cidrs: tuple[str, ...] = ("10.244.0.0/16",)
     node_mask_bits: tuple[int, ...] = (24,)
     root_ca: str = ""
+    load_balancer_pool: str = ""
     leader_identity: str = ""
 
 
@@ -91,6 +94,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         service_account.controller(),
         resource_quota.controller(served),
         service_cidr.controller(),
+        load_balancer.controller(options.load_balancer_pool),
         ip_address.controller(),
         storage_version_migrator.controller(),
         disruption.controller(served),

@@ -12,7 +12,7 @@ import ipaddress
 import logging
 import pathlib
 
-from steersman.network import firewall, libnftables, namespaces, netlink
+from steersman.network import announcements, firewall, libnftables, namespaces, netlink
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +157,8 @@ class ClusterNetwork:
                     bridges.append(link.name)
             for name in bridges:
                 kernel.remove_link(name)
+        if not self._has_neighbours():
+            announcements.forget()
         for name in bridges:
             _delete_table(f"steersman-{name}")
             _delete_table(services_table(name))

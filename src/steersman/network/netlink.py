@@ -1,6 +1,6 @@
 """Links, addresses, routes and neighbours of one network namespace, by raw rtnetlink.
 
-Several times faster than a general library (docs/design/network.md): only what a pod network needs, IPv4, one socket that
+Several times faster than a general library (docs/design/network.md): only what a pod network needs, one socket that
 stays in the namespace it was opened in. Every call is one request and its answer, and the kernel answers at once.
 """
 
@@ -36,7 +36,10 @@ _ROUTE_TABLE_MAIN = 254
 _SCOPES = {"global": 0, "link": 253, "host": 254}
 _UNICAST, _UNREACHABLE = 1, 7
 _ONLINK = 4
-_PERMANENT = 0x80
+_PERMANENT, _REACHABLE = 0x80, 0x02
+_NO_DUPLICATE_CHECK = 0x02  # an IPv6 address is of use at once; ours are given out once each
+_ADDRESS_PROTOCOL = 11
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 PROTOCOL_STATIC = 4
 PROTOCOL_STEERSMAN = 83  # marks the routes that are ours, so that stale ones can be told from the administrator's
@@ -54,10 +57,11 @@ class Link:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """`text` is `ADDRESS/PREFIX`."""
+    """`text` is `ADDRESS/PREFIX`; `protocol` says who put it there (0: nobody said, or the kernel is older than 5.18)."""
 
     index: int
     text: str
+    protocol: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -203,9 +207,9 @@ class Netlink:
 
     # Addresses
 
-    def add_address(self, index: int, address: str, *, scope: str = "global") -> None:
+    def add_address(self, index: int, address: str, *, scope: str = "global", protocol: int = 0) -> None:
         """`address` is `ADDRESS/PREFIX`; adding it again changes nothing."""
-        self._ask(_NEW_ADDRESS, _CREATE | _REPLACE, _address_body(index, address, scope))
+        self._ask(_NEW_ADDRESS, _CREATE | _REPLACE, _address_body(index, address, scope, protocol))
 
     def remove_address(self, index: int, address: str) -> None:
         try:
@@ -214,8 +218,8 @@ class Netlink:
             if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
                 raise
 
-    def addresses(self) -> list[Address]:
-        header = struct.pack("=BBBBI", socket.AF_INET, 0, 0, 0, 0)
+    def addresses(self, version: int = 4) -> list[Address]:
+        header = struct.pack("=BBBBI", _FAMILIES[version], 0, 0, 0, 0)
         return [_parse_address(answer) for answer in self._ask(_GET_ADDRESS, _DUMP, header)]
 
     # Routes and neighbours
@@ -252,16 +256,19 @@ class Netlink:
             if error.errno not in (errno.ESRCH, errno.ENODEV):
                 raise
 
-    def routes(self) -> list[Route]:
+    def routes(self, version: int = 4) -> list[Route]:
         """Those of the main table."""
-        header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+        header = struct.pack("=BBBBBBBBI", _FAMILIES[version], 0, 0, 0, 0, 0, 0, 0, 0)
         parsed = (_parse_route(answer) for answer in self._ask(_GET_ROUTE, _DUMP, header))
         return [route for route in parsed if route is not None]
 
-    def replace_neighbour(self, index: int, address: str, mac: str) -> None:
-        """A permanent one: never asked for, never forgotten."""
-        header = struct.pack("=BxxxiHBB", socket.AF_INET, index, _PERMANENT, 0, 0)
-        body = header + _attribute(1, socket.inet_aton(address)) + _attribute(2, _mac(mac))
+    def replace_neighbour(self, index: int, address: str, mac: str, *, permanent: bool = True) -> None:
+        """A permanent one is never asked for, and never forgotten."""
+        parsed = ipaddress.ip_address(address)
+        header = struct.pack(
+            "=BxxxiHBB", _FAMILIES[parsed.version], index, _PERMANENT if permanent else _REACHABLE, 0, 0
+        )
+        body = header + _attribute(1, parsed.packed) + _attribute(2, _mac(mac))
         self._ask(_NEW_NEIGHBOUR, _CREATE | _REPLACE, body)
 
     # The wire
@@ -295,24 +302,26 @@ class Netlink:
 _GETTERS = (_GET_LINK, _GET_ADDRESS, _GET_ROUTE)
 
 
-def _address_body(index: int, address: str, scope: str) -> bytes:
-    interface = ipaddress.IPv4Interface(address)
-    header = struct.pack("=BBBBI", socket.AF_INET, interface.network.prefixlen, 0, _SCOPES[scope], index)
+def _address_body(index: int, address: str, scope: str, protocol: int = 0) -> bytes:
+    interface = ipaddress.ip_interface(address)
+    flags = _NO_DUPLICATE_CHECK if interface.version == 6 else 0
+    family, prefix = _FAMILIES[interface.version], interface.network.prefixlen
+    header = struct.pack("=BBBBI", family, prefix, flags, _SCOPES[scope], index)
     packed = interface.ip.packed
     body = header + _attribute(1, packed) + _attribute(2, packed)
-    if interface.network.prefixlen < 31 and scope == "global":
+    if interface.version == 4 and prefix < 31 and scope == "global":
         body += _attribute(4, interface.network.broadcast_address.packed)
-    return body
+    return body + _attribute(_ADDRESS_PROTOCOL, bytes((protocol,))) if protocol else body
 
 
 def _route_body(
     destination: str, index: int, gateway: str, source: str, scope: str, flags: int, protocol: int, kind: int
 ) -> bytes:
-    network = ipaddress.IPv4Network(destination)
+    network = ipaddress.ip_network(destination)
     number = _SCOPES.get(scope, 255)  # 255, "nowhere", matches any scope when deleting
     header = struct.pack(
         "=BBBBBBBBI",
-        socket.AF_INET,
+        _FAMILIES[network.version],
         network.prefixlen,
         0,
         0,
@@ -324,11 +333,11 @@ def _route_body(
     )
     body = header + _attribute(1, network.network_address.packed)
     if gateway:
-        body += _attribute(5, socket.inet_aton(gateway))
+        body += _attribute(5, ipaddress.ip_address(gateway).packed)
     if index:
         body += _number(4, index)
     if source:
-        body += _attribute(7, socket.inet_aton(source))
+        body += _attribute(7, ipaddress.ip_address(source).packed)
     return body
 
 
@@ -349,17 +358,18 @@ def _parse_link(payload: bytes) -> Link:
 
 
 def _parse_address(payload: bytes) -> Address:
-    _, prefix, _, _, index = struct.unpack_from("=BBBBI", payload)
+    family, prefix, _, _, index = struct.unpack_from("=BBBBI", payload)
     found = dict(_attributes(payload[8:]))
-    return Address(index, f"{socket.inet_ntoa(found[2] if 2 in found else found[1])}/{prefix}")
+    text = socket.inet_ntop(family, found[2] if 2 in found else found[1])
+    return Address(index, f"{text}/{prefix}", found.get(_ADDRESS_PROTOCOL, b"\0")[0])
 
 
 def _parse_route(payload: bytes) -> Route | None:
-    _, prefix, _, _, table, protocol, _, kind = struct.unpack_from("=BBBBBBBB", payload)
-    if table != _ROUTE_TABLE_MAIN:
+    family, prefix, _, _, table, protocol, _, kind = struct.unpack_from("=BBBBBBBB", payload)
+    if table != _ROUTE_TABLE_MAIN or kind not in (_UNICAST, _UNREACHABLE):
         return None
     found = dict(_attributes(payload[12:]))
-    destination = socket.inet_ntoa(found.get(1, b"\0\0\0\0"))
-    gateway = socket.inet_ntoa(found[5]) if 5 in found else ""
+    destination = socket.inet_ntop(family, found.get(1, b"\0" * (4 if family == socket.AF_INET else 16)))
+    gateway = socket.inet_ntop(family, found[5]) if 5 in found else ""
     index = struct.unpack("=I", found[4])[0] if 4 in found else 0
     return Route(f"{destination}/{prefix}", gateway, index, protocol, kind == _UNREACHABLE)

@@ -140,6 +140,8 @@ class _Builder:
         protocol, number = str(port.get("protocol", "TCP")).lower(), int(port["port"])
         everywhere = usable(endpoints, self._place)
         here = usable([endpoint for endpoint in endpoints if endpoint.node == self._place.node])
+        # A host is the edge of all its nodes: what comes to it from outside finds every endpoint, and keeps its source.
+        inside = here if self._place.node else everywhere
         sticky = self._sticky(service, port, protocol)
 
         inside_local = spec.get("internalTrafficPolicy") == "Local"
@@ -153,13 +155,13 @@ class _Builder:
             key = f"{address} . {protocol} . {number}"
             self._add(EXTERNAL, key, everywhere, sticky, is_served=bool(everywhere))
             if outside_local:
-                self._add(EXTERNAL_LOCAL, key, here, sticky, is_served=bool(everywhere))
+                self._add(EXTERNAL_LOCAL, key, inside, sticky, is_served=bool(everywhere))
         self._guard(service, protocol, number)
         if port.get("nodePort"):
             key = f"{protocol} . {port['nodePort']}"
             self._add(NODE, key, everywhere, sticky, is_served=bool(everywhere))
             if outside_local:
-                self._add(NODE_LOCAL, key, here, sticky, is_served=bool(everywhere))
+                self._add(NODE_LOCAL, key, inside, sticky, is_served=bool(everywhere))
 
         for endpoint in endpoints:
             if endpoint.node == self._place.node:  # a pod that reaches itself must see the node as its client
