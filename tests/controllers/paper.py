@@ -16,7 +16,7 @@ from steersman.aio.clock import VirtualClock
 from steersman.aio.virtual_loop import VirtualLoop
 from steersman.api import kinds
 from steersman.api.kind import Kind
-from steersman.apiserver.server import ApiServer
+from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
 from steersman.client.client import Client, WatchEvent
 from steersman.client.transport import InProcessTransport
@@ -26,6 +26,7 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 from steersman.store.contract import Store
 from steersman.store.memory import MemoryStore
+from tests.apiserver import kit
 
 DEFAULTS = controllers.Options()
 
@@ -67,8 +68,15 @@ class LateClient(Client):
 
 class Paper:
     def __init__(
-        self, client: Client, caches: Caches, clock: VirtualClock, loops: controllers.Controllers, store: Store
+        self,
+        server: ApiServer,
+        client: Client,
+        caches: Caches,
+        clock: VirtualClock,
+        loops: controllers.Controllers,
+        store: Store,
     ) -> None:
+        self.server = server
         self.client = client
         self.caches = caches
         self.clock = clock
@@ -103,17 +111,22 @@ class Paper:
 
 @contextlib.asynccontextmanager
 async def cluster(
-    options: controllers.Options = DEFAULTS, nodes: int = 1, watch_delay_seconds: float = 0.0
+    options: controllers.Options = DEFAULTS,
+    nodes: int = 1,
+    watch_delay_seconds: float = 0.0,
+    *,
+    token_key: bool = False,
 ) -> AsyncIterator[Paper]:
     clock = VirtualClock(asyncio.get_running_loop())
     store = MemoryStore()
-    server = ApiServer(store, clock=clock)
+    known = Options(token_key_pem=kit.token_key() if token_key else b"")
+    server = ApiServer(store, clock=clock, options=known)
     await server.start()
     transport = InProcessTransport(server.handle, "kubernetes-admin", ("system:masters",))
     client = LateClient(transport, clock=clock)
     client.watch_delay_seconds = watch_delay_seconds
     caches = Caches(client, clock)
-    paper = Paper(client, caches, clock, controllers.Controllers(client, caches, clock, options), store)
+    paper = Paper(server, client, caches, clock, controllers.Controllers(client, caches, clock, options), store)
     paper.nodes = [Node(f"node-{number + 1}") for number in range(nodes)]
     running = tasks.Tasks("paper")
     try:

@@ -80,6 +80,10 @@ def of_trust_bundle(bundle: Object) -> Mapping[str, str]:
     return {"spec.signerName": (bundle.get("spec") or {}).get("signerName", "")}
 
 
+def of_certificate_request(request: Object) -> Mapping[str, str]:
+    return {"spec.signerName": (request.get("spec") or {}).get("signerName", "")}
+
+
 def of_pod_certificate_request(request: Object) -> Mapping[str, str]:
     spec = request.get("spec") or {}
     return {f"spec.{field}": spec.get(field, "") for field in ("signerName", "podName", "nodeName")}

@@ -135,6 +135,13 @@ def prepare_job(new: Object, old: Object | None) -> None:
     selector["matchLabels"] = {CONTROLLER_UID: uid, **(selector.get("matchLabels") or {})}
 
 
+def prepare_certificate_request(new: Object, old: Object | None) -> None:
+    """What was asked for is asked for; admission says by whom."""
+    drop_status(new, old)
+    if old is not None:
+        new["spec"] = old["spec"]
+
+
 def prepare_daemon_set(new: Object, old: Object | None) -> None:
     """The generation of the template, an annotation since apps/v1, counts its changes."""
     drop_status(new, old)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
-from steersman.apiserver import decoded, tokens, users
+from steersman.apiserver import decoded, token_use, tokens, users
 from steersman.meta import errors, times
 from steersman.meta.objects import Object
 from steersman.serving import messages
@@ -33,7 +33,9 @@ class Authenticator:
         static_tokens: Mapping[str, users.User] | None = None,
         audiences: tuple[str, ...] = (tokens.ISSUER,),
         anonymous: bool = True,
+        token_use: token_use.TokenUse | None = None,
     ) -> None:
+        self._token_use = token_use
         self._clock = clock
         self._objects = objects
         self._token_key = token_key
@@ -108,6 +110,10 @@ class Authenticator:
             if claims.bound_kind == "pod":
                 extra["authentication.kubernetes.io/pod-name"] = (claims.bound_name,)
                 extra["authentication.kubernetes.io/pod-uid"] = (claims.bound_uid,)
+            elif token_use.is_refused(bound):
+                return None
+            elif self._token_use is not None:
+                self._token_use.note(bound)
         if claims.node_name:
             extra["authentication.kubernetes.io/node-name"] = (claims.node_name,)
             extra["authentication.kubernetes.io/node-uid"] = (claims.node_uid,)

@@ -14,7 +14,7 @@ from steersman.aio import clock as clocks
 from steersman.api import ip_addresses, kinds
 from steersman.api.kind import Kind
 from steersman.api.validation import address_families
-from steersman.apiserver import bootstrap_rbac, keys, metadata
+from steersman.apiserver import bootstrap_rbac, keys, metadata, token_use
 from steersman.apiserver.admission import service_addresses
 from steersman.meta import conditions, times
 from steersman.meta.objects import Object
@@ -82,6 +82,7 @@ def _always(service_cidrs: Sequence[str], now: str) -> list[tuple[Kind, Object]]
         for name in NAMESPACES
     ]
     found.extend(bootstrap_rbac.objects())
+    found.append((kinds.CONFIG_MAP, token_use.tracking(now.partition("T")[0])))
     found.append(
         (
             kinds.PRIORITY_CLASS,

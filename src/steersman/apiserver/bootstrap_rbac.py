@@ -4,7 +4,7 @@ A data file. Where our parts share an identity that upstream splits up (all cont
 system:kube-controller-manager), that identity's role is the union. Source: "Default roles and role bindings".
 """
 
-from steersman.api import kinds
+from steersman.api import aggregation, kinds
 from steersman.api.kind import Kind
 from steersman.meta.objects import Object
 
@@ -13,6 +13,7 @@ _WRITE = ["create", "delete", "deletecollection", "patch", "update"]
 _ALL = ["*"]
 _LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 _RBAC = "rbac.authorization.k8s.io"
+_CERTIFICATES = "certificates.k8s.io"
 
 
 def _rule(verbs: list[str], groups: list[str], resources: list[str], names: list[str] | None = None) -> Object:
@@ -76,7 +77,6 @@ _VIEW = [
     _rule(_READ, ["resource.k8s.io"], ["resourceclaims", "resourceclaims/status", "resourceclaimtemplates"]),
 ]
 _EDIT = [
-    *_VIEW,
     _rule(_READ, [""], ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"]),
     _rule(["impersonate"], [""], ["serviceaccounts"]),
     _rule(_WRITE, [""], ["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"]),
@@ -91,7 +91,6 @@ _EDIT = [
     _rule([*_READ, *_WRITE], ["coordination.k8s.io"], ["leases"]),
 ]
 _ADMIN = [
-    *_EDIT,
     _rule(["create"], ["authorization.k8s.io"], ["localsubjectaccessreviews"]),
     _rule([*_READ, *_WRITE], [_RBAC], ["rolebindings", "roles"]),
 ]
@@ -150,9 +149,9 @@ _SCHEDULER = [
 
 _CLUSTER_ROLES: dict[str, list[Object]] = {
     "cluster-admin": [_rule(_ALL, _ALL, _ALL), {"verbs": ["*"], "nonResourceURLs": ["*"]}],
-    "admin": _ADMIN,
-    "edit": _EDIT,
-    "view": _VIEW,
+    "system:aggregate-to-admin": _ADMIN,
+    "system:aggregate-to-edit": _EDIT,
+    "system:aggregate-to-view": _VIEW,
     "system:basic-user": [
         _rule(["create"], ["authorization.k8s.io"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
         _rule(["create"], ["authentication.k8s.io"], ["selfsubjectreviews"]),
@@ -165,6 +164,18 @@ _CLUSTER_ROLES: dict[str, list[Object]] = {
     "system:node": _NODE,
     "system:node-proxier": _PROXIER,
     "system:node-bootstrapper": [_rule([*_READ, "create"], ["certificates.k8s.io"], ["certificatesigningrequests"])],
+    "system:certificates.k8s.io:certificatesigningrequests:nodeclient": [
+        _rule(["create"], [_CERTIFICATES], ["certificatesigningrequests/nodeclient"])
+    ],
+    "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient": [
+        _rule(["create"], [_CERTIFICATES], ["certificatesigningrequests/selfnodeclient"])
+    ],
+    **{
+        f"system:certificates.k8s.io:{signer}-approver": [
+            _rule(["approve"], [_CERTIFICATES], ["signers"], [f"kubernetes.io/{signer}"])
+        ]
+        for signer in ("kube-apiserver-client", "kube-apiserver-client-kubelet", "kubelet-serving", "legacy-unknown")
+    },
     "system:kube-scheduler": _SCHEDULER,
     "system:kube-controller-manager": [_rule(_ALL, _ALL, _ALL), _paths("*")],
     "system:kube-dns": [_rule(["list", "watch"], [""], ["endpoints", "services"])],
@@ -174,6 +185,10 @@ _CLUSTER_ROLES: dict[str, list[Object]] = {
         _rule(_ALL, [""], ["nodes/log", "nodes/metrics", "nodes/proxy", "nodes/stats"]),
     ],
 }
+
+_AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
+# Whoever has one of these labels adds to the role; each of them is itself part of the next.
+_AGGREGATED = {"view": "edit", "edit": "admin", "admin": ""}
 
 _GROUP, _USER = "Group", "User"
 _CLUSTER_BINDINGS: dict[str, tuple[str, list[tuple[str, str]]]] = {
@@ -201,10 +216,20 @@ _CLUSTER_BINDINGS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 def objects() -> list[tuple[Kind, Object]]:
     found: list[tuple[Kind, Object]] = []
     for name, rules in _CLUSTER_ROLES.items():
-        found.append((kinds.CLUSTER_ROLE, {**_start(kinds.CLUSTER_ROLE, name), "rules": rules}))
-    for name, (role, subjects) in _CLUSTER_BINDINGS.items():
+        role = {**_start(kinds.CLUSTER_ROLE, name), "rules": rules}
+        if name.startswith("system:aggregate-to-"):
+            role["metadata"]["labels"][_AGGREGATE + name.removeprefix("system:aggregate-to-")] = "true"
+        found.append((kinds.CLUSTER_ROLE, role))
+    for name, part_of in _AGGREGATED.items():
+        role = _start(kinds.CLUSTER_ROLE, name)
+        if part_of:
+            role["metadata"]["labels"][_AGGREGATE + part_of] = "true"
+        role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {_AGGREGATE + name: "true"}}]}
+        role["rules"] = aggregation.rules(role, [one for _, one in found])
+        found.append((kinds.CLUSTER_ROLE, role))
+    for name, (role_name, subjects) in _CLUSTER_BINDINGS.items():
         listed = [{"kind": kind, "apiGroup": _RBAC, "name": subject} for kind, subject in subjects]
-        reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role}
+        reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role_name}
         binding = {**_start(kinds.CLUSTER_ROLE_BINDING, name), "roleRef": reference, "subjects": listed}
         found.append((kinds.CLUSTER_ROLE_BINDING, binding))
     return found

@@ -38,6 +38,7 @@ from steersman.apiserver import (
     reading,
     reviews,
     shapes,
+    token_use,
     tokens,
     users,
     warnings,
@@ -113,6 +114,7 @@ class ApiServer:
             static_tokens=options.static_tokens,
             audiences=audiences,
             anonymous=options.anonymous,
+            token_use=token_use.TokenUse(store, self._clock, self._tasks),
         )
         self.authorizer = authorization.Authorizer(store)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
@@ -123,6 +125,7 @@ class ApiServer:
             self._clock,
             store,
             self._addresses,
+            self.authorizer,
             unreachable_seconds=options.unreachable_seconds,
             mutating=[self._mutating],
             validating=[self._validating],

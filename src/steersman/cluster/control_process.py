@@ -21,6 +21,7 @@ async def run(plan: Plan, bridge: str) -> None:
         cluster_cidrs=(plan.pod_network,),
         root_ca=plan.authority.read_text(),
         load_balancer_pool=plan.options.load_balancer_pool,
+        signing_ca=(plan.authority.read_bytes(), plan.authority.with_suffix(".key").read_bytes()),
     )
     client = processes.client(plan, pki.CONTROLLERS, "steersman-controllers", clock)
     caches = Caches(client, clock)

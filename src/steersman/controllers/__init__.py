@@ -14,7 +14,11 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
+from steersman.controllers.clusterrole_aggregation import controller as clusterrole_aggregation
 from steersman.controllers.cronjob import controller as cronjob
+from steersman.controllers.csr_approving import controller as csr_approving
+from steersman.controllers.csr_cleaner import controller as csr_cleaner
+from steersman.controllers.csr_signing import controller as csr_signing
 from steersman.controllers.custom_kinds import CustomKinds
 from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
@@ -25,11 +29,13 @@ from steersman.controllers.ephemeral_volume import controller as ephemeral_volum
 from steersman.controllers.garbage_collector import controller as garbage_collector
 from steersman.controllers.ip_address import controller as ip_address
 from steersman.controllers.job import controller as job
+from steersman.controllers.legacy_token_cleaner import controller as legacy_token_cleaner
 from steersman.controllers.load_balancer import controller as load_balancer
 from steersman.controllers.loop import Controller, Loop
 from steersman.controllers.namespace import controller as namespace
 from steersman.controllers.node_ipam import controller as node_ipam
 from steersman.controllers.node_lifecycle import controller as node_lifecycle
+from steersman.controllers.node_ttl import controller as node_ttl
 from steersman.controllers.persistent_volume import controller as persistent_volume
 from steersman.controllers.pod_gc import controller as pod_gc
 from steersman.controllers.pv_protection import controller as pv_protection
@@ -39,10 +45,12 @@ from steersman.controllers.replicationcontroller import controller as replicatio
 from steersman.controllers.resource_quota import controller as resource_quota
 from steersman.controllers.root_ca_publisher import controller as root_ca_publisher
 from steersman.controllers.service_account import controller as service_account
+from steersman.controllers.service_account_tokens import controller as service_account_tokens
 from steersman.controllers.service_cidr import controller as service_cidr
 from steersman.controllers.statefulset import controller as statefulset
 from steersman.controllers.storage_version_migrator import controller as storage_version_migrator
 from steersman.controllers.taint_eviction import controller as taint_eviction
+from steersman.controllers.token_cleaner import controller as token_cleaner
 from steersman.controllers.volume_expand import controller as volume_expand
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
@@ -60,6 +68,8 @@ class Options:
     `cluster_cidrs`, `node_mask_bits`: the pod network and each node's share of it; () leaves it to someone else.
     `root_ca`: the certificate (PEM) that pods check the API server by; "" publishes none.
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
+    `signing_ca`: certificate and key (PEM) of the authority that signs for the `kubernetes.io/…` signers; None leaves requests
+    unsigned.
     `leader_identity`: take part in leader election under this name; "" is for the only one.
     """
 
@@ -71,6 +81,7 @@ class Options:
     node_mask_bits: tuple[int, ...] = (24,)
     root_ca: str = ""
     load_balancer_pool: str = ""
+    signing_ca: tuple[bytes, bytes] | None = None
     leader_identity: str = ""
 
 
@@ -103,9 +114,18 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         pv_protection.controller(),
         ephemeral_volume.controller(),
         volume_expand.controller(),
+        clusterrole_aggregation.controller(),
+        csr_approving.controller(),
+        csr_cleaner.controller(),
+        service_account_tokens.controller(options.root_ca),
+        legacy_token_cleaner.controller(),
+        token_cleaner.controller(),
+        node_ttl.controller(),
     ]
     if options.cluster_cidrs:
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))
+    if options.signing_ca is not None:
+        found.append(csr_signing.controller(*options.signing_ca))
     if options.root_ca:
         found.append(root_ca_publisher.controller(options.root_ca))
     return found

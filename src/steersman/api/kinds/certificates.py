@@ -2,9 +2,10 @@
 
 from steersman.api import selectable, strategies
 from steersman.api.defaults import certificates as certificate_defaults
-from steersman.api.kind import Deprecation, Kind, of_version
+from steersman.api.kind import Deprecation, Kind, Subresource, of_version
 from steersman.api.kinds.shared import status
 from steersman.api.printing import certificates as certificate_cells
+from steersman.api.validation import certificate_requests as request_rules
 from steersman.api.validation import pod_certificates as pod_certificate_rules
 from steersman.api.validation import trust_bundles as trust_bundle_rules
 
@@ -30,3 +31,17 @@ POD_CERTIFICATE_REQUEST = Kind(
 )  # fmt: skip
 
 POD_CERTIFICATE_REQUEST_V1BETA1 = of_version(POD_CERTIFICATE_REQUEST, "v1beta1")
+
+CERTIFICATE_SIGNING_REQUEST = Kind(
+    CERTIFICATES, "v1", "CertificateSigningRequest", "certificatesigningrequests", "certificatesigningrequest",
+    namespaced=False,
+    short_names=("csr",),
+    subresources=(
+        status("CertificateSigningRequest", CERTIFICATES),
+        Subresource("approval", "CertificateSigningRequest", CERTIFICATES, "v1"),
+    ),
+    columns=certificate_cells.REQUEST_COLUMNS, cells=certificate_cells.request,
+    validate=request_rules.validate_certificate_request,
+    prepare=strategies.prepare_certificate_request, prepare_status=strategies.keep_all_but_status,
+    fields=selectable.of_certificate_request,
+)  # fmt: skip

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from steersman.aio import clock as clocks
 from steersman.api.kind import Kind
-from steersman.apiserver import decoded
+from steersman.apiserver import authorization, decoded
 from steersman.apiserver.admission import (
+    certificate_requests,
     custom_kinds,
     ingresses,
     ip_addresses,
@@ -27,6 +28,7 @@ def plugins(
     clock: clocks.Clock,
     store: contract.Store,
     addresses: service_addresses.ServiceAddresses,
+    authorizer: authorization.Authorizer,
     *,
     unreachable_seconds: int = 300,
     mutating: Sequence[Plugin] = (),
@@ -44,6 +46,7 @@ def plugins(
         volumes.ClaimResize(objects),
         volumes.PhaseTransitions(clock),
         runtime_classes.RuntimeClasses(objects),
+        certificate_requests.CertificateRequests(authorizer, clock),
         custom_kinds.CustomKinds(clock),
         ingresses.DefaultIngressClass(objects),
         *mutating,

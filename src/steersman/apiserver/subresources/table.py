@@ -8,6 +8,7 @@ from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.apiserver.subresources import (
+    approval,
     connections,
     eviction,
     finalize,
@@ -43,7 +44,10 @@ class Subresources:
         of_pods = self._pods = pods.Pods(writer, admission, clock)
         nodes = kubelet.Kubelets(objects, kubelets)
         through = proxy.Proxy(objects, pod_connector)
-        self._any: dict[str, Answer] = {"scale": scale.Scaling(store, writer).answer}
+        self._any: dict[str, Answer] = {
+            "scale": scale.Scaling(store, writer).answer,
+            "approval": approval.Approvals(writer).answer,
+        }
         self._named: dict[tuple[str, str], Answer] = {
             ("pods", "log"): nodes.logs,
             ("pods", "exec"): nodes.run,
