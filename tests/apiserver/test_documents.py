@@ -142,7 +142,7 @@ async def test_metrics_in_upstreams_words(api: kit.Api):
     end = 'scope="resource",subresource="",verb="POST",version="v1"} 1'
     assert {start % "" + end, start % "All" + end} <= set(lines)
     assert any('verb="APPLY"' in line for line in lines)
-    assert 'apiserver_storage_objects{resource="configmaps"} 1' in lines
+    assert 'apiserver_storage_objects{resource="configmaps"} 2' in lines  # and the one about legacy tokens
     assert 'apiserver_storage_objects{resource="clusterroles.rbac.authorization.k8s.io"}' in "\n".join(lines)
     deprecated = 'group="",version="v1",resource="endpoints",subresource="",removed_release=""'
     assert f"apiserver_requested_deprecated_apis{{{deprecated}}} 1" in lines
