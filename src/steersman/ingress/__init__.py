@@ -1,0 +1,1 @@
+"""HTTP from outside to Services: Ingresses and Gateway API routes, carried out by HAProxy."""
