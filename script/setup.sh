@@ -60,5 +60,5 @@ python_packages() {
 
 # What real containers need.
 container_packages() {
-    debian_packages crun:crun nftables:nft busybox-static:/bin/busybox
+    debian_packages crun:crun nftables:nft busybox-static:/bin/busybox haproxy:/usr/sbin/haproxy
 }

@@ -1,16 +1,26 @@
 """The process of controllers and scheduler; as root also of what the host itself needs to reach pods and Services."""
 
+import os
+import pwd
+import resource
+
 from steersman import controllers
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.client.cache import Caches
-from steersman.cluster import pki, processes
+from steersman.client.events import Recorder
+from steersman.cluster import pki, processes, rootless
 from steersman.cluster.plan import Plan
+from steersman.ingress import controller as ingress
+from steersman.ingress import haproxy
+from steersman.ingress.haproxy_config import Listen
 from steersman.network import announcements, cluster_network, node_network
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
 from steersman.scheduler import controller as scheduler
+
+_FILES_OF_THE_PROXY = 500  # its own, generously
 
 
 async def run(plan: Plan, bridge: str) -> None:
@@ -33,8 +43,31 @@ async def run(plan: Plan, bridge: str) -> None:
             running.start("host proxy", proxy.run(caches, "", {"IPv4": _rules(plan, bridge)}, clock))
             running.start("announcements", announcements.run(caches, clock, bridge=bridge))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
+            if haproxy.is_installed():
+                recorder = Recorder(client, clock, "ingress-controller")
+                running.start("ingress events", recorder.run())
+                proxied = haproxy.Haproxy(plan.paths.ingress, clock)
+                running.start("ingress", ingress.run(caches, client, recorder, proxied, _ingress(plan), clock))
         running.start("caches", caches.run())
         await running.wait()
+
+
+def _ingress(plan: Plan) -> ingress.Options:
+    """On the host's address in the cluster's network: there it is in nobody's way."""
+    user, group = ("haproxy", "haproxy") if _may_become("haproxy") else ("", "")
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection takes two, one to each side
+    connections_max = min(Listen.connections_max, (files - _FILES_OF_THE_PROXY) // 2)
+    listen = Listen((plan.address,), connections_max=connections_max, user=user, group=group)
+    return ingress.Options(plan.paths.ingress, plan.paths.ingress_certificate, listen, plan.address)
+
+
+def _may_become(user: str) -> bool:
+    """Inside a user namespace other users mostly do not exist."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return os.geteuid() == 0 and not rootless.is_inside()
 
 
 def _rules(plan: Plan, bridge: str) -> Nftables:

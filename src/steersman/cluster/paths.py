@@ -51,6 +51,15 @@ class Paths:
         return self.run / "control.sock"
 
     @property
+    def ingress(self) -> pathlib.Path:
+        """The files of the proxy for Ingresses, as long as it runs."""
+        return self.run / "ingress"
+
+    @property
+    def ingress_certificate(self) -> pathlib.Path:
+        return self.data / "ingress" / "default.pem"
+
+    @property
     def namespace_holder(self) -> pathlib.Path:
         return self.run / "holder.pid"
 

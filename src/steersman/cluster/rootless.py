@@ -55,6 +55,11 @@ def enter(holder_file: pathlib.Path) -> None:
         process.returncode = 0  # never waited for: it outlives this process on purpose
 
 
+def is_inside() -> bool:
+    """Whether this process is in a user namespace: there not every id exists."""
+    return pathlib.Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(2**32 - 1)]
+
+
 def holder(holder_file: pathlib.Path) -> int:
     """The process that holds the namespaces, 0 where there is none (any more)."""
     try:

@@ -27,6 +27,7 @@ from steersman.cluster.plan import Node, Plan
 from steersman.cluster.supervisor import Supervisor
 from steersman.containers.images.build import NoBusybox
 from steersman.containers.oci import host_mounts
+from steersman.ingress import haproxy
 from steersman.network import cluster_network, namespaces
 from steersman.serving import listeners
 
@@ -231,6 +232,7 @@ def _dismantle(made: Plan, network: cluster_network.ClusterNetwork, purge: bool)
     """Leave nothing of the nodes on this machine. One step that fails does not keep the others from being done."""
     steps: list[Callable[[], object]] = [
         lambda: power.shut_down(made.paths, made.options.name, made.nodes),
+        lambda: haproxy.end(made.paths.ingress),
         network.remove,
         # What a failed shutdown left mounted would keep the folders from being deleted.
         lambda: host_mounts.unmount_below(str(made.paths.run)),

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import select
 import shutil
 import signal
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 COMMAND_SECONDS = 5.0
 TAKE_OVER_SECONDS = 10.0
 POLL_SECONDS = 0.02
+END_SECONDS = 5.0
 
 
 class Refused(Exception):
@@ -62,7 +64,7 @@ class Haproxy:
 
     async def _load(self, config: Config) -> None:
         self._write(config, "new.cfg")
-        await self._run("-c", "-q", "-f", str(self._folder / "new.cfg"))
+        await self._run("-c", "-f", str(self._folder / "new.cfg"))
         (self._folder / "new.cfg").replace(self._folder / "haproxy.cfg")
         pid = running(self._folder)
         if pid is None:
@@ -89,16 +91,15 @@ class Haproxy:
         program = _program()
         if program is None:
             raise FileNotFoundError("haproxy is not installed")
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        if process.returncode:
-            raise Refused(output.decode(errors="replace").strip())
+        # Not a pipe: the process that goes on in the background keeps it open.
+        log_file = self._folder / "haproxy.log"
+        with open(log_file, "wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                program, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+            )
+            code = await process.wait()
+        if code:
+            raise Refused(log_file.read_text(errors="replace").strip())
 
     async def _worker(self) -> str:
         """The process id of the worker that answers; "" where none does."""
@@ -161,5 +162,12 @@ def end(folder: pathlib.Path) -> None:
     pid = running(folder)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            descriptor = os.pidfd_open(pid)
+            try:
+                for number in (signal.SIGTERM, signal.SIGKILL):
+                    signal.pidfd_send_signal(descriptor, number)
+                    if select.select([descriptor], [], [], END_SECONDS)[0]:
+                        break
+            finally:
+                os.close(descriptor)
     shutil.rmtree(folder, ignore_errors=True)

@@ -17,16 +17,17 @@ from steersman.ingress.backends import Backend, Server
 from steersman.ingress.ingresses import UNAVAILABLE, Certificate, Wanted
 
 SLOTS_MIN = 4  # servers a backend has room for before the first reload; doubled whenever they do not suffice
-LIST = "#"  # begins the name of a list of rules: no backend is named so
+LIST = "@"  # begins the name of a list of rules: no backend is named so
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Listen:
-    """Where requests come in. `user`: whom the process becomes; "" is who it is."""
+    """Where requests come in, and how many at once. `user`: whom the process becomes; "" is who it is."""
 
     addresses: tuple[str, ...]
     http_port: int = 80
     https_port: int = 443
+    connections_max: int = 20_000
     user: str = ""
     group: str = ""
 
@@ -53,7 +54,7 @@ _SLOTS = "  # servers of "
 _GLOBAL = """\
 global
   {identity}
-  maxconn 20000
+  maxconn {connections_max}
   hard-stop-after 1h
   stats socket {folder}/admin.sock mode 600 level admin expose-fd listeners
   ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
@@ -73,7 +74,6 @@ defaults
   retry-on conn-failure
   option redispatch
   option http-keep-alive
-  option splice-auto
 """
 _FORWARDED = """\
   http-request del-header X-Forwarded-For
@@ -96,7 +96,7 @@ def build(wanted: Wanted, listen: Listen, folder: pathlib.Path, slots: Mapping[s
     writer = _Writer(folder, table, lists, wanted)
     servers = {key: _slots(backend, slots.get(key, 0)) for key, backend in sorted(wanted.backends.items())}
     identity = f"user {listen.user}\n  group {listen.group}" if listen.user else "# runs as who started it"
-    parts = [_GLOBAL.format(folder=folder, identity=identity)]
+    parts = [_GLOBAL.format(folder=folder, identity=identity, connections_max=listen.connections_max)]
     binds = [f"  bind {address}:{listen.http_port}" for address in listen.addresses]
     parts.append("\n".join(["frontend http", *binds, *writer.frontend("http")]))
     secure = f"ssl crt-list {folder}/certificates.list alpn h2,http/1.1"
@@ -141,7 +141,7 @@ class _Writer:
         for host in self._host_forms():
             exact = f"{host},concat(,txn.path),map_str({self._folder}/exact.map)"
             prefix = f"{host},concat(,txn.path,/),map_beg({self._folder}/prefix.map)"
-            lines += [f"  http-request set-var(txn.to) {found} {_UNFOUND}" for found in (exact, prefix)]
+            lines += [f"  http-request set-var(txn.to) '{found}' {_UNFOUND}" for found in (exact, prefix)]
         lines.append(f"{_NOT_FOUND} {_UNFOUND}")
         if self._lists:
             lines += haproxy_rules.asked_in_turn(
@@ -156,12 +156,12 @@ class _Writer:
         names = routes.hosts(self._table)
         forms = ["var(txn.host)"] if any(name and not name.startswith("*") for name in names) else []
         if any(name.startswith("*.") for name in names):
-            forms.append("var(txn.host),regsub(^[^.]+,*)")
+            forms.append('var(txn.host),regsub("^[^.]+","*")')
         depth = max((name.count(".") for name in names if name.startswith("**.")), default=0)
         if depth:
             # From the most labels to the fewest: a wildcard of Gateway API stands for one or more.
             longest = range(LABELS_MAX, 0, -1)
-            forms += [f"var(txn.host),regsub(^.+\\.(([^.]+\\.){{{count - 1}}}[^.]+)$,**.\\1)" for count in longest]
+            forms += [f'var(txn.host),regsub("^.+\\.(([^.]+\\.){{{count - 1}}}[^.]+)$","**.\\1")' for count in longest]
         if "" in names:
             forms.append("str()")
         return forms

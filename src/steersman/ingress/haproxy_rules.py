@@ -58,7 +58,7 @@ def _chosen(action: Action, when: str) -> Iterator[str]:
             continue
         upto += target.weight
         lot = (
-            f" {{ var(txn.roll) lt {upto} }} {{ var(txn.roll) ge {upto - target.weight} }}"
+            f" {{ var(txn.roll) -m int lt {upto} }} {{ var(txn.roll) -m int ge {upto - target.weight} }}"
             if len(action.targets) > 1
             else ""
         )
