@@ -66,7 +66,7 @@ class Haproxy:
         self._write(config, "new.cfg")
         await self._run("-c", "-f", str(self._folder / "new.cfg"))
         (self._folder / "new.cfg").replace(self._folder / "haproxy.cfg")
-        pid = running(self._folder)
+        pid, before = running(self._folder), ""
         if pid is None:
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / "admin.sock").unlink()
@@ -75,7 +75,7 @@ class Haproxy:
         else:
             before = await self._worker()
             os.kill(pid, signal.SIGUSR2)
-            await self._wait_for_worker(before)
+        await self._wait_for_worker(before)
 
     def _write(self, config: Config, name: str = "haproxy.cfg") -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ class Haproxy:
     async def _wait_for_worker(self, before: str) -> None:
         """Until another one than `before` answers: only then do new connections see the new configuration."""
         deadline = self._clock.monotonic() + TAKE_OVER_SECONDS
-        while (await self._worker()) in ("", before):
+        while running(self._folder) is None or (await self._worker()) in ("", before):
             if self._clock.monotonic() > deadline:
                 raise Refused("the new worker did not start")
             await self._clock.sleep(POLL_SECONDS)
