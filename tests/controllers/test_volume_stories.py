@@ -1,5 +1,6 @@
 """Claims, volumes and those who use them, through all controllers and the real API server, in virtual time."""
 
+from steersman import controllers
 from steersman.api import kinds, volumes
 from steersman.meta import objects
 from tests.controllers import paper, shapes
@@ -18,6 +19,9 @@ def user(claim_name: str):
     mounted = {"name": "data", "persistentVolumeClaim": {"claimName": claim_name}}
     spec = {"containers": [{"name": "c", "image": "x"}], "volumes": [mounted]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "user", "namespace": "default"}, "spec": spec}
+
+
+BARE = controllers.Options(local_path=False)
 
 
 async def phases(cluster):
@@ -96,7 +100,7 @@ def test_a_claim_in_use_stays_until_its_pod_is_gone():
 
 def test_a_claim_without_a_class_gets_the_default_one_when_there_is_one():
     async def story():
-        async with paper.cluster() as cluster:
+        async with paper.cluster(BARE) as cluster:
             await cluster.create(CLAIM, fresh(claim(storageClassName=None)))
             await cluster.settle()
             default = {volumes.DEFAULT_CLASS: "true"}

@@ -28,6 +28,12 @@ def find(claim: Object, candidates: Iterable[Object], *, waits: bool = False) ->
     return min(free, key=_rank, default=None)
 
 
+def fitting(claim: Object, candidates: Iterable[Object]) -> list[Object]:
+    """All that would do, on whatever node: what was set aside for the claim, or else what is free."""
+    prebound, free = _classify(claim, candidates)
+    return prebound or free
+
+
 def find_on_node(
     claim: Object, candidates: Iterable[Object], node: Node, taken: Collection[str] = frozenset()
 ) -> Object | None:

@@ -12,8 +12,9 @@ from steersman.client.events import Recorder
 from steersman.cluster import node_process, pki, processes
 from steersman.cluster.plan import FAKE_KUBELET, Node, Plan
 from steersman.containers.fake import FakeRuntime
-from steersman.kubelet import node_object
+from steersman.kubelet import local_paths, node_object
 from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
 
@@ -33,11 +34,14 @@ async def run(plan: Plan, listener: socket.socket) -> None:
     recorder = Recorder(client, clock, "kubelet")
     nodes = caches.of(kinds.NODE)
     agents = [_agent(plan, node, client, pods, nodes, recorder, clock) for node in plan.fake_nodes]
+    roots = {agent.node_name: None for agent in agents}
+    folders = LocalPaths(client, local_paths.cache_of(caches), clock, recorder, roots)
     async with Tasks("fake nodes") as running:
         running.start("events", recorder.run())
         for agent in agents:
             await agent.runtime.start()
             running.start(agent.node_name, agent.run())
+        running.start("local paths", folders.run())
         running.start("kubelet server", node_process.serve(plan, FAKE_KUBELET, agents, listener, clock))
         running.start("caches", caches.run())
         await running.wait()

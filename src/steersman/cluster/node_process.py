@@ -8,7 +8,7 @@ import socket
 
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
-from steersman.api import kinds
+from steersman.api import kinds, local_path
 from steersman.client.cache import Caches
 from steersman.client.events import Recorder
 from steersman.cluster import options, pki, processes
@@ -17,8 +17,10 @@ from steersman.cluster.plan import Node, Plan
 from steersman.containers.oci.embedded import OciRuntime
 from steersman.dns import forwarder
 from steersman.dns import server as dns
+from steersman.kubelet import local_paths
 from steersman.kubelet import server as kubelet_server
 from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.network import namespaces, node_network, pod_network
@@ -67,6 +69,11 @@ def static_pods_dir(paths: Paths, node: Node) -> pathlib.Path:
     return paths.node_data(node.name) / "manifests"
 
 
+def local_path_dir(paths: Paths, node: Node) -> pathlib.Path:
+    """Where the data of its `local-path` volumes is."""
+    return paths.node_data(node.name) / "local-path"
+
+
 async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     """Until cancelled; containers go on running. The process must be in the node's network namespace; `host_namespace` is a
     path to the host's, where registries and the machine's own resolvers can be reached."""
@@ -99,12 +106,15 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         services=caches.of(kinds.SERVICE),
         nodes=caches.of(kinds.NODE, field_selector=f"metadata.name={node.name}"),
     )
+    roots = {node.name: local_path_dir(plan.paths, node)}
+    folders = LocalPaths(client, local_paths.cache_of(caches, node.name), clock, recorder, roots)
     node_network.bind_dns_address(plan.dns_address)
     await containers.start()
     try:
         async with Tasks(node.name) as running:
             running.start("events", recorder.run())
             running.start("kubelet", agent.run())
+            running.start("local paths", folders.run())
             running.start(
                 "kubelet server", serve(plan, node.name, [agent], listeners.tcp(node.address, KUBELET_PORT), clock)
             )
@@ -167,6 +177,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         hostname=node.name,
         port=KUBELET_PORT,
         labels={"node-role.kubernetes.io/control-plane": ""} if node.index == 1 else {},
+        annotations={local_path.ROOT: str(local_path_dir(plan.paths, node))},
         pod_cidr=node.pod_cidr,
         cluster_dns=(plan.dns_address,),
         cluster_domain=options.CLUSTER_DOMAIN,

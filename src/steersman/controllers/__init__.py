@@ -31,6 +31,7 @@ from steersman.controllers.ip_address import controller as ip_address
 from steersman.controllers.job import controller as job
 from steersman.controllers.legacy_token_cleaner import controller as legacy_token_cleaner
 from steersman.controllers.load_balancer import controller as load_balancer
+from steersman.controllers.local_path import controller as local_path
 from steersman.controllers.loop import Controller, Loop
 from steersman.controllers.namespace import controller as namespace
 from steersman.controllers.node_ipam import controller as node_ipam
@@ -70,6 +71,7 @@ class Options:
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `signing_ca`: certificate and key (PEM) of the authority that signs for the `kubernetes.io/…` signers; None leaves requests
     unsigned.
+    `local_path`: make volumes of the built-in class `local-path`, which is then there, as the default.
     `leader_identity`: take part in leader election under this name; "" is for the only one.
     """
 
@@ -82,6 +84,7 @@ class Options:
     root_ca: str = ""
     load_balancer_pool: str = ""
     signing_ca: tuple[bytes, bytes] | None = None
+    local_path: bool = True
     leader_identity: str = ""
 
 
@@ -126,6 +129,8 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))
     if options.signing_ca is not None:
         found.append(csr_signing.controller(*options.signing_ca))
+    if options.local_path:
+        found.append(local_path.controller())
     if options.root_ca:
         found.append(root_ca_publisher.controller(options.root_ca))
     return found

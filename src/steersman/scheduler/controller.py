@@ -2,7 +2,8 @@
 
 Keeps true: every pod that asks for this scheduler gets a node as soon as one will do; one that cannot says why in its
 condition PodScheduled and in an Event.
-Reads: Pods, Nodes, Namespaces (labels, for pod affinity).  Writes: pods/binding, pods/status (that condition), Events.
+Reads: Pods, Nodes, Namespaces (labels, for pod affinity), claims, volumes and what storage.k8s.io says of them.
+Writes: pods/binding, pods/status (that condition), Events; claims and volumes (what was chosen for them).
 Leaves to others: whether a node is fit for pods at all (node lifecycle's taints), starting the pod (kubelet).
 
 A placement counts as soon as it is decided ("assumed"), before the API server knows: the next decision builds on it. What
@@ -11,6 +12,7 @@ the API server then refuses is taken back, and the pod decided anew on what is t
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from steersman.aio import backoff, tasks
 from steersman.aio.clock import Clock
@@ -26,8 +28,12 @@ from steersman.scheduler.decide import PendingPod, Placement, Rejection
 from steersman.scheduler.queue import Queue
 from steersman.scheduler.shape import Shapes
 from steersman.scheduler.snapshot import Snapshot
+from steersman.scheduler.volume_binder import BindingFailedError, VolumeBinder
+from steersman.scheduler.volumes import Plan
 
 _log = logging.getLogger(__name__)
+
+Keep = Callable[[str, Object | None], None]  # (key, the object as it is now)
 
 # Pods of one decision: enough to make one evaluation worth while for many pods, few enough to answer within 0.1 s.
 BATCH_PODS_MAX = 1_000
@@ -55,7 +61,20 @@ class Scheduler:
         self._pods = caches.of(kinds.POD)
         self._nodes = caches.of(kinds.NODE)
         self._namespaces = caches.of(kinds.NAMESPACE)
+        self._claims = caches.of(kinds.PERSISTENT_VOLUME_CLAIM)
+        self._volumes = caches.of(kinds.PERSISTENT_VOLUME)
         self._snapshot = Snapshot()
+        known = self._snapshot.volumes
+        self._about_volumes = [
+            (self._claims, known.set_claim),
+            (self._volumes, known.set_volume),
+            (caches.of(kinds.STORAGE_CLASS), _setter(known.classes)),
+            (caches.of(kinds.CSI_NODE), _setter(known.csi_nodes)),
+            (caches.of(kinds.CSI_DRIVER), _setter(known.drivers)),
+            (caches.of(kinds.CSI_STORAGE_CAPACITY), _setter(known.capacities)),
+        ]
+        self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
+        self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()
         self._queue = Queue()
         self._assumed: dict[str, str] = {}  # key → uid of pods placed by us that the cache does not show as bound yet
@@ -67,12 +86,13 @@ class Scheduler:
         subscriptions = [
             self._namespaces.subscribe(self._namespace_changed),
             self._nodes.subscribe(self._node_changed),
+            *(cache.subscribe(self._volumes_changed(keep)) for cache, keep in self._about_volumes),
             self._pods.subscribe(self._pod_changed),
         ]
         try:
-            for cache in (self._namespaces, self._nodes, self._pods):
+            for cache in (self._namespaces, self._nodes, *(one for one, _ in self._about_volumes), self._pods):
                 await cache.synced.wait()
-            async with tasks.Tasks("scheduler") as running:
+            async with self._running as running:
                 for number in range(WRITERS):
                     running.start(f"writer {number}", self._write_decisions())
                 running.start("decisions", self._decide_for_ever())
@@ -92,6 +112,15 @@ class Scheduler:
         assert either is not None
         if self._snapshot.set_namespace(objects.name(either), objects.labels(new) if new else {}):
             self._happened(filters.HELPED_BY_PLACEMENTS)
+
+    def _volumes_changed(self, keep: Keep) -> Callable[[Object | None, Object | None], None]:
+        def changed(old: Object | None, new: Object | None) -> None:
+            either = new or old
+            assert either is not None
+            keep(objects.key(either), new)
+            self._happened(filters.HELPED_BY_VOLUMES)
+
+        return changed
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
@@ -190,7 +219,9 @@ class Scheduler:
             pod = self._pods.get(write.pod.key)
             if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
                 continue  # it went away meanwhile; its handler has put everything right
-            if isinstance(write, Placement):
+            if isinstance(write, Placement) and write.plan is not None:
+                self._running.start(f"volumes of {write.pod.key}", self._bind_with_volumes(write, write.plan, pod))
+            elif isinstance(write, Placement):
                 await self._bind(write, pod)
             else:
                 await self._say_why_not(write, pod)
@@ -214,6 +245,18 @@ class Scheduler:
         text = f"Successfully assigned {namespace}/{name} to {placement.node}"
         self._recorder.event(pod, "Normal", "Scheduled", text)
 
+    async def _bind_with_volumes(self, placement: Placement, plan: Plan, pod: Object) -> None:
+        """No writer waits for volumes: they may take minutes to make."""
+        try:
+            await self._binder.bind(plan, objects.revision(pod))
+        except (BindingFailedError, StatusError, Unreachable) as why:
+            self._snapshot.volumes.take_back(plan)
+            self._take_back(placement, pod, why, 'running PreBind plugin "VolumeBinding"')
+            return
+        seen = self._pods.get(placement.pod.key)
+        if seen is not None and objects.uid(seen) == objects.uid(pod) and not objects.is_terminating(seen):
+            await self._bind(placement, pod)
+
     async def _was_bound_after_all(self, pod: Object) -> bool:
         """After an answer was lost. Until this is known the pod stays assumed: its room must not be given away twice."""
         pause = backoff.Backoff(self._clock)
@@ -230,7 +273,13 @@ class Scheduler:
             else:
                 return objects.uid(found) == objects.uid(pod) and bool(found["spec"].get("nodeName"))
 
-    def _take_back(self, placement: Placement, pod: Object, why: Exception) -> None:
+    def _take_back(
+        self,
+        placement: Placement,
+        pod: Object,
+        why: Exception,
+        step: str = 'binding rejected: running Bind plugin "DefaultBinder"',
+    ) -> None:
         key = placement.pod.key
         _log.info("%s could not be bound to %s: %s", key, placement.node, why)
         if self._assumed.get(key) != objects.uid(pod):
@@ -238,9 +287,7 @@ class Scheduler:
         self._forget_assumed(key)
         self._queue.failed(placement.pod, self._clock.monotonic())
         self._wake.set()
-        self._recorder.event(
-            pod, "Warning", "FailedScheduling", f'binding rejected: running Bind plugin "DefaultBinder": {why}'
-        )
+        self._recorder.event(pod, "Warning", "FailedScheduling", f"{step}: {why}")
 
     async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)
@@ -266,3 +313,13 @@ class Scheduler:
         except (StatusError, Unreachable) as refused:
             # The pod is gone or made anew, or the server is away: the next attempt says it again.
             _log.info("%s: condition not written: %s", objects.key(pod), refused)
+
+
+def _setter(known: dict[str, Object]) -> Keep:
+    def keep(key: str, obj: Object | None) -> None:
+        if obj is None:
+            known.pop(key, None)
+        else:
+            known[key] = obj
+
+    return keep

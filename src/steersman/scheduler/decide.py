@@ -14,10 +14,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from steersman.scheduler.filters import FILTERS
+from steersman.scheduler.filters import FILTERS, volume_binding
+from steersman.scheduler.filters.check import Refusal
 from steersman.scheduler.scores import SCORES
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
+from steersman.scheduler.volumes import Plan
 
 NO_NODES = "no nodes available to schedule pods"
 
@@ -37,8 +39,11 @@ class PendingPod:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placement:
+    """`plan`: what has to happen to the pod's claims first."""
+
     pod: PendingPod
     node: str
+    plan: Plan | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,9 +74,12 @@ def decide(pods: Iterable[PendingPod], snapshot: Snapshot) -> Decision:
                 rejections.append(Rejection(pod, message, filters))
             else:
                 node = snapshot.names[row]
+                plan = volume_binding.plan(shape, snapshot, row)
                 snapshot.set_pod(pod.key, shape, node)
+                if plan is not None:
+                    snapshot.volumes.promise(plan)
                 evaluation.placed(row)
-                placements.append(Placement(pod, node))
+                placements.append(Placement(pod, node, plan))
     return Decision(placements, rejections)
 
 
@@ -153,6 +161,10 @@ class Evaluation:
         nodes = len(self._snapshot)
         if nodes == 0:
             return NO_NODES, "", frozenset()
+        for check in self._checks:
+            if isinstance(check, Refusal):
+                unhelpful = _counted(nodes, {"Preemption is not helpful for scheduling": nodes})
+                return f"0/{nodes} nodes are available: {check.message}.", unhelpful, frozenset({check.filter})
         reasons: collections.Counter[str] = collections.Counter()
         filters = set()
         hopeless = 0

@@ -28,6 +28,9 @@ class LabelColumns:
         for key, column in self._columns.items():
             column[row] = self._id_of(labels.get(key))
 
+    def of_row(self, row: int) -> Mapping[str, str]:
+        return self._labels.get(row, {})
+
     def remove(self, row: int) -> None:
         self._labels.pop(row, None)
         for column in self._columns.values():

@@ -13,8 +13,9 @@ import orjson
 from steersman.meta import objects, owners, selectors
 from steersman.meta.objects import Object
 from steersman.meta.selectors import Selector
-from steersman.scheduler import affinity_terms, requests
+from steersman.scheduler import affinity_terms, requests, volumes
 from steersman.scheduler.affinity_terms import Terms
+from steersman.scheduler.volumes import ClaimUse, InlineCsi
 
 # Owners whose pods spread by default (upstream's DefaultSelector looks at these kinds, and at Services).
 _SPREAD_OWNERS = frozenset({"ReplicaSet", "ReplicationController", "StatefulSet"})
@@ -72,6 +73,8 @@ class Shape:
     affinity: Mapping[str, Any]
     tolerations: tuple[Mapping[str, Any], ...]
     spread: tuple[SpreadConstraint, ...]
+    claims: tuple[ClaimUse, ...] = ()
+    inline_csi: tuple[InlineCsi, ...] = ()
 
 
 class Shapes:
@@ -104,6 +107,8 @@ def read(pod: Object) -> Shape:
         affinity=spec.get("affinity") or {},
         tolerations=tuple(spec.get("tolerations") or ()),
         spread=tuple(_spread_constraint(pod, one) for one in spec.get("topologySpreadConstraints") or ()),
+        claims=volumes.uses_of(pod),
+        inline_csi=volumes.inline_of(pod),
     )
 
 
@@ -124,6 +129,8 @@ def _key(pod: Object) -> bytes:
         [_container_key(c) for c in spec["containers"]],
         [_container_key(c) for c in spec.get("initContainers") or ()],
         [spec.get(name) for name in _POD_FIELDS],
+        [(one.key, one.pod_uid) for one in volumes.uses_of(pod)],
+        [(one.driver, one.name) for one in volumes.inline_of(pod)],
     ]
     return orjson.dumps(parts, option=_SORTED)
 

@@ -18,6 +18,7 @@ from steersman.scheduler import requests
 from steersman.scheduler.counts import Counts
 from steersman.scheduler.label_columns import LabelColumns, Mask
 from steersman.scheduler.shape import HostPort, Shape
+from steersman.scheduler.volumes import Volumes
 
 _ROWS_AT_FIRST = 16
 _FIRST_RESOURCES = (requests.CPU, requests.MEMORY, requests.PODS, "ephemeral-storage")
@@ -69,6 +70,7 @@ class Snapshot:
         self.counts = Counts(rows)
         self.taints: dict[Taint, Mask] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}  # (protocol, port) → row → host addresses in use
+        self.volumes = Volumes()
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._row_of: dict[str, int] = {}
         self._free = list(range(rows - 1, -1, -1))
@@ -132,6 +134,9 @@ class Snapshot:
         del self._row_of[name]
         self._free.append(row)
 
+    def labels_of_row(self, row: int) -> Mapping[str, str]:
+        return self.labels.of_row(row)
+
     # Namespaces
 
     def labels_of(self, namespace: str) -> Mapping[str, str]:
@@ -159,6 +164,7 @@ class Snapshot:
             self.remove_pod(key)
         pod = self._pods[key] = PlacedPod(shape, node, terminating)
         self._pods_of.setdefault(node, {})[key] = None
+        self.volumes.use(key, shape.claims)
         row = self._row_of.get(node)
         if row is not None:
             self._count(pod, row, 1)
@@ -168,6 +174,7 @@ class Snapshot:
         pod = self._pods.pop(key, None)
         if pod is None:
             return False
+        self.volumes.leave(key, pod.shape.claims)
         keys = self._pods_of[pod.node]
         del keys[key]
         if not keys:

@@ -13,8 +13,9 @@ from steersman.client.events import Recorder
 from steersman.containers import fake_behaviour
 from steersman.containers.fake import FakeRuntime
 from steersman.containers.fake_content import Content
-from steersman.kubelet import node_object, options
+from steersman.kubelet import local_paths, node_object, options
 from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.server import KubeletServer
 
@@ -67,6 +68,8 @@ class RunningNode:
         )
         machine = node_object.Machine()
         self._kubelet = Kubelet(node.name, client, pods, self.runtime, clock, self._recorder, known, machine=machine)
+        folders = local_paths.cache_of(self._caches, node.name)
+        self._local_paths = LocalPaths(client, folders, clock, self._recorder, {node.name: None})
         self.handle = KubeletServer([self._kubelet], clock).handle
 
     async def run(self) -> None:
@@ -75,6 +78,7 @@ class RunningNode:
             async with tasks.Tasks(f"fake node {self.name}") as running:
                 running.start("events", self._recorder.run())
                 running.start("kubelet", self._kubelet.run())
+                running.start("local paths", self._local_paths.run())
                 running.start("caches", self._caches.run())
                 await running.wait()
         finally:

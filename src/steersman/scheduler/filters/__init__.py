@@ -13,6 +13,10 @@ from steersman.scheduler.filters import (
     taints,
     topology_spread,
     unschedulable,
+    volume_binding,
+    volume_limits,
+    volume_restrictions,
+    volume_zone,
 )
 from steersman.scheduler.filters.check import Check
 from steersman.scheduler.shape import Shape
@@ -24,13 +28,20 @@ FILTERS: Sequence[Callable[[Shape, Snapshot], Check | None]] = (
     node_affinity.check,
     ports.check,
     resources.check,
+    volume_restrictions.check,
+    volume_limits.check,
+    volume_binding.check,
+    volume_zone.check,
     topology_spread.check,
     pod_affinity.check,
 )
 
-# What can make a filter pass that did not before: a node added or changed, a pod gone from a node, a pod put on a node.
+# What can make a filter pass that did not before: a node added or changed, a pod gone from a node, a pod put on a node, a claim,
+# volume or class that came or changed.
 _ABOUT_PODS = frozenset({topology_spread.FILTER, pod_affinity.FILTER})
 _ABOUT_NODES = frozenset({unschedulable.FILTER, taints.FILTER, node_affinity.FILTER})
-HELPED_BY_PODS = _ABOUT_PODS | {ports.FILTER, resources.FILTER}
-HELPED_BY_NODES = _ABOUT_NODES | HELPED_BY_PODS
+_VOLUMES = frozenset({volume_binding.FILTER, volume_restrictions.FILTER, volume_limits.FILTER, volume_zone.FILTER})
+HELPED_BY_PODS = _ABOUT_PODS | {ports.FILTER, resources.FILTER, volume_restrictions.FILTER, volume_limits.FILTER}
+HELPED_BY_NODES = _ABOUT_NODES | HELPED_BY_PODS | _VOLUMES
+HELPED_BY_VOLUMES = _VOLUMES
 HELPED_BY_PLACEMENTS = _ABOUT_PODS

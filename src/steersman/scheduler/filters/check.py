@@ -3,6 +3,8 @@
 import collections
 from typing import Protocol
 
+import numpy as np
+
 from steersman.scheduler.label_columns import Mask
 from steersman.scheduler.snapshot import Rows
 
@@ -42,3 +44,11 @@ class Fixed:
 
     def hopeless(self, rows: Rows) -> int:
         return len(rows)
+
+
+class Refusal(Fixed):
+    """No node at all will do, and the message is about the pod, not about nodes (upstream's PreFilter)."""
+
+    def __init__(self, filter: str, rows: int, message: str) -> None:  # noqa: A002 — Kubernetes' own word
+        super().__init__(filter, np.zeros(rows, np.bool_), message)
+        self.message = message

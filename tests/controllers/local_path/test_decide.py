@@ -1,0 +1,114 @@
+"""What the provisioner of `local-path` makes of claims, and what becomes of its volumes."""
+
+from typing import Any
+
+import pytest
+
+from steersman.api import local_path, volumes
+from steersman.controllers.decision import Create, Delete, Emit, Patch
+from steersman.controllers.local_path import decide
+from steersman.controllers.local_path.decide import SeenClaim, SeenStart, SeenVolume
+from steersman.meta import objects
+from tests.controllers import shapes
+from tests.controllers.volume_shapes import WAITS, claim, storage_class, volume
+
+CHOSEN: Any = {"annotations": {volumes.SELECTED_NODE: "n1"}}
+CLASS = storage_class("local-path", local_path.PROVISIONER, **WAITS)
+NODE = {
+    "metadata": {"name": "n1", "labels": {"kubernetes.io/hostname": "host1"}, "annotations": {local_path.ROOT: "/data"}}
+}
+OURS: Any = {
+    "annotations": {volumes.PROVISIONED_BY: local_path.PROVISIONER},
+    "labels": {local_path.NODE: "n1"},
+    "finalizers": [volumes.VOLUME_PROTECTION, local_path.FINALIZER],
+}
+GOING = OURS | {"deletionTimestamp": shapes.STAMP}
+RELEASED: Any = {"phase": "Released", "persistentVolumeReclaimPolicy": "Delete"}
+
+
+def wanted(**more):
+    return claim(storageClassName="local-path", meta=CHOSEN | more.pop("meta", {}), **more)
+
+
+def failed(why):
+    return [("ProvisioningFailed", f'failed to provision volume with StorageClass "local-path": {why}')]
+
+
+MODES = "NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes"
+CASES = {
+    "no class yet": (SeenStart(None), [("create", "local-path")]),
+    "there is one of the name": (SeenStart(CLASS), []),
+    "made": (
+        SeenClaim(wanted(), CLASS, NODE),
+        [
+            ("Provisioning", 'External provisioner is provisioning volume for claim "default/data"'),
+            ("create", "pvc-c1"),
+        ],
+    ),
+    "made already": (SeenClaim(wanted(), CLASS, NODE, volume("pvc-c1")), []),
+    "going": (SeenClaim(wanted(meta={"deletionTimestamp": shapes.STAMP}), CLASS, NODE), []),
+    "the class is gone": (SeenClaim(wanted(), None, NODE), []),
+    "no node was chosen": (
+        SeenClaim(claim(storageClassName="local-path"), CLASS),
+        failed("configuration error, no node was specified"),
+    ),
+    "the node is gone": (
+        SeenClaim(wanted(), CLASS),
+        [
+            ("patch", {"metadata": {"annotations": {volumes.SELECTED_NODE: None}}}),
+            ("ProvisioningFailed", 'failed to get target node: nodes "n1" not found'),
+        ],
+    ),
+    "many writers": (SeenClaim(wanted(accessModes=["ReadWriteMany"]), CLASS, NODE), failed(MODES)),
+    "block": (SeenClaim(wanted(volumeMode="Block"), CLASS, NODE), failed(MODES)),
+    "selector": (
+        SeenClaim(wanted(selector={"matchLabels": {"a": "b"}}), CLASS, NODE),
+        failed("claim.Spec.Selector is not supported"),
+    ),
+    "in use": (SeenVolume(volume(meta=OURS, phase="Bound"), True), []),
+    "released": (SeenVolume(volume(meta=OURS, **RELEASED), True), [("delete", "pv")]),
+    "released, kept": (SeenVolume(volume(meta=OURS, phase="Released"), True), []),
+    "its node has work to do": (SeenVolume(volume(meta=GOING, **RELEASED), True), []),
+    "its node is gone": (
+        SeenVolume(volume(meta=GOING, **RELEASED), False),
+        [("patch", {"metadata": {"finalizers": [volumes.VOLUME_PROTECTION]}})],
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "expect"), CASES.values(), ids=CASES.keys())
+def test_decisions(seen, expect):
+    found: list[Any] = []
+    for action in decide.decide(seen).actions:
+        match action:
+            case Emit():
+                found.append((action.reason, action.message))
+            case Create():
+                found.append(("create", objects.name(action.obj)))
+            case Patch():
+                found.append(("patch", action.patch))
+            case Delete():
+                found.append(("delete", action.name))
+    assert found == expect
+
+
+def made(of, storage_class=CLASS):
+    [create] = [one for one in decide.decide(SeenClaim(of, storage_class, NODE)).actions if isinstance(one, Create)]
+    return create.obj
+
+
+def test_a_volume_is_a_folder_of_its_node_set_aside_for_its_claim():
+    found = made(wanted())
+    assert found["spec"]["local"] == {"path": "/data/pvc-c1_default_data"}
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["host1"]}]}
+    assert found["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"] == [term]
+    assert volumes.is_for(found, wanted())
+    assert found["metadata"]["labels"] == {local_path.NODE: "n1"}
+    assert found["metadata"]["finalizers"] == [local_path.FINALIZER]
+
+
+def test_the_kind_of_volume_is_the_claims_or_the_classs():
+    by_class = CLASS | {"metadata": {"name": "local-path", "annotations": {local_path.DEFAULT_VOLUME_TYPE: "hostPath"}}}
+    assert made(wanted(), by_class)["spec"]["hostPath"]["type"] == "DirectoryOrCreate"
+    asked = claim(meta={"annotations": CHOSEN["annotations"] | {local_path.VOLUME_TYPE: "local"}})
+    assert "local" in made(asked, by_class)["spec"]
