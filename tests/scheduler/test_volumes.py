@@ -84,7 +84,7 @@ def limit(name: str, count: int) -> Object:
     return {"metadata": {"name": name}, "spec": {"drivers": drivers}}
 
 
-CSI = {"csi": {"driver": "disk.example.com", "volumeHandle": "h"}}
+CSI: Any = {"csi": {"driver": "disk.example.com", "volumeHandle": "h"}}
 
 POSSIBLE = {
     "a volume anywhere": (user("data"), [bound(), volume()], "abc"),
