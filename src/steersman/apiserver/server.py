@@ -46,7 +46,7 @@ from steersman.apiserver import (
     webhook_client,
     writing,
 )
-from steersman.apiserver.admission import bodies, chain, match_conditions, service_addresses, webhooks
+from steersman.apiserver.admission import chain, configured, service_addresses
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
@@ -119,7 +119,16 @@ class ApiServer:
         self.authorizer = authorization.Authorizer(store)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
         self._webhook_client = webhook_client.WebhookClient(objects, self._clock)
-        self._mutating, self._validating = self._webhooks()
+        self._configured = configured.of(
+            store,
+            objects,
+            self._clock,
+            self._types,
+            self.authorizer,
+            self._webhook_client,
+            self._seen_as(),
+            self._kind_of,
+        )
         plugins = chain.plugins(
             objects,
             self._clock,
@@ -127,8 +136,8 @@ class ApiServer:
             self._addresses,
             self.authorizer,
             unreachable_seconds=options.unreachable_seconds,
-            mutating=[self._mutating],
-            validating=[self._validating],
+            mutating=self._configured.mutating,
+            validating=self._configured.validating,
         )
         admission = self._admission = chain.Chain(plugins)
         shaper = shapes.Shaper(self._clock)
@@ -143,8 +152,7 @@ class ApiServer:
         self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
         self._refreshes: dict[str, Callable[[], Awaitable[None]]] = {
             builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
-            builtin.MUTATING_WEBHOOK_CONFIGURATION.resource: self._mutating.configurations.refresh,
-            builtin.VALIDATING_WEBHOOK_CONFIGURATION.resource: self._validating.configurations.refresh,
+            **{one.kind.resource: one.refresh for one in self._configured.followed},
         }
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
         self._subresources = table.Subresources(
@@ -179,25 +187,14 @@ class ApiServer:
         )
         self._expiry = event_expiry.EventExpiry(store, self._clock)
 
-    def _webhooks(self) -> tuple[webhooks.MutatingWebhooks, webhooks.ValidatingWebhooks]:
-        """The two plugins. Which kinds there are, they ask when they need it."""
-        seen_as = equivalents.Equivalents(
+    def _seen_as(self) -> equivalents.Equivalents:
+        """Which kinds there are, is asked when it is needed."""
+        return equivalents.Equivalents(
             lambda: documents.kinds_of(self._tables), lambda *asked: self._definitions.convert(*asked)
         )
-        body = bodies.Bodies(self._types)
-        parts = webhooks.Parts(
-            self.store,
-            self.objects,
-            self._clock,
-            self._webhook_client,
-            seen_as,
-            body,
-            match_conditions.MatchConditions(self.authorizer),
-        )
-        return (
-            webhooks.MutatingWebhooks(parts, builtin.MUTATING_WEBHOOK_CONFIGURATION, mutating=True),
-            webhooks.ValidatingWebhooks(parts, builtin.VALIDATING_WEBHOOK_CONFIGURATION, mutating=False),
-        )
+
+    def _kind_of(self, api_version: str, kind: str) -> Kind | None:
+        return next((found for table in self._tables if (found := table.of_object(api_version, kind))), None)
 
     async def start(self) -> None:
         """Create what every cluster has, read what the request path keeps in memory."""
@@ -209,9 +206,9 @@ class ApiServer:
         await self.authorizer.start()
         self._health.finished("rules")
         await self._definitions.start()
-        for plugin in (self._mutating, self._validating):
-            await plugin.configurations.start()
-            self._tasks.keep(plugin.configurations.kind.plural, plugin.configurations.run, self._clock)
+        for one in self._configured.followed:
+            await one.start()
+            self._tasks.keep(one.kind.plural, one.run, self._clock)
         self._health.finished("definitions")
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)

@@ -403,7 +403,8 @@ async def test_a_webhook_with_side_effects_takes_no_part_in_a_dry_run(api: kit.A
     stored = orjson.loads(entry.value)
     stored["webhooks"][0]["sideEffects"] = "Some"
     await api.store.txn([put_of(kinds.VALIDATING_WEBHOOK_CONFIGURATION, stored, entry.revision)])
-    await api.server._validating.configurations.refresh()
+    for one in api.server._configured.followed:
+        await one.refresh()
     answer = await api.ask("POST", kit.MAPS, kit.config_map("a"), query="dryRun=All")
     assert answer.refusal == (400, "BadRequest", 'admission webhook "yes.example.com" does not support dry run')
     assert (await api.ask("POST", kit.MAPS, kit.config_map("a"))).status == 201

@@ -2,7 +2,7 @@
 
 import re
 
-_RESERVED = frozenset(
+RESERVED = frozenset(
     (
         "true",
         "false",
@@ -34,7 +34,7 @@ _WRITTEN = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__sl
 
 def escape(name: str) -> str | None:
     """None for a name that expressions cannot write."""
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     if not _ACCEPTED(name):
         return None

@@ -11,6 +11,7 @@ from steersman.meta.objects import Object
 
 OPERATIONS_MAX = 10_000  # upstream's maxJSONPatchOperations
 MEDIA_TYPE = "application/json-patch+json"
+TEST_FAILED = "test failed"  # how the message of an operation `test` ends that does not hold
 
 
 class _DoesNotFit(Exception):
@@ -115,7 +116,7 @@ def _test(document: Any, operation: dict[str, Any]) -> Any:
             return document  # upstream takes a missing field for null
         raise
     if not _equal(found, wanted):
-        raise _DoesNotFit(f"testing value {operation['path']} failed: test failed")
+        raise _DoesNotFit(f"testing value {operation['path']} failed: {TEST_FAILED}")
     return document
 
 

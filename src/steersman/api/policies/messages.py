@@ -3,11 +3,12 @@
 Fields of objects are dynamic: policies match many kinds. Source: apiserver's cel/mutation.
 """
 
+import base64
 from typing import Any
 
 from steersman.api.cel import checker, escaping, types
 from steersman.api.cel.types import DYN, STRING, Type
-from steersman.api.cel.values import Instance
+from steersman.api.cel.values import Duration, Instance, Timestamp
 
 OBJECT, PATCH = "Object", "JSONPatch"
 
@@ -56,5 +57,7 @@ def plain(value: Any, path: str = OBJECT) -> Any:
     if isinstance(value, list):
         return [plain(item, path) for item in value]
     if isinstance(value, dict):
-        return {name: plain(item, path) if isinstance(item, Instance) else item for name, item in value.items()}
-    return value
+        return {name: plain(item, path) for name, item in value.items()}
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return str(value) if isinstance(value, Timestamp | Duration) else value

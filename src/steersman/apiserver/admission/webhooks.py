@@ -17,7 +17,7 @@ from steersman.aio.clock import Clock
 from steersman.api.kind import Kind
 from steersman.api.patches import json_patch
 from steersman.apiserver import decoded, followed
-from steersman.apiserver.admission import matching, rules
+from steersman.apiserver.admission import matching, reinvocation, rules
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.apiserver.admission.webhook import Unanswered, Webhook
 from steersman.apiserver.webhook_client import WebhookClient
@@ -160,9 +160,7 @@ class MutatingWebhooks(Webhooks):
         chosen = self._choice(review)
         if not chosen:
             return False
-        memory = _memory(review)
-        if review.round and memory.output != _bytes(review.obj):
-            memory.require_all()  # the plugins between the rounds changed it
+        memory = reinvocation.begin(review, "webhooks")
         seen = Versions(review, self._parts.equivalents)
         changed = False
         for webhook, kind in chosen:
@@ -176,7 +174,7 @@ class MutatingWebhooks(Webhooks):
                 review.again = changed = True
             if webhook.reinvoked:
                 memory.invoked.add(webhook.identity)
-        memory.output = _bytes(review.obj)
+        memory.output = reinvocation.encoded(review.obj)
         return changed
 
     async def _ask(self, webhook: Webhook, kind: Kind, review: Review, seen: Versions) -> bool:
@@ -200,10 +198,10 @@ class MutatingWebhooks(Webhooks):
             raise errors.internal(str(wrong)) from wrong
         if not isinstance(patched, dict):
             raise errors.internal("json: cannot unmarshal the patched document into an object")
-        before = _bytes(review.obj)
+        before = reinvocation.encoded(review.obj)
         review.obj = self._parts.body(review, await seen.back(patched, kind))
         seen.forget()
-        return before != _bytes(review.obj)
+        return before != reinvocation.encoded(review.obj)
 
 
 class ValidatingWebhooks(Webhooks):
@@ -238,33 +236,12 @@ class ValidatingWebhooks(Webhooks):
         return None
 
 
-@dataclasses.dataclass(slots=True)
-class _Memory:
-    """Of one write: who wants to be asked again, and who is to be; what the webhooks of the first round left."""
-
-    invoked: set[str] = dataclasses.field(default_factory=set)
-    wanted: set[str] = dataclasses.field(default_factory=set)
-    output: bytes = b""
-
-    def require_all(self) -> None:
-        self.wanted |= self.invoked
-        self.invoked = set()
-
-
-def _memory(review: Review) -> _Memory:
-    return cast(_Memory, review.memory.setdefault("webhooks", _Memory()))
-
-
 def _with_revision(review: Review) -> Object | None:
     """The new object; one that replaces another is shown with the revision it replaces."""
     obj, old = review.obj, review.old
     if obj is None or old is None or "resourceVersion" not in old.get("metadata", {}):
         return obj
     return {**obj, "metadata": {"resourceVersion": old["metadata"]["resourceVersion"], **obj["metadata"]}}
-
-
-def _bytes(obj: Object | None) -> bytes:
-    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
 
 
 def _copy(obj: Object) -> Object:
