@@ -95,6 +95,7 @@ class Kind:
 
     `cells(obj, now) -> list` gives one value per column. `default(obj)` fills a new dict in place, before it is stored.
     `validate(new, old) -> errors` sees defaulted objects; `old` is None on create.
+    `warnings(new, old)` are told beside the answer: what is valid, but hardly meant.
     `fields(obj)` are the values field selectors may ask for, beyond metadata.name and metadata.namespace.
     `prepare(new, old)` runs before defaulting on every main-resource write: drops what a client may not set, keeps what it may
     not change. `spec_fields` are the top-level fields whose change raises metadata.generation (empty: all
@@ -123,6 +124,7 @@ class Kind:
     cells: Callable[[Object, Any], list[Any]] | None = None
     default: Callable[[Object], None] | None = None
     validate: Callable[[Object, Object | None], list[FieldError]] | None = None
+    warnings: Callable[[Object, Object | None], list[str]] | None = None
     prepare: Callable[[Object, Object | None], None] | None = None
     prepare_status: Callable[[Object, Object], None] | None = None
     fields: Callable[[Object], Mapping[str, str]] | None = None

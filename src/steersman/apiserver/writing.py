@@ -382,6 +382,8 @@ class Writer:
             causes += call.kind.validate(new, old)
         if causes:
             raise errors.invalid(call.kind.kind, new["metadata"].get("name", ""), causes, call.kind.group)
+        if call.kind.warnings is not None and not call.target.subresource:
+            call.warnings += call.kind.warnings(new, old)
 
     def _put(self, call: Call, obj: Object, expect: int) -> contract.Put:
         meta = obj["metadata"]

@@ -28,6 +28,8 @@ _is_label = re.compile(_LABEL).fullmatch
 _is_label_1035 = re.compile(_LABEL_1035).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
+_HEADER = "[-A-Za-z0-9]+"
+_is_header = re.compile(_HEADER).fullmatch
 _is_value = re.compile(_VALUE).fullmatch
 _is_config_key = re.compile(_CONFIG_KEY).fullmatch
 _is_env_name = re.compile(r"[ -<>-~]+").fullmatch  # any printable ASCII but "=" (relaxed since 1.34)
@@ -157,6 +159,15 @@ def port_name_errors(text: str) -> list[str]:
 
 def port_number_errors(port: int) -> list[str]:
     return [] if 1 <= port <= 65535 else ["must be between 1 and 65535, inclusive"]
+
+
+def header_errors(text: str) -> list[str]:
+    """The name of an HTTP header."""
+    if _is_header(text):
+        return []
+    return [
+        _regex_error("a valid HTTP header must consist of alphanumeric characters or '-'", _HEADER, "X-Header-Name")
+    ]
 
 
 def path_segment_errors(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from steersman.api.kinds.shared import ALL, scale, status
 from steersman.api.printing import workloads as workload_cells
 from steersman.api.validation import sets as set_rules
 from steersman.api.validation import workloads as workload_rules
+from steersman.api.warnings import workloads as workload_warnings
 
 APPS = "apps"
 
@@ -17,6 +18,7 @@ REPLICA_SET = Kind(
     subresources=(status("ReplicaSet", APPS), scale()),
     columns=workload_cells.REPLICA_SET_COLUMNS, cells=workload_cells.replica_set,
     default=workload_defaults.default_replica_set, validate=workload_rules.validate_replica_set,
+    warnings=workload_warnings.of_template_at("spec", "template"),
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_replica_set,
     has_generation=True,
@@ -28,6 +30,7 @@ DEPLOYMENT = Kind(
     subresources=(status("Deployment", APPS), scale()),
     columns=workload_cells.DEPLOYMENT_COLUMNS, cells=workload_cells.deployment,
     default=workload_defaults.default_deployment, validate=workload_rules.validate_deployment,
+    warnings=workload_warnings.of_template_at("spec", "template"),
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     has_generation=True,
 )  # fmt: skip
@@ -38,6 +41,7 @@ STATEFUL_SET = Kind(
     subresources=(status("StatefulSet", APPS), scale()),
     columns=workload_cells.STATEFUL_SET_COLUMNS, cells=workload_cells.stateful_set,
     default=set_defaults.default_stateful_set, validate=set_rules.validate_stateful_set,
+    warnings=workload_warnings.of_stateful_set,
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     has_generation=True,
 )  # fmt: skip
@@ -48,6 +52,7 @@ DAEMON_SET = Kind(
     subresources=(status("DaemonSet", APPS),),
     columns=workload_cells.DAEMON_SET_COLUMNS, cells=workload_cells.daemon_set,
     default=set_defaults.default_daemon_set, validate=set_rules.validate_daemon_set,
+    warnings=workload_warnings.of_template_at("spec", "template", named=False),
     prepare=strategies.prepare_daemon_set, prepare_status=strategies.keep_all_but_status,
     has_generation=True,
 )  # fmt: skip

@@ -29,6 +29,9 @@ from steersman.api.validation import quotas as quota_rules
 from steersman.api.validation import services as service_rules
 from steersman.api.validation import sets as set_rules
 from steersman.api.validation import workloads as workload_rules
+from steersman.api.warnings import others as other_warnings
+from steersman.api.warnings import pods as pod_warnings
+from steersman.api.warnings import workloads as workload_warnings
 
 _CONNECT = ("create", "get")
 
@@ -49,6 +52,7 @@ NODE = Kind(
     subresources=(status("Node"), proxy("NodeProxyOptions")),
     columns=cluster_cells.NODE_COLUMNS, cells=cluster_cells.node,
     default=cluster_defaults.default_node, validate=cluster_rules.validate_node,
+    warnings=other_warnings.of_node,
     prepare=strategies.prepare_node, prepare_status=strategies.keep_all_but_status_and_labels,
     fields=selectable.of_node,
 )  # fmt: skip
@@ -70,6 +74,7 @@ POD = Kind(
     ),
     columns=pod_cells.COLUMNS, cells=pod_cells.row, row_conditions=pod_cells.row_conditions,
     default=pod_defaults.default_pod, validate=pod_rules.validate,
+    warnings=pod_warnings.of_pod,
     prepare=strategies.prepare_pod, prepare_status=strategies.keep_all_but_status_and_labels,
     fields=selectable.of_pod,
     has_generation=True,
@@ -82,6 +87,7 @@ SERVICE = Kind(
     subresources=(status("Service"), proxy("ServiceProxyOptions")),
     columns=network_cells.SERVICE_COLUMNS, cells=network_cells.service,
     default=network_defaults.default_service, validate=service_rules.validate_service,
+    warnings=other_warnings.of_service,
     prepare=strategies.prepare_service, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_service,
     deletes_to_status=False,
@@ -115,6 +121,7 @@ SERVICE_ACCOUNT = Kind(
     subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),),
     columns=config_cells.SERVICE_ACCOUNT_COLUMNS, cells=config_cells.service_account,
     validate=config_rules.validate_service_account,
+    warnings=other_warnings.of_service_account,
     deletes_to_status=False,
 )  # fmt: skip
 
@@ -133,6 +140,7 @@ REPLICATION_CONTROLLER = Kind(
     subresources=(status("ReplicationController"), scale()),
     columns=workload_cells.REPLICATION_CONTROLLER_COLUMNS, cells=workload_cells.replication_controller,
     default=set_defaults.default_replication_controller, validate=set_rules.validate_replication_controller,
+    warnings=workload_warnings.of_template_at("spec", "template"),
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_replication_controller,
     has_generation=True, orphans_by_default=True,
@@ -159,6 +167,7 @@ POD_TEMPLATE = Kind(
     "", "v1", "PodTemplate", "podtemplates", "podtemplate",
     columns=workload_cells.POD_TEMPLATE_COLUMNS, cells=workload_cells.pod_template,
     default=workload_defaults.default_pod_template, validate=workload_rules.validate_pod_template,
+    warnings=workload_warnings.of_template_at("template", named=False),
     spec_fields=("template",), has_generation=True, deletes_to_status=False,
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from steersman.api.validation import fields
+from steersman.api.validation import fields, security
 from steersman.meta import names, quantities
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -13,6 +13,8 @@ PROTOCOLS = ("SCTP", "TCP", "UDP")
 MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
 HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 STANDARD_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
+
+_HUGE = "hugepages-"
 
 _ENV_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _ENV_FIELDS = frozenset((
@@ -74,7 +76,10 @@ def _container(container: Object, path: str, volumes: Collection[str], *, host_n
     if container.get("envFrom"):
         errors += _environment_from(container["envFrom"], f"{path}.envFrom")
     if container.get("volumeMounts"):
-        errors += _mounts(container["volumeMounts"], f"{path}.volumeMounts", volumes)
+        privileged = bool((container.get("securityContext") or {}).get("privileged"))
+        errors += _mounts(container["volumeMounts"], f"{path}.volumeMounts", volumes, privileged=privileged)
+    if container.get("volumeDevices"):
+        errors += _devices(container, f"{path}.volumeDevices", volumes)
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
         if container.get(field) is not None:
             errors += _probe(container[field], f"{path}.{field}")
@@ -84,7 +89,7 @@ def _container(container: Object, path: str, volumes: Collection[str], *, host_n
     if container.get("resources"):
         errors += validate_resources(container["resources"], f"{path}.resources")
     if container.get("securityContext"):
-        errors += _security(container["securityContext"], f"{path}.securityContext")
+        errors += security.validate_container(container["securityContext"], f"{path}.securityContext")
     return errors
 
 
@@ -199,7 +204,58 @@ def _environment_from(sources: Any, path: str) -> list[FieldError]:
     return errors
 
 
-def _mounts(mounts: Any, path: str, volumes: Collection[str]) -> list[FieldError]:
+_PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
+_RECURSIONS = ("Disabled", "Enabled", "IfPossible")
+
+
+def _propagation(mount: Object, path: str, *, privileged: bool) -> list[FieldError]:
+    """How far mounts below it are shared, and whether they are read-only as well."""
+    way, recursive, errors = mount.get("mountPropagation"), mount.get("recursiveReadOnly"), []
+    if way is not None and way not in _PROPAGATIONS:
+        errors.append(fields.not_supported(f"{path}.mountPropagation", way, _PROPAGATIONS))
+    if way == "Bidirectional" and not privileged:
+        text = "Bidirectional mount propagation is available only to privileged containers"
+        errors.append(fields.forbidden(f"{path}.mountPropagation", text))
+    if recursive is not None and recursive not in _RECURSIONS:
+        errors.append(fields.not_supported(f"{path}.recursiveReadOnly", recursive, _RECURSIONS))
+    elif recursive in ("Enabled", "IfPossible"):
+        if not mount.get("readOnly"):
+            errors.append(fields.forbidden(f"{path}.recursiveReadOnly", "may only be specified when readOnly is true"))
+        if way not in (None, "None"):
+            text = "may only be specified when mountPropagation is None or not specified"
+            errors.append(fields.forbidden(f"{path}.recursiveReadOnly", text))
+    return errors
+
+
+def _devices(container: Object, path: str, volumes: Collection[str]) -> list[FieldError]:
+    """Block devices: a volume is either mounted or a device."""
+    errors = []
+    mounted = {mount.get("mountPath", "") for mount in container.get("volumeMounts") or ()}
+    names_mounted = {mount.get("name", "") for mount in container.get("volumeMounts") or ()}
+    seen: set[str] = set()
+    for index, device in enumerate(container.get("volumeDevices") or ()):
+        here, name, point = f"{path}[{index}]", device.get("name", ""), device.get("devicePath", "")
+        if not name:
+            errors.append(fields.required(f"{here}.name"))
+        elif name not in volumes:
+            errors.append(fields.not_found(f"{here}.name", name))
+        elif name in names_mounted:
+            errors.append(fields.invalid(f"{here}.name", name, "must not already exist in volumeMounts"))
+        if not point:
+            errors.append(fields.required(f"{here}.devicePath"))
+        elif point in seen:
+            errors.append(fields.invalid(f"{here}.devicePath", point, "must be unique"))
+        elif point in mounted:
+            errors.append(
+                fields.invalid(f"{here}.devicePath", point, "must not already exist as a path in volumeMounts")
+            )
+        else:
+            errors += check_no_way_up(f"{here}.devicePath", point)
+        seen.add(point)
+    return errors
+
+
+def _mounts(mounts: Any, path: str, volumes: Collection[str], *, privileged: bool) -> list[FieldError]:
     errors = []
     points: set[str] = set()
     for index, mount in enumerate(mounts):
@@ -214,6 +270,7 @@ def _mounts(mounts: Any, path: str, volumes: Collection[str]) -> list[FieldError
         elif point in points:
             errors.append(fields.invalid(f"{here}.mountPath", point, "must be unique"))
         points.add(point)
+        errors += _propagation(mount, here, privileged=privileged)
         if mount.get("subPath") and mount.get("subPathExpr"):
             text = "subPathExpr and subPath are mutually exclusive"
             errors.append(fields.invalid(f"{here}.subPathExpr", mount["subPathExpr"], text))
@@ -262,6 +319,9 @@ def _handler(handler: Object, path: str) -> list[FieldError]:
                 errors.append(fields.required(f"{here}.path"))
             errors += fields.check_port_or_name(f"{here}.port", action.get("port"))
             errors += fields.check_one_of(f"{here}.scheme", action.get("scheme"), ("HTTP", "HTTPS"))
+            for header in action.get("httpHeaders") or ():
+                name = header.get("name", "")
+                errors += fields.each_invalid(f"{here}.httpHeaders", name, names.header_errors(name))
         case "tcpSocket":
             errors += fields.check_port_or_name(f"{here}.port", action.get("port"))
         case "grpc":
@@ -279,37 +339,32 @@ def validate_resources(resources: Object, path: str) -> list[FieldError]:
             if name not in STANDARD_RESOURCES or quantities.parse(amount).nanos < 0:
                 errors += _amount(name, amount, f"{path}.{field}[{name}]")
     for name, request in requests.items():
-        limit = limits.get(name)
-        if limit is not None and request != limit and quantities.compare(request, limit) > 0:
-            text = f"must be less than or equal to {name} limit of {limit}"
-            errors.append(fields.invalid(f"{path}.requests", request, text))
-        if "/" in name and not name.startswith("requests.") and limit is None:
-            errors.append(fields.required(f"{path}.limits", "Limit must be set for non overcommitable resources"))
+        limit, shared = limits.get(name), _is_shared(name)
+        if limit is None:
+            if not shared:
+                errors.append(fields.required(f"{path}.limits", "Limit must be set for non overcommitable resources"))
+        elif request != limit and (order := quantities.compare(request, limit)) and (order > 0 or not shared):
+            text = "must be less than or equal to" if shared else "must be equal to"
+            errors.append(fields.invalid(f"{path}.requests", request, f"{text} {name} limit of {limit}"))
+    huge = any(name.startswith(_HUGE) for name in (*limits, *requests))
+    if huge and not any(name in limits or name in requests for name in ("cpu", "memory")):
+        errors.append(fields.forbidden(path, "HugePages require cpu or memory"))
     return errors
+
+
+def _is_shared(name: str) -> bool:
+    """Whether containers may ask for less of it than they may use: not of what is counted in whole pieces."""
+    is_native = "/" not in name or "kubernetes.io/" in name
+    return is_native and not name.startswith(_HUGE)
 
 
 def _amount(name: str, amount: str, path: str) -> list[FieldError]:
     errors = fields.each_invalid(path, name, names.qualified_name_errors(name))
-    if not errors and "/" not in name and name not in STANDARD_RESOURCES and not name.startswith("hugepages-"):
+    if not errors and "/" not in name and name not in STANDARD_RESOURCES and not name.startswith(_HUGE):
         errors.append(fields.invalid(path, name, "must be a standard resource for containers"))
     parsed = quantities.parse(amount)
     if parsed.nanos < 0:
         errors.append(fields.invalid(path, amount, fields.NEGATIVE))
     if "/" in name and parsed.nanos % quantities.NANOS:
         errors.append(fields.invalid(path, amount, "must be an integer"))
-    return errors
-
-
-def _security(context: Object, path: str) -> list[FieldError]:
-    errors = []
-    for field in ("runAsUser", "runAsGroup"):
-        value = context.get(field)
-        if value is not None and not 0 <= value < 1 << 31:
-            errors.append(fields.invalid(f"{path}.{field}", value, "must be between 0 and 2147483647, inclusive"))
-    if context.get("allowPrivilegeEscalation") is False:
-        text = "cannot set `allowPrivilegeEscalation` to false and "
-        if context.get("privileged"):
-            errors.append(fields.invalid(path, context, f"{text}`privileged` to true"))
-        if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
-            errors.append(fields.invalid(path, context, f"{text}`capabilities.Add` CAP_SYS_ADMIN"))
     return errors

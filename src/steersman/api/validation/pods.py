@@ -1,6 +1,6 @@
 """Pods and pod templates: what a pod spec may say, and what an update of a running pod may change."""
 
-from steersman.api.validation import containers, fields, metadata, scheduling, volumes
+from steersman.api.validation import containers, fields, metadata, scheduling, security, volumes
 from steersman.meta import labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -49,7 +49,8 @@ def validate_spec(spec: Object, path: str) -> list[FieldError]:
         *_names(spec, path),
         *_numbers(spec, path),
         *_dns(spec, path),
-        *_security(spec.get("securityContext") or {}, f"{path}.securityContext"),
+        *security.validate_pod(spec.get("securityContext") or {}, spec, f"{path}.securityContext"),
+        *security.validate_unmasked(spec, path),
         *_host_aliases(spec, f"{path}.hostAliases"),
         *scheduling.validate(spec, path),
     ]
@@ -75,6 +76,14 @@ def _names(spec: Object, path: str) -> list[FieldError]:
     for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
         if not secret.get("name"):
             errors.append(fields.required(f"{path}.imagePullSecrets[{index}].name"))
+    operating_system = spec.get("os")
+    if operating_system is not None:
+        errors += fields.check_one_of(f"{path}.os.name", operating_system.get("name"), ("linux", "windows"))
+    if spec.get("hostUsers") is False:
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            if spec.get(field):
+                text = f"when `hostUsers` is false, `{field}` must be false"
+                errors.append(fields.forbidden(f"{path}.{field}", text))
     for index, gate in enumerate(spec.get("readinessGates") or ()):
         condition = gate.get("conditionType", "")
         errors += fields.each_invalid(
@@ -113,23 +122,6 @@ def _dns(spec: Object, path: str) -> list[FieldError]:
     for index, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             errors.append(fields.required(f"{here}.options[{index}]", "must not be empty"))
-    return errors
-
-
-def _security(context: Object, path: str) -> list[FieldError]:
-    errors = []
-    for field in ("runAsUser", "runAsGroup", "fsGroup"):
-        value = context.get(field)
-        if value is not None and not 0 <= value <= _DEADLINE_MAX:
-            errors.append(fields.invalid(f"{path}.{field}", value, f"must be between 0 and {_DEADLINE_MAX}, inclusive"))
-    seen: set[str] = set()
-    for index, sysctl in enumerate(context.get("sysctls") or ()):
-        name = sysctl.get("name", "")
-        if not name:
-            errors.append(fields.required(f"{path}.sysctls[{index}].name"))
-        elif name in seen:
-            errors.append(fields.duplicate(f"{path}.sysctls[{index}].name", name))
-        seen.add(name)
     return errors
 
 

@@ -1,6 +1,7 @@
 """Where a pod may run: node selector, affinity, tolerations, spreading, scheduling gates."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from steersman.api.validation import fields, metadata
 from steersman.meta import labels, names
@@ -9,6 +10,7 @@ from steersman.meta.objects import Object
 
 EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
+_INCLUSIONS = ("Honor", "Ignore")
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -130,9 +132,24 @@ def _node_term(term: Object, path: str) -> list[FieldError]:
     for index, expression in enumerate(term.get("matchExpressions") or ()):
         errors += _node_expression(expression, f"{path}.matchExpressions[{index}]")
     for index, expression in enumerate(term.get("matchFields") or ()):
-        if expression.get("key") != "metadata.name":
-            here = f"{path}.matchFields[{index}].key"
-            errors.append(fields.invalid(here, expression.get("key", ""), "not a valid field selector key"))
+        errors += _field_expression(expression, f"{path}.matchFields[{index}]")
+    return errors
+
+
+def _field_expression(expression: Object, path: str) -> list[FieldError]:
+    """Of the node's fields only its name can be asked, for exactly one value."""
+    operator, values = expression.get("operator", ""), expression.get("values") or ()
+    errors = []
+    if operator not in ("In", "NotIn"):
+        errors.append(fields.invalid(f"{path}.operator", operator, "not a valid selector operator"))
+    elif len(values) != 1:
+        text = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"
+        errors.append(fields.required(f"{path}.values", text))
+    if expression.get("key") != "metadata.name":
+        errors.append(fields.invalid(f"{path}.key", expression.get("key", ""), "not a valid field selector key"))
+        return errors
+    for index, value in enumerate(values):
+        errors += fields.each_invalid(f"{path}.values[{index}]", value, names.subdomain_errors(value))
     return errors
 
 
@@ -160,6 +177,8 @@ def _node_expression(expression: Object, path: str) -> list[FieldError]:
 def _pod_term(term: Object, path: str) -> list[FieldError]:
     errors = metadata.label_selector(term.get("labelSelector"), f"{path}.labelSelector")
     errors += metadata.label_selector(term.get("namespaceSelector"), f"{path}.namespaceSelector")
+    for index, name in enumerate(term.get("namespaces") or ()):
+        errors += fields.each_invalid(f"{path}.namespaces[{index}]", name, names.label_errors(name))
     key = term.get("topologyKey", "")
     if not key:
         errors.append(fields.required(f"{path}.topologyKey", "can not be empty"))
@@ -170,6 +189,7 @@ def _pod_term(term: Object, path: str) -> list[FieldError]:
 
 def _spreading(constraints: Iterable[Object], path: str) -> list[FieldError]:
     errors = []
+    seen: set[tuple[str, Any]] = set()
     for index, constraint in enumerate(constraints):
         here = f"{path}[{index}]"
         skew, key = constraint.get("maxSkew", 0), constraint.get("topologyKey", "")
@@ -178,5 +198,36 @@ def _spreading(constraints: Iterable[Object], path: str) -> list[FieldError]:
         if not key:
             errors.append(fields.required(f"{here}.topologyKey", "can not be empty"))
         errors += fields.check_one_of(f"{here}.whenUnsatisfiable", constraint.get("whenUnsatisfiable"), _UNSATISFIABLE)
+        pair = (key, constraint.get("whenUnsatisfiable"))
+        if pair in seen:
+            shown = f"{{{key}, {pair[1]}}}"
+            errors.append(fields.duplicate(f"{here}.{{topologyKey, whenUnsatisfiable}}", shown))
+        seen.add(pair)
+        errors += _spreading_details(constraint, here)
         errors += metadata.label_selector(constraint.get("labelSelector"), f"{here}.labelSelector")
+    return errors
+
+
+def _spreading_details(constraint: Object, path: str) -> list[FieldError]:
+    errors = []
+    domains = constraint.get("minDomains")
+    if domains is not None and domains <= 0:
+        errors.append(fields.invalid(f"{path}.minDomains", domains, "must be greater than zero"))
+    if domains is not None and constraint.get("whenUnsatisfiable") != "DoNotSchedule":
+        text = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {constraint.get('whenUnsatisfiable')}"
+        errors.append(fields.invalid(f"{path}.minDomains", domains, text))
+    for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+        if constraint.get(field) is not None and constraint[field] not in _INCLUSIONS:
+            errors.append(fields.not_supported(f"{path}.{field}", constraint[field], _INCLUSIONS))
+    keys = constraint.get("matchLabelKeys") or ()
+    selector = constraint.get("labelSelector")
+    if keys and selector is None:
+        errors.append(fields.forbidden(f"{path}.matchLabelKeys", "must not be specified when labelSelector is not set"))
+    chosen = set((selector or {}).get("matchLabels") or ())
+    chosen |= {one.get("key", "") for one in (selector or {}).get("matchExpressions") or ()}
+    for index, key in enumerate(keys):
+        here = f"{path}.matchLabelKeys[{index}]"
+        errors += fields.each_invalid(here, key, names.qualified_name_errors(key))
+        if key in chosen:
+            errors.append(fields.invalid(here, key, "exists in both matchLabelKeys and labelSelector"))
     return errors
