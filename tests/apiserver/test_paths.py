@@ -23,6 +23,7 @@ RESOURCES = [
     ("GET", "/api/v1/namespaces/a/services/s:80/proxy/x/y", "get", "v1", "a", "services/proxy", "s:80", "x/y"),
     ("GET", "/api/v1/namespaces/a/services/s/proxy/", "get", "v1", "a", "services/proxy", "s", ""),
     ("GET", "/api/v1/nodes/n/proxy/metrics", "get", "v1", "", "nodes/proxy", "n", "metrics"),
+    ("GET", "/apis/x.example.com/v1/a/b/c/d/e", "get", "x.example.com/v1", "", "a/c", "b", "d/e"),
 ]
 
 
@@ -41,7 +42,7 @@ def test_resources(method, path, verb, version, namespace, resource, name, rest)
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "//", "", "/api", "/api/v1", "/apis/apps/v1", "/healthz", "/api/v1/a/b/c/d", "/api/v1//pods", "api/v1/pods"],
+    ["/", "//", "", "/api", "/api/v1", "/apis/apps/v1", "/healthz", "/api/v1//pods", "api/v1/pods"],
 )
 def test_everything_else_is_a_plain_path(path):
     found = paths.parse("GET", path)

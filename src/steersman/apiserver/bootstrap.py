@@ -22,16 +22,28 @@ from steersman.store import contract
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _KUBERNETES_LABELS = {"component": "apiserver", "provider": "kubernetes"}
+# Kinds whose objects follow this server, and the fields that do.
+_FOLLOWED = {
+    kinds.ENDPOINTS: ("subsets",),
+    kinds.ENDPOINT_SLICE: ("endpoints", "ports"),
+    kinds.CONFIG_MAP: ("data",),
+}
 _CAUSE_WHO = "system:apiserver"
 
 
 async def ensure(
-    store: contract.Store, clock: clocks.Clock, service_cidrs: Sequence[str], advertise: tuple[str, int] | None
+    store: contract.Store,
+    clock: clocks.Clock,
+    service_cidrs: Sequence[str],
+    advertise: tuple[str, int] | None,
+    more: Sequence[tuple[Kind, Object]] = (),
 ) -> None:
-    """Few transactions for all that is missing: a fresh cluster is ready after a write to disk or two."""
+    """Few transactions for all that is missing: a fresh cluster is ready after a write to disk or two.
+
+    `more` are objects of other parts; the data of ConfigMaps among them is that of today."""
     now = times.format_seconds(clock.now())
     operations: list[contract.Put | contract.Delete] = []
-    for kind, wanted in [*_always(service_cidrs, now), *_endpoints(advertise)]:
+    for kind, wanted in [*_always(service_cidrs, now), *_endpoints(advertise), *more]:
         meta = wanted["metadata"]
         key = keys.key(kind, meta.get("namespace", ""), meta["name"])
         entry = await store.get(key)
@@ -45,7 +57,7 @@ async def ensure(
             if kind.default is not None:
                 kind.default(wanted)
             operations.append(contract.Put(key, keys.head(kind), keys.tail(wanted), 0))
-        elif kind in (kinds.ENDPOINTS, kinds.ENDPOINT_SLICE):
+        elif kind in _FOLLOWED:
             operations.extend(_moved(kind, entry, wanted))
         elif kind is kinds.SERVICE_CIDR:
             operations.extend(_grown(entry, wanted))
@@ -55,9 +67,9 @@ async def ensure(
 
 
 def _moved(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contract.Put]:
-    """The stored endpoint with the address of today, when it is another one."""
+    """The stored object with the fields of today, when they are others."""
     stored = orjson.loads(entry.value)
-    fields = ("subsets",) if kind is kinds.ENDPOINTS else ("endpoints", "ports")
+    fields = _FOLLOWED[kind]
     if kind.default is not None:
         kind.default(wanted)
     if all(stored.get(field) == wanted.get(field) for field in fields):

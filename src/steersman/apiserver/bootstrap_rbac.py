@@ -214,8 +214,13 @@ _CLUSTER_BINDINGS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 }
 
 
+# Of kube-system: what extension servers and our own parts read to know whom to believe.
+_READER = "extension-apiserver-authentication-reader"
+_READER_RULE = _rule(_READ, [""], ["configmaps"], ["extension-apiserver-authentication"])
+
+
 def objects() -> list[tuple[Kind, Object]]:
-    found: list[tuple[Kind, Object]] = []
+    found: list[tuple[Kind, Object]] = _authentication_reader()
     for name, rules in _CLUSTER_ROLES.items():
         role = {**_start(kinds.CLUSTER_ROLE, name), "rules": rules}
         if name.startswith("system:aggregate-to-"):
@@ -234,6 +239,19 @@ def objects() -> list[tuple[Kind, Object]]:
         binding = {**_start(kinds.CLUSTER_ROLE_BINDING, name), "roleRef": reference, "subjects": listed}
         found.append((kinds.CLUSTER_ROLE_BINDING, binding))
     return found
+
+
+def _authentication_reader() -> list[tuple[Kind, Object]]:
+    role = {**_start(kinds.ROLE, _READER), "rules": [_READER_RULE]}
+    users = ("system:kube-controller-manager", "system:kube-scheduler")
+    binding = {
+        **_start(kinds.ROLE_BINDING, f"system::{_READER}"),
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": _READER},
+        "subjects": [{"kind": _USER, "apiGroup": _RBAC, "name": name} for name in users],
+    }
+    for obj in (role, binding):
+        obj["metadata"]["namespace"] = "kube-system"
+    return [(kinds.ROLE, role), (kinds.ROLE_BINDING, binding)]
 
 
 def _start(kind: Kind, name: str) -> Object:

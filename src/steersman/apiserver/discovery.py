@@ -5,25 +5,44 @@ Pure: tables of kinds in, documents out. Source: "API discovery" in the API conc
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from steersman.api.kind import Kind
+from steersman.apiserver.aggregation import priorities
 from steersman.meta.objects import Object
 
-# Groups come in upstream's order of preference: what `kubectl get NAME` means when two groups have the same name.
-_FIRST_GROUPS = ("", "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io")
+Place = tuple[str, str]  # group, version
+Priority = Callable[[Place], tuple[int, int]]  # of the group, and of the version in it
+Groups = dict[str, dict[str, list[Kind]]]  # group → version → kinds
 
 
-def groups_of(kinds: Iterable[Kind]) -> dict[str, dict[str, list[Kind]]]:
-    """group → version → kinds, preferred versions first."""
-    found: dict[str, dict[str, list[Kind]]] = {}
+def _builtin(place: Place) -> tuple[int, int]:
+    return priorities.builtin(*place)
+
+
+def groups_of(kinds: Iterable[Kind], places: Iterable[Place] = (), priority: Priority = _builtin) -> Groups:
+    """Preferred groups and versions first. `places` are there also when nothing is known to be in them."""
+    found: Groups = {}
+    custom: set[Place] = set()
+    for group, version in places:
+        found.setdefault(group, {})[version] = []
     for kind in kinds:
         found.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
-    order = {group: index for index, group in enumerate(_FIRST_GROUPS)}
-    groups = sorted(found, key=lambda group: (order.get(group, len(order)), group))
+        if kind.custom is not None:
+            custom.add((kind.group, kind.version))
+
+    def of(place: Place) -> tuple[int, int]:
+        return priorities.CUSTOM if place in custom else priority(place)
+
+    def group_order(group: str) -> tuple[bool, bool, int, str]:
+        return group != "", group != priorities.FIRST, -max(of((group, version))[0] for version in found[group]), group
+
+    def version_order(group: str, version: str) -> tuple[object, ...]:
+        return -of((group, version))[1], version_priority(version)
+
     return {
-        group: {version: found[group][version] for version in sorted(found[group], key=version_priority)}
-        for group in groups
+        group: dict(sorted(found[group].items(), key=lambda item: version_order(group, item[0])))
+        for group in sorted(found, key=group_order)
     }
 
 
@@ -46,9 +65,9 @@ def api_versions(server_address: str) -> Object:
     }
 
 
-def api_group_list(kinds: Iterable[Kind]) -> Object:
+def api_group_list(served: Groups) -> Object:
     """`/apis`."""
-    groups = [api_group(group, versions) for group, versions in groups_of(kinds).items() if group]
+    groups = [api_group(group, versions) for group, versions in served.items() if group]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
@@ -98,9 +117,10 @@ def _resource(kind: Kind) -> Object:
     return resource
 
 
-def aggregated(kinds: Iterable[Kind], *, core: bool, version: str) -> Object:
-    """Everything in one document: of the core group for `/api`, of the named groups for `/apis`. `version`: v2, v2beta1."""
-    groups = groups_of(kinds)
+def aggregated(served: Groups, *, core: bool, version: str, stale: Collection[Place] = ()) -> Object:
+    """Everything in one document: of the core group for `/api`, of the named groups for `/apis`. `version`: v2, v2beta1.
+
+    `stale`: what is said of them is what was known last."""
     items = [
         {
             "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
@@ -108,12 +128,12 @@ def aggregated(kinds: Iterable[Kind], *, core: bool, version: str) -> Object:
                 {
                     "version": name,
                     "resources": [_aggregated_resource(kind) for kind in sorted(found, key=lambda kind: kind.plural)],
-                    "freshness": "Current",
+                    "freshness": "Stale" if (group, name) in stale else "Current",
                 }
                 for name, found in versions.items()
             ],
         }
-        for group, versions in groups.items()
+        for group, versions in served.items()
         if (group == "") == core
     ]
     return {

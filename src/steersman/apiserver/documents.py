@@ -12,6 +12,7 @@ import orjson
 from steersman.api import openapi
 from steersman.api.kind import Kind, Kinds
 from steersman.apiserver import discovery, negotiation
+from steersman.apiserver.aggregation import aggregator
 from steersman.apiserver.protobuf import openapi as openapi_protobuf
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -26,12 +27,34 @@ _AGGREGATED = {
 class Documents:
     """`answer(request)` is None for a path that is none of these."""
 
-    def __init__(self, kinds: Callable[[], list[Kind]], publisher: openapi.Publisher, server_address: str) -> None:
-        self._kinds = kinds
+    def __init__(
+        self,
+        kinds: Callable[[], list[Kind]],
+        others: aggregator.Aggregator,
+        publisher: openapi.Publisher,
+        server_address: str,
+    ) -> None:
+        self._all_kinds = kinds
+        self._others = others
         self._publisher = publisher
         self._server_address = server_address
         self._made: dict[str, tuple[bytes, str]] = {}
         self._state: tuple[Any, ...] = ()
+        self._state_of_others: tuple[Any, ...] = ()
+
+    def _kinds(self) -> list[Kind]:
+        """Those that this server serves itself."""
+        places = self._others.places
+        served = self._all_kinds()
+        return [kind for kind in served if (kind.group, kind.version) not in places] if places else served
+
+    def _groups(self) -> discovery.Groups:
+        others = self._others
+        return discovery.groups_of([*self._kinds(), *others.rows], others.places, others.priority)
+
+    def _aggregated(self, *, core: bool, version: str) -> Object:
+        stale = [place for place, is_current in self._others.places.items() if not is_current]
+        return discovery.aggregated(self._groups(), core=core, version=version, stale=stale)
 
     def answer(self, request: messages.Request) -> messages.Response | None:
         path = request.path.rstrip("/")
@@ -43,7 +66,7 @@ class Documents:
             version = _aggregated_version(request.headers.get("accept", ""))
             if version:
                 core = parts[0] == "api"
-                make = lambda: discovery.aggregated(self._kinds(), core=core, version=version)  # noqa: E731
+                make = lambda: self._aggregated(core=core, version=version)  # noqa: E731
                 return self._send(request, f"{path} {version}", make, _AGGREGATED[version])
         found = self._discovery(parts)
         return None if found is None else self._send(request, path, found)
@@ -53,9 +76,9 @@ class Documents:
             case ["api"]:
                 return lambda: discovery.api_versions(self._server_address)
             case ["apis"]:
-                return lambda: discovery.api_group_list(self._kinds())
+                return lambda: discovery.api_group_list(self._groups())
             case ["apis", group]:
-                versions = discovery.groups_of(self._kinds()).get(group)
+                versions = self._groups().get(group)
                 return None if versions is None else lambda: discovery.api_group(group, versions, alone=True)
             case ["api", version]:
                 return self._resources("", version)
@@ -75,23 +98,38 @@ class Documents:
                 if openapi_protobuf.ASKED in request.headers.get("accept", ""):
                     return self._send_protobuf(request)
                 _check_openapi_accept(request.headers.get("accept", ""), "v2")
-                return self._send(request, "openapi v2", lambda: self._publisher.v2(self._kinds()))
+                return self._send(request, "openapi v2", self._v2)
             case ["openapi", "v3"]:
-                return self._send(request, "openapi v3", lambda: self._publisher.v3_index(self._kinds()))
+                return self._send(request, "openapi v3", self._v3_index)
             case ["openapi", "v3", *rest]:
                 path = "/".join(rest)
-                if path not in self._publisher.v3_paths(self._kinds()):
+                theirs = self._others.v3.get(path)
+                if theirs is None and path not in self._publisher.v3_paths(self._kinds()):
                     return None
                 _check_openapi_accept(request.headers.get("accept", ""), "v3")
-                answer = self._send(request, f"openapi v3 {path}", lambda: self._publisher.v3(self._kinds(), path))
+                answer = self._send(request, f"openapi v3 {path}", lambda: self._v3(path))
                 if "hash=" in request.query:  # the address changes with the content, so it may be kept for ever
                     answer.headers["cache-control"] = "public, immutable"
                 return answer
         return None
 
+    def _v2(self) -> Object:
+        return self._others.merged_v2(self._publisher.v2(self._kinds()))
+
+    def _v3_index(self) -> Object:
+        index = self._publisher.v3_index(self._kinds())
+        for path, document in self._others.v3.items():
+            digest = hashlib.sha256(document).hexdigest().upper()
+            index["paths"][path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
+        return index
+
+    def _v3(self, path: str) -> Object:
+        theirs = self._others.v3.get(path)
+        return orjson.loads(theirs) if theirs is not None else self._publisher.v3(self._kinds(), path)
+
     def _send_protobuf(self, request: messages.Request) -> messages.Response:
         def make() -> bytes:
-            return openapi_protobuf.document(self._publisher.v2(self._kinds()))
+            return openapi_protobuf.document(self._v2())
 
         body, tag = self._make("openapi v2 protobuf", make)
         headers = {"content-type": openapi_protobuf.CONTENT_TYPE, "etag": tag, "vary": "Accept"}
@@ -101,7 +139,10 @@ class Documents:
 
     def _make(self, name: str, make: Callable[[], bytes]) -> tuple[bytes, str]:
         """The document of that name and its ETag, made anew when the table of kinds has changed."""
-        state = tuple(self._kinds())
+        state, others = tuple(self._all_kinds()), self._others.state
+        if others != self._state_of_others:
+            self._made.clear()
+            self._state_of_others = others
         if len(state) != len(self._state) or any(new is not old for new, old in zip(state, self._state, strict=True)):
             self._made.clear()
             self._state = state

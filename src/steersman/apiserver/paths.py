@@ -9,14 +9,15 @@ import dataclasses
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 # Verbs of `GET …/proxy`-like requests are those of the method, whatever the rest of the path is.
-_WITH_REST = frozenset(("proxy",))
+WITH_REST = frozenset(("proxy",))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """What a request is about. `verb` of a non-resource request is the method in lower case.
 
-    `name` is empty for collections, `namespace` for cluster-scoped resources; `rest` is what follows `…/proxy/`.
+    `name` is empty for collections, `namespace` for cluster-scoped resources; `rest` is what follows a
+    subresource: the path of a proxy, and of what extension servers may have.
     """
 
     path: str
@@ -65,8 +66,6 @@ def _resource(method: str, path: str, group: str, version: str, parts: list[str]
     subresource = parts[2] if len(parts) > 2 else ""
     rest = ""
     if len(parts) > 3:
-        if subresource not in _WITH_REST:
-            return Target(path, method.lower())
         rest = "/".join(parts[3:])
     if not name:
         verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
@@ -74,4 +73,4 @@ def _resource(method: str, path: str, group: str, version: str, parts: list[str]
 
 
 def _has_rest(parts: list[str]) -> bool:
-    return any(word in parts[2:] for word in _WITH_REST)
+    return any(word in parts[2:] for word in WITH_REST)

@@ -9,7 +9,7 @@ Keeps true: every wrong request gets the Status Kubernetes gives; what nobody ex
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import orjson
 
@@ -48,17 +48,21 @@ from steersman.apiserver import (
 )
 from steersman.apiserver.admission import chain, configured, service_addresses
 from steersman.apiserver.admission.plugin import Review
+from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
+from steersman.meta.objects import Object
 from steersman.serving import messages
 from steersman.store import contract
 
 log = logging.getLogger(__name__)
 
 _READS = frozenset(("get", "list", "watch"))
+
+Answer = Callable[[Call], Awaitable[messages.Response]]
 _NOT_THE_OBJECT = frozenset(("log",))  # subresources of the object's own kind whose GET is something else
 
 
@@ -80,6 +84,7 @@ class Options:
     static_tokens: Mapping[str, users.User] = dataclasses.field(default_factory=dict)
     token_key_pem: bytes = b""
     release: str = schema.RELEASE
+    front_proxy: identity.FrontProxy | None = None
 
 
 class ApiServer:
@@ -149,10 +154,15 @@ class ApiServer:
         self._stored = handlers.Handlers(self.reader, self.writer, self.watcher)
         self._versions = versions.Versions(parts)
         self._definitions = definitions.Definitions(parts, self._webhook_client, self._tasks)
+        reached = extension.Parts(store, self._clock, objects, self._webhook_client, options.front_proxy)
+        self._aggregator = aggregator.Aggregator(reached, self._tasks, lambda: self._definitions.kinds)
+        self._definitions.changed = self._aggregator.custom_changed
+        self._groups: dict[tuple[str, str], Answer] = {}
         self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
         self._refreshes: dict[str, Callable[[], Awaitable[None]]] = {
             builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
             **{one.kind.resource: one.refresh for one in self._configured.followed},
+            builtin.API_SERVICE.resource: self._aggregator.api_services.refresh,
         }
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
         self._subresources = table.Subresources(
@@ -168,7 +178,10 @@ class ApiServer:
         )
         advertised = options.advertise or ("127.0.0.1", 6443)
         served_documents = documents.Documents(
-            lambda: documents.kinds_of(self._tables), openapi.Publisher(self._types), f"{advertised[0]}:{advertised[1]}"
+            lambda: documents.kinds_of(self._tables),
+            self._aggregator,
+            openapi.Publisher(self._types),
+            f"{advertised[0]}:{advertised[1]}",
         )
         self._health = health.Health()
         self._health.add("etcd", lambda: "" if store.revision else "the store is empty")
@@ -196,9 +209,22 @@ class ApiServer:
     def _kind_of(self, api_version: str, kind: str) -> Kind | None:
         return next((found for table in self._tables if (found := table.of_object(api_version, kind))), None)
 
+    def add_group(self, rows: Iterable[Kind], answer: Answer) -> None:
+        """Serve kinds of a group and version with code of one's own, before `start`: `answer` gets the requests that may be made.
+
+        Discovery, OpenAPI and the APIService follow from the rows. Whoever registers an extension server for the same
+        group and version gets the requests instead.
+        """
+        listed = Kinds(rows)
+        self._tables.append(listed)
+        for row in listed:
+            self._groups[row.group, row.version] = answer
+
     async def start(self) -> None:
         """Create what every cluster has, read what the request path keeps in memory."""
-        await bootstrap.ensure(self.store, self._clock, self.options.service_cidrs, self.options.advertise)
+        await bootstrap.ensure(
+            self.store, self._clock, self.options.service_cidrs, self.options.advertise, self._more_objects()
+        )
         self._health.finished("bootstrap")
         listed = [await self.objects.list(kind) for kind in (builtin.SERVICE, builtin.IP_ADDRESS)]
         self._addresses.rebuild(*listed)
@@ -209,12 +235,21 @@ class ApiServer:
         for one in self._configured.followed:
             await one.start()
             self._tasks.keep(one.kind.plural, one.run, self._clock)
+        await self._aggregator.start()
         self._health.finished("definitions")
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
         if not self.store.expires:
             self._tasks.keep("event expiry", self._expiry.run, self._clock)
         self._ready = True
+
+    def _more_objects(self) -> list[tuple[Kind, Object]]:
+        """What other parts want to be there."""
+        own = [row for row in documents.kinds_of(self._tables) if row.custom is None]
+        found = registration.of_groups(own, self._clock.now())
+        if self.options.front_proxy is not None:
+            found.append((builtin.CONFIG_MAP, identity.config_map(self.options.front_proxy)))
+        return found
 
     async def close(self) -> None:
         self._ready = False
@@ -256,6 +291,9 @@ class ApiServer:
             return await self._resource(request, target, user, parameters)
         asked = Attributes(request.method.lower() if request.method != "HEAD" else "get", path=request.path or "/")
         self.authorizer.check(user, asked)
+        remote = self._remote(request.path)
+        if remote is not None:
+            return await remote.answer(request, user)
         response = await self._plain.answer(request)
         if response is None:
             raise errors.no_route()
@@ -269,6 +307,9 @@ class ApiServer:
         name = target.name or _selected_name(parameters)
         asked = Attributes(target.verb, target.group, target.version, target.full_resource, target.namespace, name)
         self.authorizer.check(user, asked)
+        remote = self._aggregator.remote(target.group, target.version)
+        if remote is not None:
+            return await remote.answer(request, user)
         kind = self._kind(target)
         if target.namespace and not kind.namespaced and kind.plural != "namespaces":
             raise errors.no_route()
@@ -285,11 +326,22 @@ class ApiServer:
         return response
 
     async def _answer(self, call: Call) -> messages.Response:
+        if call.target.rest and call.target.subresource not in paths.WITH_REST:
+            raise errors.no_route()
+        if self._groups:
+            answer = self._groups.get((call.kind.group, call.kind.version))
+            if answer is not None:
+                return await answer(call)
         if call.target.subresource:
             return await self._subresource(call)
         if call.target.verb not in call.kind.verbs or not _is_shaped_for(call.target, call.kind):
             raise errors.method_not_allowed()
         return await self._verb(call)
+
+    def _remote(self, path: str) -> extension.Extension | None:
+        """Who serves `/apis/GROUP/VERSION` and other paths under it that are no resource."""
+        parts = path.split("/")
+        return self._aggregator.remote(parts[2], parts[3]) if len(parts) > 3 and parts[1] == "apis" else None
 
     def _kind(self, target: paths.Target) -> Kind:
         for rows in self._tables:

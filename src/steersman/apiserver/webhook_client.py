@@ -48,9 +48,7 @@ class WebhookClient:
     def __init__(self, objects: decoded.DecodedObjects, clock: Clock) -> None:
         self._objects = objects
         self._clock = clock
-        self._transports: collections.OrderedDict[tuple[Endpoint, bytes, bool], HttpTransport] = (
-            collections.OrderedDict()
-        )
+        self._transports: collections.OrderedDict[tuple[object, ...], HttpTransport] = collections.OrderedDict()
 
     async def post(self, config: Object, query: str, body: bytes, seconds: float) -> bytes:
         """The body of a good answer. `config` is a WebhookClientConfig. Raises Failed with upstream's texts."""
@@ -120,15 +118,25 @@ class WebhookClient:
                     return str(endpoint["addresses"][0]), int(number or 0)
         return None
 
-    def transport(self, endpoint: Endpoint, authority: bytes, *, insecure: bool = False) -> HttpTransport:
-        """A way there, kept for the next one who asks. Raises Failed for an authority that is none."""
-        key = endpoint, authority, insecure
+    def transport(
+        self,
+        endpoint: Endpoint,
+        authority: bytes,
+        *,
+        insecure: bool = False,
+        identity: tuple[bytes, bytes] = (b"", b""),
+    ) -> HttpTransport:
+        """A way there, kept for the next one who asks; `identity` are certificate and key to show. Raises Failed for an
+        authority that is none."""
+        key = endpoint, authority, insecure, identity
         found = self._transports.get(key)
         if found is None:
             host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
             access = Access(
                 f"{endpoint.scheme}://{host}:{endpoint.port}",
                 authority=authority,
+                certificate=identity[0],
+                key=identity[1],
                 server_name=endpoint.name,
                 insecure=insecure,
             )

@@ -191,7 +191,8 @@ class HttpTransport:
         if request.query:
             target += f"?{request.query}"
         parts = [f"{request.method} {target} HTTP/1.1\r\nhost: {self._host_header}\r\n"]
-        parts.extend(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        for name, value in request.headers.items():  # several values of one name are lines of one text
+            parts.extend(f"{name}: {line}\r\n" for line in (value.split("\n") if "\n" in value else (value,)))
         if "authorization" not in request.headers:
             parts.append(self._authorization.line())
         if request.body or request.method in _WITH_BODY:

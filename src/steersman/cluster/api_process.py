@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 
 from steersman.aio.clock import Clock, SystemClock
+from steersman.apiserver.aggregation import identity
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client import kubeconfig
 from steersman.client.transport import HttpTransport, Transport
@@ -25,6 +26,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             advertise=(plan.address, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),
+            front_proxy=_front_proxy(plan),
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,
         pod_connector=_Pods(clock).transport if plan.address else None,
@@ -37,6 +39,15 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
     finally:
         await server.close()
         await store.close()
+
+
+def _front_proxy(plan: Plan) -> identity.FrontProxy:
+    return identity.FrontProxy(
+        certificate=plan.front_proxy.certificate.read_bytes(),
+        key=plan.front_proxy.key.read_bytes(),
+        authority=plan.front_proxy_authority.read_bytes(),
+        client_authority=plan.authority.read_bytes(),
+    )
 
 
 class _Kubelets:

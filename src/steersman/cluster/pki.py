@@ -40,7 +40,13 @@ CONTROLLERS = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("kube-proxy", "system:kube-proxy")
 FAKE_NODES = Identity("fake-nodes", "steersman:fake-nodes", ("system:masters",))  # stands for every node on paper
+FRONT_PROXY = Identity("front-proxy-client", "front-proxy-client")  # signed by an authority of its own
 API_TO_KUBELET = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",))
+
+
+def front_proxy_authority(directory: pathlib.Path, now: datetime.datetime) -> "Authority":
+    """Who vouches for the API server before extension servers: nobody else gets a certificate of it."""
+    return Authority(directory, now, "front-proxy-ca", "front-proxy-ca")
 
 
 def node_identity(node: str) -> Identity:
@@ -56,12 +62,15 @@ class KeyPair:
 
 
 class Authority:
-    """The cluster's certificate authority, kept in `directory`."""
+    """The cluster's certificate authority, kept in `directory`; `file` and `user` tell it from another one there."""
 
-    def __init__(self, directory: pathlib.Path, now: datetime.datetime) -> None:
+    def __init__(
+        self, directory: pathlib.Path, now: datetime.datetime, file: str = "ca", user: str = "steersman-ca"
+    ) -> None:
         self._directory = directory
         self._now = now
-        self.pair = KeyPair(directory / "ca.crt", directory / "ca.key")
+        self._user = user
+        self.pair = KeyPair(directory / f"{file}.crt", directory / f"{file}.key")
         if not self.pair.certificate.exists():
             self._create()
         self._key = _load_key(self.pair.key)
@@ -84,7 +93,7 @@ class Authority:
 
     def _create(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _subject("steersman-ca", ())
+        name = _subject(self._user, ())
         certificate = (
             self._builder(name, name, key.public_key(), CA_DAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

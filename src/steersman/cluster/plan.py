@@ -38,6 +38,8 @@ class Plan:
     authority: pathlib.Path
     service_account_key: pathlib.Path
     api_server: KeyPair
+    front_proxy_authority: pathlib.Path
+    front_proxy: KeyPair
     clients: dict[str, KeyPair]
     kubelet_servers: dict[str, KeyPair]
     nodes: tuple[Node, ...]
@@ -67,6 +69,7 @@ class Plan:
 def make(wanted: Options, where: Paths, address: str, now: datetime.datetime) -> Plan:
     """Certificates made or found, nodes numbered."""
     authority = pki.Authority(where.pki, now)
+    front = pki.front_proxy_authority(where.pki, now)
     count = len(wanted.node_names())
     real = tuple(_node(wanted, name, index) for index, name in enumerate(wanted.node_names(), 1))
     fake = tuple(_node(wanted, name, index) for index, name in enumerate(wanted.fake_node_names(), count + 1))
@@ -79,6 +82,8 @@ def make(wanted: Options, where: Paths, address: str, now: datetime.datetime) ->
         authority=authority.pair.certificate,
         service_account_key=authority.service_account_key(),
         api_server=authority.server("apiserver", "kube-apiserver", _api_server_names(wanted, address)),
+        front_proxy_authority=front.pair.certificate,
+        front_proxy=front.client(pki.FRONT_PROXY),
         clients={identity.file: authority.client(identity) for identity in identities},
         kubelet_servers=_kubelet_servers(authority, real, bool(fake)),
         nodes=real,

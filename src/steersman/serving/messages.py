@@ -25,7 +25,9 @@ class Peer:
 
 @dataclasses.dataclass(slots=True)
 class Request:
-    """`path` is decoded, without the query; `query` is raw; header names are lower case."""
+    """`path` is decoded, without the query; `query` is raw; header names are lower case.
+
+    A header that is sent several times has its values separated by line feeds; one that came so, by commas."""
 
     method: str
     path: str

@@ -85,3 +85,13 @@ def test_it_goes_when_live_lists_are_empty():
 
 def test_a_cache_that_looks_empty_is_not_enough():
     assert decided(Seen(NAMESPACE, {kinds.POD: []}, False, shapes.NOW)).actions == ()
+
+
+def test_what_an_extension_server_has_and_does_not_say_holds_the_namespace():
+    decision = decided(Seen(NAMESPACE, {kinds.CONFIG_MAP: []}, True, shapes.NOW, unknown=("a.example.com/v1",)))
+    assert not any(isinstance(one, Update) for one in decision.actions)
+    assert message(decision, "NamespaceDeletionDiscoveryFailure") == (
+        "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: "
+        "a.example.com/v1: stale GroupVersion discovery: a.example.com/v1"
+    )
+    assert decision.again_after_seconds == decide.UNKNOWN_AGAIN_SECONDS

@@ -52,3 +52,9 @@ def default_priority_class(priority_class: Object) -> None:
 
 def default_lease(lease: Object) -> None:
     lease.setdefault("spec", {})
+
+
+def default_api_service(api_service: Object) -> None:
+    service = (api_service.get("spec") or {}).get("service")
+    if service is not None:
+        service.setdefault("port", 443)

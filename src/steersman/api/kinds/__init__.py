@@ -21,6 +21,7 @@ from steersman.api.kinds import (
     node,
     policy,
     rbac,
+    registration,
     resource,
     scheduling,
     storage,
@@ -39,6 +40,7 @@ from steersman.api.kinds.network import *
 from steersman.api.kinds.node import *
 from steersman.api.kinds.policy import *
 from steersman.api.kinds.rbac import *
+from steersman.api.kinds.registration import *
 from steersman.api.kinds.resource import *
 from steersman.api.kinds.scheduling import *
 from steersman.api.kinds.storage import *
@@ -47,7 +49,7 @@ from steersman.api.kinds.storage_versions import *
 # In the order of discovery: the core group first.
 _GROUPS: tuple[ModuleType, ...] = (
     *(core, apps, events, batch, network, policy, coordination, rbac, scheduling, node, certificates, extensions),
-    *(storage, storage_versions, lifecycle, admission, resource),
+    *(storage, storage_versions, lifecycle, admission, resource, registration),
 )
 
 BUILTIN = Kinds(row for group in _GROUPS for row in vars(group).values() if isinstance(row, Kind))

@@ -8,7 +8,7 @@ Reads and writes: definitions (status, the cleanup finalizer).  Writes: deletes 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import orjson
@@ -105,6 +105,7 @@ class Definitions:
         self._of_row: dict[int, Served] = {}  # by identity of the row
         self._removing: set[str] = set()  # uids
         self._revision = 0
+        self.changed: Callable[[], None] = lambda: None  # called when other kinds are served than before
         self._lock = asyncio.Lock()  # one change of what is served at a time, in the order of revisions
 
     # What the request path asks
@@ -218,6 +219,7 @@ class Definitions:
 
     async def _settle(self, groups: Iterable[str]) -> None:
         """Write the status each definition of these groups should have, until they all have it."""
+        self.changed()
         for group in groups:
             for served in self._in(group):
                 if not served.is_terminating:

@@ -23,8 +23,10 @@ KUBELET_PORT = 10250
 # (node name, address, port) → a way to speak to that kubelet as the API server. Whoever makes them keeps them for reuse.
 KubeletConnector = Callable[[str, str, int], transport.Transport]
 
-# Headers that concern one hop only, and our caller's credentials, do not travel on.
-_OWN = frozenset(("authorization", "connection", "content-length", "host", "keep-alive", "transfer-encoding", "expect"))
+# Headers that concern one hop only, what every server says for itself, and our caller's credentials, do not travel on.
+_OWN = frozenset(
+    ("authorization", "connection", "content-length", "host", "keep-alive", "transfer-encoding", "expect", "date")
+)
 _UPGRADE = ("connection", "upgrade")
 # Parameters of the API's exec and attach → those of the kubelet.
 _STREAMS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty"))
@@ -56,7 +58,7 @@ class Kubelets:
             return messages.Response(200, {"content-type": "text/plain"})  # nothing has run, nothing was written
         query = _query([(name, call.parameter(name)) for name in _LOG_PARAMETERS if call.parameter(name)])
         path = f"/containerLogs/{_of(pod)}/{container}"
-        return await self._ask(node, messages.Request("GET", path, query, _passed_on(call.request.headers)))
+        return await self._ask(node, messages.Request("GET", path, query, passed_on(call.request.headers)))
 
     async def run(self, call: Call) -> messages.Response:
         """exec and attach."""
@@ -113,21 +115,26 @@ class Kubelets:
 async def forward(call: Call, way: transport.Transport, path: str, query: str) -> messages.Response:
     """The call's own request, with another path, sent on `way`; an upgrade becomes a pipe."""
     request = call.request
-    if "upgrade" not in request.headers:
-        headers = _passed_on(request.headers)
-        return await ask(way, messages.Request(request.method, path, query, headers, request.body))
-    headers = _passed_on(request.headers, keep=_UPGRADE)
+    keep = _UPGRADE if "upgrade" in request.headers else ()
+    headers = passed_on(request.headers, keep=keep)
     try:
-        response, duplex = await way.upgrade(messages.Request(request.method, path, query, headers, request.body))
+        return await pass_on(messages.Request(request.method, path, query, headers, request.body), way)
     except transport.Unreachable as error:
         raise _unreachable(error) from error
+
+
+async def pass_on(request: messages.Request, way: transport.Transport) -> messages.Response:
+    """The answer to `request`, which goes out as it is. Raises Unreachable."""
+    if "upgrade" not in request.headers:
+        return _answer(await way.stream(request))
+    response, duplex = await way.upgrade(request)
     if duplex is None:
         return _answer(response)
 
     async def pipe(client: messages.Duplex) -> None:
         await join(client, duplex)
 
-    return messages.Response(101, _passed_on(response.headers, keep=_UPGRADE), upgrade=pipe)
+    return messages.Response(101, passed_on(response.headers, keep=_UPGRADE), upgrade=pipe)
 
 
 async def ask(way: transport.Transport, request: messages.Request) -> messages.Response:
@@ -204,7 +211,7 @@ def _address(node: Object) -> str:
     raise errors.unavailable(f'error trying to reach service: node "{name}" has no address')
 
 
-def _passed_on(headers: Mapping[str, str], keep: tuple[str, ...] = ()) -> dict[str, str]:
+def passed_on(headers: Mapping[str, str], keep: tuple[str, ...] = ()) -> dict[str, str]:
     dropped = _OWN | {"upgrade"}
     return {
         name: value
@@ -215,7 +222,7 @@ def _passed_on(headers: Mapping[str, str], keep: tuple[str, ...] = ()) -> dict[s
 
 def _answer(response: messages.Response) -> messages.Response:
     """The kubelet's answer as ours: framing headers are our own."""
-    return messages.Response(response.status, _passed_on(response.headers), response.body, response.stream)
+    return messages.Response(response.status, passed_on(response.headers), response.body, response.stream)
 
 
 def _query(pairs: list[tuple[str, str]]) -> str:

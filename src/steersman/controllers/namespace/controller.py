@@ -63,10 +63,11 @@ class _Emptier:
         if any(cached.values()):
             return Seen(namespace, cached, False, look.now, look.failure)
         wanted = {kind.resource: kind for kind in (*self._cached, *self._uncached)}
-        for kind in await discovery.deletable_kinds(look.client):
+        served, unknown = await discovery.deletable_kinds(look.client)
+        for kind in served:
             wanted.setdefault(kind.resource, kind)  # a custom kind that nobody has told of yet
         listed = {kind: await _list(look, kind, key) for kind in wanted.values()}
-        return Seen(namespace, listed, True, look.now, look.failure)
+        return Seen(namespace, listed, True, look.now, look.failure, tuple(unknown))
 
 
 async def _list(look: Look, kind: Kind, namespace: str) -> list[Object]:

@@ -21,17 +21,20 @@ FINALIZER = "kubernetes"
 
 # Deletions come back as watch events; this is for kinds that are not cached (events) and lists that were cut.
 AGAIN_SECONDS = 0.5
+UNKNOWN_AGAIN_SECONDS = 5.0  # an extension server that is away tells nobody when it is back
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """`contents` by kind. They count as empty only when live lists said so (`is_live`)."""
+    """`contents` by kind. They count as empty only when live lists said so (`is_live`), and nothing is `unknown`: groups and
+    versions whose extension server does not say what it has."""
 
     namespace: Object
     contents: Mapping[Kind, Sequence[Object]]
     is_live: bool
     now: datetime.datetime
     failure: Failure | None = None
+    unknown: tuple[str, ...] = ()
 
 
 def decide(seen: Seen) -> Decision:
@@ -45,6 +48,8 @@ def decide(seen: Seen) -> Decision:
         return Decision((*told, *deletes), f"{count} objects left", AGAIN_SECONDS)
     if not seen.is_live:
         return Decision(why="looks empty")
+    if seen.unknown:
+        return Decision(told, f"cannot tell what is in {', '.join(seen.unknown)}", UNKNOWN_AGAIN_SECONDS)
     left = [one for one in (namespace["spec"].get("finalizers") or ()) if one != FINALIZER]
     final = {**namespace, "spec": {**namespace["spec"], "finalizers": left}}
     return Decision((*told, Update(kinds.NAMESPACE, final, subresource="finalize")), "empty")
@@ -68,14 +73,15 @@ def is_ending(namespace: Object) -> bool:
 def _status(seen: Seen, remaining: Mapping[Kind, Sequence[Object]]) -> Object:
     old = seen.namespace.get("status") or {}
     found = old.get("conditions") or []
-    for condition in _conditions(seen.failure, remaining):
+    for condition in _conditions(seen, remaining):
         found = conditions.set(found, condition, seen.now)
     return {**old, "phase": "Terminating", "conditions": found}
 
 
-def _conditions(failure: Failure | None, remaining: Mapping[Kind, Sequence[Object]]) -> list[Object]:
+def _conditions(seen: Seen, remaining: Mapping[Kind, Sequence[Object]]) -> list[Object]:
+    failure = seen.failure
     found = [
-        _good("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+        _discovery(seen.unknown),
         _good(
             "NamespaceDeletionGroupVersionParsingFailure",
             "ParsedGroupVersions",
@@ -89,6 +95,16 @@ def _conditions(failure: Failure | None, remaining: Mapping[Kind, Sequence[Objec
         text = "All content successfully deleted, may be waiting on finalization"
         found.append(_good("NamespaceDeletionContentFailure", "ContentDeleted", text))
     return [*found, _remaining(remaining), _finalizers(remaining)]
+
+
+def _discovery(unknown: Sequence[str]) -> Object:
+    name = "NamespaceDeletionDiscoveryFailure"
+    if not unknown:
+        return _good(name, "ResourcesDiscovered", "All resources successfully discovered")
+    listed = ", ".join(f"{one}: stale GroupVersion discovery: {one}" for one in unknown)
+    start = f"Discovery failed for some groups, {len(unknown)} failing"
+    text = f"{start}: unable to retrieve the complete list of server APIs: {listed}"
+    return conditions.make(name, "True", "DiscoveryFailed", text)
 
 
 def _remaining(remaining: Mapping[Kind, Sequence[Object]]) -> Object:
