@@ -144,3 +144,20 @@ async def test_host_ports_lead_to_the_pod(tmp_path: pathlib.Path):
             assert await client.ask() == "udp"
         with pytest.raises(ConnectionRefusedError):
             await lab.ask_tcp(here.host, two.address, 8080)
+
+
+async def test_a_pod_speaks_with_its_own_address_only(tmp_path: pathlib.Path):
+    async with lab.opened(tmp_path) as here:
+        one = await here.add_node(1)
+        honest, liar = await here.add_pod(one, "honest"), await here.add_pod(one, "liar")
+        await here.serve_tcp(honest.namespace, 80, "honest")
+        assert (await lab.ask_tcp(liar.namespace, honest.address, 80)) == ("honest", liar.address)
+        with netlink.Netlink(liar.namespace) as kernel:
+            link = kernel.link("eth0")
+            assert link is not None
+            kernel.add_address(link.index, "10.244.1.77/32")
+            kernel.replace_route(
+                "0.0.0.0/0", gateway="169.254.1.1", index=link.index, onlink=True, source="10.244.1.77"
+            )
+        with pytest.raises(TimeoutError):
+            await lab.ask_tcp(liar.namespace, honest.address, 80, wait_seconds=0.2)

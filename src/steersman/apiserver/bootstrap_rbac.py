@@ -120,7 +120,8 @@ _NODE = [
 ]
 _PROXIER = [
     _rule(["list", "watch"], [""], ["services", "endpoints"]),
-    _rule(["list", "watch"], ["networking.k8s.io"], ["servicecidrs"]),
+    _rule(["list", "watch"], ["networking.k8s.io"], ["networkpolicies", "servicecidrs"]),
+    _rule(["list", "watch"], [""], ["namespaces", "pods"]),
     _rule(_READ, [""], ["nodes"]),
     _rule(["list", "watch"], ["discovery.k8s.io"], ["endpointslices"]),
     _EVENTS,

@@ -15,6 +15,7 @@ from steersman.cluster import options, pki, processes
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
 from steersman.containers.oci.embedded import OciRuntime
+from steersman.containers.runtime import SandboxNetwork
 from steersman.dns import forwarder
 from steersman.dns import server as dns
 from steersman.kubelet import local_paths
@@ -24,6 +25,7 @@ from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.network import namespaces, node_network, pod_network
+from steersman.network.policy import controller as policy
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout, nftables
 from steersman.proxy.health_checks import HealthChecks
@@ -41,7 +43,7 @@ def runtime(
     paths: Paths,
     cluster: str,
     node: Node,
-    network: pod_network.PodNetwork,
+    network: SandboxNetwork,
     clock: SystemClock,
     host_namespace: str = namespaces.OWN,
 ) -> OciRuntime:
@@ -89,10 +91,12 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         node_address=node.address,
         cluster_cidr=plan.pod_network,
     )
-    containers = runtime(plan.paths, plan.options.name, node, network, clock, host_namespace)
+    proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)
+    policies = policy.Policies(proxy_caches, node.name, clock, always=[plan.address])
+    policed = policy.PolicedNetwork(network, policies)
+    containers = runtime(plan.paths, plan.options.name, node, policed, clock, host_namespace)
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)
-    proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)
     pods = PodsByNode(caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
     recorder = Recorder(client, clock, "kubelet", node.name)
     agent = Kubelet(
@@ -119,6 +123,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
                 "kubelet server", serve(plan, node.name, [agent], listeners.tcp(node.address, KUBELET_PORT), clock)
             )
             running.start("proxy", _proxy(plan, node, proxy_caches, clock))
+            running.start("network policies", policies.run())
             running.start("routes", node_network.run(proxy_caches, node.name, clock))
             running.start("dns", _dns(plan, proxy_caches, clock, host_namespace))
             running.start("caches", caches.run())

@@ -91,10 +91,13 @@ class PodNetwork:
         with netlink.Netlink(self._namespace) as kernel:
             # Without it, packets to a pod that is gone would circle between node and host until they are too old.
             kernel.replace_unreachable_route(cidr)
+        # What leaves the cluster takes the node's address. What a pod sends from an address that is not its own goes nowhere.
         self._nftables.run(
             f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n"
             f"table ip {_TABLE} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
-            f"ip saddr {cidr} ip daddr != {{ {self._cluster_cidr}, 224.0.0.0/4 }} masquerade\n}}\n}}\n"
+            f"ip saddr {cidr} ip daddr != {{ {self._cluster_cidr}, 224.0.0.0/4 }} masquerade\n}}\n"
+            f"chain spoofed {{ type filter hook prerouting priority raw;\n"
+            f'iifname "{_LINK_PREFIX}*" fib saddr . iif oif 0 drop\n}}\n}}\n'
         )
 
     async def attach(self, sandbox_id: str, namespace_path: str, config: Pod) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""NetworkPolicies: which pods may speak to which, enforced on the node of each."""
