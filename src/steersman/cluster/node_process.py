@@ -188,6 +188,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         cluster_domain=options.CLUSTER_DOMAIN,
         resolv_conf=RESOLV_CONF,
         static_pods=static_pods_dir(plan.paths, node),
+        device_plugins=kubelet_dir(plan.paths, node) / "device-plugins",
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
     )

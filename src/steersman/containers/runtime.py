@@ -82,6 +82,7 @@ class SandboxConfig:
     cpu_limit_millicores: int = 0
     cpu_shares: int = 0
     memory_limit_bytes: int = 0
+    pids_limit: int = 0
     users: IdRange | None = None
     handler: str = ""
 
@@ -112,8 +113,29 @@ class Mount:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Device:
+    """A device node of the host, and where the container sees it. `permissions`: of r, w and m."""
+
+    host_path: str
+    container_path: str
+    permissions: str = "rwm"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeviceGrant:
+    """What a device plugin gives a container."""
+
+    devices: tuple[Device, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    cdi_devices: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Resources:
-    """0 means no limit. `cpu_shares` follows kubelet's millicores × 1024 / 1000, at least 2."""
+    """0 means no limit. `cpu_shares` follows kubelet's millicores × 1024 / 1000, at least 2. `cpus` as in `0-1,4` (empty: any).
+    `swap_bytes` may be used beyond a memory limit. `huge_pages`: bytes by page size, as in `2MB`."""
 
     cpu_shares: int = 2
     cpu_quota_us: int = 0
@@ -121,6 +143,9 @@ class Resources:
     memory_limit_bytes: int = 0
     pids_limit: int = 0
     oom_score_adjust: int = 0
+    cpus: str = ""
+    swap_bytes: int = 0
+    huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -167,6 +192,8 @@ class ContainerConfig:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     processes_of: str = ""
+    devices: tuple[Device, ...] = ()
+    cdi_devices: tuple[str, ...] = ()
     stop_signal: str = ""
 
 
@@ -372,6 +399,9 @@ class Runtime(Protocol):
         self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
     ) -> None:
         """The pod's own group; 0 leaves a limit as it is."""
+
+    async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
+        """A group above pods', as in `kubepods/burstable`; made when it is not there. 0 leaves a limit as it is."""
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> ExecResult:
         """Raises TimeoutError (the process is killed)."""

@@ -27,11 +27,13 @@ from steersman.kubelet import (
     status,
 )
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.evictor import Evictor
 from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.mirror_pods import MirrorPods
+from steersman.kubelet.node_groups import NodeGroups
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
 from steersman.kubelet.node_shutdown import NodeShutdown
@@ -41,6 +43,7 @@ from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober
+from steersman.kubelet.processors import NotEnough, Processors
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.static_pod_folder import StaticPodFolder
@@ -92,6 +95,7 @@ class Kubelet:
         self._tasks = Tasks(f"kubelet {node_name}")
         self.metrics = Metrics(clock)
         self._node = self._make_services()
+        self._heartbeat.devices = lambda: (self._node.devices.capacity(), self._node.devices.allocatable())
         self._images = ImageCollection(self._node, lambda: self._heartbeat.node, options.data_dir)
         self._evictor = Evictor(
             self._node,
@@ -102,6 +106,7 @@ class Kubelet:
         )
         self.statistics = Statistics(node_name, self._node, self._machine, lambda: list(self.workers.values()))
         self._shutdown = NodeShutdown(self._node, self._heartbeat, lambda: list(self.workers.values()))
+        self._groups = NodeGroups(self._node, self.workers.values)
         self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
         self._static: dict[str, Object] = {}
         self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
@@ -126,12 +131,17 @@ class Kubelet:
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
             users=UserNamespaces(self.options),
+            processors=Processors(self.options, self._machine.processors or range(self._machine.cpus)),
+            devices=DeviceManager(
+                self.options.device_plugins, self.clock, self._tasks, self.metrics, self._devices_changed
+            ),
             prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
             services=self._services,
             shown_as=status.Node(self.options.address, self.runtime.name.partition("://")[0]),
             dns=_node_dns(self.options),
             allocatable=allocatable,
             memory_capacity_bytes=self._machine.memory_bytes,
+            swap_bytes=self._machine.swap_bytes if self.options.swap_behaviour == "LimitedSwap" else 0,
         )
 
     async def run(self) -> None:
@@ -139,6 +149,7 @@ class Kubelet:
         async with self._tasks:
             self._tasks.keep("runtime events", self._follow_runtime, self.clock)
             if not self.options.on_paper:
+                self._tasks.keep("device plugins", self._node.devices.run, self.clock)
                 self._tasks.keep("log rotation", lambda: log_rotation.run(self.runtime, self.clock), self.clock)
             node = await self._heartbeat.register()
             self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
@@ -202,7 +213,10 @@ class Kubelet:
         if objects.uid(pod) in self._looking_again:
             return
         refusal = self._refusal(pod) if admission.is_new(pod) else None
-        if refusal is not None and refusal.reason == "NodeAffinity":
+        if refusal is None and self._node.devices.wants(pod):
+            self._looking_again.add(objects.uid(pod))
+            self._tasks.start("allocate devices", self._admit_with_devices(pod))
+        elif refusal is not None and refusal.reason == "NodeAffinity":
             self._looking_again.add(objects.uid(pod))
             self._tasks.start("labels", self._admit_by_fresh_labels(objects.uid(pod)))
         else:
@@ -218,12 +232,41 @@ class Kubelet:
             if objects.uid(pod) == uid and uid not in self.workers:
                 self._begin(pod, (), (), self._refusal(pod))
 
+    async def _admit_with_devices(self, pod: Object) -> None:
+        refusal = await self._node.devices.allocate(pod)
+        self._looking_again.discard(objects.uid(pod))
+        for now in self._all_pods():
+            if objects.uid(now) == objects.uid(pod) and objects.uid(pod) not in self.workers:
+                self._begin(now, (), (), refusal)
+                return
+        self._node.devices.release(objects.uid(pod))  # it was deleted meanwhile
+
+    async def _devices_changed(self) -> None:
+        try:
+            await self._heartbeat.status_changed()
+        except (StatusError, Unreachable) as failure:
+            _log.warning("node %s: its devices are not told yet: %s", self.node_name, failure)
+
     def _refusal(self, pod: Object) -> admission.Refusal | None:
         if self._shutdown.begun:
             return admission.Refusal(node_shutdown.REJECTED_REASON, node_shutdown.REJECTED_MESSAGE)
         if why := pressure.refuses(pod, self._heartbeat.standing):
             return admission.Refusal("Evicted", why)
-        return admission.decide(pod, self._as_seen_by(objects.uid(pod)))
+        return admission.decide(pod, self._as_seen_by(objects.uid(pod))) or self._set_processors_aside(pod)
+
+    def _set_processors_aside(self, pod: Object) -> admission.Refusal | None:
+        try:
+            changed = self._node.processors.admit(pod)
+        except NotEnough as missing:
+            text = f"Allocate failed due to {missing}, which is unexpected"
+            return admission.Refusal("UnexpectedAdmissionError", text)
+        if changed:
+            self._share_processors()
+        return None
+
+    def _share_processors(self) -> None:
+        for worker in self.workers.values():
+            worker.follow_processors()
 
     def _as_seen_by(self, uid: str) -> admission.Node:
         """The node beside all other pods."""
@@ -231,7 +274,7 @@ class Kubelet:
         return admission.Node(
             self.node_name,
             objects.labels(self._heartbeat.node),
-            self._node.allocatable,
+            {**self._heartbeat.extended(), **self._node.allocatable, **self._node.devices.allocatable()},
             (worker.requests for worker in others),
             self.options.unsafe_sysctls,
         )
@@ -251,9 +294,14 @@ class Kubelet:
             worker.refuse(refusal.reason, refusal.message)
         else:
             worker.adopt(sandboxes, containers)
+            self._groups.follow_soon()
 
     def _forget(self, uid: str) -> None:
         self.workers.pop(uid, None)
+        self._node.devices.release(uid)
+        if self._node.processors.release(uid):
+            self._share_processors()
+        self._groups.follow_soon()
         for worker in list(self.workers.values()):
             worker.consider_resize()
 
@@ -262,6 +310,8 @@ class Kubelet:
         sandboxes = await self.runtime.list_sandboxes()
         containers = await self.runtime.list_containers()
         pods = self._all_pods()
+        self._node.devices.read_checkpoint(objects.uid(pod) for pod in pods)
+        self._node.processors.keep_only(objects.uid(pod) for pod in pods)
         known = {objects.uid(pod) for pod in pods}
         for pod in pods:
             uid = objects.uid(pod)

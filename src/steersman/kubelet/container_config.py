@@ -25,17 +25,24 @@ class Files:
     mounts: tuple[runtime.Mount, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Given:
+    """What the node adds: the image's user, how large the node is, what it has set aside for this container (processors,
+    devices with their variables and mounts). `processes_of`: the id of an ephemeral container's target."""
+
+    image_user: str = ""
+    memory_capacity_bytes: int = 0
+    swap_bytes: int = 0
+    cpus: str = ""
+    processes_of: str = ""
+    devices: runtime.DeviceGrant = runtime.DeviceGrant()
+
+
 def build(
-    pod: Object,
-    container: Object,
-    attempt: int,
-    variables: Mapping[str, str],
-    files: Files,
-    image_user: str = "",
-    memory_capacity_bytes: int = 0,
-    processes_of: str = "",
+    pod: Object, container: Object, attempt: int, variables: Mapping[str, str], files: Files, given: Given | None = None
 ) -> runtime.ContainerConfig:
-    """`processes_of`: the id of an ephemeral container's target. Raises ConfigError."""
+    """Raises ConfigError."""
+    given = given or Given()
     own = container.get("securityContext") or {}
     return runtime.ContainerConfig(
         name=container["name"],
@@ -44,20 +51,23 @@ def build(
         command=environment.expand_all(container.get("command") or (), variables),
         args=environment.expand_all(container.get("args") or (), variables),
         working_dir=container.get("workingDir") or "",
-        environment=tuple(variables.items()),
-        mounts=files.mounts,
+        environment=(*given.devices.environment, *variables.items()),
+        mounts=(*given.devices.mounts, *files.mounts),
+        devices=given.devices.devices,
+        cdi_devices=given.devices.cdi_devices,
         log_path=str(files.log),
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
-        resources=qos.container_resources(pod, container, memory_capacity_bytes),
-        security=security(pod, own, image_user, container["name"]),
+        resources=qos.container_resources(pod, container, given.memory_capacity_bytes, given.swap_bytes, given.cpus),
+        security=security(pod, own, given.image_user, container["name"]),
         labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
         annotations={
             HASH_RESTARTS: str(attempt),
             TERMINATION_PATH: container.get("terminationMessagePath") or "/dev/termination-log",
+            **dict(given.devices.annotations),
         },
-        processes_of=processes_of,
+        processes_of=given.processes_of,
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
     )
 

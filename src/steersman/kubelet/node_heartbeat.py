@@ -4,6 +4,7 @@ The Lease says "alive" often and cheaply; the status is written when it changes,
 """
 
 import logging
+from collections.abc import Callable
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -11,7 +12,7 @@ from steersman.api import kinds
 from steersman.client.cache import Cache
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
-from steersman.kubelet import node_events, node_object
+from steersman.kubelet import admission, node_events, node_object
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.node_object import Machine
 from steersman.kubelet.node_services import EventRecorder
@@ -49,6 +50,7 @@ class NodeHeartbeat:
         self._machine = machine
         self._nodes = nodes
         self.standing: frozenset[str] = frozenset()  # what the node is short of: shown in its conditions
+        self.devices: Callable[[], tuple[dict[str, str], dict[str, str]]] = lambda: ({}, {})
         self.not_ready = ""  # why the node is not Ready, if so
         self._node: Object = {}
         self._last_status_at = 0.0
@@ -79,6 +81,11 @@ class NodeHeartbeat:
     def node(self) -> Object:
         """As last seen, which may be some time ago."""
         return self._node
+
+    def extended(self) -> dict[str, str]:
+        """Extended resources that somebody has written into the Node."""
+        found = (self._node.get("status") or {}).get("allocatable") or {}
+        return {name: amount for name, amount in found.items() if admission.is_extended(name)}
 
     async def look_again(self) -> Object:
         """Raises StatusError, Unreachable."""
@@ -174,4 +181,5 @@ class NodeHeartbeat:
             now,
             self.standing,
             self.not_ready,
+            self.devices(),
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from steersman.containers import runtime
-from steersman.kubelet import pressure
+from steersman.kubelet import admission, pressure
 from steersman.kubelet.options import Options
 from steersman.meta import conditions, quantities, times
 from steersman.meta.objects import Object
@@ -30,6 +30,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686":
 @dataclasses.dataclass(frozen=True, slots=True)
 class Machine:
     cpus: int = 1
+    processors: tuple[int, ...] = ()  # their numbers
     memory_bytes: int = 0
     disk_bytes: int = 0
     architecture: str = "amd64"
@@ -47,6 +48,7 @@ def of_machine(data_dir: Path) -> Machine:
     disk = os.statvfs(existing)
     return Machine(
         cpus=len(os.sched_getaffinity(0)),
+        processors=tuple(sorted(os.sched_getaffinity(0))),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         disk_bytes=disk.f_blocks * disk.f_frsize,
         architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
@@ -147,13 +149,16 @@ def status(
     now: datetime.datetime,
     standing: Iterable[str] = (),
     not_ready: str = "",
+    devices: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {}),
 ) -> Object:
     """`was` is the node's status so far: conditions keep their times, those of others stay. `standing`: what it is short of
-    (`pressure`). `not_ready`: why it is not Ready; empty when it is."""
+    (`pressure`). `not_ready`: why it is not Ready; empty when it is. `devices`: capacity and allocatable of plugins' resources;
+    extended resources of others stay, and can be allocated."""
     whole = capacity(machine, options)
+    others = {name: amount for name, amount in (was.get("capacity") or {}).items() if admission.is_extended(name)}
     found: Object = {
-        "capacity": whole,
-        "allocatable": allocatable(whole, options),
+        "capacity": {**whole, **others, **devices[0]},
+        "allocatable": {**allocatable(whole, options), **others, **devices[1]},
         "conditions": _conditions(was.get("conditions") or [], now, standing, not_ready),
         "addresses": _addresses(name, options),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": options.port}},

@@ -10,10 +10,12 @@ from steersman.client.client import Client
 from steersman.containers import runtime as cri
 from steersman.kubelet import status
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.options import Options
 from steersman.kubelet.prober import Prober
+from steersman.kubelet.processors import Processors
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
@@ -44,12 +46,15 @@ class NodeServices:
     references: References
     watches: ReferenceWatches
     users: UserNamespaces
+    processors: Processors
+    devices: DeviceManager
     prober: Prober
     services: Cache | None
     shown_as: status.Node
     dns: cri.Dns
     allocatable: dict[str, str]
     memory_capacity_bytes: int
+    swap_bytes: int
 
     def tell(self, pod: Object, type_: str, reason: str, message: str, container: str = "") -> None:
         """An Event about the pod, or about one of its containers (involvedObject.fieldPath)."""

@@ -12,6 +12,7 @@ class Options:
     """`data_dir` holds pods' volumes and small files, `log_dir` their logs (default: `data_dir/logs`).
 
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
+    `device_plugins` is the folder of their sockets.
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
     `system_reserved` and `kube_reserved` (quantities) are kept from pods; `pod_pids_max` 0: no limit. `cpu_policy`: none or static.
     `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
@@ -59,6 +60,7 @@ class Options:
     unsafe_sysctls: tuple[str, ...] = ()
     static_pods: Path | None = None
     static_pods_seconds: float = 1.0
+    device_plugins: Path | None = None
     eviction_seconds: float = 10.0
     shutdown_grace_seconds: float = 30.0
     shutdown_grace_critical_seconds: float = 10.0

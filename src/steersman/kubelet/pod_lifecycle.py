@@ -36,6 +36,9 @@ REMOVED_GRACE_SECONDS = 1.0
 HOPELESS_PULLS = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
 
 
+ANOTHER_IMAGE_HELPS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff"})
+
+
 class PodMachine(pod_state.PodState):
     """Created from the pod object; begins with `adopt` (what the runtime still holds, mostly nothing) or a PodChanged."""
 
@@ -111,14 +114,16 @@ class PodMachine(pod_state.PodState):
 
     def _on_spec(self, one: Container, spec: Object) -> None:
         changed = spec.get("image") != one.spec.get("image")
+        if changed:
+            one.crashes = Backoff()
         one.spec = pod_resize.keep_granted(one, spec)
         if not changed or self.is_ending:
             return
         if one.phase in (Phase.RUNNING, Phase.STARTING) and not one.hook_running:
             text = f"Container {one.name} definition changed, will be restarted"
             pod_end.stop(self, one, self.grace_seconds(), text, restart=True)
-        elif one.phase is Phase.WAITING and one.waiting_reason in ("ErrImagePull", "ImagePullBackOff"):
-            one.pulls = Backoff()
+        elif one.phase is Phase.WAITING and one.waiting_reason in ANOTHER_IMAGE_HELPS:
+            one.pulls, one.crashes = Backoff(), Backoff()
             one.not_before = None
 
     def _on_pod_removed(self, _: pod_events.PodRemoved) -> None:

@@ -30,7 +30,7 @@ from steersman.kubelet import (
     storage_limits,
     user_namespaces,
 )
-from steersman.kubelet.container_lifecycle import Container, Role
+from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.container_probes import ContainerProbes
 from steersman.kubelet.images import Present
 from steersman.kubelet.instructions import Instruction
@@ -379,8 +379,7 @@ class PodWorker:
         try:
             await node.runtime.update_sandbox_resources(sandbox_id, *widest)
             for name, container_id in zip(instruction.containers, ids, strict=True):
-                wanted = qos.container_resources(self.pod, self._container(name).spec, node.memory_capacity_bytes)
-                await node.runtime.update_resources(container_id, wanted)
+                await node.runtime.update_resources(container_id, self._resources(self._container(name)))
             if not instruction.keeps_room:
                 await node.runtime.update_sandbox_resources(sandbox_id, *after)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
@@ -388,6 +387,23 @@ class PodWorker:
             self.tell(pod_events.PodResized(ids, str(failure)))
             return
         self.tell(pod_events.PodResized(ids))
+
+    def _resources(self, one: Container) -> runtime.Resources:
+        node = self._node
+        cpus = node.processors.cpus_of(self.uid, one.name)
+        return qos.container_resources(self.pod, one.spec, node.memory_capacity_bytes, node.swap_bytes, cpus)
+
+    def follow_processors(self) -> None:
+        """Which processors are for everyone has changed."""
+        self._start("processors", self._move_to_processors())
+
+    async def _move_to_processors(self) -> None:
+        for one in self.machine.containers:
+            if one.phase is Phase.RUNNING and not self._node.processors.is_exclusive(self.uid, one.name):
+                try:
+                    await self._node.runtime.update_resources(one.id, self._resources(one))
+                except (RuntimeFailure, OSError) as failure:
+                    _log.warning("%s: processors of %s: %s", objects.key(self.pod), one.name, failure)
 
     # --- starting containers -------------------------------------------------------------------------------------------
 
@@ -449,15 +465,22 @@ class PodWorker:
         files = container_config.Files(pod_files.log_path(pod, one.name, attempt, node.options), mounts)
         user = self._images[one.name].user if one.name in self._images else ""
         target = self.machine.container(spec.get("targetContainerName") or "")
-        return container_config.build(
-            pod, spec, attempt, variables, files, user, node.memory_capacity_bytes, target.id if target else ""
+        given = container_config.Given(
+            image_user=user,
+            memory_capacity_bytes=node.memory_capacity_bytes,
+            swap_bytes=node.swap_bytes,
+            cpus=node.processors.cpus_of(self.uid, one.name),
+            processes_of=target.id if target else "",
+            devices=node.devices.grant_of(self.uid, one.name),
         )
+        return container_config.build(pod, spec, attempt, variables, files, given)
 
     def _start_container(self, instruction: instructions.StartContainer) -> None:
         self._start(f"start {instruction.container}", self._start_one(instruction.container, instruction.id))
 
     async def _start_one(self, name: str, container_id: str) -> None:
         try:
+            await self._node.devices.before_start(self.uid, name)
             with self._node.metrics.operation("start_container"):
                 await self._node.runtime.start_container(container_id)
             found = await self._node.runtime.container_status(container_id)

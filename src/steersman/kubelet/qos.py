@@ -12,6 +12,7 @@ from steersman.meta.objects import Object
 OOM_GUARANTEED = -997
 OOM_BEST_EFFORT = 1000
 NODE_CRITICAL_PRIORITY = 2_000_001_000
+HUGE_PAGES = "hugepages-"
 QUOTA_PERIOD_US = 100_000
 QUOTA_LEAST_US = 1_000
 SHARES_LEAST = 2
@@ -53,8 +54,11 @@ def cgroup_parent(pod: Object) -> str:
     return f"kubepods/{middle}pod{pod['metadata']['uid']}"
 
 
-def container_resources(pod: Object, container: Object, memory_capacity_bytes: int) -> runtime.Resources:
-    """A container without a limit of its own shows that of its pod, for programs that size themselves by it."""
+def container_resources(
+    pod: Object, container: Object, memory_capacity_bytes: int, swap_bytes: int = 0, cpus: str = ""
+) -> runtime.Resources:
+    """A container without a limit of its own shows that of its pod, for programs that size themselves by it. `swap_bytes`: what
+    the node lets its pods have of it."""
     found = container.get("resources") or {}
     requests, limits = found.get("requests") or {}, found.get("limits") or {}
     of_pod = (pod["spec"].get("resources") or {}).get("limits") or {}
@@ -65,7 +69,29 @@ def container_resources(pod: Object, container: Object, memory_capacity_bytes: i
         cpu_period_us=QUOTA_PERIOD_US,
         memory_limit_bytes=_bytes(limits) or _bytes(of_pod),
         oom_score_adjust=oom_score(pod, container, memory_capacity_bytes),
+        cpus=cpus,
+        swap_bytes=_swap(pod, container, memory_capacity_bytes, swap_bytes),
+        huge_pages=_huge_pages(limits),
     )
+
+
+def _swap(pod: Object, container: Object, memory_capacity_bytes: int, swap_bytes: int) -> int:
+    """Burstable containers may swap in proportion to the memory that they ask for (LimitedSwap, KEP-2400)."""
+    request = _memory_request(container)
+    limit = _bytes((container.get("resources") or {}).get("limits") or {})
+    if not swap_bytes or not memory_capacity_bytes or pod_class(pod) != "Burstable" or request == limit:
+        return 0
+    return request * swap_bytes // memory_capacity_bytes
+
+
+def _huge_pages(limits: dict[str, Any]) -> dict[str, int]:
+    """By page size as control groups name it: hugepages-2Mi is 2MB."""
+    found = {}
+    for name, amount in limits.items():
+        if name.startswith(HUGE_PAGES):
+            size = int(quantities.whole(name.removeprefix(HUGE_PAGES)))
+            found[f"{size >> 30}GB" if size >= 1 << 30 else f"{size >> 20}MB"] = int(quantities.whole(str(amount)))
+    return found
 
 
 def pod_resources(pod: Object) -> tuple[int, int, int]:

@@ -60,6 +60,7 @@ def build(
         cpu_limit_millicores=cpu_limit,
         cpu_shares=cpu_shares,
         memory_limit_bytes=memory_limit,
+        pids_limit=options.pod_pids_max,
         users=users,
         handler=handler,
     )

@@ -19,6 +19,12 @@ class Hierarchy(NamedTuple):
     def roots(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.mounts.values()))
 
+    @property
+    def counts_huge_pages(self) -> bool:
+        return "hugetlb" in self.mounts or (
+            self.version == 2 and "hugetlb" in _read(self.mounts[""] + "/cgroup.controllers")
+        )
+
     def folder(self, controller: str, path: str) -> str:
         root = self.mounts.get("") or self.mounts.get(controller, "")
         return os.path.join(root, path.lstrip("/")) if root else ""
@@ -89,8 +95,9 @@ def limit_files(
     cpu_period_us: int = 100_000,
     memory_bytes: int = 0,
     pids: int = 0,
+    cpus: str = "",
 ) -> dict[str, str]:
-    """The files of a group and what to write: 0 leaves a limit alone."""
+    """The files of a group and what to write: 0 (and "") leaves a limit alone."""
     files: dict[str, str] = {}
     if version == 1:
         if cpu_shares:
@@ -109,6 +116,8 @@ def limit_files(
             files["memory.max"] = str(memory_bytes)
     if pids and version:
         files["pids.max"] = str(pids)
+    if cpus and version:
+        files["cpuset.cpus"] = cpus
     return files
 
 
@@ -204,7 +213,7 @@ def _enable_controllers(hierarchy: Hierarchy, path: str) -> None:
     current = hierarchy.mounts[""]
     for part in path.strip("/").split("/"):
         available = _read(os.path.join(current, "cgroup.controllers")).split()
-        wanted = [f"+{name}" for name in ("cpu", "memory", "pids", "io", "cpuset") if name in available]
+        wanted = [f"+{name}" for name in ("cpu", "memory", "pids", "io", "cpuset", "hugetlb") if name in available]
         _write(os.path.join(current, "cgroup.subtree_control"), " ".join(wanted))
         current = os.path.join(current, part)
         os.makedirs(current, exist_ok=True)

@@ -360,6 +360,7 @@ class OciRuntime:
             cpu_shares=config.cpu_shares,
             cpu_quota_us=config.cpu_limit_millicores * 100,
             memory_bytes=config.memory_limit_bytes,
+            pids=config.pids_limit,
         )
         if limits:
             cgroups.create(self.facts.hierarchy, self._group(config), limits)
@@ -572,6 +573,7 @@ class OciRuntime:
             cpu_period_us=resources.cpu_period_us,
             memory_bytes=resources.memory_limit_bytes,
             pids=resources.pids_limit,
+            cpus=resources.cpus,
         )
         try:
             cgroups.update(self.facts.hierarchy, container.record.cgroup, limits)
@@ -597,6 +599,15 @@ class OciRuntime:
             await self._update_group(self._group(owner.record.config), limits)
         except OSError as refused:
             raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
+
+    async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
+        hierarchy = self.facts.hierarchy
+        limits = cgroups.limit_files(hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes)
+        try:
+            if limits:
+                cgroups.create(hierarchy, os.path.join(self._cgroup_root, group), limits)
+        except OSError as refused:
+            raise RuntimeFailure("UpdateGroupError", f"control group {group}: {refused}") from refused
 
     async def _update_group(self, group: str, limits: dict[str, str]) -> None:
         """The kernel forgets a removed group only some milliseconds later; until then a smaller parent is EINVAL."""

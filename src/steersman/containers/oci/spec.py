@@ -206,14 +206,20 @@ def _wanted_capabilities(security: runtime.Security) -> list[str]:
     return [name for name in wanted if name not in drop]
 
 
-def resources(wanted: runtime.Resources, *, privileged: bool) -> dict[str, Any]:
+def resources(wanted: runtime.Resources, *, privileged: bool, huge_pages: bool = False) -> dict[str, Any]:
+    """`huge_pages`: this machine can count them."""
     found: dict[str, Any] = {"devices": _devices(privileged=privileged)}
-    cpu = {"shares": wanted.cpu_shares}
+    cpu: dict[str, Any] = {"shares": wanted.cpu_shares}
+    if wanted.cpus:
+        cpu["cpus"] = wanted.cpus
     if wanted.cpu_quota_us > 0:
         cpu |= {"quota": wanted.cpu_quota_us, "period": wanted.cpu_period_us}
     found["cpu"] = cpu
     if wanted.memory_limit_bytes:
-        found["memory"] = {"limit": wanted.memory_limit_bytes, "swap": wanted.memory_limit_bytes}
+        whole = wanted.memory_limit_bytes + wanted.swap_bytes
+        found["memory"] = {"limit": wanted.memory_limit_bytes, "swap": whole}
+    if wanted.huge_pages and huge_pages:
+        found["hugepageLimits"] = [{"pageSize": size, "limit": limit} for size, limit in wanted.huge_pages.items()]
     if wanted.pids_limit > 0:
         found["pids"] = {"limit": wanted.pids_limit}
     return found
@@ -222,6 +228,8 @@ def resources(wanted: runtime.Resources, *, privileged: bool) -> dict[str, Any]:
 def _process(
     config: runtime.ContainerConfig, image: ImageConfig, accounts: users.Accounts, place: Place, facts: Facts
 ) -> dict[str, Any]:
+    if config.cdi_devices:
+        raise InvalidContainer("CDI devices are not supported by this runtime")
     arguments = command_line(config, image)
     if not arguments:
         raise InvalidContainer("no command specified")
@@ -338,9 +346,19 @@ def _linux(config: runtime.ContainerConfig, place: Place, facts: Facts) -> dict[
     }
     if security.privileged and not facts.is_rootless and "user" not in place.namespaces:
         linux["devices"] = devices.of_host()
+    elif config.devices:
+        linux["devices"] = [_device(one) for one in config.devices]
     if not facts.is_rootless:
         linux["cgroupsPath"] = "/" + place.cgroup.strip("/")
-        linux["resources"] = resources(config.resources, privileged=security.privileged)
+        linux["resources"] = resources(
+            config.resources, privileged=security.privileged, huge_pages=facts.hierarchy.counts_huge_pages
+        )
+        linux["resources"]["devices"] += [
+            {"allow": True, "access": wanted.permissions, **{key: made[key] for key in ("type", "major", "minor")}}
+            for wanted, made in zip(
+                config.devices, linux.get("devices", ()) if not security.privileged else (), strict=False
+            )
+        ]
     propagation = {mount.propagation for mount in config.mounts}
     if "rshared" in propagation:
         linux["rootfsPropagation"] = "shared"
@@ -349,6 +367,15 @@ def _linux(config: runtime.ContainerConfig, place: Place, facts: Facts) -> dict[
     if profile := seccomp.profile(security):
         linux["seccomp"] = profile
     return linux
+
+
+def _device(wanted: runtime.Device) -> dict[str, Any]:
+    found = devices.describe(wanted.host_path, wanted.container_path)
+    if found is None:
+        raise InvalidContainer(
+            f"error gathering device information while adding custom device {wanted.host_path!r}: no such device"
+        )
+    return found
 
 
 def _paths(wanted: Sequence[str] | None, default: Sequence[str], security: runtime.Security) -> list[str]:

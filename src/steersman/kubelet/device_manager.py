@@ -1,0 +1,256 @@
+"""Device plugins: takes their registrations, follows their devices, asks them for what pods want.
+
+Keeps true: the Node shows every registered resource; a device has one owner; a later kubelet knows who has what. Reads and
+writes: `kubelet.sock` and the plugins' sockets in the folder for plugins, and the checkpoint beside them.
+Source: the Kubernetes documentation "Device Plugins".
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steersman.aio.clock import Clock
+from steersman.aio.tasks import Tasks
+from steersman.containers import runtime
+from steersman.kubelet import admission, devices
+from steersman.kubelet.devices import Devices, Unavailable, Wish
+from steersman.kubelet.metrics import Metrics
+from steersman.meta import objects
+from steersman.meta.objects import Object
+from steersman.serving import protobuf
+
+if TYPE_CHECKING:
+    from steersman.serving.remote_calls import Peer
+
+_log = logging.getLogger(__name__)
+
+SOCKET, CHECKPOINT, VERSION = "kubelet.sock", "kubelet_internal_checkpoint", "v1beta1"
+SERVICE = "DevicePlugin"
+# How long a plugin that is gone keeps its resource's name on the Node (upstream's endpointStopGracePeriod).
+GONE_SECONDS = 300.0
+PRE_START_SECONDS = 30.0
+SCHEMA = Path(__file__).with_name("device_plugin.proto")
+
+
+class _Plugin:
+    def __init__(self, peer: "Peer", options: protobuf.Message) -> None:
+        self.peer = peer
+        self.options = options
+
+
+class DeviceManager:
+    """`changed` is awaited whenever the Node has other devices to show. `folder` None: no plugins."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        clock: Clock,
+        tasks: Tasks,
+        metrics: Metrics,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._tasks = tasks
+        self._metrics = metrics
+        self._changed = changed
+        self._devices = Devices()
+        self._plugins: dict[str, _Plugin] = {}
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._grants: dict[str, dict[str, dict[str, protobuf.Message]]] = {}
+        self._allocating = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        if self._folder is None:
+            return
+        from steersman.serving import remote_calls
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / SOCKET
+        path.unlink(missing_ok=True)
+        services = {"Registration": {"Register": self._register}}
+        server = await remote_calls.serve(f"unix:{path}", protobuf.load(SCHEMA), services)
+        try:
+            await server.wait_for_termination()
+        finally:
+            await server.stop(None)
+            for plugin in self._plugins.values():
+                await plugin.peer.close()
+
+    def read_checkpoint(self, known: Iterable[str]) -> None:
+        """Who had what when the last kubelet ended; pods that are gone have nothing any more."""
+        if self._folder is None or not (path := self._folder / CHECKPOINT).exists():
+            return
+        state, here = json.loads(path.read_text()), set(known)
+        for entry in state["entries"]:
+            if entry["pod"] in here:
+                self._devices.give(entry["pod"], entry["container"], entry["resource"], entry["devices"])
+                self._keep(entry["pod"], entry["container"], entry["resource"], entry["answer"])
+        for resource in state["resources"]:
+            self._devices.health.setdefault(resource, {})
+
+    def capacity(self) -> dict[str, str]:
+        return self._devices.capacity()
+
+    def allocatable(self) -> dict[str, str]:
+        return self._devices.allocatable()
+
+    def given(self) -> dict[str, dict[str, dict[str, tuple[str, ...]]]]:
+        """By pod, container and resource."""
+        return self._devices.given
+
+    def wants(self, pod: Object) -> bool:
+        return bool(devices.wishes(pod, self._devices.health)) and objects.uid(pod) not in self._devices.given
+
+    async def allocate(self, pod: Object) -> admission.Refusal | None:
+        """All that the pod's containers want, or nothing and why."""
+        async with self._allocating:
+            try:
+                await self._allocate(pod)
+            except Unavailable as missing:
+                self.release(objects.uid(pod))
+                text = f"Allocate failed due to {missing}, which is unexpected"
+                return admission.Refusal("UnexpectedAdmissionError", text)
+        self._write_checkpoint()
+        return None
+
+    def grant_of(self, uid: str, container: str) -> runtime.DeviceGrant:
+        return devices.grant(self._grants.get(uid, {}).get(container, {}).values())
+
+    def release(self, uid: str) -> None:
+        if self._devices.given.get(uid):
+            self._devices.release(uid)
+            self._grants.pop(uid, None)
+            self._write_checkpoint()
+
+    async def before_start(self, uid: str, container: str) -> None:
+        """Some plugins prepare devices for each start. Raises RuntimeFailure."""
+        for resource, ids in self._devices.given.get(uid, {}).get(container, {}).items():
+            plugin = self._plugins.get(resource)
+            if plugin is not None and plugin.options.get("pre_start_required"):
+                try:
+                    request = {"devices_ids": list(ids)}
+                    await plugin.peer.call(SERVICE, "PreStartContainer", request, PRE_START_SECONDS)
+                except Exception as failed:
+                    raise runtime.RuntimeFailure(
+                        "PreStartHookError", f"device plugin PreStartContainer rpc failed with err: {failed}"
+                    ) from failed
+
+    # --- plugins ---
+
+    async def _register(self, request: protobuf.Message) -> protobuf.Message:
+        from steersman.serving import remote_calls
+
+        resource, endpoint = request.get("resource_name", ""), request.get("endpoint", "")
+        if request.get("version") != VERSION:
+            text = f"requested API version {request.get('version')!r} is not supported by kubelet. Supported version is {VERSION!r}"
+            raise remote_calls.CallFailed("UNKNOWN", text)
+        if not admission.is_extended(resource) or "/" in endpoint or not endpoint:
+            raise remote_calls.CallFailed("UNKNOWN", f"the ResourceName {resource!r} is invalid")
+        assert self._folder is not None
+        self._metrics.count("kubelet_device_plugin_registration_total", resource_name=resource)
+        peer = remote_calls.Peer(f"unix:{self._folder / endpoint}", protobuf.load(SCHEMA))
+        if resource in self._following:
+            self._following.pop(resource).cancel()
+        plugin = self._plugins[resource] = _Plugin(peer, request.get("options") or {})
+        self._devices.health.setdefault(resource, {})
+        self._following[resource] = self._tasks.start(f"devices {resource}", self._follow(resource, plugin))
+        return {}
+
+    async def _follow(self, resource: str, plugin: _Plugin) -> None:
+        """Until the plugin is gone, or another has taken its place."""
+        from steersman.serving import remote_calls
+
+        try:
+            async for answer in plugin.peer.follow(SERVICE, "ListAndWatch", {}):
+                found = {one.get("ID", ""): one.get("health", "") for one in answer.get("devices", [])}
+                self._devices.health[resource] = found
+                await self._changed()
+        except remote_calls.CallFailed as failed:
+            _log.info("device plugin %s: %s", resource, failed)
+        finally:
+            await plugin.peer.close()
+        if self._plugins.get(resource) is not plugin:
+            return
+        del self._plugins[resource]
+        self._devices.health[resource] = dict.fromkeys(self._devices.health[resource], "Unhealthy")
+        await self._changed()
+        await self._clock.sleep(GONE_SECONDS)
+        if resource not in self._plugins:
+            self._devices.health[resource] = {}
+            await self._changed()
+
+    # --- allocation ---
+
+    async def _allocate(self, pod: Object) -> None:
+        uid, reusable = objects.uid(pod), dict[str, list[str]]()
+        chosen: dict[str, set[str]] = {}
+        for wish in devices.wishes(pod, self._devices.health):
+            again = reusable.setdefault(wish.resource, [])
+            own = chosen.setdefault(wish.resource, set())
+            ids = await self._choose(wish, again, own - set(again))
+            answer = await self._ask(wish, ids)
+            own |= set(ids)
+            reusable[wish.resource] = (
+                [one for one in again if one not in ids]
+                if wish.lasts
+                else [*again, *(one for one in ids if one not in again)]
+            )
+            self._devices.give(uid, wish.container, wish.resource, ids)
+            self._keep(uid, wish.container, wish.resource, answer)
+
+    async def _choose(self, wish: Wish, reusable: list[str], taken: set[str]) -> list[str]:
+        must, may = self._devices.candidates(wish, reusable, taken | set(reusable))
+        plugin = self._plugins.get(wish.resource)
+        if plugin is None or not plugin.options.get("get_preferred_allocation_available") or len(may) == wish.count:
+            return may[: wish.count]
+        request = {"available_deviceIDs": may, "must_include_deviceIDs": must, "allocation_size": wish.count}
+        answer = await self._call(plugin, wish.resource, "GetPreferredAllocation", request)
+        preferred = (answer.get("container_responses") or [{}])[0].get("deviceIDs", [])
+        good = [*must, *(one for one in preferred if one in may and one not in must)]
+        return [*good, *(one for one in may if one not in good)][: wish.count]
+
+    async def _ask(self, wish: Wish, ids: list[str]) -> protobuf.Message:
+        plugin = self._plugins.get(wish.resource)
+        if plugin is None:
+            raise Unavailable(f"endpoint not found in cache for a registered resource: {wish.resource}")
+        began = self._clock.monotonic()
+        answer = await self._call(plugin, wish.resource, "Allocate", {"devices_ids": ids})
+        took = self._clock.monotonic() - began
+        self._metrics.observe("kubelet_device_plugin_alloc_duration_seconds", took, resource_name=wish.resource)
+        return dict((answer.get("container_responses") or [{}])[0])
+
+    async def _call(self, plugin: _Plugin, resource: str, method: str, request: dict[str, Any]) -> protobuf.Message:
+        from steersman.serving import remote_calls
+
+        try:
+            return await plugin.peer.call(SERVICE, method, {"container_requests": [request]}, None)
+        except remote_calls.CallFailed as failed:
+            raise Unavailable(f"rpc error: code = {failed.code.title()} desc = {failed.message}") from failed
+
+    def _keep(self, uid: str, container: str, resource: str, answer: protobuf.Message) -> None:
+        self._grants.setdefault(uid, {}).setdefault(container, {})[resource] = answer
+
+    def _write_checkpoint(self) -> None:
+        if self._folder is None:
+            return
+        entries = [
+            {
+                "pod": uid,
+                "container": name,
+                "resource": resource,
+                "devices": ids,
+                "answer": self._grants[uid][name][resource],
+            }
+            for uid, containers in self._devices.given.items()
+            for name, own in containers.items()
+            for resource, ids in own.items()
+        ]
+        path = self._folder / CHECKPOINT
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps({"entries": entries, "resources": list(self._devices.health)}))
+        new.replace(path)

@@ -1,0 +1,68 @@
+"""The control groups above pods: what of the node is theirs, and how the classes of pods share it.
+
+`wanted` is pure. Source: upstream's kubelet/cm (node_container_manager, qos_container_manager) on cgroupfs.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from steersman.containers import runtime
+from steersman.kubelet import qos
+from steersman.kubelet.node_services import NodeServices
+from steersman.kubelet.pod_worker import PodWorker
+from steersman.meta import quantities
+from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
+
+ALL = "kubepods"
+# Pods come and go in numbers: the groups follow a moment later, once for all of them.
+FOLLOW_SECONDS = 0.1
+
+
+class Group(NamedTuple):
+    cpu_shares: int
+    memory_limit_bytes: int = 0
+
+
+def wanted(pods: Iterable[Object], cpu_millicores: int, memory_limit_bytes: int) -> dict[str, Group]:
+    """By path. Who asked for processor time has it by what was asked; the others have what is left. `memory_limit_bytes`: of all
+    pods together; 0 where nothing is reserved."""
+    asked = sum(qos.pod_requests(pod).get("cpu", 0) for pod in pods if qos.pod_class(pod) == "Burstable")
+    return {
+        ALL: Group(qos.cpu_shares(cpu_millicores), memory_limit_bytes),
+        f"{ALL}/burstable": Group(qos.cpu_shares(asked)),
+        f"{ALL}/besteffort": Group(qos.SHARES_LEAST),
+    }
+
+
+class NodeGroups:
+    def __init__(self, node: NodeServices, workers: Callable[[], Iterable[PodWorker]]) -> None:
+        self._node = node
+        self._workers = workers
+
+    def follow_soon(self) -> None:
+        """The node's pods have changed."""
+        if not self._node.options.on_paper and not self._node.alarms.is_set("groups"):
+            self._node.alarms.set("groups", FOLLOW_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._node.tasks.start("groups", self._follow())
+
+    async def _follow(self) -> None:
+        options = self._node.options
+        reserves = "memory" in {**options.system_reserved, **options.kube_reserved}
+        pods = [worker.pod for worker in self._workers() if not worker.machine.is_over]
+        groups = wanted(
+            pods,
+            int(quantities.millis(self._node.allocatable["cpu"])),
+            int(quantities.whole(self._node.allocatable["memory"])) if reserves else 0,
+        )
+        try:
+            for path, group in groups.items():
+                await self._node.runtime.shape_group(
+                    path, cpu_shares=group.cpu_shares, memory_limit_bytes=group.memory_limit_bytes
+                )
+        except runtime.RuntimeFailure as failure:
+            _log.warning("%s", failure)
