@@ -154,6 +154,7 @@ _CLUSTER_ROLES: dict[str, list[Object]] = {
     "system:aggregate-to-admin": _ADMIN,
     "system:aggregate-to-edit": _EDIT,
     "system:aggregate-to-view": _VIEW,
+    "system:aggregated-metrics-reader": [_rule(_READ, ["metrics.k8s.io"], ["pods", "nodes"])],
     "system:basic-user": [
         _rule(["create"], ["authorization.k8s.io"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
         _rule(["create"], ["authentication.k8s.io"], ["selfsubjectreviews"]),
@@ -224,8 +225,9 @@ def objects() -> list[tuple[Kind, Object]]:
     found: list[tuple[Kind, Object]] = _authentication_reader()
     for name, rules in _CLUSTER_ROLES.items():
         role = {**_start(kinds.CLUSTER_ROLE, name), "rules": rules}
-        if name.startswith("system:aggregate-to-"):
-            role["metadata"]["labels"][_AGGREGATE + name.removeprefix("system:aggregate-to-")] = "true"
+        for part_of in _AGGREGATED:
+            if name in (f"system:aggregate-to-{part_of}", "system:aggregated-metrics-reader"):
+                role["metadata"]["labels"][_AGGREGATE + part_of] = "true"
         found.append((kinds.CLUSTER_ROLE, role))
     for name, part_of in _AGGREGATED.items():
         role = _start(kinds.CLUSTER_ROLE, name)

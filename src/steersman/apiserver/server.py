@@ -52,6 +52,7 @@ from steersman.apiserver.aggregation import aggregator, extension, identity, reg
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
+from steersman.apiserver.resource_metrics import answers as resource_metrics
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
 from steersman.meta.objects import Object
@@ -159,6 +160,8 @@ class ApiServer:
         self._definitions.changed = self._aggregator.custom_changed
         self._groups: dict[tuple[str, str], Answer] = {}
         self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
+        metrics_of_nodes = resource_metrics.ResourceMetrics(objects, kubelets, self._clock, shaper)
+        self.add_group(resource_metrics.KINDS, metrics_of_nodes.answer)
         self._refreshes: dict[str, Callable[[], Awaitable[None]]] = {
             builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
             **{one.kind.resource: one.refresh for one in self._configured.followed},

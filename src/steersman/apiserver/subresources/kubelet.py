@@ -86,6 +86,10 @@ class Kubelets:
         name = call.target.name.partition(":")[0]
         return await self._tunnel(call, name, "/" + call.target.rest, call.request.query)
 
+    async def request(self, node: str, request: messages.Request) -> messages.Response:
+        """The whole answer of a node's kubelet. Raises StatusError 404 or 503, Unreachable."""
+        return await (await self._way(node)).request(request)
+
     async def _pod(self, call: Call) -> Object:
         pod = await self._objects.get(kinds.POD, call.target.namespace, call.target.name)
         if pod is None:
