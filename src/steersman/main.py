@@ -68,6 +68,7 @@ def main() -> None:
     metavar="sqlite|memory|etcd:URL[,URL]",
     help="Where objects are kept.  [default: sqlite]",
 )
+@click.option("--gateway-api", is_flag=True, default=None, help="Define Gateway API's kinds, and serve them.")
 @click.option("--etcd-cafile", metavar="FILE", help="What https to etcd is checked by.")
 @click.option("--etcd-certfile", metavar="FILE", help="The certificate that etcd knows this cluster by.")
 @click.option("--etcd-keyfile", metavar="FILE", help="Its key.")

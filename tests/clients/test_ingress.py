@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from steersman.ingress import haproxy
-from tests.clients.conftest import CLOCK, EXAMPLES, RunningCluster
+from tests.clients.conftest import CLOCK, EXAMPLES, RunningCluster, started
 
 pytestmark = [
     pytest.mark.root,
@@ -112,3 +112,42 @@ def test_a_rollout_loses_no_request(cluster, space, address):
         asking.join()
     assert set(statuses) == {200}
     assert len(statuses) > 10
+
+
+GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  gatewayClassName: steersman
+  listeners: [{name: http, port: 8080, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: edge}]
+  hostnames: [web.test]
+  rules:
+  - matches: [{path: {value: /in}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]
+    backendRefs: [{name: web, port: 80}]
+  - matches: [{path: {value: /away}}]
+    filters: [{type: RequestRedirect, requestRedirect: {hostname: else.test}}]
+"""
+
+
+def test_gateway_api(tmp_path):
+    with contextlib.contextmanager(started)(tmp_path, "gateway", "--gateway-api") as cluster:
+        cluster.wait_until_prints("steersman.io/gateway", "get", "gatewayclass")
+        cluster.kubectl(
+            "wait", "crd/httproutes.gateway.networking.k8s.io", "--for=condition=Established", "--timeout=30s"
+        )
+        cluster.kubectl("apply", "-f", "-", stdin=f"{WEB}\n---{GATEWAY}")
+        cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+        cluster.kubectl("wait", "gateway/edge", "--for=condition=Programmed", "--timeout=30s")
+        address = cluster.jsonpath("{.status.addresses[0].value}", "gateway", "edge")
+        with contextlib.closing(http.client.HTTPConnection(address, 8080, timeout=10)) as connection:
+            status, text = ask(connection, "/in")
+            assert (status, text.partition("-")[0]) == (200, "hello from web")
+            assert [ask(connection, path)[0] for path in ("/away", "/other")] == [302, 404]

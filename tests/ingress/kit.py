@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from steersman.ingress import ingresses
+from steersman.ingress.wanted import Look
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -46,10 +46,10 @@ def endpoint_slice(service_name: str, port: int, *addresses: str, **conditions: 
 
 def look(
     services: Iterable[Object] = (), slices: Iterable[Object] = (), certificates: Mapping[str, str] | None = None
-) -> ingresses.Look:
+) -> Look:
     by_key = {objects.key(one): one for one in services}
     kept = list(slices)
-    return ingresses.Look(
+    return Look(
         by_key.get,
         lambda key: [one for one in kept if f"default/{objects.labels(one)['kubernetes.io/service-name']}" == key],
         dict(certificates or {}).get,

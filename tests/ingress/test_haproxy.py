@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 
 from steersman.aio.clock import SystemClock
-from steersman.ingress import certificates, haproxy, haproxy_config, ingresses, routes
+from steersman.ingress import certificates, haproxy, haproxy_config, routes
 from steersman.ingress.backends import Backend, Server
-from steersman.ingress.ingresses import Certificate, Wanted
 from steersman.ingress.routes import Action, Condition, Headers, Redirect, Rewrite, Rule, Target
+from steersman.ingress.wanted import UNAVAILABLE, Certificate, Port, Wanted
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,23 +28,38 @@ CLOCK = SystemClock()
 
 
 @dataclasses.dataclass
+class Asked:
+    rules: list[Rule]
+    backends: dict[str, Backend] = dataclasses.field(default_factory=dict)
+    certificates: list[Certificate] = dataclasses.field(default_factory=list)
+    https_only: set[str] = dataclasses.field(default_factory=set)
+
+
+@dataclasses.dataclass
 class Edge:
     """HAProxy, and how a test asks it."""
 
     proxy: haproxy.Haproxy
     folder: pathlib.Path
     listen: haproxy_config.Listen
+    http_port: int
+    https_port: int
     pem: str
     slots: dict[str, int] = dataclasses.field(default_factory=dict)
 
-    async def show(self, wanted: Wanted) -> haproxy_config.Config:
-        config = haproxy_config.build(wanted, self.listen, self.folder, self.slots, self.pem)
+    async def show(self, asked: "Asked") -> haproxy_config.Config:
+        """The same on both ports."""
+        ports = {
+            number: Port(number, secure, asked.rules, asked.certificates, set() if secure else asked.https_only)
+            for number, secure in ((self.http_port, False), (self.https_port, True))
+        }
+        config = haproxy_config.build(Wanted(ports, asked.backends), self.listen, self.folder, self.slots, self.pem)
         await self.proxy.show(config)
         self.slots = {name: len(servers) for name, servers in config.servers.items()}
         return config
 
     def url(self, path: str = "/", scheme: str = "http") -> str:
-        port = self.listen.http_port if scheme == "http" else self.listen.https_port
+        port = self.http_port if scheme == "http" else self.https_port
         return f"{scheme}://127.0.0.1:{port}{path}"
 
     async def ask(
@@ -64,10 +79,10 @@ class Edge:
 async def edge(tmp_path: pathlib.Path) -> AsyncIterator[Edge]:
     http_port, https_port = _free_ports(2)
     folder = tmp_path / "haproxy"
-    listen = haproxy_config.Listen(("127.0.0.1",), http_port, https_port, connections_max=500)
+    listen = haproxy_config.Listen(("127.0.0.1",), connections_max=500)
     pem = certificates.default_pem(tmp_path / "default.pem", CLOCK)
     try:
-        yield Edge(haproxy.Haproxy(folder, CLOCK), folder, listen, pem)
+        yield Edge(haproxy.Haproxy(folder, CLOCK), folder, listen, http_port, https_port, pem)
     finally:
         haproxy.end(folder)
 
@@ -110,8 +125,8 @@ def _free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in found]
 
 
-def wanted(*rules: Rule, **servers: Server) -> Wanted:
-    return Wanted(list(rules), {name: Backend(name, (one,)) for name, one in servers.items()})
+def wanted(*rules: Rule, **servers: Server) -> Asked:
+    return Asked(list(rules), {name: Backend(name, (one,)) for name, one in servers.items()})
 
 
 def to(backend: str, host: str = "a.test", path: str = "/", **more: object) -> Rule:
@@ -158,7 +173,7 @@ async def test_servers_are_told_who_asked_and_cannot_be_lied_to(edge):
 
 
 async def test_nobody_ready_is_503_and_missing_backends_too(edge):
-    empty = Wanted([to("none"), to(ingresses.UNAVAILABLE, path="/gone")], {"none": Backend("none", ())})
+    empty = Asked([to("none"), to(UNAVAILABLE, path="/gone")], {"none": Backend("none", ())})
     await edge.show(empty)
     assert [(await edge.ask(path))[0] for path in ("/", "/gone")] == [503, 503]
 
@@ -232,7 +247,7 @@ async def _shown_certificate(edge: Edge, host: str) -> bytes:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])
-    _, writer = await asyncio.open_connection("127.0.0.1", edge.listen.https_port, ssl=context, server_hostname=host)
+    _, writer = await asyncio.open_connection("127.0.0.1", edge.https_port, ssl=context, server_hostname=host)
     shown = writer.get_extra_info("ssl_object")
     assert shown.selected_alpn_protocol() == "h2"
     certificate = shown.getpeercert(binary_form=True)

@@ -1,19 +1,29 @@
 """What Ingresses ask for, as rules, backends, certificates and complaints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from steersman.ingress import backends, ingresses
 from steersman.ingress.backends import Backend, Server
+from steersman.ingress.wanted import Certificate, Look, Wanted
+from steersman.meta.objects import Object
 from tests.ingress.kit import endpoint_slice, ingress, look, service, to
 
 OURS = {"metadata": {"name": "steersman"}, "spec": {"controller": ingresses.CONTROLLER}}
 THEIRS = {"metadata": {"name": "nginx"}, "spec": {"controller": "k8s.io/ingress-nginx"}}
 
 
-def targets(wanted: ingresses.Wanted) -> list[tuple[str, str, bool, str]]:
-    return [(one.host, one.path, one.exact, one.action.targets[0].backend) for one in wanted.rules]
+def asked(these: Sequence[Object], look: Look) -> Wanted:
+    wanted = Wanted()
+    ingresses.add(wanted, these, look)
+    assert wanted.ports[80].rules == wanted.ports[443].rules
+    return wanted
+
+
+def targets(wanted: Wanted) -> list[tuple[str, str, bool, str]]:
+    return [(one.host, one.path, one.exact, one.action.targets[0].backend) for one in wanted.ports[80].rules]
 
 
 def test_only_ingresses_of_our_class_oldest_first():
@@ -31,7 +41,7 @@ def test_only_ingresses_of_our_class_oldest_first():
 
 def test_paths_become_rules():
     one = ingress("web", ("/", "Prefix", "web"), ("/x/", "ImplementationSpecific", "web"), ("/e", "Exact", "web"))
-    wanted = ingresses.wanted([one], look([service("web")], [endpoint_slice("web", 8080, "10.0.0.2", "10.0.0.1")]))
+    wanted = asked([one], look([service("web")], [endpoint_slice("web", 8080, "10.0.0.2", "10.0.0.1")]))
     assert targets(wanted) == [
         ("a.test", "/", False, "default.web.80"),
         ("a.test", "/x", False, "default.web.80"),
@@ -45,7 +55,7 @@ def test_paths_become_rules():
 def test_default_backends_come_behind_all_rules():
     whole = ingress("whole", defaultBackend=to("rest"))
     one = ingress("web", ("/a", "Prefix", "web"), defaultBackend=to("own"))
-    wanted = ingresses.wanted([whole, one], look([service("web"), service("rest"), service("own")]))
+    wanted = asked([whole, one], look([service("web"), service("rest"), service("own")]))
     assert targets(wanted) == [
         ("a.test", "/a", False, "default.web.80"),
         ("", "/", False, "default.rest.80"),
@@ -63,7 +73,7 @@ def test_default_backends_come_behind_all_rules():
     ],
 )
 def test_what_is_missing_is_told_and_unavailable(backend, reason, message):
-    wanted = ingresses.wanted([ingress("web", defaultBackend=backend)], look([service("web")]))
+    wanted = asked([ingress("web", defaultBackend=backend)], look([service("web")]))
     assert targets(wanted) == [("", "/", False, "unavailable")]
     (problem,) = wanted.problems
     assert problem.reason == reason
@@ -75,9 +85,9 @@ def test_tls():
         "web", ("/", "Prefix", "web"), tls=[{"secretName": "good"}, {"hosts": ["b.test"], "secretName": "bad"}]
     )
     one["metadata"]["annotations"] = {ingresses.REDIRECT_ANNOTATION: "true"}
-    wanted = ingresses.wanted([one], look([service("web")], certificates={"default/good": "PEM"}))
-    assert wanted.certificates == [ingresses.Certificate("default.good", "PEM", ("a.test",))]
-    assert wanted.https_only == {"a.test", "b.test"}
+    wanted = asked([one], look([service("web")], certificates={"default/good": "PEM"}))
+    assert wanted.ports[443].certificates == [Certificate("default.good", "PEM", ("a.test",))]
+    assert wanted.ports[80].https_only == {"a.test", "b.test"}
     assert [problem.reason for problem in wanted.problems] == ["SecretNotFound"]
 
 

@@ -58,7 +58,9 @@ def _ingress(plan: Plan) -> ingress.Options:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection takes two, one to each side
     connections_max = min(Listen.connections_max, (files - _FILES_OF_THE_PROXY) // 2)
     listen = Listen((plan.address,), connections_max=connections_max, user=user, group=group)
-    return ingress.Options(plan.paths.ingress, plan.paths.ingress_certificate, listen, plan.address)
+    return ingress.Options(
+        plan.paths.ingress, plan.paths.ingress_certificate, listen, plan.address, plan.options.gateway_api
+    )
 
 
 def _may_become(user: str) -> bool:

@@ -33,6 +33,7 @@ class Options:
     fake_nodes: int = 0
     runtime: str = "auto"
     store: str = "sqlite"
+    gateway_api: bool = False
     etcd_cafile: str = ""
     etcd_certfile: str = ""
     etcd_keyfile: str = ""

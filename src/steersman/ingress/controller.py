@@ -1,25 +1,31 @@
-"""Keep the proxy in front of Services equal to the cluster's Ingresses.
+"""Keep the proxy in front of Services equal to the cluster's Ingresses, Gateways and HTTPRoutes.
 
-Reads: Ingresses, IngressClasses, Services, EndpointSlices, Secrets of type kubernetes.io/tls (caches).
-Writes: the proxy; the Ingresses' status (where they are reached); the IngressClass `steersman`, once; Events about what is missing.
-Leaves to others: Ingresses of other classes.
+Reads: Ingresses, IngressClasses, Services, EndpointSlices, Secrets of type kubernetes.io/tls, and Gateway API's kinds where they
+are defined (caches).
+Writes: the proxy; the statuses of what it serves; the IngressClass `steersman`, once; Events about what is missing.
+Leaves to others: what is of other classes.
 """
 
 import asyncio
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
 from steersman.api import kinds
+from steersman.api.custom import kinds as custom_kinds
+from steersman.api.kind import Kind
 from steersman.client.cache import Caches
 from steersman.client.client import Client, Unreachable
 from steersman.client.events import Recorder
 from steersman.ingress import certificates, haproxy, haproxy_config, ingresses
+from steersman.ingress.gateway import decide as gateways
+from steersman.ingress.gateway import definitions, following
 from steersman.ingress.haproxy_config import Config, Listen
+from steersman.ingress.wanted import Look, Problem, Wanted
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
@@ -45,6 +51,7 @@ class Options:
     default_certificate: pathlib.Path
     listen: Listen
     address: str
+    gateway_api: bool = False  # define Gateway API's kinds, and a class of ours
 
 
 async def run(caches: Caches, client: Client, recorder: Recorder, proxy: Proxy, options: Options, clock: Clock) -> None:
@@ -67,18 +74,21 @@ class Ingress:
         self._slices = caches.of(kinds.ENDPOINT_SLICE)
         self._slices.add_index(_SLICES_OF_SERVICE, _service_of_slice)
         self._secrets = caches.of(kinds.SECRET, field_selector="type=kubernetes.io/tls")
+        self._gateways = following.Following(caches, self._notice)
         self._slots: dict[str, int] = {}
         self._told: set[tuple[str, str, str]] = set()
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
         watched = (self._ingresses, self._classes, self._services, self._slices, self._secrets)
-        ends = [cache.subscribe(self._notice) for cache in watched]
+        ends = [*(cache.subscribe(self._notice) for cache in watched), self._gateways.start()]
         pause = backoff.Backoff(self._clock, _PAUSES)
         try:
-            await self._ensure_class()
+            for kind, wanted in self._made_once():
+                await self._ensure(kind, wanted)
             for cache in watched:
                 await cache.synced.wait()
+            await self._gateways.wait_synced()
             while True:
                 self._wake.clear()
                 try:
@@ -96,47 +106,56 @@ class Ingress:
     async def sync(self) -> None:
         """The proxy, then the status of what it serves. Raises what the proxy and the API server raise."""
         served = ingresses.served(self._ingresses.list(), self._classes.list())
-        wanted = ingresses.wanted(served, ingresses.Look(self._services.get, self._slices_of, self._certificate))
+        wanted = Wanted()
+        look = Look(self._services.get, self._slices_of, self._certificate)
+        ingresses.add(wanted, served, look)
+        statuses = gateways.add(wanted, self._gateways.seen(), look, self._options.address, self._clock.now())
         pem = certificates.default_pem(self._options.default_certificate, self._clock)
         config = haproxy_config.build(wanted, self._options.listen, self._options.folder, self._slots, pem)
         await self._proxy.show(config)
         self._slots = {name: len(servers) for name, servers in config.servers.items()}
         self._tell(wanted.problems)
+        reached = {"loadBalancer": {"ingress": [{"ip": self._options.address}]}}
         for ingress in served:
-            await self._write_status(ingress)
+            if (ingress.get("status") or {}).get("loadBalancer") != reached["loadBalancer"]:
+                await self._write_status(kinds.INGRESS, ingress, reached)
+        for status in statuses:
+            await self._write_status(self._gateways.kind(status.obj), status.obj, status.status)
 
-    async def _ensure_class(self) -> None:
-        """Made once: whoever deletes or changes it meant it."""
+    def _made_once(self) -> Iterator[tuple[Kind, Object]]:
+        """Whoever deletes or changes one of these later meant it."""
         name = ingresses.CLASS
         metadata = {"name": name, "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}}
-        wanted = {"metadata": metadata, "spec": {"controller": ingresses.CONTROLLER}}
+        yield kinds.INGRESS_CLASS, {"metadata": metadata, "spec": {"controller": ingresses.CONTROLLER}}
+        if self._options.gateway_api:
+            for definition in definitions.all_definitions():
+                yield kinds.CUSTOM_RESOURCE_DEFINITION, definition
+                if definition["spec"]["names"]["kind"] == "GatewayClass":
+                    yield custom_kinds.storage(definition), definitions.gateway_class()
+
+    async def _ensure(self, kind: Kind, wanted: Object) -> None:
         pause = backoff.Backoff(self._clock, _PAUSES)
         while True:
             try:
-                await self._client.create(kinds.INGRESS_CLASS, wanted)
+                await self._client.create(kind, wanted)
                 return
             except StatusError as refused:
                 if refused.reason == "AlreadyExists":
                     return
-                log.warning("ingress class: %s", refused)
+                log.warning("%s: %s", kind.kind, refused)
             except Unreachable as lost:
-                log.warning("ingress class: %s", lost)
+                log.warning("%s: %s", kind.kind, lost)
             await self._clock.sleep(pause.next())
 
-    async def _write_status(self, ingress: Object) -> None:
-        wanted = [{"ip": self._options.address}]
-        if ((ingress.get("status") or {}).get("loadBalancer") or {}).get("ingress") == wanted:
-            return
-        patch = {"status": {"loadBalancer": {"ingress": wanted}}}
+    async def _write_status(self, kind: Kind, obj: Object, status: Object) -> None:
+        patch = {"status": status, "metadata": {"resourceVersion": objects.resource_version(obj)}}
         try:
-            await self._client.patch(
-                kinds.INGRESS, objects.name(ingress), objects.namespace(ingress), patch, subresource="status"
-            )
+            await self._client.patch(kind, objects.name(obj), objects.namespace(obj), patch, subresource="status")
         except StatusError as refused:
-            if refused.code != 404:
+            if refused.code not in (404, 409):  # it is gone, or news of it are on their way
                 raise
 
-    def _tell(self, problems: Iterable[ingresses.Problem]) -> None:
+    def _tell(self, problems: Iterable[Problem]) -> None:
         """Each problem once, until it is gone."""
         now = {(objects.uid(problem.obj), problem.reason, problem.message): problem for problem in problems}
         for key, problem in now.items():

@@ -10,11 +10,11 @@ process and loses no connection; any other change is a reload.
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from steersman.ingress import haproxy_rules, routes
 from steersman.ingress.backends import Backend, Server
-from steersman.ingress.ingresses import UNAVAILABLE, Certificate, Wanted
+from steersman.ingress.wanted import UNAVAILABLE, Port, Wanted
 
 SLOTS_MIN = 4  # servers a backend has room for before the first reload; doubled whenever they do not suffice
 LIST = "@"  # begins the name of a list of rules: no backend is named so
@@ -25,8 +25,6 @@ class Listen:
     """Where requests come in, and how many at once. `user`: whom the process becomes; "" is who it is."""
 
     addresses: tuple[str, ...]
-    http_port: int = 80
-    https_port: int = 443
     connections_max: int = 20_000
     user: str = ""
     group: str = ""
@@ -91,37 +89,31 @@ _NOT_FOUND = '  http-request return status 404 content-type "text/plain; charset
 
 def build(wanted: Wanted, listen: Listen, folder: pathlib.Path, slots: Mapping[str, int], default_pem: str) -> Config:
     """`slots`: how many servers each backend had room for last time; it never gets fewer, so that shrinking is no reload."""
-    table = routes.table(wanted.rules)
-    lists = {place: f"{LIST}{number}" for number, place in enumerate(table) if not routes.plain(table[place])}
-    writer = _Writer(folder, table, lists, wanted)
     servers = {key: _slots(backend, slots.get(key, 0)) for key, backend in sorted(wanted.backends.items())}
     identity = f"user {listen.user}\n  group {listen.group}" if listen.user else "# runs as who started it"
     parts = [_GLOBAL.format(folder=folder, identity=identity, connections_max=listen.connections_max)]
-    binds = [f"  bind {address}:{listen.http_port}" for address in listen.addresses]
-    parts.append("\n".join(["frontend http", *binds, *writer.frontend("http")]))
-    secure = f"ssl crt-list {folder}/certificates.list alpn h2,http/1.1"
-    binds = [f"  bind {address}:{listen.https_port} {secure}" for address in listen.addresses]
-    parts.append("\n".join(["frontend https", *binds, *writer.frontend("https")]))
+    files = {"default.pem": default_pem}
+    for _, port in sorted(wanted.ports.items()):
+        frontend = _Frontend(port, listen, folder)
+        parts.append("\n".join(frontend.lines()))
+        files |= frontend.files()
     parts.extend(_backend(backend) for _, backend in sorted(wanted.backends.items()))
     parts.append(f"backend {UNAVAILABLE}")
-    files = writer.maps() | _certificates(wanted.certificates, default_pem, folder)
     return Config("\n\n".join(parts) + "\n", files, servers)
 
 
-class _Writer:
-    def __init__(
-        self,
-        folder: pathlib.Path,
-        table: Mapping[routes.Place, Sequence[routes.Rule]],
-        lists: Mapping[routes.Place, str],
-        wanted: Wanted,
-    ) -> None:
-        self._folder = folder
-        self._table = table
-        self._lists = lists
-        self._https_only = sorted(wanted.https_only)
+class _Frontend:
+    """One port: its maps and certificates are files of its own."""
 
-    def maps(self) -> dict[str, str]:
+    def __init__(self, port: Port, listen: Listen, folder: pathlib.Path) -> None:
+        self._port = port
+        self._listen = listen
+        self._folder = folder
+        self._table = routes.table(port.rules)
+        plain = {place: routes.plain(rules) for place, rules in self._table.items()}
+        self._lists = {place: f"{LIST}{number}" for number, place in enumerate(plain) if not plain[place]}
+
+    def files(self) -> dict[str, str]:
         exact, prefix = [], []
         for (host, path, is_exact), rules in self._table.items():
             value = routes.plain(rules) or self._lists[host, path, is_exact]
@@ -129,18 +121,35 @@ class _Writer:
                 exact.append(f"{host}{path} {value}")
             else:
                 prefix.append(f"{host}{path.rstrip('/')}/ {value}")
-        return {"exact.map": "\n".join(exact) + "\n", "prefix.map": "\n".join(prefix) + "\n"}
+        files = {f"exact-{self._port.number}.map": _file(exact), f"prefix-{self._port.number}.map": _file(prefix)}
+        if not self._port.secure:
+            return files
+        # HAProxy takes the first of the list for whoever names no host it knows.
+        lines = [f"{self._folder}/default.pem"]
+        for certificate in self._port.certificates:
+            files[f"{certificate.name}.pem"] = certificate.pem
+            lines.append(" ".join([f"{self._folder}/{certificate.name}.pem", *certificate.hosts]))
+        return files | {f"certificates-{self._port.number}.list": _file(dict.fromkeys(lines))}
 
-    def frontend(self, scheme: str) -> list[str]:
+    def lines(self) -> list[str]:
+        number, scheme = self._port.number, "https" if self._port.secure else "http"
+        secure = (
+            f" ssl crt-list {self._folder}/certificates-{number}.list alpn h2,http/1.1" if self._port.secure else ""
+        )
+        lines = [f"frontend {scheme}-{number}"]
+        lines += [f"  bind {address}:{number}{secure}" for address in self._listen.addresses]
+        return lines + self._rules(scheme)
+
+    def _rules(self, scheme: str) -> list[str]:
         lines = [*_FORWARDED.format(scheme=scheme).splitlines()]
         lines.append("  http-request set-var(txn.host) req.hdr(host),field(1,:),lower")
         lines.append("  http-request set-var(txn.path) path")
-        if scheme == "http" and self._https_only:
-            hosts = " ".join(self._https_only)
+        if self._port.https_only:
+            hosts = " ".join(sorted(self._port.https_only))
             lines.append(f"  http-request redirect scheme https code 308 if {{ var(txn.host) -m str {hosts} }}")
         for host in self._host_forms():
-            exact = f"{host},concat(,txn.path),map_str({self._folder}/exact.map)"
-            prefix = f"{host},concat(,txn.path,/),map_beg({self._folder}/prefix.map)"
+            exact = f"{host},concat(,txn.path),map_str({self._folder}/exact-{self._port.number}.map)"
+            prefix = f"{host},concat(,txn.path,/),map_beg({self._folder}/prefix-{self._port.number}.map)"
             lines += [f"  http-request set-var(txn.to) '{found}' {_UNFOUND}" for found in (exact, prefix)]
         lines.append(f"{_NOT_FOUND} {_UNFOUND}")
         if self._lists:
@@ -195,10 +204,5 @@ def _backend(backend: Backend) -> str:
     return "\n".join([*lines, f"{_SLOTS}{backend.key}"])
 
 
-def _certificates(certificates: Sequence[Certificate], default_pem: str, folder: pathlib.Path) -> dict[str, str]:
-    """HAProxy takes the first of the list for whoever names no host it knows."""
-    files, lines = {"default.pem": default_pem}, [f"{folder}/default.pem"]
-    for certificate in certificates:
-        files[f"{certificate.name}.pem"] = certificate.pem
-        lines.append(" ".join([f"{folder}/{certificate.name}.pem", *certificate.hosts]))
-    return files | {"certificates.list": "\n".join(dict.fromkeys(lines)) + "\n"}
+def _file(lines: Iterable[str]) -> str:
+    return "\n".join(lines) + "\n"

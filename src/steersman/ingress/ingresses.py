@@ -5,11 +5,11 @@ Keeps true: an Ingress that names something missing breaks nothing of the others
 Source: "Ingress" (rules, path types, default backend, classes, TLS).
 """
 
-import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from steersman.ingress import backends, routes
-from steersman.ingress.backends import Backend, Reference
+from steersman.ingress.backends import Reference
+from steersman.ingress.wanted import UNAVAILABLE, Certificate, Look, Problem, Wanted
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -18,46 +18,6 @@ CLASS = "steersman"
 OLD_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 # An Ingress with TLS is served by plain HTTP, too; with this annotation such requests are sent to https.
 REDIRECT_ANNOTATION = "steersman.io/ssl-redirect"
-UNAVAILABLE = "unavailable"  # the backend without servers: 503
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Certificate:
-    """PEM of a certificate (with its chain) and its key, for these hosts; none: for whoever asks for no other."""
-
-    name: str
-    pem: str
-    hosts: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Problem:
-    """Something an object asks for that is not there."""
-
-    obj: Object
-    reason: str
-    message: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Look:
-    """By `namespace/name`."""
-
-    service: Callable[[str], Object | None]
-    slices: Callable[[str], Iterable[Object]]
-    certificate: Callable[[str], str | None]
-    """PEM of a Secret of type kubernetes.io/tls; None where it is none."""
-
-
-@dataclasses.dataclass(slots=True)
-class Wanted:
-    """What a proxy is to do. `https_only` are the hosts whose plain requests are redirected."""
-
-    rules: list[routes.Rule] = dataclasses.field(default_factory=list)
-    backends: dict[str, Backend] = dataclasses.field(default_factory=dict)
-    certificates: list[Certificate] = dataclasses.field(default_factory=list)
-    https_only: set[str] = dataclasses.field(default_factory=set)
-    problems: list[Problem] = dataclasses.field(default_factory=list)
 
 
 def served(ingresses: Iterable[Object], classes: Iterable[Object]) -> list[Object]:
@@ -67,18 +27,20 @@ def served(ingresses: Iterable[Object], classes: Iterable[Object]) -> list[Objec
     return sorted(found, key=lambda one: (one["metadata"].get("creationTimestamp", ""), objects.key(one)))
 
 
-def wanted(ingresses: Sequence[Object], look: Look) -> Wanted:
-    """`ingresses` are those that are `served`."""
-    found = Wanted()
+def add(found: Wanted, ingresses: Sequence[Object], look: Look, http_port: int = 80, https_port: int = 443) -> None:
+    """What `ingresses`, those that are `served`, ask for: the same rules on both ports."""
+    plain, secure = found.port(http_port), found.port(https_port, secure=True)
+    rules: list[routes.Rule] = []
     defaults: list[routes.Rule] = []
     for ingress in ingresses:
         translation = _Ingress(ingress, look, found)
-        found.rules.extend(translation.rules())
+        rules.extend(translation.rules())
         defaults.extend(translation.defaults())
-        translation.certificates()
-    # Behind all that is asked for by name: whatever comes first at a place wins.
-    found.rules.extend(defaults)
-    return found
+        secure.certificates.extend(translation.certificates())
+        plain.https_only.update(translation.https_only())
+    # Defaults come behind all that is asked for by name: whatever comes first at a place wins.
+    for port in (plain, secure):
+        port.rules.extend([*rules, *defaults])
 
 
 def _class_of(ingress: Object) -> str:
@@ -109,12 +71,8 @@ class _Ingress:
         for host in sorted({rule.get("host") or "" for rule in self._spec.get("rules") or ()} or {""}):
             yield routes.Rule(host, "/", action)
 
-    def certificates(self) -> None:
-        named = tuple(rule["host"] for rule in self._spec.get("rules") or () if rule.get("host"))
+    def certificates(self) -> Iterable[Certificate]:
         for entry in self._spec.get("tls") or ():
-            asked = tuple(entry.get("hosts") or named)
-            if objects.annotations(self._ingress).get(REDIRECT_ANNOTATION) == "true":
-                self._found.https_only.update(asked)
             if not entry.get("secretName"):
                 continue
             key = f"{objects.namespace(self._ingress)}/{entry['secretName']}"
@@ -122,7 +80,17 @@ class _Ingress:
             if pem is None:
                 self._problem("SecretNotFound", f'secret "{key}" is not there, or holds no certificate with its key')
             else:
-                self._found.certificates.append(Certificate(key.replace("/", "."), pem, asked))
+                yield Certificate(key.replace("/", "."), pem, self._hosts(entry))
+
+    def https_only(self) -> Iterable[str]:
+        if objects.annotations(self._ingress).get(REDIRECT_ANNOTATION) != "true":
+            return ()
+        return [host for entry in self._spec.get("tls") or () for host in self._hosts(entry)]
+
+    def _hosts(self, tls: Object) -> tuple[str, ...]:
+        """Those that an entry of `tls` names; if none, all that the rules name."""
+        named = (rule["host"] for rule in self._spec.get("rules") or () if rule.get("host"))
+        return tuple(tls.get("hosts") or named)
 
     def _action(self, backend: Object) -> routes.Action:
         key = self._backend(backend)

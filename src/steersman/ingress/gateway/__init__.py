@@ -1,0 +1,1 @@
+"""Gateway API (GatewayClass, Gateway, HTTPRoute, ReferenceGrant) on the same rules as Ingresses."""
