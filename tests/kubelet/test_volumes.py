@@ -116,7 +116,7 @@ def test_chosen_items_have_paths_and_modes(tmp_path: Path) -> None:
     ("source", "message"),
     [
         ({"configMap": {"name": "none"}}, 'MountVolume.SetUp failed for volume "v" : configmap "none" not found'),
-        ({"nfs": {"server": "x"}}, 'MountVolume.SetUp failed for volume "v" : no volume plugin matched nfs'),
+        ({"iscsi": {"iqn": "x"}}, 'MountVolume.SetUp failed for volume "v" : no volume plugin matched iscsi'),
         (
             {"hostPath": {"path": "/none", "type": "Directory"}},
             'MountVolume.SetUp failed for volume "v" : hostPath type check failed: /none is not a directory',

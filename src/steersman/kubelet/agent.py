@@ -127,7 +127,7 @@ class Kubelet:
             writer=StatusWriter(self.client, self.clock, self._tasks, alarms),
             metrics=self.metrics,
             images=ImageKeeper(self.runtime.images, references, self.clock, self._tasks),
-            volumes=Volumes(self.options, references, self.clock, allocatable),
+            volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node),
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
             users=UserNamespaces(self.options),

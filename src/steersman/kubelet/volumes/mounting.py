@@ -13,16 +13,18 @@ from steersman.kubelet import environment, references
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
 from steersman.kubelet.volumes import (
+    claim,
     config_map,
     downward_api,
     empty_dir,
     host_path,
+    nfs,
     projected,
     secret,
     subpath,
     tmpfs,
 )
-from steersman.kubelet.volumes.volume import Context, MountError
+from steersman.kubelet.volumes.volume import Context, MountError, UnavailableError
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -39,18 +41,22 @@ TYPES: dict[str, tuple[SetUp, bool]] = {
     "secret": (secret.set_up, secret.REFRESHED),
     "downwardAPI": (downward_api.set_up, downward_api.REFRESHED),
     "projected": (projected.set_up, projected.REFRESHED),
+    "persistentVolumeClaim": (claim.set_up, claim.REFRESHED),
+    "ephemeral": (claim.set_up, claim.REFRESHED),
+    "nfs": (nfs.set_up, nfs.REFRESHED),
 }
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
 
 @dataclasses.dataclass(slots=True)
 class Volumes:
-    """Of one node. Paths of set-up volumes are kept by pod uid."""
+    """Of one node. Paths of set-up volumes are kept by pod uid. `node` answers with the Node as last seen."""
 
     options: Options
     references: References
     clock: Clock
     allocatable: dict[str, str]
+    node: Callable[[], Object] = dict
     _paths: dict[str, dict[str, Path]] = dataclasses.field(default_factory=dict)
 
     async def mount(self, pod: Object) -> None:
@@ -109,7 +115,7 @@ class Volumes:
         )
 
     async def _set_up(self, pod: Object, *, only_refreshed: bool) -> None:
-        context = Context(pod, self.options, self.references, self.allocatable, self.clock.now())
+        context = self._context(pod)
         paths = dict(self._paths.get(objects.uid(pod), {}))
         for volume in pod["spec"].get("volumes") or []:
             found = TYPES.get(_type_of(volume))
@@ -123,9 +129,23 @@ class Volumes:
                 continue
             try:
                 paths[name] = await set_up(name, volume[_type_of(volume)] or {}, context)
+            except UnavailableError:
+                raise
             except (MountError, references.Unavailable, OSError) as failure:
                 raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {failure}') from failure
         self._paths[objects.uid(pod)] = paths
+
+    def _context(self, pod: Object) -> Context:
+        meta = self.node().get("metadata") or {}
+        return Context(
+            pod,
+            self.options,
+            self.references,
+            self.allocatable,
+            self.clock.now(),
+            meta.get("name", ""),
+            meta.get("labels") or {},
+        )
 
     def _mount_of(
         self,
@@ -150,7 +170,7 @@ class Volumes:
         return runtime.Mount(
             container_path=_absolute(mount["mountPath"]),
             host_path=str(path),
-            read_only=bool(mount.get("readOnly")),
+            read_only=bool(mount.get("readOnly")) or _is_read_only(pod, name),
             recursive_read_only=recursive,
             propagation=_PROPAGATION.get(mount.get("mountPropagation") or "", "private"),
         )
@@ -159,6 +179,12 @@ class Volumes:
 def _type_of(volume: Object) -> str:
     """The field that says what the volume is; upstream's API makes an emptyDir of a volume without any."""
     return next((key for key in volume if key != "name"), "emptyDir")
+
+
+def _is_read_only(pod: Object, name: str) -> bool:
+    """The pod may say so of a whole volume, whatever its containers say."""
+    volume: Object = next((one for one in pod["spec"].get("volumes") or () if one["name"] == name), {})
+    return any(bool((volume.get(field) or {}).get("readOnly")) for field in ("persistentVolumeClaim", "nfs", "csi"))
 
 
 def _absolute(path: str) -> str:

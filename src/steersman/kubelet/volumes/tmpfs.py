@@ -31,14 +31,20 @@ def mount_if_possible(folder: Path) -> None:
 
 
 def unmount_below(folder: Path) -> None:
-    """Take away every mount below `folder`, deepest first."""
+    """Take away every mount below `folder`, deepest first. Raises OSError when one stays: what is below is not ours to remove."""
+    for point in mounts_below(folder):
+        syscalls.unmount(point)
+    if left := mounts_below(folder):
+        raise OSError(errno.EBUSY, "still mounted", left[0])
+
+
+def mounts_below(folder: Path) -> list[str]:
     if not folder.exists():
-        return
+        return []
     prefix = f"{folder.resolve()}/"
     with open("/proc/self/mountinfo") as table:
         points = [_unescaped(line.split(" ")[4]) for line in table]
-    for point in sorted((point for point in points if point.startswith(prefix)), reverse=True):
-        syscalls.unmount(point)
+    return sorted((point for point in points if point.startswith(prefix)), reverse=True)
 
 
 def _unescaped(text: str) -> str:

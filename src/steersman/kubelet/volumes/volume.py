@@ -14,15 +14,21 @@ class MountError(Exception):
     """The volume cannot be set up (yet); the text is the user's."""
 
 
+class UnavailableError(MountError):
+    """It is not the mounting that fails: there is nothing to mount (yet). The text is the whole message."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """One pod on its node. `refresh` is told when a volume wants to be looked at again sooner than usual."""
+    """One pod on its node. `labels` are the node's."""
 
     pod: Object
     options: Options
     references: References
     allocatable: dict[str, str]
     now: datetime.datetime
+    node_name: str = ""
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def namespace(self) -> str:
@@ -32,6 +38,12 @@ class Context:
     def fs_group(self) -> int | None:
         found: int | None = (self.pod["spec"].get("securityContext") or {}).get("fsGroup")
         return found
+
+    @property
+    def changes_on_mismatch_only(self) -> bool:
+        """fsGroupChangePolicy: a volume whose root is right is taken to be right all over."""
+        policy = (self.pod["spec"].get("securityContext") or {}).get("fsGroupChangePolicy")
+        return policy == "OnRootMismatch"
 
     def folder(self, type_name: str, volume_name: str) -> Path:
         """Where a volume of this type lives, as upstream lays it out."""
