@@ -1,0 +1,68 @@
+"""Claims through a real kubectl on three nodes with real containers: data stays as long as its claim, and no longer."""
+
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.conftest import EXAMPLES, RunningCluster, kill_everything, started
+
+pytestmark = [pytest.mark.root, pytest.mark.kubectl, pytest.mark.slow, pytest.mark.timeout(300)]
+
+LINE = "diary-1 was here\n"
+NFS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: files}
+spec:
+  containers: [{name: main, image: localhost/hello:1, volumeMounts: [{name: share, mountPath: /share}]}]
+  volumes: [{name: share, nfs: {server: 127.0.0.1, path: /none}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    yield from started(tmp_path_factory.mktemp("volumes"), "volumes", "--nodes", "3")
+
+
+def folders(cluster: RunningCluster) -> list[pathlib.Path]:
+    return sorted((cluster.folder / "data" / "nodes").glob("*/local-path/*"))
+
+
+def test_data_outlives_pods_and_kubelets_and_goes_with_its_claim(cluster):
+    cluster.kubectl("apply", "-f", str(EXAMPLES / "diary.yaml"))
+    cluster.kubectl("rollout", "status", "statefulset/diary", "--timeout=60s")
+    assert cluster.jsonpath("{.items[*].status.phase}", "pvc") == "Bound Bound Bound"
+    node = cluster.jsonpath("{.spec.nodeName}", "pod/diary-1")
+    assert len(folders(cluster)) == 3
+    assert cluster.kubectl("exec", "diary-1", "--", "cat", "/data/log") == LINE
+    assert cluster.kubectl("exec", "diary-1", "--", "stat", "-c", "%g %a", "/data").split() == ["2000", "2777"]
+
+    cluster.kubectl("delete", "pod", "diary-1", "--timeout=30s")
+    cluster.kubectl("rollout", "status", "statefulset/diary", "--timeout=60s")
+    cluster.wait_for("the new pod", LINE.strip() + "\n" + LINE.strip(), "exec", "diary-1", "--", "cat", "/data/log")
+    assert cluster.jsonpath("{.spec.nodeName}", "pod/diary-1") == node
+
+    kill_everything(cluster)
+    cluster.up()
+    assert cluster.kubectl("exec", "diary-1", "--", "cat", "/data/log") == LINE * 2
+    cluster.kubectl("delete", "statefulset", "diary")
+    cluster.wait_for("no pods", "", "get", "pods", "-o", "name")
+    assert len(folders(cluster)) == 3
+    cluster.kubectl("delete", "pvc", "-l", "app=diary", "--timeout=30s")
+    cluster.wait_for("no volumes", "", "get", "pv", "-o", "name")
+    assert folders(cluster) == []
+    leftovers = [one for one in (cluster.folder / "data" / "nodes").glob("*/kubelet/pods/*") if one.is_dir()]
+    assert leftovers == []
+
+
+def test_what_cannot_be_mounted_is_told_and_leaves_nothing(cluster):
+    cluster.kubectl("apply", "-f", "-", stdin=NFS)
+    told = 'MountVolume.SetUp failed for volume "share" : mount failed: exit status 32'
+    cluster.wait_until_prints(
+        told, "get", "events", "--field-selector", "reason=FailedMount", "-o", "jsonpath={..message}"
+    )
+    cluster.kubectl("delete", "pod", "files", "--timeout=30s")
+    assert str(cluster.folder) not in "".join(
+        line for line in pathlib.Path("/proc/mounts").read_text().splitlines() if " nfs" in line
+    )
