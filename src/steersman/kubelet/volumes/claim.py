@@ -85,14 +85,14 @@ def _check_node(volume: Object, context: Context) -> None:
 
 async def _host_path(volume: Object, context: Context) -> Path:
     if local_path.is_ours(volume):
-        await asyncio.to_thread(_make_own_folder, Path(volume["spec"]["hostPath"]["path"]))
+        _make_own_folder(Path(volume["spec"]["hostPath"]["path"]))
     return await host_path.set_up(objects.name(volume), volume["spec"]["hostPath"], context)
 
 
 async def _local(volume: Object, context: Context) -> Path:
     path = Path(volume["spec"]["local"]["path"])
     if local_path.is_ours(volume):
-        await asyncio.to_thread(_make_own_folder, path)
+        _make_own_folder(path)
     if not path.exists():
         raise MountError(f'path "{path}" does not exist')
     if not path.is_dir():
