@@ -39,6 +39,7 @@ from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.node_ttl import controller as node_ttl
 from steersman.controllers.persistent_volume import controller as persistent_volume
 from steersman.controllers.pod_gc import controller as pod_gc
+from steersman.controllers.policy_status import controller as policy_status
 from steersman.controllers.pv_protection import controller as pv_protection
 from steersman.controllers.pvc_protection import controller as pvc_protection
 from steersman.controllers.replicaset import controller as replicaset
@@ -114,6 +115,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         disruption.controller(served),
         persistent_volume.controller(),
         pvc_protection.controller(),
+        policy_status.controller(),
         pv_protection.controller(),
         ephemeral_volume.controller(),
         volume_expand.controller(),

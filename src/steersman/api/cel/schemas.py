@@ -26,6 +26,7 @@ _TEXT: Object = {"type": "string"}
 _METADATA: Object = {"type": "object", "properties": {"name": _TEXT, "generateName": _TEXT}}
 
 Convert = Callable[[Any], Any]
+Resolve = Callable[[Object], Object]
 
 
 class Declaration:
@@ -34,10 +35,11 @@ class Declaration:
     `items_max` is how many items, entries or bytes a value may have; `bytes_min` its smallest JSON.
     """
 
-    def __init__(self, schema: Object, name: str, kind: str) -> None:
+    def __init__(self, schema: Object, name: str, kind: str, resolve: "Resolve") -> None:
         self.schema = schema
         self.name = name
         self.kind = kind
+        self._resolve = resolve
 
     @functools.cached_property
     def type(self) -> Type:
@@ -55,11 +57,13 @@ class Declaration:
     def element(self) -> "Declaration | None":
         """Of a list or map."""
         if self.kind == "list":
-            return declare(self.schema["items"], f"{self.name}.@idx", is_root=_is_embedded(self.schema["items"]))
+            return self._declare(self.schema["items"], "@idx")
         if self.kind == "map":
-            inner = self.schema["additionalProperties"]
-            return declare(inner, f"{self.name}.@elem", is_root=_is_embedded(inner))
+            return self._declare(self.schema["additionalProperties"], "@elem")
         return None
+
+    def _declare(self, inner: Object, name: str) -> "Declaration | None":
+        return declare(inner, f"{self.name}.{name}", is_root=_is_embedded(inner), resolve=self._resolve)
 
     @functools.cached_property
     def _names(self) -> dict[str, str]:
@@ -79,8 +83,7 @@ class Declaration:
         """By its name in the data."""
         if name not in self._fields:
             inner = (self.schema.get("properties") or {}).get(name)
-            made = inner is not None and declare(inner, f"{self.name}.{name}", is_root=_is_embedded(inner))
-            self._fields[name] = made or None
+            self._fields[name] = None if inner is None else self._declare(inner, name)
         return self._fields[name]
 
     def field(self, written: str) -> "Declaration | None":
@@ -152,27 +155,35 @@ _SMALLEST = {
 }
 
 
-def declare(schema: Object, name: str, *, is_root: bool = False) -> Declaration | None:
-    """`is_root`: of a whole object, whose type and name can be asked for. None for what expressions do not see."""
+def as_it_is(schema: Object) -> Object:
+    return schema
+
+
+def declare(schema: Object, name: str, *, is_root: bool = False, resolve: Resolve = as_it_is) -> Declaration | None:
+    """`is_root`: of a whole object, whose type and name can be asked for. None for what expressions do not see.
+
+    `resolve` makes a structural schema of one that may refer to others.
+    """
+    schema = resolve(schema)
     if schema.get("x-kubernetes-int-or-string"):
-        return Declaration(schema, name, "dyn")
+        return Declaration(schema, name, "dyn", resolve)
     if is_root:
         schema = with_identity(schema)
     declared = schema.get("type")
     if declared == "string":
-        return Declaration(schema, name, _FORMATS.get(schema.get("format", ""), "string"))
+        return Declaration(schema, name, _FORMATS.get(schema.get("format", ""), "string"), resolve)
     if declared in _SCALARS:
-        return Declaration(schema, name, _SCALARS[declared])
+        return Declaration(schema, name, _SCALARS[declared], resolve)
     if declared == "array":
-        found = Declaration(schema, name, "list")
+        found = Declaration(schema, name, "list", resolve)
         return found if isinstance(schema.get("items"), dict) and found.element is not None else None
     if declared != "object":
         return None
     rest = schema.get("additionalProperties")
     if isinstance(rest, dict):
-        found = Declaration(schema, name, "map")
+        found = Declaration(schema, name, "map", resolve)
         return found if found.element is not None else None
-    return Declaration(schema, name, "object")
+    return Declaration(schema, name, "object", resolve)
 
 
 def with_identity(schema: Object) -> Object:

@@ -1,0 +1,1 @@
+"""Tell the writer of a ValidatingAdmissionPolicy which of its expressions do not fit the kinds it is about."""
