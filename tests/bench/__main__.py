@@ -8,6 +8,7 @@ from tests.bench import report
 
 BENCHES = {
     "scheduler": "The scheduler's decision",
+    "cel": "Expressions (CEL)",
     "network": "Pod network, packet rules, DNS (root only)",
     "api": "The API server over TLS, durable store",
     "kit": "The test kit, in one process",

@@ -1,6 +1,5 @@
 """Which expressions of a policy do not fit the kinds it is about, as test/e2e/apimachinery/validatingadmissionpolicy.go asks."""
 
-
 from typing import Any
 
 import pytest
