@@ -46,6 +46,15 @@ def _checked_pool(context: click.Context, parameter: click.Parameter, text: str 
     return text
 
 
+def _checked_release(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.api import releases
+
+    try:
+        return text and releases.parse(text).removesuffix(".0")
+    except releases.UnknownRelease as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="steersman")
 def main() -> None:
@@ -73,6 +82,12 @@ def main() -> None:
 @click.option("--etcd-certfile", metavar="FILE", help="The certificate that etcd knows this cluster by.")
 @click.option("--etcd-keyfile", metavar="FILE", help="Its key.")
 @click.option("--etcd-prefix", metavar="KEY", help="What the keys in etcd begin with.  [default: /steersman]")
+@click.option(
+    "--kubernetes-version",
+    callback=_checked_release,
+    metavar="1.NN",
+    help="The release whose kinds and versions are served, 1.27 to 1.37.  [default: 1.37]",
+)
 @click.option(
     "--node-monitor-grace-period",
     "node_monitor_grace_seconds",

@@ -55,6 +55,10 @@ class Schema:
                 found.setdefault((gvk["group"], gvk["version"], gvk["kind"]), name)
         return found
 
+    def kinds(self) -> list[tuple[str, str, str]]:
+        """(group, version, kind) of everything with a type of its own."""
+        return list(self._names)
+
     def name_of(self, group: str, version: str, kind: str) -> str | None:
         """The definition's name, or None for a kind without one (custom resources)."""
         return self._names.get((group, version, kind))

@@ -16,7 +16,7 @@ import orjson
 from steersman.aio import clock as clocks
 from steersman.aio import tasks
 from steersman.api import kinds as builtin
-from steersman.api import openapi, schema
+from steersman.api import openapi, releases, schema
 from steersman.api.kind import Kind, Kinds
 from steersman.apiserver import (
     authentication,
@@ -91,13 +91,14 @@ class Options:
 class ApiServer:
     """`await start()`, then `handle` requests; `await close()` ends its background tasks (the store is the caller's).
 
+    `kinds` are those of the release in the options, if nothing else is said.
     `kubelets` reaches the nodes for logs, exec and the like, `pod_connector` pods for their proxy; without them these answer 503.
     """
 
     def __init__(
         self,
         store: contract.Store,
-        kinds: Kinds = builtin.BUILTIN,
+        kinds: Kinds | None = None,
         clock: clocks.Clock | None = None,
         options: Options = Options(),
         *,
@@ -107,7 +108,7 @@ class ApiServer:
         self.store = store
         self.options = options
         self._clock = clock or clocks.SystemClock()
-        self._types = schema.of_release()
+        self._types = schema.of_release(options.release)
         self._tasks = tasks.Tasks("apiserver")
         self._ready = False
         objects = self.objects = decoded.DecodedObjects(store)
@@ -159,7 +160,8 @@ class ApiServer:
         self._aggregator = aggregator.Aggregator(reached, self._tasks, lambda: self._definitions.kinds)
         self._definitions.changed = self._aggregator.custom_changed
         self._groups: dict[tuple[str, str], Answer] = {}
-        self._tables = [kinds, reviews.KINDS, self._definitions.kinds]
+        asked = Kinds(releases.served(reviews.KINDS, options.release))
+        self._tables = [kinds or releases.kinds_of(options.release), asked, self._definitions.kinds]
         metrics_of_nodes = resource_metrics.ResourceMetrics(objects, kubelets, self._clock, shaper)
         self.add_group(resource_metrics.KINDS, metrics_of_nodes.answer)
         self._refreshes: dict[str, Callable[[], Awaitable[None]]] = {
@@ -313,7 +315,7 @@ class ApiServer:
         remote = self._aggregator.remote(target.group, target.version)
         if remote is not None:
             return await remote.answer(request, user)
-        kind = self._kind(target)
+        kind = self._kind(target, user)
         if target.namespace and not kind.namespaced and kind.plural != "namespaces":
             raise errors.no_route()
         form = negotiation.form_of(request)
@@ -346,8 +348,8 @@ class ApiServer:
         parts = path.split("/")
         return self._aggregator.remote(parts[2], parts[3]) if len(parts) > 3 and parts[1] == "apis" else None
 
-    def _kind(self, target: paths.Target) -> Kind:
-        for rows in self._tables:
+    def _kind(self, target: paths.Target, user: users.User) -> Kind:
+        for rows in (*self._tables, builtin.BUILTIN) if user.is_part else self._tables:
             kind = rows.of_resource(target.group, target.version, target.resource)
             if kind is not None:
                 return kind

@@ -11,6 +11,10 @@ NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
+_PARTS = frozenset((
+    *("system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"),
+    "steersman:fake-nodes",
+))  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +29,11 @@ class User:
     @property
     def identity(self) -> tuple[str, tuple[str, ...]]:
         return self.name, self.groups
+
+    @property
+    def is_part(self) -> bool:
+        """A part of the cluster itself: it speaks the newest release, whatever others are served."""
+        return self.name in _PARTS or NODES in self.groups
 
     @property
     def is_master(self) -> bool:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 
 from steersman.aio.clock import Clock, SystemClock
+from steersman.api import releases
 from steersman.apiserver.aggregation import identity
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client import kubeconfig
@@ -26,6 +27,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             advertise=(plan.address, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),
+            release=releases.parse(plan.options.kubernetes_version),
             front_proxy=_front_proxy(plan),
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,

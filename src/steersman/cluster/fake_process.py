@@ -5,7 +5,7 @@ import socket
 
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
-from steersman.api import kinds
+from steersman.api import kinds, releases
 from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
@@ -59,6 +59,7 @@ def _agent(
         capacity=CAPACITY,
         pods_max=int(CAPACITY["pods"]),
         pod_cidr=node.pod_cidr,
+        kubelet_version=f"v{releases.parse(plan.options.kubernetes_version)}",
         lease_renew_seconds=renew_seconds,
         lease_duration_seconds=max(1, round(renew_seconds * node_process.LEASES_IN_GRACE)),
         on_paper=True,

@@ -8,7 +8,7 @@ import socket
 
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
-from steersman.api import kinds, local_path
+from steersman.api import kinds, local_path, releases
 from steersman.client.cache import Caches
 from steersman.client.events import Recorder
 from steersman.cluster import options, pki, processes
@@ -184,6 +184,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         labels={"node-role.kubernetes.io/control-plane": ""} if node.index == 1 else {},
         annotations={local_path.ROOT: str(local_path_dir(plan.paths, node))},
         pod_cidr=node.pod_cidr,
+        kubelet_version=f"v{releases.parse(plan.options.kubernetes_version)}",
         cluster_dns=(plan.dns_address,),
         cluster_domain=options.CLUSTER_DOMAIN,
         resolv_conf=RESOLV_CONF,

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from steersman.aio.clock import Clock, SystemClock, VirtualClock
+from steersman.api import releases, schema
 from steersman.meta import errors
 from steersman.serving.messages import Request, Response
 from steersman.store.memory import MemoryStore
@@ -41,10 +42,12 @@ class AsyncCluster:
         token_key: bytes = b"",
         seed: int = 0,
         name: str = "steersman",
+        kubernetes_version: str = schema.RELEASE,
     ) -> None:
         """`begin` is what there is at the start; without a `token_key` one is made. `seed` is kept for `save`: chance itself
         is the clock's."""
         self.name = name
+        self.release = releases.parse(kubernetes_version)
         self.nodes = tuple(FakeNode(f"node-{i + 1}") for i in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
         self.clock = clock or SystemClock()
         self.seed = seed
@@ -57,7 +60,9 @@ class AsyncCluster:
 
     async def start(self) -> None:
         """Returns when every node is Ready and pods can be created."""
-        self._parts = parts.Parts(self._store, self.nodes, self.clock, self._token_key, self.faults, self._containers)
+        self._parts = parts.Parts(
+            self._store, self.nodes, self.clock, self._token_key, self.faults, self._containers, self.release
+        )
         try:
             await self._parts.start()
         except BaseException:
@@ -113,6 +118,7 @@ class AsyncCluster:
             token_key=self._token_key.decode(),
             nodes=tuple(saved.Node(node.name, node.capacity, node.labels) for node in self.nodes),
             containers=self._running.containers(),
+            kubernetes_version=self.release,
             why=why,
         )
         saved.write(pathlib.Path(folder), facts, self._store, self.faults.struck)
@@ -128,6 +134,7 @@ class AsyncCluster:
             token_key=facts.token_key.encode(),
             seed=facts.seed,
             name=facts.name,
+            kubernetes_version=facts.kubernetes_version,
         )
 
     def fork(self, clock: Clock | None = None) -> "AsyncCluster":
@@ -139,6 +146,7 @@ class AsyncCluster:
             token_key=self._token_key,
             seed=self.seed,
             name=self.name,
+            kubernetes_version=self.release,
         )
 
     async def _stop(self) -> None:
@@ -165,7 +173,17 @@ class Cluster:
     With `virtual_time`, time only passes inside calls (`advance`, `wait`), at once; there is no way in from outside then.
     """
 
-    def __init__(self, nodes: Nodes = 1, *, virtual_time: bool = False, seed: int = 0, name: str = "steersman") -> None:
+    def __init__(
+        self,
+        nodes: Nodes = 1,
+        *,
+        virtual_time: bool = False,
+        seed: int = 0,
+        name: str = "steersman",
+        kubernetes_version: str = schema.RELEASE,
+    ) -> None:
+        """`kubernetes_version`: the release whose kinds and versions are served, `1.27` to the newest. Raises UnknownRelease."""
+        release = releases.parse(kubernetes_version)
         self._virtual = virtual_time
         self._seed = seed
         self._chance = seed  # what the clock's chance grows from
@@ -173,7 +191,7 @@ class Cluster:
         self._starts_at = VirtualClock.START
         self._driver: Driver | None = None
         self._make: Callable[[Clock], AsyncCluster] = lambda clock: AsyncCluster(
-            nodes, clock=clock, seed=seed, name=name
+            nodes, clock=clock, seed=seed, name=name, kubernetes_version=release
         )
         self._cluster: AsyncCluster | None = None
 

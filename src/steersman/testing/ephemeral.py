@@ -41,10 +41,13 @@ def run(command: Sequence[str], flags: Mapping[str, Any]) -> int:
 
 @contextlib.contextmanager
 def _in_this_process(flags: Mapping[str, Any]) -> Iterator[pathlib.Path]:
+    from steersman.api import schema
     from steersman.testing.cluster import Cluster
 
     fake_nodes = flags.get("fake_nodes")
-    with Cluster(nodes=1 if fake_nodes is None else fake_nodes, name=flags.get("name", "steersman")) as cluster:
+    release = flags.get("kubernetes_version") or schema.RELEASE
+    name = flags.get("name", "steersman")
+    with Cluster(nodes=1 if fake_nodes is None else fake_nodes, name=name, kubernetes_version=release) as cluster:
         yield cluster.kubeconfig
 
 

@@ -47,6 +47,7 @@ class RunningNode:
         clock: Clock,
         folder: pathlib.Path,
         content: Content | None = None,
+        version: str = "",
     ) -> None:
         """Its pods get addresses out of 10.244.NUMBER.0/24. `content` is what ran on it before."""
         self.name = node.name
@@ -66,6 +67,8 @@ class RunningNode:
             pod_cidr=cidr,
             on_paper=True,
         )
+        if version:
+            known = dataclasses.replace(known, kubelet_version=version)
         machine = node_object.Machine()
         self._kubelet = Kubelet(node.name, client, pods, self.runtime, clock, self._recorder, known, machine=machine)
         folders = local_paths.cache_of(self._caches, node.name)

@@ -10,7 +10,7 @@ from typing import Any
 from steersman import controllers
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
-from steersman.api import kinds
+from steersman.api import kinds, schema
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
 from steersman.client.client import Client
@@ -43,8 +43,10 @@ class Parts:
         token_key: bytes,
         faults: Faults,
         containers: Mapping[str, Content] = MappingProxyType({}),
+        release: str = schema.RELEASE,
     ) -> None:
         """`containers` are those of an earlier run, by node: they go on running."""
+        self._release = release
         self._nodes = nodes
         self._faults = faults
         self._earlier = containers
@@ -52,7 +54,7 @@ class Parts:
         self._tasks = tasks.Tasks("cluster")
         self._folder = tempfile.TemporaryDirectory(prefix="steersman-nodes-")
         self._running_nodes: dict[str, RunningNode] = {}
-        known = Options(token_key_pem=token_key)
+        known = Options(token_key_pem=token_key, release=release)
         self.server = ApiServer(store, clock=clock, options=known, kubelets=self._way_to_kubelet)
         self._outside = faults.handler(self.server.handle, self.server.authenticator.user_of)
 
@@ -74,7 +76,9 @@ class Parts:
         identity = pki.node_identity(node.name)
         client = self._part(identity.user, identity.groups)
         folder = pathlib.Path(self._folder.name)
-        running = RunningNode(node, number, client, self._clock, folder, self._earlier.get(node.name))
+        running = RunningNode(
+            node, number, client, self._clock, folder, self._earlier.get(node.name), f"v{self._release}"
+        )
         self._running_nodes[node.name] = running
         self._tasks.start(node.name, running.run())
 

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from steersman.api import schema
 from steersman.containers.fake_content import Content
 from steersman.store.contract import NOBODY, Cause, Entry, Event
 from steersman.store.memory import MemoryStore
@@ -57,6 +58,7 @@ class Facts:
     token_key: str
     nodes: tuple[Node, ...]
     containers: Mapping[str, Content]
+    kubernetes_version: str = schema.RELEASE
     why: str = ""
     format: int = FORMAT
 

@@ -48,7 +48,17 @@ def of_kind(kind: Kind) -> Type:
     """The type of a kind: of a built-in one by its definition, of a custom one by its schema."""
     if kind.custom is not None:
         return _of_custom(kind.custom, kind.kind, kind.api_version)
+    stored = kind.stored
+    if schema.of_release().name_of(kind.group, kind.version, kind.kind) is None and stored is not kind:
+        return _of_stored(stored.group, stored.version, kind.kind, kind.api_version)
     return of_names(kind.group, kind.version, kind.kind)
+
+
+@functools.cache
+def _of_stored(group: str, version: str, kind: str, api_version: str) -> Type:
+    """Of a version that only older releases have, where all fields are called as in the stored one."""
+    name = schema.of_release().name_of(group, version, kind)
+    return of_definition(name, kind, api_version) if name else of_schema(kind, api_version, None)
 
 
 @functools.lru_cache(maxsize=512)
