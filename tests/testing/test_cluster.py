@@ -194,3 +194,46 @@ def test_each_test_has_a_cluster_of_its_own(cluster, cluster_session):
     cluster.apply(pod())
     assert cluster.get("pod/one")
     assert cluster_session.list("pods") == []
+
+
+CRON_TABS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crontabs.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: crontabs, singular: crontab, kind: CronTab, shortNames: [ct]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec: {type: object, properties: {replicas: {type: integer, default: 1}}}
+          status: {type: object, x-kubernetes-preserve-unknown-fields: true}
+---
+apiVersion: example.com/v1
+kind: CronTab
+metadata: {name: one}
+spec: {}
+"""
+
+
+def test_custom_resources_by_name_in_the_same_breath_as_their_definition():
+    with Cluster() as cluster:
+        cluster.apply(CRON_TABS)
+        assert cluster.get("ct/one")["spec"] == {"replicas": 1}
+        cluster.apply("{apiVersion: example.com/v1, kind: CronTab, metadata: {name: one}, spec: {replicas: 2}}")
+        assert cluster.get("crontabs", "one")["spec"] == {"replicas": 2}
+        ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        cluster.client.patch("crontab/one", ready, subresource="status")
+        cluster.wait("crontab/one", "Ready")
+        fork = cluster.fork()
+        with fork:
+            fork.delete("crontabs.example.com", "one")
+            assert fork.list("CronTab") == []
+        assert len(cluster.list("CronTab")) == 1

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from steersman.aio.clock import Clock
 from steersman.api import kinds
+from steersman.api.custom import kinds as custom_kinds
 from steersman.api.kind import Kind
 from steersman.client import requests
 from steersman.client.client import Client
@@ -24,34 +25,35 @@ WAIT_SECONDS = 30.0
 
 Result = TypeVar("Result")
 Found = list[Object]
+Rows = list[Kind]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AsyncObjects:
-    """`what` is a kind by any of its names, or `KIND/NAME`. `raw` is the client below, for everything else."""
+    """`what` is a kind by any of its names, custom ones included, or `KIND/NAME`. `raw` is the client below."""
 
     raw: Client
     clock: Clock
 
     async def get(self, what: str | Kind, name: str = "", namespace: str = DEFAULT_NAMESPACE) -> Object:
         """Raises StatusError (404)."""
-        kind, name = references.split(what, name)
+        kind, name = await self._split(what, name)
         return await self.raw.get(kind, name, _space(kind, namespace))
 
     async def list(
         self, what: str | Kind, namespace: str = DEFAULT_NAMESPACE, *, labels: str = "", fields: str = ""
     ) -> Found:
         """Of one namespace; "" for all."""
-        kind = references.kind(what)
+        kind = await self._kind(what)
         space = _space(kind, namespace)
         return (await self.raw.list(kind, space, label_selector=labels, field_selector=fields)).items
 
     async def create(self, obj: Object, namespace: str = DEFAULT_NAMESPACE) -> Object:
-        kind, space = _place(obj, namespace)
+        kind, space = await self._place(obj, namespace)
         return await self.raw.create(kind, obj, space)
 
     async def apply(self, manifest: Manifest, namespace: str = DEFAULT_NAMESPACE) -> Found:
-        """Create what is missing, patch what is there (strategic merge: what the manifest leaves out stays)."""
+        """Create what is missing, patch what is there (a merge: what the manifest leaves out stays)."""
         return [await self._apply(obj, namespace) for obj in manifests.read(manifest)]
 
     async def patch(
@@ -64,13 +66,13 @@ class AsyncObjects:
         subresource: str = "",
     ) -> Object:
         """A merge patch."""
-        kind, name = references.split(what, name)
+        kind, name = await self._split(what, name)
         return await self.raw.patch(kind, name, _space(kind, namespace), patch, subresource=subresource)
 
     async def delete(
         self, what: str | Kind, name: str = "", namespace: str = DEFAULT_NAMESPACE, *, grace_seconds: int | None = None
     ) -> None:
-        kind, name = references.split(what, name)
+        kind, name = await self._split(what, name)
         await self.raw.delete(kind, name, _space(kind, namespace), grace_seconds=grace_seconds)
 
     async def wait(
@@ -83,7 +85,7 @@ class AsyncObjects:
         timeout: float = WAIT_SECONDS,
     ) -> Object | None:
         """See `testing.waiting` for wishes. Raises NotSeen."""
-        kind, name = references.split(what, name)
+        kind, name = await self._split(what, name)
         return await waiting.wait(self.raw, self.clock, kind, name, _space(kind, namespace), wish, timeout)
 
     async def logs(self, pod: str, namespace: str = DEFAULT_NAMESPACE, *, container: str = "") -> str:
@@ -96,13 +98,36 @@ class AsyncObjects:
         return response.body.decode(errors="replace")
 
     async def _apply(self, obj: Object, namespace: str) -> Object:
-        kind, space = _place(obj, namespace)
+        kind, space = await self._place(obj, namespace)
         try:
             return await self.raw.create(kind, obj, space)
         except StatusError as refused:
             if refused.reason != "AlreadyExists":
                 raise
-        return await self.raw.patch(kind, objects.name(obj), space, obj, type="strategic")
+        form = "strategic" if kind.custom is None else "merge"  # custom kinds have no other
+        return await self.raw.patch(kind, objects.name(obj), space, obj, type=form)
+
+    async def _split(self, what: str | Kind, name: str) -> tuple[Kind, str]:
+        kind, name = references.split(what, name)
+        return await self._kind(kind), name
+
+    async def _kind(self, name: str | Kind) -> Kind:
+        try:
+            return references.kind(name)
+        except references.UnknownKind:
+            return references.kind(name, await self._custom())
+
+    async def _place(self, obj: Object, namespace: str) -> tuple[Kind, str]:
+        try:
+            kind = references.of_object(obj)
+        except references.UnknownKind:
+            kind = references.of_object(obj, await self._custom())
+        return kind, _space(kind, objects.namespace(obj) or namespace)
+
+    async def _custom(self) -> Rows:
+        """The rows of all custom kinds; of several versions the stored one first."""
+        defined = (await self.raw.list(kinds.CUSTOM_RESOURCE_DEFINITION)).items
+        return [row for one in defined for row in (custom_kinds.storage(one), *custom_kinds.of(one))]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -158,11 +183,6 @@ class Objects:
 
     def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self._driver.run(work)
-
-
-def _place(obj: Object, namespace: str) -> tuple[Kind, str]:
-    kind = references.of_object(obj)
-    return kind, _space(kind, objects.namespace(obj) or namespace)
 
 
 def _space(kind: Kind, namespace: str) -> str:
