@@ -110,6 +110,11 @@ def main() -> None:
     help="How often a node says that it is alive.  [default: 1]",
 )
 @click.option(
+    "--ip-families",
+    type=click.Choice(["IPv4", "IPv4,IPv6", "IPv6,IPv4"]),
+    help="Address families of pods and Services, the default one first.  [default: IPv4]",
+)
+@click.option(
     "--load-balancer-pool",
     callback=_checked_pool,
     metavar="RANGES",

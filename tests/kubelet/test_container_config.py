@@ -23,7 +23,7 @@ def pod(**about: Any) -> Object:
 
 def env(*variables: Object, env_from: tuple[Object, ...] = (), **context: Any) -> dict[str, str]:
     one = world.container(env=list(variables), envFrom=list(env_from), resources={"limits": {"memory": "64Mi"}})
-    known = {"pod": pod(containers=[one]), "addresses": ("10.0.0.7",), "host_address": "172.30.0.2", **context}
+    known = {"pod": pod(containers=[one]), "addresses": ("10.0.0.7",), "host_addresses": ("172.30.0.2",), **context}
     return environment.build(one, Context(**known))
 
 

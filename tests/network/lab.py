@@ -32,6 +32,7 @@ class Pod:
     port_mappings: Sequence[Mapping] = ()
     host_network: bool = False
     address: str = ""
+    six: str = ""
 
 
 @dataclasses.dataclass
@@ -51,10 +52,11 @@ class Node:
 
 
 class Lab:
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, *, with_six: bool = False) -> None:
+        self.with_six = with_six
         self.folder = folder
         self.host = str(folder / "host")
-        self.network = cluster_network.ClusterNetwork("lab", folder)
+        self.network = cluster_network.ClusterNetwork("lab", folder, with_six=with_six)
         self._stack = contextlib.AsyncExitStack()
         self._pinned: list[str] = []
 
@@ -62,8 +64,13 @@ class Lab:
         name = f"node-{index}"
         link = self.network.ensure_node(index, name)
         folder = self.folder / "nodes" / name
+        six = pod_network.Six(f"fd00:10:244:{index}::/64", link.six[0], cluster_network.pod_cidr_six(0))
         pods = pod_network.PodNetwork(
-            f"10.244.{index}.0/24", state_dir=folder, node_address=link.address, namespace=link.namespace_path
+            f"10.244.{index}.0/24",
+            state_dir=folder,
+            node_address=link.address,
+            namespace=link.namespace_path,
+            six=six if self.with_six else None,
         )
         self._stack.callback(pods.close)
         return Node(name, index, link, pods)
@@ -77,13 +84,17 @@ class Lab:
                 for node in nodes:
                     if node.namespace != at:
                         kernel.replace_route(f"10.244.{node.index}.0/24", gateway=node.address, index=link.index)
+                    if node.namespace != at and self.with_six:
+                        range_ = f"fd00:10:244:{node.index}::/64"
+                        kernel.replace_route(range_, gateway=node.link.six[0], index=link.index)
 
     async def add_pod(self, node: Node, name: str, mappings: Sequence[Mapping] = ()) -> Pod:
         path = str(self.folder / f"pod-{name}")
         namespaces.pin({"net": path})
         self._pinned.append(path)
         pod = Pod(name, path, mappings)
-        (pod.address,) = await node.pods.attach(name, path, pod)
+        pod.address, *rest = await node.pods.attach(name, path, pod)
+        pod.six = "".join(rest)
         return pod
 
     async def serve_tcp(self, namespace: str, port: int, text: str) -> asyncio.Server:
@@ -91,14 +102,15 @@ class Lab:
 
         async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                writer.write(f"{text} {writer.get_extra_info('peername')[0]}".encode())
+                writer.write(f"{text} {writer.get_extra_info('peername')[0].removeprefix('::ffff:')}".encode())
                 await writer.drain()
             finally:
                 writer.close()
 
-        channel = namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_STREAM)
+        channel = namespaces.open_socket(namespace, socket.AF_INET6, socket.SOCK_STREAM)
+        channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        channel.bind(("0.0.0.0", port))
+        channel.bind(("::", port))
         server = await asyncio.start_server(tell, sock=channel)
         self._stack.callback(server.close)
         return server
@@ -137,7 +149,8 @@ class _Echo(asyncio.DatagramProtocol):
 
 async def ask_tcp(namespace: str, address: str, port: int, *, wait_seconds: float = WAIT_SECONDS) -> tuple[str, str]:
     """(text of whoever answered, the address it saw). Raises OSError; TimeoutError when nobody does."""
-    with namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_STREAM) as channel:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with namespaces.open_socket(namespace, family, socket.SOCK_STREAM) as channel:
         channel.setblocking(False)
         async with asyncio.timeout(wait_seconds):
             loop = asyncio.get_running_loop()
@@ -165,9 +178,9 @@ class UdpClient:
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: pathlib.Path) -> AsyncIterator[Lab]:
+async def opened(folder: pathlib.Path, *, with_six: bool = False) -> AsyncIterator[Lab]:
     """A host without nodes; all of it gone afterwards."""
-    lab = Lab(folder)
+    lab = Lab(folder, with_six=with_six)
     namespaces.pin({"net": lab.host})
     try:
         with namespaces.entered(lab.host):

@@ -23,8 +23,8 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
         store,
         clock=clock,
         options=Options(
-            service_cidrs=(plan.service_network,),
-            advertise=(plan.address, plan.options.port) if plan.address else None,
+            service_cidrs=plan.service_networks,
+            advertise=(plan.advertised, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),
             release=releases.parse(plan.options.kubernetes_version),
@@ -67,7 +67,7 @@ class _Kubelets:
             address, port = "127.0.0.1", self._fake_port
         if (address, port) not in self._known:
             access = kubeconfig.Access(
-                server=f"https://{address}:{port}",
+                server=f"https://{f'[{address}]' if ':' in address else address}:{port}",
                 authority=self._access.authority,
                 certificate=self._access.certificate,
                 key=self._access.key,

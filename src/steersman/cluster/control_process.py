@@ -28,7 +28,8 @@ async def run(plan: Plan, bridge: str) -> None:
     clock = SystemClock()
     wanted = controllers.Options(
         node_grace_seconds=plan.options.node_monitor_grace_seconds,
-        cluster_cidrs=(plan.pod_network,),
+        cluster_cidrs=plan.pod_networks,
+        node_mask_bits=tuple(64 if ":" in cidr else 24 for cidr in plan.pod_networks),
         root_ca=plan.authority.read_text(),
         load_balancer_pool=plan.options.load_balancer_pool,
         signing_ca=(plan.authority.read_bytes(), plan.authority.with_suffix(".key").read_bytes()),
@@ -40,7 +41,7 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
         if bridge:
-            running.start("host proxy", proxy.run(caches, "", {"IPv4": _rules(plan, bridge)}, clock))
+            running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))
             running.start("announcements", announcements.run(caches, clock, bridge=bridge))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
             if haproxy.is_installed():
@@ -72,6 +73,10 @@ def _may_become(user: str) -> bool:
     return os.geteuid() == 0 and not rootless.is_inside()
 
 
-def _rules(plan: Plan, bridge: str) -> Nftables:
+def _rules(plan: Plan, bridge: str) -> dict[str, Nftables]:
     """A table of the cluster's own: several clusters share the host's network namespace."""
-    return Nftables(table=layout.Table(cluster_network.services_table(bridge), plan.pod_network))
+    name = cluster_network.services_table(bridge)
+    return {
+        family: Nftables(table=layout.Table(name, pods, family))
+        for family, pods in zip(plan.options.families, plan.pod_networks, strict=True)
+    }

@@ -42,7 +42,7 @@ async def run(plan: Plan, listener: socket.socket) -> None:
             await agent.runtime.start()
             running.start(agent.node_name, agent.run())
         running.start("local paths", folders.run())
-        running.start("kubelet server", node_process.serve(plan, FAKE_KUBELET, agents, listener, clock))
+        running.start("kubelet server", node_process.serve(plan, FAKE_KUBELET, agents, [listener], clock))
         running.start("caches", caches.run())
         await running.wait()
 
@@ -53,13 +53,15 @@ def _agent(
     renew_seconds = max(plan.options.heartbeat_seconds, len(plan.fake_nodes) / RENEWALS_PER_SECOND_MAX)
     known = Options(
         data_dir=pathlib.Path(plan.paths.data / "fake-nodes"),
-        address=node.address,
+        address=plan.addresses_of(node)[0],
         hostname=node.name,
         labels={"type": "fake"},
         capacity=CAPACITY,
         pods_max=int(CAPACITY["pods"]),
-        pod_cidr=node.pod_cidr,
         kubelet_version=f"v{releases.parse(plan.options.kubernetes_version)}",
+        pod_cidr=next(iter(plan.pod_cidrs_of(node)), ""),
+        second_address="".join(plan.addresses_of(node)[1:]),
+        second_pod_cidr="".join(plan.pod_cidrs_of(node)[1:]),
         lease_renew_seconds=renew_seconds,
         lease_duration_seconds=max(1, round(renew_seconds * node_process.LEASES_IN_GRACE)),
         on_paper=True,

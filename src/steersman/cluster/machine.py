@@ -3,6 +3,7 @@
 import ctypes.util
 import dataclasses
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ class Machine:
     user_namespaces: bool
     container_tool: str  # path of crun or runc, "" without
     nftables: bool
+    ipv6: bool = True
 
 
 def look() -> Machine:
@@ -30,6 +32,7 @@ def look() -> Machine:
         user_namespaces=linux and (root or _user_namespaces_work()),
         container_tool=shutil.which("crun") or shutil.which("runc") or "",
         nftables=ctypes.util.find_library("nftables") is not None,
+        ipv6=_has_ipv6(),
     )
 
 
@@ -50,12 +53,21 @@ def missing(machine: Machine, options: Options) -> str:
             f"Real containers need the Debian package{'s' * (len(lacking) > 1)} {packages} "
             f"(as root: apt-get install {packages}); `--nodes 0 --fake-nodes 3` runs a cluster without them."
         )
+    if "IPv6" in options.families and not machine.ipv6:
+        return "IPv6 is switched off on this machine (net.ipv6.conf.all.disable_ipv6); without it, leave out --ip-families."
     if not machine.user_namespaces:
         return (
             "This machine forbids user namespaces to ordinary users, so real containers need root here; "
             "`--nodes 0 --fake-nodes 3` runs a cluster without them."
         )
     return ""
+
+
+def _has_ipv6() -> bool:
+    try:
+        return pathlib.Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").read_text().strip() == "0"
+    except OSError:
+        return False
 
 
 def _user_namespaces_work() -> bool:

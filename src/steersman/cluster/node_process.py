@@ -24,7 +24,7 @@ from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
-from steersman.network import namespaces, node_network, pod_network
+from steersman.network import cluster_network, namespaces, node_network, pod_network
 from steersman.network.policy import controller as policy
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout, nftables
@@ -90,9 +90,12 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         state_dir=plan.paths.node_data(node.name),
         node_address=node.address,
         cluster_cidr=plan.pod_network,
+        six=_six(plan, node),
     )
     proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)
-    policies = policy.Policies(proxy_caches, node.name, clock, always=[plan.address])
+    versions = [6 if family == "IPv6" else 4 for family in plan.options.families]
+    always = [plan.address, *plan.gateway_six]
+    policies = policy.Policies(proxy_caches, node.name, clock, versions=versions, always=always)
     policed = policy.PolicedNetwork(network, policies)
     containers = runtime(plan.paths, plan.options.name, node, policed, clock, host_namespace)
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
@@ -120,7 +123,14 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
             running.start("kubelet", agent.run())
             running.start("local paths", folders.run())
             running.start(
-                "kubelet server", serve(plan, node.name, [agent], listeners.tcp(node.address, KUBELET_PORT), clock)
+                "kubelet server",
+                serve(
+                    plan,
+                    node.name,
+                    [agent],
+                    [listeners.tcp(one, KUBELET_PORT) for one in plan.addresses_of(node)],
+                    clock,
+                ),
             )
             running.start("proxy", _proxy(plan, node, proxy_caches, clock))
             running.start("network policies", policies.run())
@@ -138,11 +148,14 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
 
 
 async def _proxy(plan: Plan, node: Node, caches: Caches, clock: SystemClock) -> None:
-    backend = nftables.Nftables(table=layout.Table(nftables.TABLE, plan.pod_network, own=True))
+    backends = {
+        family: nftables.Nftables(table=layout.Table(nftables.TABLE, pods, family, own=True))
+        for family, pods in zip(plan.options.families, plan.pod_networks, strict=True)
+    }
     health = HealthChecks(node.name, clock)
     await health.start()
     try:
-        await proxy.run(caches, node.name, {"IPv4": backend}, clock, health=health)
+        await proxy.run(caches, node.name, backends, clock, health=health)
     finally:
         await health.close()
 
@@ -161,30 +174,42 @@ async def _dns(plan: Plan, caches: Caches, clock: SystemClock, host_namespace: s
         clock,
         forwarder.resolvers_of(str(RESOLV_CONF)),
         domain=options.CLUSTER_DOMAIN,
-        reverse_networks=(plan.service_network, plan.pod_network),
+        reverse_networks=(*plan.service_networks, *plan.pod_networks),
         open_socket=functools.partial(namespaces.open_socket, host_namespace),
     )
 
 
-async def serve(plan: Plan, server: str, agents: list[Kubelet], listener: socket.socket, clock: SystemClock) -> None:
+def _six(plan: Plan, node: Node) -> pod_network.Six | None:
+    address, cidr = node.six
+    if not address:
+        return None
+    pods = cluster_network.pod_cidr_six(plan.options.network_number or 0)
+    return pod_network.Six(cidr, address, pods, first=plan.options.families[0] == "IPv6")
+
+
+async def serve(
+    plan: Plan, server: str, agents: list[Kubelet], sockets: list[socket.socket], clock: SystemClock
+) -> None:
     """The kubelet's HTTPS API for one or many agents, until cancelled."""
     pair = plan.kubelet_servers[server]
     context = tls.server_context(pair.certificate, pair.key, plan.authority)
     handler = kubelet_server.KubeletServer(agents, clock).handle
-    async with await http_server.serve(handler, sockets=[listener], ssl_context=context, clock=clock):
+    async with await http_server.serve(handler, sockets=sockets, ssl_context=context, clock=clock):
         await asyncio.get_running_loop().create_future()
 
 
 def kubelet_options(plan: Plan, node: Node) -> Options:
     return Options(
         data_dir=kubelet_dir(plan.paths, node),
-        address=node.address,
+        address=plan.addresses_of(node)[0],
+        second_address="".join(plan.addresses_of(node)[1:]),
         hostname=node.name,
         port=KUBELET_PORT,
         labels={"node-role.kubernetes.io/control-plane": ""} if node.index == 1 else {},
         annotations={local_path.ROOT: str(local_path_dir(plan.paths, node))},
-        pod_cidr=node.pod_cidr,
         kubelet_version=f"v{releases.parse(plan.options.kubernetes_version)}",
+        pod_cidr=next(iter(plan.pod_cidrs_of(node)), ""),
+        second_pod_cidr="".join(plan.pod_cidrs_of(node)[1:]),
         cluster_dns=(plan.dns_address,),
         cluster_domain=options.CLUSTER_DOMAIN,
         resolv_conf=RESOLV_CONF,

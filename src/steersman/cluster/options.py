@@ -24,6 +24,7 @@ class Options:
     hundreds of machines and flaky networks between them; here a lost node is a lost process.
     `network_number` tells apart the addresses of several clusters of one machine; chosen at the first start.
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
+    `ip_families`: those of pods and Services, the default one first, with a comma between.
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -44,7 +45,12 @@ class Options:
     eviction_seconds: int = 2
     network_number: int | None = None
     load_balancer_pool: str = ""
+    ip_families: str = "IPv4"
     kubeconfig: str = ""
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(self.ip_families.split(","))
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node{number}" for number in range(1, self.nodes + 1)) if self.has_real_nodes() else ()

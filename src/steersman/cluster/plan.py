@@ -17,12 +17,14 @@ FAKE_KUBELET = "fake-nodes"  # one server for all nodes on paper
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Node:
-    """A node's place in the cluster. `index` counts from 1, real nodes before those on paper."""
+    """A node's place in the cluster. `index` counts from 1, real nodes before those on paper. `six` are its address and pod CIDR
+    in IPv6, where the cluster has it."""
 
     name: str
     index: int
     address: str
     pod_cidr: str
+    six: tuple[str, str] = ("", "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +54,36 @@ class Plan:
     @property
     def service_network(self) -> str:
         return cluster_network.service_cidr(self.options.network_number or 0)
+
+    def in_order(self, four: str, six: str) -> tuple[str, ...]:
+        """What there is of each of the cluster's families, the default one first."""
+        return tuple(six if family == "IPv6" else four for family in self.options.families)
+
+    @property
+    def gateway_six(self) -> tuple[str, ...]:
+        """The host's address towards the nodes, in IPv6."""
+        if "IPv6" not in self.options.families:
+            return ()
+        return (str(ipaddress.IPv6Network(cluster_network.node_cidr_six(self.options.network_number or 0))[1]),)
+
+    @property
+    def advertised(self) -> str:
+        """Where pods find the API server: in the family that Service `kubernetes` has."""
+        return self.in_order(self.address, *self.gateway_six)[0] if self.gateway_six else self.address
+
+    def addresses_of(self, node: Node) -> tuple[str, ...]:
+        return tuple(one for one in self.in_order(node.address, node.six[0]) if one)
+
+    def pod_cidrs_of(self, node: Node) -> tuple[str, ...]:
+        return tuple(one for one in self.in_order(node.pod_cidr, node.six[1]) if one)
+
+    @property
+    def pod_networks(self) -> tuple[str, ...]:
+        return self.in_order(self.pod_network, cluster_network.pod_cidr_six(self.options.network_number or 0))
+
+    @property
+    def service_networks(self) -> tuple[str, ...]:
+        return self.in_order(self.service_network, cluster_network.service_cidr_six(self.options.network_number or 0))
 
     @property
     def dns_address(self) -> str:
@@ -98,7 +130,13 @@ def _node(wanted: Options, name: str, index: int) -> Node:
     links = ipaddress.IPv4Network(cluster_network.node_cidr(number))
     pods = ipaddress.IPv4Network(cluster_network.pod_cidr(number))
     cidr = f"{pods[(index - 1) * 256]}/24" if index <= 256 else ""
-    return Node(name, index, str(links[(index - 1) % cluster_network.NODES_MAX + 2]), cidr)
+    place = (index - 1) % cluster_network.NODES_MAX + 2
+    six = ("", "")
+    if "IPv6" in wanted.families:
+        pods_six = ipaddress.IPv6Network(cluster_network.pod_cidr_six(number))
+        cidr_six = f"{pods_six[(index - 1) << 64]}/64" if index <= 256 else ""
+        six = str(ipaddress.IPv6Network(cluster_network.node_cidr_six(number))[place]), cidr_six
+    return Node(name, index, str(links[place]), cidr, six)
 
 
 def _service_address(wanted: Options, index: int) -> str:
@@ -109,13 +147,22 @@ def _api_server_names(wanted: Options, address: str) -> list[str]:
     services = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     services.append(f"kubernetes.default.svc.{options.CLUSTER_DOMAIN}")
     addresses = ["127.0.0.1", _service_address(wanted, 1), *([address] if address else [])]
+    if "IPv6" in wanted.families:
+        number = wanted.network_number or 0
+        addresses += [
+            str(ipaddress.IPv6Network(cidr)[1])
+            for cidr in (cluster_network.service_cidr_six(number), cluster_network.node_cidr_six(number))
+        ]
     return ["localhost", *services, socket.gethostname(), *addresses]
 
 
 def _kubelet_servers(authority: pki.Authority, nodes: tuple[Node, ...], with_fake: bool) -> dict[str, KeyPair]:
     servers = {
         node.name: authority.server(
-            f"kubelet-{node.name}", f"system:node:{node.name}", [node.name, node.address], ["system:nodes"]
+            f"kubelet-{node.name}",
+            f"system:node:{node.name}",
+            [node.name, node.address, *([node.six[0]] if node.six[0] else [])],
+            ["system:nodes"],
         )
         for node in nodes
     }

@@ -64,8 +64,9 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     if network and wanted.network_number is None:
         wanted = dataclasses.replace(wanted, network_number=network.number)
         options.save(where.options, wanted)
-    if address:
-        sockets.append(_listen(address, wanted.port))
+    for one in (address, network.host_address_six if network else ""):
+        if one:
+            sockets.append(_listen(one, wanted.port))
     made = plan.make(wanted, where, address, clock.now())
     write_kubeconfig(made)
     if network and example_images:
@@ -135,7 +136,9 @@ def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | 
         return None
     if os.geteuid() != 0:
         rootless.enter(where.namespace_holder)
-    network = cluster_network.ClusterNetwork(wanted.name, where.run, wanted.network_number)
+    network = cluster_network.ClusterNetwork(
+        wanted.name, where.run, wanted.network_number, with_six="IPv6" in wanted.families
+    )
     try:
         network.ensure_host()
     except cluster_network.NetworksExhausted as problem:

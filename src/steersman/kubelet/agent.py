@@ -137,7 +137,9 @@ class Kubelet:
             ),
             prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
             services=self._services,
-            shown_as=status.Node(self.options.address, self.runtime.name.partition("://")[0]),
+            shown_as=status.Node(
+                self.options.address, self.runtime.name.partition("://")[0], self.options.second_address
+            ),
             dns=_node_dns(self.options),
             allocatable=allocatable,
             memory_capacity_bytes=self._machine.memory_bytes,

@@ -39,7 +39,7 @@ class Context:
 
     pod: Object
     addresses: tuple[str, ...] = ()
-    host_address: str = ""
+    host_addresses: tuple[str, ...] = ()
     allocatable: Mapping[str, str] = dataclasses.field(default_factory=dict)
     found: Mapping[Reference, Mapping[str, str] | None] = dataclasses.field(default_factory=dict)
     services: Sequence[Object] = ()
@@ -168,7 +168,7 @@ def _value_from(source: Object, container: Object, context: Context) -> str | No
     try:
         if source.get("fieldRef"):
             path = source["fieldRef"]["fieldPath"]
-            return field_paths.value(context.pod, path, context.addresses, context.host_address)
+            return field_paths.value(context.pod, path, context.addresses, context.host_addresses)
         if source.get("resourceFieldRef"):
             return _resource(source["resourceFieldRef"], container, context)
     except field_paths.Unknown as unknown:

@@ -16,7 +16,7 @@ class Unknown(ValueError):
     """No such field, or one that cannot be used here."""
 
 
-def value(pod: Object, path: str, addresses: Sequence[str], host_address: str) -> str:
+def value(pod: Object, path: str, addresses: Sequence[str], host_addresses: Sequence[str]) -> str:
     """`addresses` are the pod's, known before its status is."""
     subscript = _SUBSCRIPT(path)
     if subscript:
@@ -28,8 +28,8 @@ def value(pod: Object, path: str, addresses: Sequence[str], host_address: str) -
         "metadata.uid": objects.uid(pod),
         "spec.nodeName": pod["spec"].get("nodeName", ""),
         "spec.serviceAccountName": pod["spec"].get("serviceAccountName", ""),
-        "status.hostIP": host_address,
-        "status.hostIPs": host_address,
+        "status.hostIP": host_addresses[0] if host_addresses else "",
+        "status.hostIPs": ",".join(host_addresses),
         "status.podIP": addresses[0] if addresses else "",
         "status.podIPs": ",".join(addresses),
     }

@@ -156,9 +156,9 @@ class NodeHeartbeat:
         was = self._node.get("status") or {}
         found = await self._status(was)
         self._last_status_at = self._clock.monotonic()
-        self._node = await self._client.patch(
-            kinds.NODE, self.name, "", {"status": found}, type="strategic", subresource="status"
-        )
+        # The list's merge key is the type, and two addresses may be of one.
+        patch = {"status": {**found, "addresses": [*found["addresses"], {"$patch": "replace"}]}}
+        self._node = await self._client.patch(kinds.NODE, self.name, "", patch, type="strategic", subresource="status")
         self._tell_changes(was)
 
     def _tell_changes(self, was: Object) -> None:

@@ -129,7 +129,8 @@ def build(name: str, options: Options, machine: Machine) -> Object:
     }
     spec: Object = {}
     if options.pod_cidr:
-        spec = {"podCIDR": options.pod_cidr, "podCIDRs": [options.pod_cidr]}
+        cidrs = [one for one in (options.pod_cidr, options.second_pod_cidr) if one]
+        spec = {"podCIDR": options.pod_cidr, "podCIDRs": cidrs}
     if options.provider_id:
         spec["providerID"] = options.provider_id
     if options.taints:
@@ -200,7 +201,7 @@ def _features(found: runtime.Features) -> Object:
 
 
 def _addresses(name: str, options: Options) -> list[Object]:
-    found = [{"type": "InternalIP", "address": options.address}] if options.address else []
+    found = [{"type": "InternalIP", "address": one} for one in options.addresses]
     return [*found, {"type": "Hostname", "address": options.hostname or name}]
 
 

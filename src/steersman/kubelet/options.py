@@ -11,6 +11,7 @@ from steersman.meta.objects import Object
 class Options:
     """`data_dir` holds pods' volumes and small files, `log_dir` their logs (default: `data_dir/logs`).
 
+    `second_address` and `second_pod_cidr` are those of the other address family, "" with one only.
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `device_plugins` is the folder of their sockets.
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
@@ -26,6 +27,7 @@ class Options:
 
     data_dir: Path
     address: str = ""
+    second_address: str = ""
     hostname: str = ""
     port: int = 10250
     log_dir: Path | None = None
@@ -45,6 +47,7 @@ class Options:
     image_collection_seconds: float = 300.0
     pods_max: int = 110
     pod_cidr: str = ""
+    second_pod_cidr: str = ""
     provider_id: str = ""
     cluster_dns: tuple[str, ...] = ("10.96.0.10",)
     cluster_domain: str = "cluster.local"
@@ -65,6 +68,11 @@ class Options:
     shutdown_grace_seconds: float = 30.0
     shutdown_grace_critical_seconds: float = 10.0
     shutdown_by_priority: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The node's, the first family's first."""
+        return tuple(one for one in (self.address, self.second_address) if one)
 
     @property
     def pods_dir(self) -> Path:

@@ -451,7 +451,7 @@ class PodWorker:
         context = environment.Context(
             pod=pod,
             addresses=self._addresses(),
-            host_address=node.options.address,
+            host_addresses=node.options.addresses,
             allocatable=node.allocatable,
             found=await node.references.texts(environment.references(spec), objects.namespace(pod)),
             services=node.services.list() if node.services is not None else (),
@@ -593,7 +593,7 @@ class PodWorker:
 
     def _addresses(self) -> tuple[str, ...]:
         if self.pod["spec"].get("hostNetwork"):
-            return (self._node.options.address,) if self._node.options.address else ()
+            return self._node.options.addresses
         return self.machine.addresses
 
     def _with_message(self, found: runtime.ContainerStatus, spec: Object) -> runtime.ContainerStatus:

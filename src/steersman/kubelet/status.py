@@ -34,6 +34,11 @@ class Node:
 
     address: str = ""
     runtime_name: str = "steersman"
+    second_address: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.address, self.second_address) if one)
 
 
 def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) -> Object:
@@ -333,9 +338,9 @@ def _addresses(machine: PodMachine, node: Node) -> Object:
     shown: Object = {}
     if node.address:
         shown["hostIP"] = node.address
-        shown["hostIPs"] = [{"ip": node.address}]
+        shown["hostIPs"] = [{"ip": one} for one in node.addresses]
     host_network = bool(machine.pod["spec"].get("hostNetwork"))
-    addresses = (node.address,) if host_network and node.address else machine.addresses
+    addresses = node.addresses if host_network and node.address else machine.addresses
     if addresses:
         shown["podIP"] = addresses[0]
         shown["podIPs"] = [{"ip": address} for address in addresses]

@@ -1,5 +1,7 @@
 """The network of a cluster on one machine: a bridge on the host, and behind it one network namespace per node.
 
+With IPv6, everything has a second address beside that of IPv4, from fd00::/16 (unique local addresses).
+
 Keeps true: the bridge `stmN` with the host's address 172.30.N.1, forwarding and masquerading for what leaves the machine, the
 route to Services; per node a pinned namespace whose `eth0` (fixed MAC address) has 172.30.N.(index+1).
 Reads: the links, addresses and routes that exist; they are the only state, so running it again after any crash finds everything.
@@ -40,6 +42,14 @@ _NODE_WISHES = {
 }
 
 
+# Beside IPv6, only where the cluster has it: nothing here listens to routers' advertisements, and addresses are ours to give.
+_NODE_SYSCTLS_SIX = {
+    "net/ipv6/conf/all/forwarding": "1",
+    "net/ipv6/conf/default/accept_dad": "0",
+    "net/ipv6/conf/all/accept_ra": "0",
+}
+
+
 class NetworksExhausted(RuntimeError):
     """The addresses of every (or the wanted) network are taken by something else on this machine."""
 
@@ -60,22 +70,40 @@ def service_cidr(number: int) -> str:
     return f"10.{96 + number}.0.0/16"
 
 
+def node_cidr_six(number: int) -> str:
+    return f"fd00:172:30:{number}::/64"
+
+
+def pod_cidr_six(number: int) -> str:
+    """fd00:10:244::/56 for the first cluster of a machine: room for 256 nodes."""
+    return f"fd00:10:{244 + number}::/56"
+
+
+def service_cidr_six(number: int) -> str:
+    return f"fd00:10:{96 + number}::/112"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class NodeLink:
-    """Where a node is: `namespace_path` is its pinned network namespace, `gateway` the host's address."""
+    """Where a node is: `namespace_path` is its pinned network namespace, `gateway` the host's address. `six` are address and
+    gateway in IPv6, "" without."""
 
     name: str
     namespace_path: str
     address: str
     mac: str
     gateway: str
+    six: tuple[str, str] = ("", "")
 
 
 class ClusterNetwork:
     """`name` is the cluster's, unique on this machine; namespaces are pinned below `run_dir`."""
 
-    def __init__(self, name: str, run_dir: str | pathlib.Path, number: int | None = None) -> None:
-        """`number` is the one the cluster had before: its objects name addresses that follow from it."""
+    def __init__(
+        self, name: str, run_dir: str | pathlib.Path, number: int | None = None, *, with_six: bool = False
+    ) -> None:
+        """`number` is the one the cluster had before: its objects name addresses that follow from it. `with_six`: IPv6, too."""
+        self._with_six = with_six
         self._alias = f"steersman:{name}"
         self._run_dir = pathlib.Path(run_dir)
         self._wanted_number = number
@@ -95,6 +123,10 @@ class ClusterNetwork:
     def host_address(self) -> str:
         return f"172.30.{self.number}.1"
 
+    @property
+    def host_address_six(self) -> str:
+        return f"fd00:172:30:{self.number}::1" if self._with_six else ""
+
     def ensure_host(self) -> str:
         """Make or find the host's side; returns its address."""
         with netlink.Netlink() as kernel:
@@ -105,6 +137,9 @@ class ClusterNetwork:
             kernel.set_mac(bridge, _mac(0x02, self.number, 0))
             kernel.set_up(bridge)
             kernel.add_address(bridge, f"{self.host_address}/24")
+            if self._with_six:
+                _forward_six()
+                kernel.add_address(bridge, f"{self.host_address_six}/64")
             self._route_services(kernel, bridge)
         namespaces.write_sysctl("net/ipv4/ip_forward", "1")
         self._masquerade()
@@ -122,14 +157,20 @@ class ClusterNetwork:
         address = f"172.30.{self.number}.{index + 1}"
         with netlink.Netlink() as kernel, netlink.Netlink(str(path)) as inside:
             self._ensure_veth(kernel, inside, index, name)
-            self._configure_node(inside, address)
+            self._configure_node(inside, index, address)
         with namespaces.entered(str(path)):
             for sysctl, value in _NODE_SYSCTLS.items():
                 namespaces.write_sysctl(sysctl, value)
             for sysctl, value in _NODE_WISHES.items():
                 with contextlib.suppress(OSError):
                     namespaces.write_sysctl(sysctl, value)
-        return NodeLink(name, str(path), address, mac, self.host_address)
+            for sysctl, value in _NODE_SYSCTLS_SIX.items() if self._with_six else ():
+                namespaces.write_sysctl(sysctl, value)
+        six = (self._address_six(index), self.host_address_six)
+        return NodeLink(name, str(path), address, mac, self.host_address, six)
+
+    def _address_six(self, index: int) -> str:
+        return str(ipaddress.IPv6Network(node_cidr_six(self.number))[index + 1]) if self._with_six else ""
 
     def remove_node(self, name: str) -> None:
         """Take away its link and let its namespace go. Succeeds when there is none."""
@@ -212,17 +253,23 @@ class ClusterNetwork:
         """Lets a process on the host address a Service: without a route there is no source address to send from, and the
         rules that translate the destination are never reached."""
         kernel.replace_route(service_cidr(self.number), index=bridge, source=self.host_address, scope="link")
+        if self._with_six:
+            kernel.replace_route(service_cidr_six(self.number), index=bridge, source=self.host_address_six)
 
     def _masquerade(self) -> None:
         table = f"steersman-{self.bridge}"
         rule = f'oifname != {{ "lo", "{self.bridge}" }} masquerade'
+        families = [("ip", node_cidr(self.number), pod_cidr(self.number))]
+        if self._with_six:
+            families.append(("ip6", node_cidr_six(self.number), pod_cidr_six(self.number)))
         context = libnftables.Context()
         try:
-            context.run(
-                f"table ip {table} {{}}\ndelete table ip {table}\n"
-                f"table ip {table} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
-                f"ip saddr 172.30.{self.number}.0/24 {rule}\nip saddr {pod_cidr(self.number)} {rule}\n}}\n}}\n"
-            )
+            for word, nodes, pods in families:
+                context.run(
+                    f"table {word} {table} {{}}\ndelete table {word} {table}\n"
+                    f"table {word} {table} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
+                    f"{word} saddr {nodes} {rule}\n{word} saddr {pods} {rule}\n}}\n}}\n"
+                )
         finally:
             context.close()
 
@@ -252,7 +299,7 @@ class ClusterNetwork:
         kernel.set_alias(link.index, self._node_alias(name))
         kernel.set_up(link.index)
 
-    def _configure_node(self, inside: netlink.Netlink, address: str) -> None:
+    def _configure_node(self, inside: netlink.Netlink, index: int, address: str) -> None:
         loopback, eth0 = inside.link("lo"), inside.link("eth0")
         assert loopback is not None
         assert eth0 is not None
@@ -260,6 +307,9 @@ class ClusterNetwork:
         inside.set_up(eth0.index)
         inside.add_address(eth0.index, f"{address}/24")
         inside.replace_route("0.0.0.0/0", gateway=self.host_address, index=eth0.index)
+        if self._with_six:
+            inside.add_address(eth0.index, f"{self._address_six(index)}/64")
+            inside.replace_route("::/0", gateway=self.host_address_six, index=eth0.index)
 
     def _set_link(self, name: str, *, up: bool) -> None:
         with netlink.Netlink() as kernel:
@@ -289,6 +339,14 @@ def _mac(first: int, number: int, index: int) -> str:
     return bytes((first, 0x73, 0x74, 0x6D, number, index)).hex(":")
 
 
+def _forward_six() -> None:
+    """A host that forwards stops listening to its routers' advertisements, unless told to go on."""
+    for path in pathlib.Path("/proc/sys/net/ipv6/conf").glob("*/accept_ra"):
+        if path.read_text().strip() == "1":
+            path.write_text("2")
+    namespaces.write_sysctl("net/ipv6/conf/all/forwarding", "1")
+
+
 def services_table(bridge: str) -> str:
     """The table of the proxy that serves the host's own namespace: clusters that share the host must not share it."""
     return f"steersman-services-{bridge}"
@@ -297,6 +355,7 @@ def services_table(bridge: str) -> str:
 def _delete_table(table: str) -> None:
     context = libnftables.Context()
     try:
-        context.run(f"table ip {table} {{}}\ndelete table ip {table}\n")
+        for word in ("ip", "ip6"):
+            context.run(f"table {word} {table} {{}}\ndelete table {word} {table}\n")
     finally:
         context.close()

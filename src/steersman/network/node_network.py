@@ -25,22 +25,22 @@ DNS_ADDRESS = "10.96.0.10"
 
 
 def wanted_routes(nodes: Iterable[Object], own_name: str) -> dict[str, str]:
-    """Pod CIDR → gateway. Where two nodes claim one CIDR (an old Node object), the younger node has it."""
+    """Pod CIDR → gateway of the same family. Where two nodes claim one CIDR (an old Node object), the younger node has it."""
     routes: dict[str, str] = {}
     for node in sorted(nodes, key=lambda node: (node["metadata"].get("creationTimestamp") or "", objects.name(node))):
         if objects.name(node) == own_name:
             continue
-        address = internal_address(node)
         for cidr in _pod_cidrs(node):
+            address = internal_address(node, 6 if ":" in cidr else 4)
             if address:
                 routes[cidr] = address
     return routes
 
 
-def internal_address(node: Object) -> str:
-    """The node's IPv4 InternalIP; empty while it has none."""
+def internal_address(node: Object, version: int = 4) -> str:
+    """The node's InternalIP of one IP version; empty while it has none."""
     for address in node.get("status", {}).get("addresses") or ():
-        if address.get("type") == "InternalIP" and ":" not in address.get("address", ""):
+        if address.get("type") == "InternalIP" and (":" in address.get("address", "")) == (version == 6):
             return str(address["address"])
     return ""
 
@@ -48,7 +48,7 @@ def internal_address(node: Object) -> str:
 def _pod_cidrs(node: Object) -> list[str]:
     spec = node.get("spec", {})
     cidrs = spec.get("podCIDRs") or [spec.get("podCIDR")]
-    return [cidr for cidr in cidrs if cidr and ":" not in cidr]
+    return [cidr for cidr in cidrs if cidr]
 
 
 def bind_dns_address(address: str = DNS_ADDRESS, namespace: str | None = None) -> None:
@@ -58,7 +58,7 @@ def bind_dns_address(address: str = DNS_ADDRESS, namespace: str | None = None) -
         loopback = kernel.link("lo")
         assert loopback is not None
         kernel.set_up(loopback.index)
-        kernel.add_address(loopback.index, f"{address}/32", scope="host")
+        kernel.add_address(loopback.index, f"{address}/{128 if ':' in address else 32}", scope="host")
 
 
 async def run(
@@ -92,8 +92,8 @@ async def run(
         unsubscribe()
 
 
-def _facts(node: Object) -> tuple[str, list[str]]:
-    return internal_address(node), _pod_cidrs(node)
+def _facts(node: Object) -> tuple[str, str, list[str]]:
+    return internal_address(node), internal_address(node, 6), _pod_cidrs(node)
 
 
 def apply(wanted: Mapping[str, str], device: str, namespace: str | None = None) -> None:
@@ -103,18 +103,18 @@ def apply(wanted: Mapping[str, str], device: str, namespace: str | None = None) 
         if link is None:
             raise OSError(f"there is no link {device}")
         here, elsewhere = {}, set()
-        for route in kernel.routes():
+        for route in (*kernel.routes(), *kernel.routes(6)):
             if route.index == link.index and route.protocol == netlink.PROTOCOL_STEERSMAN:
                 here[route.destination] = route
             elif route.index != link.index and not route.unreachable:
-                elsewhere.add(ipaddress.IPv4Network(route.destination))
+                elsewhere.add(ipaddress.ip_network(route.destination))
         for destination, route in here.items():
             if destination not in wanted:
                 kernel.remove_route(route)
         for destination, gateway in wanted.items():
             if destination in here and here[destination].gateway == gateway:
                 continue
-            if ipaddress.IPv4Network(destination) in elsewhere:
+            if ipaddress.ip_network(destination) in elsewhere:
                 log.warning("%s: another link already leads to %s", device, destination)
                 continue
             kernel.replace_route(destination, gateway=gateway, index=link.index, protocol=netlink.PROTOCOL_STEERSMAN)

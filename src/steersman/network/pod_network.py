@@ -12,6 +12,7 @@ Leaves to others: routes to other nodes (`node_network`), Services (`proxy`), re
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import ipaddress
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from typing import Protocol
 from steersman.network import addresses, cluster_network, host_ports, libnftables, netlink
 
 _TABLE = "steersman-pods"
-_GATEWAY = "169.254.1.1"
+_GATEWAY, _GATEWAY_SIX = "169.254.1.1", "fe80::1"
 _NODE_SIDE_MAC = "ee:ee:ee:ee:ee:ee"  # one for all pods, so that the fixed neighbour entry is always right
 _LINK_PREFIX = "pod"
 _ALIAS_PREFIX = "steersman-pod:"
@@ -43,6 +44,16 @@ class Pod(Protocol):
     def port_mappings(self) -> Sequence[host_ports.PortMapping]: ...
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Six:
+    """What a node has of IPv6; `first`: it is the cluster's default family."""
+
+    pod_cidr: str
+    node_address: str
+    cluster_cidr: str
+    first: bool = False
+
+
 class PodNetwork:
     """Answers `containers.runtime.SandboxNetwork` for the node whose network namespace the process (or `namespace`) is.
 
@@ -58,16 +69,19 @@ class PodNetwork:
         cluster_cidr: str = cluster_network.pod_cidr(0),
         namespace: str | None = None,
         mtu: int = cluster_network.MTU,
+        six: "Six | None" = None,
     ) -> None:
         self._last_file = pathlib.Path(state_dir) / "last-pod-address"
         self._node_address = node_address
         self._cluster_cidr = cluster_cidr
         self._namespace = namespace
         self._mtu = mtu
+        self._six = six
         self._cidr: ipaddress.IPv4Network | None = None
         self._last = ""
         self._nftables = libnftables.Context(namespace)
         self._ports = host_ports.HostPorts(self._nftables)
+        self._ports_six = host_ports.HostPorts(self._nftables, 6)
         self._addresses = self._observe()  # sandbox id → address, also of sandboxes that are only just coming or going
         self._threads = concurrent.futures.ThreadPoolExecutor(_WORKERS, "pod-network")
         if pod_cidr:
@@ -91,21 +105,21 @@ class PodNetwork:
         with netlink.Netlink(self._namespace) as kernel:
             # Without it, packets to a pod that is gone would circle between node and host until they are too old.
             kernel.replace_unreachable_route(cidr)
-        # What leaves the cluster takes the node's address. What a pod sends from an address that is not its own goes nowhere.
-        self._nftables.run(
-            f"table ip {_TABLE} {{}}\ndelete table ip {_TABLE}\n"
-            f"table ip {_TABLE} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
-            f"ip saddr {cidr} ip daddr != {{ {self._cluster_cidr}, 224.0.0.0/4 }} masquerade\n}}\n"
-            f"chain spoofed {{ type filter hook prerouting priority raw;\n"
-            f'iifname "{_LINK_PREFIX}*" fib saddr . iif oif 0 drop\n}}\n}}\n'
-        )
+            if self._six is not None:
+                kernel.replace_unreachable_route(self._six.pod_cidr)
+        self._sweep_ports_six()
+        self._nftables.run(_table("ip", cidr, f"{{ {self._cluster_cidr}, 224.0.0.0/4 }}", own=""))
+        if self._six is not None:
+            # Neighbours speak with link-local addresses, and with none at all before they have one.
+            reached = f"{{ {self._six.cluster_cidr}, ff00::/8 }}"
+            self._nftables.run(_table("ip6", self._six.pod_cidr, reached, own="ip6 saddr != { ::, fe80::/10 } "))
 
     async def attach(self, sandbox_id: str, namespace_path: str, config: Pod) -> tuple[str, ...]:
         """The pod's addresses. Raises NetworkNotReady, AddressesExhausted, or OSError with the kernel's reason."""
         if config.host_network:
-            return (self._node_address,) if self._node_address else ()
+            return self._in_order(self._node_address, self._six.node_address if self._six else "")
         if sandbox_id in self._addresses:
-            return (self._addresses[sandbox_id],)
+            return self._both(self._addresses[sandbox_id])
         if self._cidr is None:
             raise NetworkNotReady("the node has no pod CIDR yet")
         address = addresses.pick(self._cidr, set(self._addresses.values()), self._last)
@@ -115,7 +129,7 @@ class PodNetwork:
         except BaseException:
             await self._release(sandbox_id, address)
             raise
-        return (address,)
+        return self._both(address)
 
     async def detach(self, sandbox_id: str, namespace_path: str) -> None:
         """Take link, route and host ports away; the address is free once they are gone."""
@@ -132,6 +146,20 @@ class PodNetwork:
         """Sandbox id → address of every attached pod."""
         return self._addresses
 
+    def _both(self, address: str) -> tuple[str, ...]:
+        return self._in_order(address, self._address_six(address))
+
+    def _in_order(self, four: str, six: str) -> tuple[str, ...]:
+        both = (six, four) if self._six is not None and self._six.first else (four, six)
+        return tuple(one for one in both if one)
+
+    def _address_six(self, address: str) -> str:
+        """The same place in the node's other range: one record of who has what is enough."""
+        if self._six is None or self._cidr is None:
+            return ""
+        place = int(ipaddress.IPv4Address(address)) - int(self._cidr.network_address)
+        return str(ipaddress.IPv6Network(self._six.pod_cidr)[place])
+
     async def _release(self, sandbox_id: str, address: str) -> None:
         await asyncio.shield(self._in_thread(lambda: self._disconnect(address)))
         self._addresses.pop(sandbox_id, None)
@@ -146,17 +174,25 @@ class PodNetwork:
         name, mac = _link_name(address), _pod_mac(address)
         with netlink.Netlink(self._namespace) as node, netlink.Netlink(namespace_path) as pod:
             node.add_veth(name, _NODE_SIDE_MAC, "eth0", mac, peer_namespace=namespace_path, mtu=self._mtu)
-            _configure_pod(pod, address)
+            six = self._address_six(address)
+            _configure_pod(pod, address, six)
             link = node.link(name)
             assert link is not None
             node.replace_neighbour(link.index, address, mac)
             node.replace_route(f"{address}/32", index=link.index, source=self._node_address, scope="link")
+            if six:
+                node.replace_neighbour(link.index, six, mac)
+                node.replace_route(f"{six}/128", index=link.index)
             self._ports.open(address, mappings)
+            if six:
+                self._ports_six.open(six, mappings)
             node.set_alias(link.index, _ALIAS_PREFIX + sandbox_id)
         self._last_file.write_text(address)
 
     def _disconnect(self, address: str) -> None:
         self._ports.close(address)
+        if self._six is not None:
+            self._ports_six.close(self._address_six(address))
         with netlink.Netlink(self._namespace) as node:
             node.remove_link(_link_name(address))
 
@@ -173,6 +209,10 @@ class PodNetwork:
         self._ports.keep_only(set(found.values()))
         return found
 
+    def _sweep_ports_six(self) -> None:
+        if self._six is not None:
+            self._ports_six.keep_only({self._address_six(one) for one in self._addresses.values()})
+
     def _read_last(self) -> str:
         """Empty when there is none, or when it is of another pod CIDR."""
         try:
@@ -185,7 +225,18 @@ class PodNetwork:
             return ""
 
 
-def _configure_pod(pod: netlink.Netlink, address: str) -> None:
+def _table(word: str, cidr: str, reached: str, *, own: str) -> str:
+    """What leaves the cluster takes the node's address. What a pod sends from an address that is not its own goes nowhere."""
+    return (
+        f"table {word} {_TABLE} {{}}\ndelete table {word} {_TABLE}\n"
+        f"table {word} {_TABLE} {{ chain leaving {{ type nat hook postrouting priority srcnat;\n"
+        f"{word} saddr {cidr} {word} daddr != {reached} masquerade\n}}\n"
+        f"chain spoofed {{ type filter hook prerouting priority raw;\n"
+        f'iifname "{_LINK_PREFIX}*" {own}fib saddr . iif oif 0 drop\n}}\n}}\n'
+    )
+
+
+def _configure_pod(pod: netlink.Netlink, address: str, six: str) -> None:
     loopback, eth0 = pod.link("lo"), pod.link("eth0")
     assert loopback is not None
     assert eth0 is not None
@@ -194,6 +245,10 @@ def _configure_pod(pod: netlink.Netlink, address: str) -> None:
     pod.add_address(eth0.index, f"{address}/32")
     pod.replace_neighbour(eth0.index, _GATEWAY, _NODE_SIDE_MAC)
     pod.replace_route("0.0.0.0/0", gateway=_GATEWAY, index=eth0.index, onlink=True)
+    if six:
+        pod.add_address(eth0.index, f"{six}/128")
+        pod.replace_neighbour(eth0.index, _GATEWAY_SIX, _NODE_SIDE_MAC)
+        pod.replace_route("::/0", gateway=_GATEWAY_SIX, index=eth0.index, onlink=True)
 
 
 def _link_name(address: str) -> str:

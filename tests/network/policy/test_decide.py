@@ -238,5 +238,5 @@ def test_what_is_seen_of_a_pod(fields, expected):
 
 
 def test_an_address_counts_before_the_status_tells_it():
-    found = decide.pod_of({"metadata": {"name": "a", "namespace": "x"}, "spec": {"nodeName": "n1"}}, "n1", "10.0.0.9")
+    found = decide.pod_of({"metadata": {"name": "a", "namespace": "x"}, "spec": {"nodeName": "n1"}}, "n1", ["10.0.0.9"])
     assert found == decide.Pod("x", {}, ("10.0.0.9",), True, {})

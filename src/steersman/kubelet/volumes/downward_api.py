@@ -33,7 +33,7 @@ def files_of(source: Object, default_mode: int, context: Context) -> dict[str, F
 
 def _text(item: Object, context: Context) -> str:
     if item.get("fieldRef"):
-        return field_paths.value(context.pod, item["fieldRef"]["fieldPath"], (), context.options.address)
+        return field_paths.value(context.pod, item["fieldRef"]["fieldPath"], (), context.options.addresses)
     reference = item.get("resourceFieldRef") or {}
     spec = context.pod["spec"]
     for one in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]:

@@ -46,7 +46,7 @@ class Policies:
         self._apply = apply or _in_kernel()
         self._policies = caches.of(kinds.NETWORK_POLICY)
         self._standing: dict[int, decide.Program | None] = dict.fromkeys(versions)  # None: not known
-        self._given: dict[str, str] = {}  # pod → the address it was given, until its status says so
+        self._given: dict[str, tuple[str, ...]] = {}  # pod → the addresses it was given, until its status says so
         self._changed = asyncio.Event()
         self._lock = asyncio.Lock()
         self._ends: list[Callable[[], None]] = []
@@ -74,13 +74,13 @@ class Policies:
             for end in self._ends:
                 end()
 
-    async def admit(self, pod: str, address: str) -> None:
-        """Judge `address` as the pod's (`namespace/name`) before anybody can use it."""
+    async def admit(self, pod: str, *addresses: str) -> None:
+        """Judge `addresses` as the pod's (`namespace/name`) before anybody can use it."""
         deadline = self._clock.monotonic() + ADMIT_SECONDS_MAX
         await self._until(self._policies.synced.is_set, deadline)
         if not self._policies.list():
             return
-        self._given[pod] = address
+        self._given[pod] = addresses
         cache = self._caches.of(kinds.POD)
         await self._until(lambda: cache.get(pod) is not None, deadline)
         try:
@@ -132,7 +132,7 @@ class Policies:
             self._ends += [pods.subscribe(self._notice_pod), namespaces.subscribe(self._notice_labels)]
         await pods.synced.wait()
         await namespaces.synced.wait()
-        found = [decide.pod_of(one, self._node, self._given.get(objects.key(one), "")) for one in pods.list()]
+        found = [decide.pod_of(one, self._node, self._given.get(objects.key(one), ())) for one in pods.list()]
         labels = {objects.name(one): objects.labels(one) for one in namespaces.list()}
         return [one for one in found if one is not None], labels
 
@@ -160,7 +160,7 @@ class PolicedNetwork:
     async def attach(self, sandbox_id: str, namespace_path: str, config: Config) -> tuple[str, ...]:
         found: tuple[str, ...] = await self._network.attach(sandbox_id, namespace_path, config)
         if found and not config.host_network:
-            await self._policies.admit(f"{config.namespace}/{config.name}", found[0])
+            await self._policies.admit(f"{config.namespace}/{config.name}", *found)
         return found
 
     async def detach(self, sandbox_id: str, namespace_path: str) -> None:

@@ -77,13 +77,13 @@ def decide(
     return compiler.program
 
 
-def pod_of(obj: Object, node: str, address: str = "") -> Pod | None:
-    """None for a pod without an address, on the host's network, or at its end. `address` is one it was given already."""
+def pod_of(obj: Object, node: str, given: Sequence[str] = ()) -> Pod | None:
+    """None for a pod without an address, on the host's network, or at its end. `given` are those it was given already."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     if spec.get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed"):
         return None
     told = [one.get("ip", "") for one in status.get("podIPs") or ()] or [status.get("podIP") or ""]
-    found = tuple(dict.fromkeys(one for one in (address, *told) if one))
+    found = tuple(dict.fromkeys(one for one in (*given, *told) if one))
     if not found:
         return None
     ports = {
