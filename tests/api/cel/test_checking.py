@@ -103,6 +103,27 @@ def test_types(text: str, expected: Type):
     assert ENVIRONMENT.compile(text).type == expected
 
 
+DEEP = {
+    "brackets": "(" * 2000 + "1" + ")" * 2000,
+    "lists": "[" * 300 + "]" * 300,
+    "sum": "+".join(["1"] * 3000),
+    "signs": "!" * 5000 + "true == " * 1000 + "true",
+    "ternaries": "true ? 1 : " * 1000 + "1",
+    "calls": "self.name" + ".trim()" * 3000,
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
+def test_too_deep(text: str):
+    with pytest.raises(CompileError, match="expression recursion limit exceeded: 250"):
+        ENVIRONMENT.compile(text)
+
+
+def test_long_chains_of_conditions_are_not_deep():
+    program = ENVIRONMENT.compile(" && ".join(f"self.x != {number}" for number in range(2000)))
+    assert program.run({"x": -1}, None) is True
+
+
 def test_variables_a_program_looks_at():
     assert ENVIRONMENT.compile("self.x == oldSelf.x").names() == {"self", "oldSelf"}
     assert "oldSelf" not in ENVIRONMENT.compile("self.x == 1").names()

@@ -325,6 +325,20 @@ def test_rules_of_all_of_are_asked_at_its_place():
     assert errors(schema, {"x": 0}) == ['spec.x: Invalid value: "integer": failed rule: self > 0']
 
 
+def test_defaults_keep_the_rules():
+    schema = spec_with(x="self > 1", labels="!('a' in self)")
+    properties = schema["properties"]["spec"]["properties"]
+    properties["x"]["default"] = 1
+    properties["labels"]["default"] = {"a": "b"}
+    at = "s.properties[spec].properties"
+    assert [str(one) for one in schema_rules.validate(schema, "s")] == [
+        f'{at}[x].default: Invalid value: "integer": failed rule: self > 1',
+        f"{at}[labels].default: Invalid value: \"object\": failed rule: !('a' in self)",
+    ]
+    properties["x"]["default"], properties["labels"]["default"] = 2, {}
+    assert schema_rules.validate(schema, "s") == []
+
+
 PATHS = {".x": "x", ".labels['a b']": "labels[a b]", ".keyed": "keyed", "['x']": "x", ".labels.a": "labels[a]"}
 
 

@@ -197,9 +197,9 @@ WRONG: dict[str, tuple[Kind, Object, list[str]]] = {
     "deletions": (
         MUTATING, mutating(matchConstraints={"resourceRules": [RULE | {"operations": ["DELETE"]}]}, reinvocationPolicy=None, mutations=[]),
         [
-            'spec.matchConstraints.resourceRules[0].operations[0]: Unsupported value: "DELETE": supported values: "*", "CONNECT", "CREATE", "UPDATE"',
-            "spec.reinvocationPolicy: Required value",
+            'spec.matchConstraints.resourceRules.operations: Unsupported value: "DELETE": supported values: "*", "CONNECT", "CREATE", "UPDATE"',
             "spec.mutations: Required value: mutations must contain at least one item",
+            "spec.reinvocationPolicy: Required value",
         ],
     ),
 }  # fmt: skip

@@ -23,7 +23,7 @@ Step = Callable[[Frame], Any]
 
 COST, LIMIT, FIRST = 0, 1, 2
 
-FAILURES = (EvalError, KeyError, TypeError, AttributeError)
+FAILURES = (EvalError, KeyError, TypeError, AttributeError, RecursionError)
 """What the logical operators absorb. Everything else is a mistake of ours."""
 
 
@@ -32,6 +32,8 @@ def as_error(failure: Exception) -> EvalError:
         return failure
     if isinstance(failure, KeyError):
         return EvalError(f"no such key: {failure.args[0]}")
+    if isinstance(failure, RecursionError):
+        return EvalError("expression recursion limit exceeded")
     return values.no_overload()
 
 

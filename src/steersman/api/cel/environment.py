@@ -22,6 +22,7 @@ from steersman.api.cel.library import (
     urls,
     versions,
 )
+from steersman.api.cel.source import CompileError, Issue
 from steersman.api.cel.syntax import Call, Entry, Fold, Ident, ListOf, MapOf, Message, Node, Select
 from steersman.api.cel.types import Type
 from steersman.api.cel.values import CostExceeded, EvalError
@@ -115,9 +116,13 @@ class Environment:
 
     def compile(self, text: str) -> Program:
         """Raises source.CompileError."""
-        root = parser.parse(text)
-        checker.check(text, root, self.variables, self._functions, self._messages)
-        return Program(text, root, tuple(self.variables))
+        try:
+            root = parser.parse(text)
+            checker.check(text, root, self.variables, self._functions, self._messages)
+            return Program(text, root, tuple(self.variables))
+        except RecursionError:
+            what = f"expression recursion limit exceeded: {parser.DEPTH_MAX}"
+            raise CompileError(text, [Issue(0, what)]) from None
 
 
 def _names(node: Node) -> "list[str]":

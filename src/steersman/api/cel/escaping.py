@@ -27,7 +27,7 @@ RESERVED = frozenset(
         "while",
     )
 )
-_ACCEPTED = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII).fullmatch
+_ACCEPTED = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*", re.ASCII).fullmatch
 _SPECIAL = re.compile(r"__|\.|-|/")
 _WRITTEN = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
 

@@ -82,7 +82,10 @@ class Estimated(NamedTuple):
 
 def of(root: Node, declaration: Declaration | None) -> Range:
     """`declaration` is that of `self` and of every other variable with a schema; None where nothing is known."""
-    return _Estimate(declaration).cost(root)
+    try:
+        return _Estimate(declaration).cost(root)
+    except RecursionError:
+        return _ANY_SIZE  # nobody writes so deep an expression for people
 
 
 class _Estimate:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from steersman.api.cel.compiler import Compiler, Frame, Step
 
 COST, LIMIT = 0, 1
-_FAILURES = (EvalError, KeyError, TypeError, AttributeError)  # compiler.FAILURES
+_FAILURES = (EvalError, KeyError, TypeError, AttributeError, RecursionError)  # compiler.FAILURES
 
 # What the tree around the parts costs each turn, and once at the end.
 _TURN = {"all": 3, "exists": 4, "exists_one": 1, "list": 12, "map": 3, "map_entries": 2}

@@ -10,7 +10,7 @@ from steersman.api.cel.lexer import Token
 from steersman.api.cel.source import CompileError, Issue
 from steersman.api.cel.syntax import Call, Entry, Ident, ListOf, Literal, MapOf, Message, Node, Select
 
-DEPTH_MAX = 250  # cel-go's limit of recursion in the parser
+DEPTH_MAX = 250  # cel-go's limit of recursion; Python's own ends earlier in some shapes, with the same words
 LENGTH_MAX = 100_000  # cel-go's: characters of one expression
 
 _RESERVED = frozenset(

@@ -10,7 +10,7 @@ import orjson
 
 from steersman.api.cel import schemas
 from steersman.api.cel.schemas import Declaration
-from steersman.api.custom import expression_paths, expressions
+from steersman.api.custom import expression_paths, expressions, structure
 from steersman.api.validation import fields
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -119,6 +119,30 @@ def validate(schema: Object, path: str) -> Errors:
         errors += [fields.forbidden(at, why) for _, at in total.expensive]
         what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema"
         errors.append(fields.forbidden(path, _too_expensive(what, total.cost, SCHEMA_COST_MAX)))
+    return errors or _defaults(schema, path)
+
+
+def _defaults(schema: Object, path: str) -> Errors:
+    """Defaults keep the rules of their schema and of all below it."""
+    if not expressions.has_rules(schema):
+        return []
+    errors: Errors = []
+    if schema.get("default") is not None:
+        run = expressions.Run()
+        declaration = schemas.declare(schema, "selfType", is_root=schema.get("x-kubernetes-embedded-resource") is True)
+        value = (
+            structure.coerce(structure.Node(schema), schema["default"], [])
+            if isinstance(schema["default"], dict)
+            else schema["default"]
+        )
+        place = (None, f"{path}.default")
+        expressions.Validator(schema, declaration).check(value, expressions.MISSING, run, place, unchanged=False)
+        errors += run.errors
+    for name, inner in (schema.get("properties") or {}).items():
+        errors += _defaults(inner, f"{path}.properties[{name}]")
+    for field in ("additionalProperties", "items"):
+        if isinstance(schema.get(field), dict):
+            errors += _defaults(schema[field], f"{path}.{field}")
     return errors
 
 

@@ -26,7 +26,7 @@ ACTIONS = ("Audit", "Deny", "Warn")
 NOT_FOUND_ACTIONS = ("Allow", "Deny")
 REINVOCATION_POLICIES = ("IfNeeded", "Never")
 PATCH_TYPES = ("ApplyConfiguration", "JSONPatch")
-MUTABLE = ("*", "CONNECT", "CREATE", "UPDATE")  # a deletion has no object that could be changed
+MUTABLE = ("*", "CONNECT", "CREATE", "UPDATE")
 ANNOTATIONS_MAX = 20
 ANNOTATION_EXPRESSION_BYTES_MAX = 5 * 1024
 PATCHES = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
@@ -60,34 +60,26 @@ def validate_mutating(new: Object, old: Object | None) -> Errors:
         return errors
     composition, of_variables = _composed(spec, mutates=True)
     errors += _common(spec, of_variables)
-    for index, rule in enumerate((spec.get("matchConstraints") or {}).get("resourceRules") or ()):
-        for at, operation in enumerate(rule.get("operations") or ()):
-            if operation == "DELETE":
-                path = f"spec.matchConstraints.resourceRules[{index}].operations[{at}]"
-                errors.append(fields.not_supported(path, operation, MUTABLE))
-    errors += fields.check_one_of("spec.reinvocationPolicy", spec.get("reinvocationPolicy"), REINVOCATION_POLICIES)
+    errors += _mutable(spec.get("matchConstraints"), "spec.matchConstraints")
     mutations = spec.get("mutations") or ()
     if not mutations:
         errors.append(fields.required("spec.mutations", "mutations must contain at least one item"))
     environment = composition.environment()
     for index, mutation in enumerate(mutations):
         errors += _mutation(mutation, environment, f"spec.mutations[{index}]")
-    return errors
+    reinvocation = spec.get("reinvocationPolicy")
+    return errors + fields.check_one_of("spec.reinvocationPolicy", reinvocation, REINVOCATION_POLICIES)
 
 
 def validate_validating_binding(new: Object, old: Object | None) -> Errors:
     spec = new.get("spec") or {}
-    return validate_mutating_binding(new, old) + _actions(spec.get("validationActions") or [])
+    errors = _binding(new, old, "spec.matchResouces")  # upstream's spelling
+    return errors + _actions(spec.get("validationActions") or [])
 
 
 def validate_mutating_binding(new: Object, old: Object | None) -> Errors:
-    spec = new.get("spec") or {}
-    errors = metadata.validate(new, old, namespaced=False)
-    errors += fields.check_name("spec.policyName", spec.get("policyName"), names.subdomain_errors)
-    errors += _param_ref(spec.get("paramRef"), "spec.paramRef")
-    if spec.get("matchResources") is not None:
-        errors += _match_resources(spec["matchResources"], "spec.matchResouces")  # upstream's spelling
-    return errors
+    path = "spec.matchResources"
+    return _binding(new, old, path) + _mutable((new.get("spec") or {}).get("matchResources"), path)
 
 
 # What both kinds of policies have.
@@ -246,14 +238,32 @@ def _mutation(mutation: Object, environment: Environment, path: str) -> Errors:
             why = f"must not be specified when patchType is {kind}"
             errors.append(fields.invalid(f"{path}.{field}", f"{{{field}}}", why))
         elif not (given.get("expression") or "").strip():
-            errors.append(fields.required(f"{path}.{field}.expression", "expression is not specified"))
+            errors.append(fields.required(f"{path}.{field}.expression"))
         else:
             found = Expression(given["expression"], environment, (_RETURNS[one],))
             errors += _wrong(found, f"{path}.{field}.expression")
     return errors
 
 
+def _mutable(match: Object | None, path: str) -> Errors:
+    """A deletion has no object that could be changed. Upstream names the field without its places."""
+    rules = (match or {}).get("resourceRules") or ()
+    listed = [operation for rule in rules for operation in rule.get("operations") or ()]
+    at = f"{path}.resourceRules.operations"
+    return [fields.not_supported(at, one, MUTABLE) for one in listed if one not in MUTABLE]
+
+
 # Bindings.
+
+
+def _binding(new: Object, old: Object | None, match_path: str) -> Errors:
+    spec = new.get("spec") or {}
+    errors = metadata.validate(new, old, namespaced=False)
+    errors += fields.check_name("spec.policyName", spec.get("policyName"), names.subdomain_errors)
+    errors += _param_ref(spec.get("paramRef"), "spec.paramRef")
+    if spec.get("matchResources") is not None:
+        errors += _match_resources(spec["matchResources"], match_path)
+    return errors
 
 
 def _actions(actions: list[str]) -> Errors:

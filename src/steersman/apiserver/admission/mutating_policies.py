@@ -83,8 +83,9 @@ def _misconfigured(failure: policies.Failure) -> str:
 
 
 def _denied(policy: str, binding: Object | None, why: str) -> str:
-    of_binding = "" if binding is None else f" with binding '{binding['metadata']['name']}'"
-    return f"policy '{policy}'{of_binding} denied request: {why}"
+    if binding is None:
+        return f'policy "{policy}" denied request: {why}'
+    return f"policy '{policy}' with binding '{binding['metadata']['name']}' denied request: {why}"
 
 
 def _refused(review: Review, told: Sequence[tuple[str, str]]) -> errors.StatusError:

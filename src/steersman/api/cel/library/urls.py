@@ -11,6 +11,8 @@ from steersman.api.cel.functions import Functions, member, plain
 from steersman.api.cel.types import BOOL, STRING
 from steersman.api.cel.values import EvalError
 
+NO_URL = "URL parse error during conversion from string: "
+
 _URL = types.opaque("kubernetes.URL")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
@@ -52,7 +54,7 @@ def parse(text: str) -> URL:
 
 
 def _wrong(text: str, why: str) -> EvalError:
-    return EvalError(f'URL parse error during conversion from string: parse "{text}": {why}')
+    return EvalError(f'{NO_URL}parse "{text}": {why}')
 
 
 def is_url(text: str) -> bool:
