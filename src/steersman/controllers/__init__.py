@@ -27,6 +27,7 @@ from steersman.controllers.endpointslice import controller as endpointslice
 from steersman.controllers.endpointslice_mirroring import controller as endpointslice_mirroring
 from steersman.controllers.ephemeral_volume import controller as ephemeral_volume
 from steersman.controllers.garbage_collector import controller as garbage_collector
+from steersman.controllers.horizontal_pod_autoscaler import controller as horizontal_pod_autoscaler
 from steersman.controllers.ip_address import controller as ip_address
 from steersman.controllers.job import controller as job
 from steersman.controllers.legacy_token_cleaner import controller as legacy_token_cleaner
@@ -113,6 +114,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         ip_address.controller(),
         storage_version_migrator.controller(),
         disruption.controller(served),
+        horizontal_pod_autoscaler.controller(served),
         persistent_volume.controller(),
         pvc_protection.controller(),
         policy_status.controller(),

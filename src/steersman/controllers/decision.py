@@ -12,6 +12,8 @@ from steersman.api.kind import Kind
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
+When = Literal["always", "done", "refused"]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Emit:
@@ -54,7 +56,7 @@ class UpdateStatus:
 
     kind: Kind
     obj: Object
-    when: Literal["always", "done", "refused"] = "always"
+    when: When = "always"
     because: int = 0
 
 
@@ -135,9 +137,7 @@ def patch(kind: Kind, obj: Object, body: Any, **more: Any) -> Patch:
     return Patch(kind, name, space, body, uid=objects.uid(obj), resource_version=objects.resource_version(obj), **more)
 
 
-def with_status(
-    kind: Kind, obj: Object, status: Object, when: Literal["always", "done", "refused"] = "always"
-) -> tuple[UpdateStatus, ...]:
+def with_status(kind: Kind, obj: Object, status: Object, when: When = "always") -> tuple[UpdateStatus, ...]:
     """Write `status` where it differs from what is there; empty values count as absent."""
     if _without_empty(obj.get("status") or {}) == _without_empty(status):
         return ()

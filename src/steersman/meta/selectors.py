@@ -315,3 +315,19 @@ def _unescaped(value: str) -> str:
     if "=" in bare or "," in bare or "\\" in bare:
         raise SelectorError(f"invalid field selector: unescaped character in value: {value}")
     return _ESCAPED.sub(r"\1", value)
+
+
+def as_go(selector: Object | None) -> str:
+    """A LabelSelector as upstream's messages show it: the way Go prints one."""
+    if selector is None:
+        return "nil"
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    expressions = "".join(
+        f"LabelSelectorRequirement{{Key:{one.get('key', '')},Operator:{one.get('operator', '')},"
+        f"Values:[{' '.join(one.get('values') or ())}],}},"
+        for one in selector.get("matchExpressions") or ()
+    )
+    return (
+        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
+        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )

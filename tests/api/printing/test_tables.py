@@ -6,6 +6,7 @@ from steersman.api import kinds
 from steersman.api.kind import Kind
 from steersman.api.printing import tables
 from tests.api import builders
+from tests.controllers.horizontal_pod_autoscaler.builders import autoscaler, cpu, external
 
 NOW = datetime.datetime(2026, 1, 1, 0, 5, tzinfo=datetime.UTC)
 CREATED = {"creationTimestamp": "2026-01-01T00:00:00Z"}
@@ -170,4 +171,14 @@ def test_quotas_and_budgets():
     )
     assert _row(kinds.POD_DISRUPTION_BUDGET, budget) == {
         "NAME": "x", "MIN AVAILABLE": "50%", "MAX UNAVAILABLE": "N/A", "ALLOWED DISRUPTIONS": 2, "AGE": "5m",
+    }  # fmt: skip
+
+
+def test_autoscalers():
+    metrics = [cpu(50), external(type="AverageValue", averageValue="10"), cpu(1)]
+    found = {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 7}}}
+    obj = autoscaler(*metrics, status={"currentReplicas": 3, "currentMetrics": [found]})
+    assert _row(kinds.HORIZONTAL_POD_AUTOSCALER, obj) == {
+        "NAME": "h", "REFERENCE": "Deployment/web", "TARGETS": "cpu: 7%/50%, <unknown>/10 (avg) + 1 more...",
+        "MINPODS": "1", "MAXPODS": 10, "REPLICAS": 3, "AGE": "5m",
     }  # fmt: skip

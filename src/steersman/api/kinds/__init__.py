@@ -10,6 +10,7 @@ from steersman.api.kind import Kind, Kinds
 from steersman.api.kinds import (
     admission,
     apps,
+    autoscaling,
     batch,
     certificates,
     coordination,
@@ -29,6 +30,7 @@ from steersman.api.kinds import (
 )
 from steersman.api.kinds.admission import *
 from steersman.api.kinds.apps import *
+from steersman.api.kinds.autoscaling import *
 from steersman.api.kinds.batch import *
 from steersman.api.kinds.certificates import *
 from steersman.api.kinds.coordination import *
@@ -48,7 +50,21 @@ from steersman.api.kinds.storage_versions import *
 
 # In the order of discovery: the core group first.
 _GROUPS: tuple[ModuleType, ...] = (
-    *(core, apps, events, batch, network, policy, coordination, rbac, scheduling, node, certificates, extensions),
+    *(
+        core,
+        apps,
+        events,
+        autoscaling,
+        batch,
+        network,
+        policy,
+        coordination,
+        rbac,
+        scheduling,
+        node,
+        certificates,
+        extensions,
+    ),
     *(storage, storage_versions, lifecycle, admission, resource, registration),
 )
 

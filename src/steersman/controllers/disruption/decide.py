@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from steersman.api import disruptions, kinds
 from steersman.controllers import decision, pods
 from steersman.controllers.decision import Action, Decision, Emit, UpdateStatus
-from steersman.meta import amounts, conditions, objects, owners, times
+from steersman.meta import amounts, conditions, objects, owners, selectors, times
 from steersman.meta.objects import Object
 
 STALE_SECONDS = 120  # upstream's stalePodDisruptionTimeout: whoever meant to disrupt the pod has given up by then
@@ -144,8 +144,9 @@ def _told(seen: Seen, status: Object) -> tuple[UpdateStatus, ...]:
 def _events(seen: Seen, unmanaged: bool) -> list[Emit]:
     found = [] if seen.pods else [Emit(seen.budget, "Normal", "NoPods", "No matching pods found")]
     if unmanaged:
+        selector = selectors.as_go((seen.budget.get("spec") or {}).get("selector"))
         text = (
-            f"Pods selected by this PodDisruptionBudget (selector: {_selector(seen.budget)}) were found to be unmanaged. "
+            f"Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. "
             "As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. "
             'To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
         )
@@ -166,21 +167,6 @@ def _warning(seen: Seen, reason: str, text: str) -> Emit:
 def _not_deleted(seen: Seen, pod: Object) -> Emit:
     text = f"Pod was expected by PDB {objects.key(seen.budget)} to be deleted but it wasn't"
     return Emit(pod, "Warning", "NotDeleted", text)
-
-
-def _selector(budget: Object) -> str:
-    """As Go prints a LabelSelector."""
-    selector = (budget.get("spec") or {}).get("selector") or {}
-    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
-    expressions = "".join(
-        f"LabelSelectorRequirement{{Key:{one.get('key', '')},Operator:{one.get('operator', '')},"
-        f"Values:[{' '.join(one.get('values') or ())}],}},"
-        for one in selector.get("matchExpressions") or ()
-    )
-    return (
-        f"&LabelSelector{{MatchLabels:map[string]string{{{labels}}},"
-        f"MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
-    )
 
 
 def _target(seen: SeenTarget) -> Decision:
