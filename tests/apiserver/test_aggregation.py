@@ -421,21 +421,19 @@ async def test_openapi_tells_of_it(extended: Extended):
 
 
 async def test_a_group_can_be_served_in_process():
-    row = Kind("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", "", namespaced=False, verbs=("get", "list"))
+    row = Kind("usage.example.com", "v1beta1", "NodeUsage", "nodes", "", namespaced=False, verbs=("get", "list"))
 
     async def answer(call: Call) -> Response:
-        return negotiation.respond(
-            call.form, {"kind": "NodeMetrics", "verb": call.target.verb, "name": call.target.name}
-        )
+        return negotiation.respond(call.form, {"kind": "NodeUsage", "verb": call.target.verb, "name": call.target.name})
 
     api = kit.Api()
     api.server.add_group([row], answer)
     async with api:
-        found = await api.ask("GET", "/apis/metrics.k8s.io/v1beta1/nodes/n")
-        assert found.body == {"kind": "NodeMetrics", "verb": "get", "name": "n"}
-        assert (await api.ask("GET", "/apis/metrics.k8s.io/v1beta1/nodes", peer=kit.BOB)).status == 403
-        listed = (await api.ask("GET", "/apis/metrics.k8s.io/v1beta1")).body["resources"]
+        found = await api.ask("GET", "/apis/usage.example.com/v1beta1/nodes/n")
+        assert found.body == {"kind": "NodeUsage", "verb": "get", "name": "n"}
+        assert (await api.ask("GET", "/apis/usage.example.com/v1beta1/nodes", peer=kit.BOB)).status == 403
+        listed = (await api.ask("GET", "/apis/usage.example.com/v1beta1")).body["resources"]
         assert [one["name"] for one in listed] == ["nodes"]
-        local = (await api.ask("GET", f"{SERVICES}/v1beta1.metrics.k8s.io")).body
+        local = (await api.ask("GET", f"{SERVICES}/v1beta1.usage.example.com")).body
         assert local["status"]["conditions"][0]["reason"] == "Local"
-        assert (await api.ask("GET", "/openapi/v3/apis/metrics.k8s.io/v1beta1")).status == 200
+        assert (await api.ask("GET", "/openapi/v3/apis/usage.example.com/v1beta1")).status == 200

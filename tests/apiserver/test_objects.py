@@ -99,7 +99,7 @@ REFUSALS: dict[str, Any] = {
     ),
     "future revision": (
         "GET", f"{MAPS}?resourceVersion=99999", None, {},
-        (504, "Timeout", "Too large resource version: 99999, current: 2"),
+        (504, "Timeout", "Too large resource version: 99999, current: 3"),
     ),
     "selector": (
         "GET", f"{MAPS}?labelSelector=a%20b", None, {},

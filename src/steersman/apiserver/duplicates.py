@@ -42,8 +42,17 @@ def in_order(body: bytes, unknown: list[str], duplicates: list[str]) -> list[str
 
 
 def of_yaml(body: bytes, loader: Any) -> list[str]:
-    """`line 11: key "foo" already set in map` for each. The body is known to be YAML."""
-    found = []
+    """`line 11: key "foo" already set in map` for each. A body that could only be read as JSON (it has characters that YAML
+    does not allow) is not looked into."""
+    found: list[str] = []
+    try:
+        _look(body, loader, found)
+    except yaml.YAMLError:
+        return []
+    return found[:_REPORTED_MAX]
+
+
+def _look(body: bytes, loader: Any, found: list[str]) -> None:
     open_ones: list[set[str] | None] = []  # the keys seen so far; None for a list
     awaits_key: list[bool] = []
     for event in yaml.parse(body, Loader=loader):
@@ -65,7 +74,6 @@ def of_yaml(body: bytes, loader: Any) -> list[str]:
             awaits_key.append(True)
         elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
             _turn(open_ones, awaits_key)
-    return found[:_REPORTED_MAX]
 
 
 def yaml_error(found: list[str]) -> str:

@@ -53,6 +53,30 @@ _HELP = {
     "version, resource, scope and component. Not all requests are tracked this way.",
     "apiserver_requested_deprecated_apis": "[STABLE] Gauge of deprecated APIs that have been requested, broken out by API group, "
     "version, resource, subresource, and removed_release.",
+    "apiserver_flowcontrol_current_executing_requests": "[BETA] Number of requests in initial (for a WATCH) or any "
+    "(for a non-WATCH) execution stage in the API Priority and Fairness subsystem.",
+    "apiserver_flowcontrol_current_executing_seats": "[BETA] Concurrency (number of seats) occupied by the currently "
+    "executing requests in the API Priority and Fairness subsystem.",
+    "apiserver_flowcontrol_current_inqueue_requests": "[BETA] Number of requests currently pending in queues of the "
+    "API Priority and Fairness subsystem.",
+    "apiserver_flowcontrol_current_inqueue_seats": "[ALPHA] Number of seats currently pending in queues of the API "
+    "Priority and Fairness subsystem.",
+    "apiserver_flowcontrol_current_limit_seats": "[ALPHA] current derived number of execution seats available to each "
+    "priority level.",
+    "apiserver_flowcontrol_demand_seats_high_watermark": "[ALPHA] High watermark, over last adjustment period, of "
+    "demand_seats.",
+    "apiserver_flowcontrol_dispatched_requests_total": "[BETA] Number of requests executed by API Priority and "
+    "Fairness subsystem.",
+    "apiserver_flowcontrol_lower_limit_seats": "[ALPHA] Configured lower bound on number of execution seats available "
+    "to each priority level.",
+    "apiserver_flowcontrol_nominal_limit_seats": "[BETA] Nominal number of execution seats configured for each "
+    "priority level.",
+    "apiserver_flowcontrol_rejected_requests_total": "[BETA] Number of requests rejected by API Priority and Fairness "
+    "subsystem.",
+    "apiserver_flowcontrol_request_concurrency_limit": "[ALPHA] Nominal number of execution seats configured for each "
+    "priority level.",
+    "apiserver_flowcontrol_upper_limit_seats": "[ALPHA] Configured upper bound on number of execution seats available "
+    "to each priority level.",
     "apiserver_storage_objects": "[STABLE] Number of stored objects at the time of last check split by kind.",
     "apiserver_resource_objects": "[BETA] Number of stored objects at the time of last check split by kind.",
     "etcd_revision": "Revision of the store.",

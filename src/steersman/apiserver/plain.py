@@ -14,7 +14,7 @@ _OF_ISSUER = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 
 
 class Plain:
-    """`kinds()` are those served now; `started` is when this server was made."""
+    """`kinds()` are those served now; `started` is when this server was made, `more()` are measures of others."""
 
     def __init__(
         self,
@@ -26,6 +26,7 @@ class Plain:
         token_key: tokens.TokenKey | None,
         release: str,
         started: str,
+        more: Callable[[], Sequence[metrics.Gauge]],
     ) -> None:
         self._health = healthy
         self._metrics = measured
@@ -35,6 +36,7 @@ class Plain:
         self._token_key = token_key
         self._release = release
         self._started = started
+        self._more = more
 
     async def answer(self, request: messages.Request) -> messages.Response | None:
         """None for a path that is nothing."""
@@ -45,9 +47,8 @@ class Plain:
             case "/version" | "/version/":
                 return health.version_response(self._release, self._started)
             case "/metrics":
-                return self._metrics.answer(
-                    [*self._gauges.of_process(self._release), *await self._gauges.of_store(self._kinds())]
-                )
+                of_store = await self._gauges.of_store(self._kinds())
+                return self._metrics.answer([*self._gauges.of_process(self._release), *of_store, *self._more()])
             case "/" | "":
                 return _json({"paths": self._paths()})
             case "/.well-known/openid-configuration" if key is not None:

@@ -52,6 +52,8 @@ from steersman.apiserver.aggregation import aggregator, extension, identity, reg
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
+from steersman.apiserver.flowcontrol import flows, levels
+from steersman.apiserver.flowcontrol import objects as flow_objects
 from steersman.apiserver.resource_metrics import answers as resource_metrics
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
@@ -160,6 +162,7 @@ class ApiServer:
         self._aggregator = aggregator.Aggregator(reached, self._tasks, lambda: self._definitions.kinds)
         self._definitions.changed = self._aggregator.custom_changed
         self._groups: dict[tuple[str, str], Answer] = {}
+        self._flows = flows.Flows(store, self._clock, self._tasks)
         asked = Kinds(releases.served(reviews.KINDS, options.release))
         self._tables = [kinds or releases.kinds_of(options.release), asked, self._definitions.kinds]
         metrics_of_nodes = resource_metrics.ResourceMetrics(objects, kubelets, self._clock, shaper)
@@ -168,6 +171,8 @@ class ApiServer:
             builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
             **{one.kind.resource: one.refresh for one in self._configured.followed},
             builtin.API_SERVICE.resource: self._aggregator.api_services.refresh,
+            builtin.FLOW_SCHEMA.resource: self._flows.schemas.refresh,
+            builtin.PRIORITY_LEVEL_CONFIGURATION.resource: self._flows.configurations.refresh,
         }
         self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
         self._subresources = table.Subresources(
@@ -202,6 +207,7 @@ class ApiServer:
             token_key,
             options.release,
             times.format_seconds(self._clock.now()),
+            self._flows.gauges,
         )
         self._expiry = event_expiry.EventExpiry(store, self._clock)
 
@@ -241,6 +247,7 @@ class ApiServer:
             await one.start()
             self._tasks.keep(one.kind.plural, one.run, self._clock)
         await self._aggregator.start()
+        await self._flows.start()
         self._health.finished("definitions")
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
@@ -251,7 +258,8 @@ class ApiServer:
     def _more_objects(self) -> list[tuple[Kind, Object]]:
         """What other parts want to be there."""
         own = [row for row in documents.kinds_of(self._tables) if row.custom is None]
-        found = registration.of_groups(own, self._clock.now())
+        now = self._clock.now()
+        found = registration.of_groups(own, now) + flow_objects.of_every_cluster(now)
         if self.options.front_proxy is not None:
             found.append((builtin.CONFIG_MAP, identity.config_map(self.options.front_proxy)))
         return found
@@ -268,8 +276,26 @@ class ApiServer:
         target = paths.parse(request.method, request.path)
         kind = "readOnly" if request.method in ("GET", "HEAD") else "mutating"
         self._metrics.inflight[kind] += 1
+        flow = None
         try:
-            response = await self._serve(request, target)
+            user = await self.authenticator.user_of(request)
+            if "impersonate-user" in request.headers or any(
+                name.startswith("impersonate-") for name in request.headers
+            ):
+                user = impersonation.user_of(request.headers, user, self.authorizer)
+            parameters = request.parameters() if request.query else {}
+            if parameters and target.verb in ("list", "watch"):
+                target = _as_watch(target, parameters)
+            flow = self._flows.of(user, target)
+            if flow is None:
+                response = await self._serve(request, target, user, parameters)
+            elif flow.take():
+                try:
+                    response = await self._serve(request, target, user, parameters)
+                finally:
+                    flow.give()
+            else:
+                response = await self._queued(flow, request, target, user, parameters)
         except errors.StatusError as refusal:
             response = _refused(request, refusal)
         except contract.StoreError as failure:
@@ -282,16 +308,34 @@ class ApiServer:
             response = _refused(request, errors.internal("the server was unable to complete your request"))
         finally:
             self._metrics.inflight[kind] -= 1
+        if flow is not None:
+            response.headers |= flow.headers
         if "accept-encoding" in request.headers and compression.is_wanted(request):
             compression.compress(response)
         self._count(request, target, response.status, self._clock.monotonic() - began)
         return response
 
-    async def _serve(self, request: messages.Request, target: paths.Target) -> messages.Response:
-        user = await self.authenticator.user_of(request)
-        if "impersonate-user" in request.headers or any(name.startswith("impersonate-") for name in request.headers):
-            user = impersonation.user_of(request.headers, user, self.authorizer)
-        parameters = request.parameters() if request.query else {}
+    async def _queued(
+        self,
+        flow: flows.Flow,
+        request: messages.Request,
+        target: paths.Target,
+        user: users.User,
+        parameters: dict[str, list[str]],
+    ) -> messages.Response:
+        """Served when there is a seat of its priority level."""
+        try:
+            ticket = await self._flows.wait(flow, user, target)
+        except levels.Rejected:
+            return flows.refusal()
+        try:
+            return await self._serve(request, target, user, parameters)
+        finally:
+            flow.give(ticket)
+
+    async def _serve(
+        self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
+    ) -> messages.Response:
         if target.is_resource:
             return await self._resource(request, target, user, parameters)
         asked = Attributes(request.method.lower() if request.method != "HEAD" else "get", path=request.path or "/")
@@ -307,8 +351,6 @@ class ApiServer:
     async def _resource(
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
-        if target.verb in ("list", "watch") and parameters:
-            target = _as_watch(target, parameters)
         name = target.name or _selected_name(parameters)
         asked = Attributes(target.verb, target.group, target.version, target.full_resource, target.namespace, name)
         self.authorizer.check(user, asked)

@@ -17,6 +17,7 @@ from steersman.api.kinds import (
     core,
     events,
     extensions,
+    flowcontrol,
     lifecycle,
     network,
     node,
@@ -37,6 +38,7 @@ from steersman.api.kinds.coordination import *
 from steersman.api.kinds.core import *
 from steersman.api.kinds.events import *
 from steersman.api.kinds.extensions import *
+from steersman.api.kinds.flowcontrol import *
 from steersman.api.kinds.lifecycle import *
 from steersman.api.kinds.network import *
 from steersman.api.kinds.node import *
@@ -65,7 +67,7 @@ _GROUPS: tuple[ModuleType, ...] = (
         certificates,
         extensions,
     ),
-    *(storage, storage_versions, lifecycle, admission, resource, registration),
+    *(storage, storage_versions, lifecycle, admission, resource, registration, flowcontrol),
 )
 
 BUILTIN = Kinds(row for group in _GROUPS for row in vars(group).values() if isinstance(row, Kind))
