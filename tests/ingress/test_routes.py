@@ -1,7 +1,7 @@
 """Which rule wins: a table of requests, and a property against asking every rule one by one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steersman.ingress import routes
@@ -80,6 +80,7 @@ _paths = st.sampled_from(["/", "/a", "/a/b", "/ab", "/a/b/c"])
 _rules = st.lists(st.tuples(_hosts, _paths, st.booleans(), st.sampled_from(["", "1", "2"])), max_size=8)
 
 
+@example([("b.a.test", "/", False, "1"), ("**.test", "/a", False, "")], "b.a.test", "/a", "")
 @given(_rules, st.sampled_from(["a.test", "b.a.test", "c.b.a.test", "test"]), _paths, st.sampled_from(["", "1"]))
 def test_the_table_finds_what_asking_every_rule_finds(made, host, path, header):
     rules = [

@@ -150,8 +150,8 @@ async def test_what_was_acknowledged_is_there_after_a_power_cut(tmp_path):
 
 
 async def test_a_write_that_nobody_answers_has_an_unknown_outcome(etcd, monkeypatch):
-    monkeypatch.setattr(connection, "TELL_SECONDS", 0.3)
     async with opened(etcd.address) as store:
+        monkeypatch.setattr(connection, "TELL_SECONDS", 0.3)
         etcd.members[0].signal(signal.SIGSTOP)
         try:
             with pytest.raises(contract.UnknownOutcome):
@@ -163,9 +163,9 @@ async def test_a_write_that_nobody_answers_has_an_unknown_outcome(etcd, monkeypa
 
 
 async def test_reads_say_so_when_nobody_knows_whether_they_are_the_newest(etcd, monkeypatch):
-    monkeypatch.setattr(connection, "ASK_SECONDS", 0.3)
     async with opened(etcd.address) as store:
         await write(store, put(pod("a")))
+        monkeypatch.setattr(connection, "ASK_SECONDS", 0.3)
         etcd.members[0].kill()
         with pytest.raises(contract.Unavailable):
             await store.get(pod("a"))

@@ -61,16 +61,16 @@ global
 
 defaults
   mode http
-  timeout connect 5s
+  timeout connect 2s
   timeout http-request 10s
   timeout http-keep-alive 60s
   timeout client 60s
   timeout server 60s
   timeout queue 10s
   timeout tunnel 1h
-  retries 2
+  retries 3
   retry-on conn-failure
-  option redispatch
+  option redispatch 1
   option http-keep-alive
 """
 _FORWARDED = """\

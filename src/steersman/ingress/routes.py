@@ -7,7 +7,7 @@ Sources: "Ingress" (path types, wildcards), Gateway API's HTTPRouteRule preceden
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 
@@ -93,24 +93,36 @@ Place = tuple[str, str, bool]
 
 
 def table(rules: Iterable[Rule]) -> dict[Place, tuple[Rule, ...]]:
-    """For every place that some rule names, the rules to ask there in turn; the last one has no conditions, or nobody else has
-    anything to say. `rules` come in the order in which they win where they are equal."""
+    """For every place where it makes a difference, the rules to ask there in turn; the last one has no conditions, or nobody else
+    has anything to say. `rules` come in the order in which they win where they are equal."""
     at: dict[Place, list[Rule]] = {}
     for rule in rules:
         at.setdefault((rule.host, rule.path, rule.exact), []).append(rule)
     for found in at.values():
         found.sort(key=_by_conditions)
-    return {place: _with_fallbacks(place, at) for place in sorted(at, key=_specific)}
+    places = {*at, *(inner for place in at for inner in _inner_places(place, at))}
+    return {place: _with_fallbacks(place, at) for place in sorted(places, key=_specific)}
 
 
 def hosts(places: Iterable[Place]) -> list[str]:
     return sorted({host for host, _, _ in places})
 
 
+def _inner_places(place: Place, at: dict[Place, list[Rule]]) -> Iterator[Place]:
+    """Where all rules of a host may say no, those of a wider host that are about longer paths have their say at this host, too."""
+    host, path, exact = place
+    own = [other for other in at if other == place or (other[0] == host and _covers(other, place))]
+    if exact or any(not rule.conditions for other in own for rule in at[other]):
+        return
+    for wider, longer, is_exact in at:
+        if wider != host and _host_covers(wider, host) and _covers((host, path, False), (host, longer, is_exact)):
+            yield host, longer, is_exact
+
+
 def _with_fallbacks(place: Place, at: dict[Place, list[Rule]]) -> tuple[Rule, ...]:
     found: list[Rule] = []
     for candidate in [place, *sorted((other for other in at if _covers(other, place)), key=_specific)]:
-        for rule in at[candidate]:
+        for rule in at.get(candidate, ()):
             found.append(rule)
             if not rule.conditions:
                 return tuple(found)
