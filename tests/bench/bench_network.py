@@ -1,10 +1,15 @@
 """Pod networks, packet rules and DNS answers, in throw-away network namespaces (root only)."""
 
 import asyncio
+import os
 import pathlib
+import signal
+import socket
 import statistics
 import tempfile
 import time
+
+import uvloop
 
 from steersman.aio.clock import SystemClock
 from steersman.dns import forwarder, server, zone
@@ -18,11 +23,14 @@ from tests.proxy.builders import endpoint, endpoint_slice, service
 PODS = 40
 SERVICES, ENDPOINTS = 10_000, 3
 QUESTIONS = 20_000
+UNDER_WAY = 32
+ASKED, CONNECTIONS = "10.97.0.1", 400
 
 
 def run() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        return [*asyncio.run(_pods(pathlib.Path(folder))), *_rules(folder), *asyncio.run(_answers())]
+        figures = [*asyncio.run(_pods(pathlib.Path(folder))), *_rules(folder), *asyncio.run(_first_packets(folder))]
+    return [*figures, *asyncio.run(_answers()), *_answers_by_socket()]
 
 
 def _milliseconds(started: float) -> float:
@@ -86,6 +94,86 @@ def _update(current: rule_set.RuleSet, number: int, shift: int) -> rule_set.Chan
     wanted = service(name, f"10.96.{number // 250}.{number % 250 + 1}")
     current.update(f"d/{name}", wanted, [endpoint_slice(*members, of=name)], change)
     return change
+
+
+async def _first_packets(folder: str) -> list[Figure]:
+    """What a connection takes through a Service, from the first packet to the last: many Services must not make it slower."""
+    medians = {}
+    place = pathlib.Path(folder, "lab")
+    place.mkdir()
+    async with lab.opened(place) as here:
+        node = await here.add_node(1)
+        client, target = await here.add_pod(node, "client"), await here.add_pod(node, "target")
+        await here.serve_tcp(target.namespace, 80, "target")
+        backend = nftables.Nftables(node.namespace)
+        current = rule_set.RuleSet(rules.Place("node-1"))
+        found = endpoint_slice(endpoint(target.address, "node-1"), of="asked", number=80)
+        current.update("d/asked", service("asked", ASKED), [found], rule_set.Change())
+        try:
+            for count in (10, SERVICES):
+                for number in range(count):
+                    _update(current, number, 0)
+                backend.replace(current.elements)
+                taken = []
+                for _ in range(CONNECTIONS):
+                    taken.append(_connect_milliseconds(client.namespace))
+                    await asyncio.sleep(0)  # the server's turn
+                medians[count] = statistics.median(taken)
+        finally:
+            backend.close()
+    ratio = medians[SERVICES] / medians[10]
+    return [
+        Figure("connection through 1 of 10 services, median", medians[10], "ms", better="less"),
+        Figure(f"the same, of {SERVICES:,}", medians[SERVICES], "ms", better="less"),
+        Figure("their ratio", ratio, "×", 0, 1.2, "less"),
+    ]
+
+
+def _connect_milliseconds(namespace: str) -> float:
+    with namespaces.open_socket(namespace, socket.AF_INET, socket.SOCK_STREAM) as channel:
+        started = time.perf_counter()
+        channel.connect((ASKED, 80))
+        return _milliseconds(started)
+
+
+def _answers_by_socket() -> list[Figure]:
+    """By datagrams, from a server in a process of its own; what counts is the processor's time it takes."""
+    ready, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            uvloop.run(_serve_names(tell))
+        finally:
+            os._exit(0)
+    port = int.from_bytes(os.read(ready, 2), "big")
+    question = dns_builders.message("web.default.svc.cluster.local", "A")
+    answered = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.connect(("127.0.0.1", port))
+        channel.settimeout(1.0)
+        while answered < QUESTIONS:
+            for _ in range(UNDER_WAY):
+                channel.send(question)
+            for _ in range(UNDER_WAY):
+                channel.recv(512)
+            answered += UNDER_WAY
+    os.kill(pid, signal.SIGKILL)
+    _, _, used = os.wait4(pid, 0)
+    rate = answered / (used.ru_utime + used.ru_stime)
+    return [Figure("DNS answers by UDP, per second of one core", rate, "/s", 0, 20_000)]
+
+
+async def _serve_names(tell: int) -> None:
+    names = zone.Zone(dns_builders.ListedRecords([dns_builders.service()]))
+    clock = SystemClock()
+    serving = server.Server(names, forwarder.Forwarder((), clock), clock)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = asyncio.create_task(serving.serve(["127.0.0.1"], port))
+    await asyncio.sleep(0.05)
+    os.write(tell, port.to_bytes(2, "big"))
+    await started
 
 
 async def _answers() -> list[Figure]:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import dnslib
 import pytest
@@ -12,7 +14,7 @@ from steersman.aio.clock import SystemClock
 from steersman.api import kinds
 from steersman.client.cache import Caches
 from steersman.client.client import WatchEvent
-from steersman.dns import forwarder, server
+from steersman.dns import forwarder, metrics, server
 from steersman.meta import objects
 from steersman.meta.objects import Object
 from tests.dns.builders import endpoint, endpoint_slice, message, service
@@ -27,6 +29,8 @@ class Resolver(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.records = "example.com. 60 IN A 192.0.2.1"
+        self.authority = ""
+        self.silent = False
         self.port = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -35,7 +39,7 @@ class Resolver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, client: tuple[str, int]) -> None:
         reply = self.answer(data)
-        if reply:
+        if reply and not self.silent:
             self._transport.sendto(reply, client)  # type: ignore[attr-defined]  # asyncio's class is no DatagramTransport
 
     def answer(self, data: bytes) -> bytes:
@@ -44,6 +48,9 @@ class Resolver(asyncio.DatagramProtocol):
         reply = asked.reply()
         for record in dnslib.RR.fromZone(self.records):
             reply.add_answer(record)
+        for record in dnslib.RR.fromZone(self.authority):
+            reply.header.rcode = dnslib.RCODE.NXDOMAIN
+            reply.add_auth(record)
         return bytes(reply.pack())
 
     @property
@@ -68,6 +75,13 @@ def caches_of(*objects_: Object) -> Caches:
         cache.replace({objects.key(obj): obj for obj in objects_ if ("addressType" in obj) == is_slice}, 1)
         cache.synced.set()
     return caches
+
+
+CONFIG: Object = {"metadata": {"name": "kube-dns", "namespace": "kube-system", "uid": "c"}}
+
+
+def stored(obj: Object, revision: int) -> Object:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
 
 
 class Client:
@@ -96,13 +110,13 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def serving(
-    caches: Caches, *upstreams: str, open_socket: forwarder.OpenSocket | None = None
+    caches: Caches, *upstreams: str, open_socket: forwarder.OpenSocket | None = None, **more: Any
 ) -> AsyncIterator[Client]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     running = asyncio.create_task(
-        server.run(caches, ["127.0.0.1"], SystemClock(), upstreams, port=port, open_socket=open_socket)
+        server.run(caches, ["127.0.0.1"], SystemClock(), upstreams, port=port, open_socket=open_socket, **more)
     )
     await until(lambda: is_listening(port))
     try:
@@ -187,6 +201,48 @@ async def test_without_a_resolver_the_answer_is_a_failure_at_once(upstreams):
     async with serving(caches_of(), *upstreams) as client:
         for _ in range(2):
             assert (await client.udp("example.com")).header.rcode == dnslib.RCODE.SERVFAIL
+
+
+async def test_a_slow_resolver_is_waited_for_and_another_one_asked_meanwhile():
+    async with resolver() as slow, resolver() as quick:
+        slow.silent = True
+        async with serving(caches_of(), slow.address, quick.address) as client:
+            assert told(await client.udp("example.com")) == ["192.0.2.1"]
+            assert (slow.asked, quick.asked) == (["example.com."], ["example.com."])
+
+
+async def test_an_answer_no_is_remembered_too():
+    async with resolver() as outside, serving(caches_of(), outside.address) as client:
+        outside.records = ""
+        outside.authority = "example.com. 60 IN SOA ns.example.com. x.example.com. 1 2 3 4 60"
+        for _ in range(3):
+            assert told(await client.udp("nobody.example.com")) == []
+        assert outside.asked == ["nobody.example.com."]
+
+
+async def test_names_of_the_administrator_come_and_go():
+    counted = metrics.Metrics()
+    async with resolver() as outside, resolver() as corporate:
+        corporate.records = "x.acme.local. 60 IN A 192.0.2.9"
+        data = {
+            "hosts": "10.0.0.1 gate.example",
+            "stubDomains": json.dumps({"acme.local": [corporate.address.replace("#", ":")]}),
+            "corp.zone": "www CNAME web.default.svc.cluster.local.",
+        }
+        caches = caches_of(service())
+        config = caches.of(kinds.CONFIG_MAP)
+        config.replace({"kube-system/kube-dns": stored({**CONFIG, "data": data}, 2)}, 2)
+        async with serving(caches, outside.address, custom=config, counted=counted) as client:
+            assert told(await client.udp("gate.example")) == ["10.0.0.1"]
+            assert told(await client.udp("x.acme.local")) == ["192.0.2.9"]
+            assert told(await client.udp("www.corp")) == [f"{WEB}.", "10.96.0.7"]
+            assert outside.asked == []
+            config.apply(WatchEvent("DELETED", stored(CONFIG, 3)))
+            assert told(await client.udp("gate.example")) == ["192.0.2.1"]
+    text = counted.text()
+    assert 'coredns_dns_requests_total{proto="udp"} 4' in text
+    assert "coredns_forward_requests_total 2" in text
+    assert 'coredns_forward_request_duration_seconds_bucket{le="+Inf"} 2' in text
 
 
 async def test_sockets_to_the_outside_are_made_by_whom_the_caller_says():

@@ -122,6 +122,7 @@ _PROXIER = [
     _rule(["list", "watch"], [""], ["services", "endpoints"]),
     _rule(["list", "watch"], ["networking.k8s.io"], ["networkpolicies", "servicecidrs"]),
     _rule(["list", "watch"], [""], ["namespaces", "pods"]),
+    _rule(["list", "watch"], [""], ["configmaps"], ["kube-dns"]),
     _rule(_READ, [""], ["nodes"]),
     _rule(["list", "watch"], ["discovery.k8s.io"], ["endpointslices"]),
     _EVENTS,

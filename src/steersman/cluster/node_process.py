@@ -16,7 +16,7 @@ from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
 from steersman.containers.oci.embedded import OciRuntime
 from steersman.containers.runtime import SandboxNetwork
-from steersman.dns import forwarder
+from steersman.dns import forwarder, metrics
 from steersman.dns import server as dns
 from steersman.kubelet import local_paths
 from steersman.kubelet import server as kubelet_server
@@ -135,7 +135,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
             running.start("proxy", _proxy(plan, node, proxy_caches, clock))
             running.start("network policies", policies.run())
             running.start("routes", node_network.run(proxy_caches, node.name, clock))
-            running.start("dns", _dns(plan, proxy_caches, clock, host_namespace))
+            running.start("dns", _dns(plan, node, proxy_caches, clock, host_namespace))
             running.start("caches", caches.run())
             running.start("proxy caches", proxy_caches.run())
             loop = asyncio.get_running_loop()
@@ -167,16 +167,22 @@ async def _shut_down(agent: Kubelet, recorder: Recorder, process: asyncio.Task[N
     process.cancel()
 
 
-async def _dns(plan: Plan, caches: Caches, clock: SystemClock, host_namespace: str) -> None:
-    await dns.run(
-        caches,
-        [plan.dns_address],
-        clock,
-        forwarder.resolvers_of(str(RESOLV_CONF)),
-        domain=options.CLUSTER_DOMAIN,
-        reverse_networks=(*plan.service_networks, *plan.pod_networks),
-        open_socket=functools.partial(namespaces.open_socket, host_namespace),
-    )
+async def _dns(plan: Plan, node: Node, caches: Caches, clock: SystemClock, host_namespace: str) -> None:
+    names = caches.of(kinds.CONFIG_MAP, namespace="kube-system", field_selector="metadata.name=kube-dns")
+    counted = metrics.Metrics()
+    sockets = [listeners.tcp(node.address, metrics.PORT)]
+    async with await http_server.serve(counted.handle, sockets=sockets, clock=clock):
+        await dns.run(
+            caches,
+            [plan.dns_address],
+            clock,
+            forwarder.resolvers_of(str(RESOLV_CONF)),
+            domain=options.CLUSTER_DOMAIN,
+            reverse_networks=(*plan.service_networks, *plan.pod_networks),
+            open_socket=functools.partial(namespaces.open_socket, host_namespace),
+            custom=names,
+            counted=counted,
+        )
 
 
 def _six(plan: Plan, node: Node) -> pod_network.Six | None:

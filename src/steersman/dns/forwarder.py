@@ -23,7 +23,8 @@ OpenSocket = Callable[[int, int], socket.socket]
 """(family, kind) → a socket in the network namespace the resolvers are reached from."""
 
 _PORT = 53
-_TRY_SECONDS = 1.5  # a resolver that is there answers in milliseconds, or has its own upstreams to blame
+_TRY_SECONDS = 1.0  # a resolver that is there answers in milliseconds; after that another one is asked, too
+_GIVE_UP_SECONDS = 4.0  # stub resolvers wait for five
 _REST_SECONDS = 3.0
 _KEEP_MAX_SECONDS = 30  # upstream's `cache 30`
 _CACHE_MAX = 1_000
@@ -46,12 +47,14 @@ class Forwarder:
         self._resting_until: dict[tuple[str, int], float] = {}
         self._cache: dict[_Key, tuple[float, bytes, list[tuple[int, int]]]] = {}
         self._under_way = 0
+        self.hits = 0  # questions answered by what was kept
 
     async def ask(self, message: bytes, *, by_tcp: bool = False) -> bytes:
         """The answer to a whole query, with the query's number. Raises Failed."""
         key = (by_tcp, message[2:])
         kept = self._kept(key)
         if kept is not None:
+            self.hits += 1
             return message[:2] + kept
         if self._under_way >= _UNDER_WAY_MAX:
             raise Failed(f"{_UNDER_WAY_MAX} questions are under way already")
@@ -75,21 +78,46 @@ class Forwarder:
         return [wire.Record(name, kind, ttl, data) for ttl, data in found]
 
     async def _ask_in_turn(self, message: bytes, *, by_tcp: bool) -> bytes:
-        why = "there is no resolver"
-        for upstream in self._upstreams:
-            if self._resting_until.get(upstream, 0.0) > self._clock.monotonic():
-                why = f"{upstream[0]} did not answer just now"
-                continue
-            try:
-                async with self._clock.timeout(_TRY_SECONDS):
-                    if by_tcp:
-                        return await self._ask_by_tcp(upstream, message)
-                    return await self._ask_by_udp(upstream, message)
-            except (OSError, wire.Malformed, asyncio.IncompleteReadError) as failure:  # TimeoutError is an OSError
-                why = f"{upstream[0]}: {failure or type(failure).__name__}"
-                self._resting_until[upstream] = self._clock.monotonic() + _REST_SECONDS
-                log.info("resolver %s", why)
+        """The first answer. The next resolver is asked when one refuses or is slow; the slow one may still answer, too."""
+        now = self._clock.monotonic()
+        usable = [one for one in self._upstreams if self._resting_until.get(one, 0.0) <= now]
+        if not usable:
+            why = f"{self._upstreams[0][0]} did not answer just now" if self._upstreams else "there is no resolver"
+            raise Failed(why)
+        asked: dict[asyncio.Task[bytes], tuple[str, int]] = {}
+        why = ""
+        try:
+            async with self._clock.timeout(_GIVE_UP_SECONDS):
+                for upstream in usable:
+                    ask = self._ask_by_tcp if by_tcp else self._ask_by_udp
+                    asked[asyncio.create_task(ask(upstream, message))] = upstream
+                    patience = _TRY_SECONDS if upstream is not usable[-1] else None
+                    while asked:
+                        done, _ = await asyncio.wait(asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                        if not done:
+                            break  # slow: somebody else, too
+                        for task in done:
+                            upstream_of_task = asked.pop(task)
+                            failure = task.exception()
+                            if failure is None:
+                                return task.result()
+                            why = f"{upstream_of_task[0]}: {failure or type(failure).__name__}"
+                            if not isinstance(failure, OSError | wire.Malformed | asyncio.IncompleteReadError):
+                                raise failure
+                            self._let_rest(upstream_of_task, why)
+        except TimeoutError:
+            for upstream in asked.values():
+                why = f"{upstream[0]}: no answer"
+                self._let_rest(upstream, why)
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         raise Failed(why)
+
+    def _let_rest(self, upstream: tuple[str, int], why: str) -> None:
+        self._resting_until[upstream] = self._clock.monotonic() + _REST_SECONDS
+        log.info("resolver %s", why)
 
     async def _ask_by_udp(self, upstream: tuple[str, int], message: bytes) -> bytes:
         number = int(self._clock.uid()[:4], 16).to_bytes(2, "big")

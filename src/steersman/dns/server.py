@@ -9,12 +9,12 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
-from steersman.client.cache import Caches
-from steersman.dns import cached_records, forwarder, wire, zone
+from steersman.client.cache import Cache, Caches
+from steersman.dns import cached_records, custom_names, forwarder, metrics, wire, zone
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +39,48 @@ async def run(
     reverse_networks: Sequence[str] = ("10.96.0.0/16", "10.244.0.0/16"),
     open_socket: forwarder.OpenSocket | None = None,
     port: int = PORT,
+    custom: Cache | None = None,
+    counted: metrics.Metrics | None = None,
 ) -> None:
-    """Serve until cancelled. `upstreams` are asked for other names, through sockets that `open_socket` makes (so that they can
-    be in the host's network namespace, where the machine's resolvers are reachable)."""
+    """Serve until cancelled.
+
+    `upstreams` are asked for other names, through sockets that `open_socket` makes (so that they can be in the host's network
+    namespace, where the machine's resolvers are reachable). `custom` holds the ConfigMap of `custom_names`.
+    """
     records = cached_records.CachedRecords(caches)
     await records.wait_synced()
-    server = Server(
-        zone.Zone(records, domain, reverse_networks), forwarder.Forwarder(upstreams, clock, open_socket), clock
-    )
-    unsubscribe = records.subscribe(server.forget)
+    names = zone.Zone(records, domain, reverse_networks)
+    outside = forwarder.Forwarder(upstreams, clock, open_socket)
+    server = Server(names, outside, clock, counted, lambda listed: forwarder.Forwarder(listed, clock, open_socket))
+    ends = [records.subscribe(server.forget)]
+    if custom is not None:
+        ends.append(custom.subscribe(lambda old, new: server.use((new or {}).get("data") or {})))
+        for one in custom.list():
+            server.use(one.get("data") or {})
     try:
         await server.serve(addresses, port)
     finally:
-        unsubscribe()
+        for end in ends:
+            end()
 
 
 class Server:
-    def __init__(self, names: zone.Zone, outside: forwarder.Forwarder, clock: Clock) -> None:
+    def __init__(
+        self,
+        names: zone.Zone,
+        outside: forwarder.Forwarder,
+        clock: Clock,
+        counted: metrics.Metrics | None = None,
+        forward_to: Callable[[Sequence[str]], forwarder.Forwarder] | None = None,
+    ) -> None:
+        """`forward_to` makes a forwarder to other resolvers, for the administrator's own domains."""
         self._zone = names
-        self._outside = outside
+        self._default_outside = self._outside = outside
+        self._forward_to = forward_to
+        self._stubs: dict[tuple[str, ...], forwarder.Forwarder] = {}
+        self._custom = custom_names.NONE
         self._clock = clock
+        self.metrics = counted or metrics.Metrics()
         self._by_udp: dict[bytes, _Variants] = {}  # by the question's bytes but for its number
         self._by_tcp: dict[bytes, _Variants] = {}
         self._connections = 0
@@ -68,6 +90,32 @@ class Server:
         """Something changed: no prepared answer counts any more."""
         self._by_udp.clear()
         self._by_tcp.clear()
+
+    def use(self, data: Mapping[str, str]) -> None:
+        """The administrator's own names, from now on."""
+        self._custom = custom_names.parse(data)
+        for problem in self._custom.problems:
+            log.warning("names of the administrator: %s", problem)
+        self._stubs = {}
+        upstreams = self._custom.upstreams
+        self._outside = self._forward_to(upstreams) if upstreams and self._forward_to else self._default_outside
+        self.forget()
+
+    def _outside_for(self, name: str) -> forwarder.Forwarder:
+        resolvers = self._custom.resolvers_for(name) if self._custom.stubs else ()
+        if not resolvers or self._forward_to is None:
+            return self._outside
+        if resolvers not in self._stubs:
+            self._stubs[resolvers] = self._forward_to(resolvers)
+        return self._stubs[resolvers]
+
+    def _known(self, name: str, kind: int) -> wire.Answer | None:
+        """None: somebody outside knows."""
+        if self._custom is not custom_names.NONE:
+            answer = self._custom.answer(name, kind)
+            if answer is not None:
+                return answer
+        return self._zone.answer(name, kind)
 
     async def serve(self, addresses: Sequence[str], port: int = PORT) -> None:
         """Raises OSError when an address cannot be had."""
@@ -89,6 +137,8 @@ class Server:
         prepared, key = self._by_tcp if by_tcp else self._by_udp, message[2:]
         known = prepared.get(key)
         if known is not None:
+            self.metrics.prepared += 1
+            self.metrics.codes[known.code] += 1
             return message[:2] + known.next()
         try:
             query = wire.parse_query(message)
@@ -98,9 +148,11 @@ class Server:
             return wire.format_refusal(message, wire.NOTIMP)
         if query.cls != wire.IN:
             return wire.format_refusal(message, wire.REFUSED)
-        answer = self._zone.answer(query.name, query.type)
+        answer = self._known(query.name, query.type)
         if answer is None or _alias(answer, query.type):
             return None
+        self.metrics.worked_out += 1
+        self.metrics.codes[answer.code] += 1
         limit = wire.TCP_BYTES if by_tcp else query.udp_bytes
         variants = _Variants(query, answer, limit)
         if len(prepared) >= _ANSWERS_MAX:
@@ -114,15 +166,28 @@ class Server:
             return prepared
         query = wire.parse_query(message)
         try:
-            answer = self._zone.answer(query.name, query.type)
+            answer = self._known(query.name, query.type)
             if answer is None:
-                return await self._outside.ask(message, by_tcp=by_tcp)
+                return await self._forwarded(query.name, message, by_tcp=by_tcp)
             answer = await self._follow(answer, query.type)
         except forwarder.Failed as failure:
             log.debug("%s: %s", query.name, failure)
+            self.metrics.forward_failures += 1
             answer = wire.Answer(wire.SERVFAIL)
+        self.metrics.codes[answer.code] += 1
         limit = wire.TCP_BYTES if by_tcp else query.udp_bytes
         return wire.format_answer(query, answer, limit, authoritative=answer.code == wire.NOERROR)
+
+    async def _forwarded(self, name: str, message: bytes, *, by_tcp: bool) -> bytes:
+        outside, began = self._outside_for(name), self._clock.monotonic()
+        hits = outside.hits
+        found = await outside.ask(message, by_tcp=by_tcp)
+        if outside.hits > hits:
+            self.metrics.cache_hits += 1
+        else:
+            self.metrics.took(self._clock.monotonic() - began)
+        self.metrics.codes[min(wire.code_of(found), wire.REFUSED)] += 1
+        return found
 
     async def _follow(self, answer: wire.Answer, kind: int) -> wire.Answer:
         """Add what the alias leads to: a pod's resolver does not ask again by itself."""
@@ -131,9 +196,9 @@ class Server:
             if found[-1].type != wire.CNAME or kind == wire.CNAME:
                 break
             target = wire.name_in_data(found[-1].data, 0)
-            inside = self._zone.answer(target, kind)
+            inside = self._known(target, kind)
             if inside is None:
-                found += await self._outside.addresses(target, kind)
+                found += await self._outside_for(target).addresses(target, kind)
                 break
             if not inside.answers:
                 break
@@ -161,6 +226,7 @@ class Server:
                 async with self._clock.timeout(_TCP_IDLE_SECONDS):
                     (length,) = struct.unpack("!H", await reader.readexactly(2))
                     message = await reader.readexactly(length)
+                self.metrics.tcp += 1
                 answer = await self.answer(message, by_tcp=True)
                 writer.write(struct.pack("!H", len(answer)) + answer)
                 await writer.drain()
@@ -177,6 +243,7 @@ class _Variants:
     def __init__(self, query: wire.Query, answer: wire.Answer, limit_bytes: int) -> None:
         self._messages = [wire.format_answer(query, turned, limit_bytes)[2:] for turned in _turns(answer)]
         self._at = 0
+        self.code = answer.code
 
     def next(self) -> bytes:
         self._at = (self._at + 1) % len(self._messages)
@@ -194,12 +261,14 @@ def _turns(answer: wire.Answer) -> list[wire.Answer]:
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._metrics = server.metrics
         self._transport: asyncio.DatagramTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # asyncio's own loops and uvloop's differ in their classes
 
     def datagram_received(self, data: bytes, client: tuple[str, int]) -> None:
+        self._metrics.udp += 1
         answer = self._server.answer_nowait(data)
         if answer is None:
             self._server.start(data, self._transport, client)
