@@ -1,28 +1,29 @@
-"""Patterns of schemas: Go's RE2 syntax, run by Python's `re`.
+"""Regular expressions of Go's RE2 syntax, run by Python's `re`: of schemas, and of rules in CEL.
 
-Rewritten: `\\z`, `\\Q…\\E`, POSIX and Unicode classes, named groups, inline flags in the middle, `$` without the newline that
-Python allows before the end. Refused as RE2 refuses it: look-around, back references, possessive repeats.
+Rewritten: `\\z`, `$`, `\\Q…\\E`, `\\x{…}`, POSIX and Unicode classes, named groups, `{` that begins no repeat, sets that Python
+reads as something else. Refused as RE2 refuses it: look-around, back references, possessive repeats, more than a thousand repeats.
 Limit: `re` backtracks, so a pattern that is linear in Go can be slow here (see docs/design/custom-resources.md).
 """
 
 import functools
 import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+
+_REPEAT_MAX = 1000  # Go's
 
 _POSIX = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "ascii": "\\x00-\\x7F", "blank": "\\t ", "cntrl": "\\x00-\\x1F\\x7F",
     "digit": "0-9", "graph": "!-~", "lower": "a-z", "print": " -~", "punct": "!-/:-@\\[-`{-~", "space": "\\t\\n\\v\\f\\r ",
     "upper": "A-Z", "word": "0-9A-Za-z_", "xdigit": "0-9A-Fa-f",
 }  # fmt: skip
-# Unicode classes as near as Python's classes come without another package.
-_UNICODE = {
-    "L": "^\\W\\d_",
-    "Lu": "A-ZÀ-ÖØ-Þ",
-    "Ll": "a-zß-öø-ÿ",
-    "N": "\\d",
-    "Nd": "\\d",
-    "P": "!-/:-@\\[-`{-~",
-    "Z": "\\s",
-}
+_SPACE = "\\t\\n\\f\\r "  # Python's \s has \v too
+_ESCAPES = frozenset("ABDQSWabdfnrstvwxz")  # letters that mean something after a backslash, but for classes
+_CATEGORIES = frozenset(("L", "M", "N", "P", "S", "Z", "C"))
+_REPEAT = re.compile(r"\{(\d+)(,(\d*))?\}", re.ASCII)
+_FLAGS = re.compile(r"\(\?([imsU]*)(?:-([imsU]+))?([:)])", re.ASCII)
+_OCTAL = re.compile(r"\\[0-7]{2,3}|\\0", re.ASCII)
 
 
 class Unsupported(ValueError):
@@ -33,100 +34,204 @@ class Unsupported(ValueError):
 def compiled(pattern: str) -> re.Pattern[str]:
     """Search with it. Raises Unsupported."""
     try:
-        return re.compile(_translated(pattern), re.ASCII if pattern.isascii() else 0)
+        return re.compile(_Translation(pattern).whole(), re.ASCII)
     except (re.error, OverflowError, RecursionError) as wrong:
         raise Unsupported(f"error parsing regexp: {wrong}: `{pattern}`") from wrong
 
 
-def _translated(pattern: str) -> str:
-    out: list[str] = []
-    index, in_class = 0, False
-    while index < len(pattern):
+class _Translation:
+    """From left to right; `_lines` says of each open group whether `$` means the end of a line in it."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._index = 0
+        self._lines = [False]
+
+    def whole(self) -> str:
+        return "".join(self._pieces())
+
+    def _pieces(self) -> Iterator[str]:
+        while self._index < len(self._pattern):
+            yield self._piece()
+
+    def _piece(self) -> str:
+        pattern, index = self._pattern, self._index
         char = pattern[index]
-        step = 1
         if char == "\\":
-            step, text = _escape(pattern, index, in_class)
-            out.append(text)
-        elif in_class and pattern.startswith("[:", index) and ":]" in pattern[index:]:
+            return self._escape(in_class=False)
+        if char == "[":
+            return self._class()
+        if char == "(":
+            return self._group()
+        self._index += 1
+        if char == ")":
+            if len(self._lines) > 1:
+                self._lines.pop()
+        elif char == "$":
+            return "$" if self._lines[-1] else r"\Z"
+        elif char == "{":
+            return self._repeat()
+        elif char in "*+?":
+            self._check_repeated(char)
+        return char
+
+    def _repeat(self) -> str:
+        """A brace that begins no repeat is a character."""
+        found = _REPEAT.match(self._pattern, self._index - 1)
+        if found is None:
+            return r"\{"
+        if int(found[1]) > _REPEAT_MAX or int(found[3] or 0) > _REPEAT_MAX:
+            raise Unsupported(f"error parsing regexp: invalid repeat count: `{found[0]}`")
+        self._index = found.end()
+        self._check_repeated(found[0])
+        return found[0]
+
+    def _check_repeated(self, repeat: str) -> None:
+        """Python would take `a++` for a repeat that gives nothing back."""
+        if self._pattern.startswith("+", self._index):
+            raise Unsupported(f"error parsing regexp: invalid nested repetition operator: `{repeat}+`")
+
+    # Groups.
+
+    def _group(self) -> str:
+        pattern, index = self._pattern, self._index
+        if not pattern.startswith("(?", index):
+            self._index += 1
+            self._lines.append(self._lines[-1])
+            return "("
+        if pattern.startswith(("(?P<", "(?<"), index) and not pattern.startswith(("(?<=", "(?<!"), index):
+            self._index = pattern.index("<", index) + 1
+            self._lines.append(self._lines[-1])
+            return "(?P<"
+        found = _FLAGS.match(pattern, index)
+        if found is None:
+            raise Unsupported(
+                f"error parsing regexp: invalid or unsupported Perl syntax: `{pattern[index : index + 3]}`"
+            )
+        return self._flags(found)
+
+    def _flags(self, found: re.Match[str]) -> str:
+        """`U` only matters for what is found, and not for whether."""
+        on, off, end = found[1], found[2] or "", found[3]
+        lines = "m" not in off and ("m" in on or self._lines[-1])
+        python = on.replace("U", "") + (f"-{off.replace('U', '')}" if off.replace("U", "") else "")
+        if end == ":":
+            self._lines.append(lines)
+        elif self._index:
+            what = f"flags in the middle of an expression are not supported: `{found[0]}`"
+            raise Unsupported(f"error parsing regexp: {what}")
+        elif off.replace("U", ""):
+            raise Unsupported(f"error parsing regexp: flags that are taken away at the start: `{found[0]}`")
+        else:
+            self._lines[-1] = lines
+        self._index = found.end()
+        if end == ":":
+            return f"(?{python}:"
+        return f"(?{python})" if python else ""
+
+    # Sets.
+
+    def _class(self) -> str:
+        pattern = self._pattern
+        self._index += 1
+        out = ["["]
+        if pattern.startswith("^", self._index):
+            self._index += 1
+            out.append("^")
+        if pattern.startswith("]", self._index):  # a bracket that stands first is meant
+            self._index += 1
+            out.append("\\]")
+        while not pattern.startswith("]", self._index):
+            if self._index >= len(pattern):
+                raise Unsupported(f"error parsing regexp: missing closing ]: `{pattern}`")
+            out.append(self._member())
+        self._index += 1
+        return "".join([*out, "]"])
+
+    def _member(self) -> str:
+        pattern, index = self._pattern, self._index
+        if pattern[index] == "\\":
+            return self._escape(in_class=True)
+        if pattern.startswith("[:", index) and ":]" in pattern[index:]:
             end = pattern.index(":]", index)
             name = pattern[index + 2 : end]
-            if name.removeprefix("^") not in _POSIX or name.startswith("^"):
+            if name not in _POSIX:
                 raise Unsupported(f"error parsing regexp: invalid character class range: `[:{name}:]`")
-            out.append(_POSIX[name])
-            step = end + 2 - index
-        elif in_class:
-            in_class = char != "]"
-            out.append("\\[" if char == "[" else char)
-        elif char == "[":
-            in_class = True
-            negated = "^" if pattern.startswith("^", index + 1) else ""
-            first = index + 1 + len(negated)
-            literal = "\\]" if pattern.startswith("]", first) else ""  # a bracket that stands first is meant
-            out.append(f"[{negated}{literal}")
-            step = 1 + len(negated) + (1 if literal else 0)
-        elif char == "(" and pattern.startswith("(?", index):
-            step, text = _group(pattern, index)
-            out.append(text)
-        elif char == "$":
-            out.append(r"\Z")
-        elif char in "*+?}" and pattern.startswith("+", index + 1):
-            raise Unsupported(f"error parsing regexp: invalid nested repetition operator: `{char}+`")
+            self._index = end + 2
+            return _POSIX[name]
+        self._index += 1
+        char = pattern[index]
+        # Python keeps `[`, `&&`, `||`, `~~` and `--` for operations on sets.
+        return "\\" + char if char in "[&|~" or (char == "-" and pattern[index - 1] == "-") else char
+
+    # Escapes.
+
+    def _escape(self, *, in_class: bool) -> str:
+        pattern, index = self._pattern, self._index
+        following = pattern[index + 1 : index + 2]
+        if not following:
+            raise Unsupported("error parsing regexp: trailing backslash at end of expression: ``")
+        if following in "pP":
+            return self._unicode(in_class=in_class)
+        octal = _OCTAL.match(pattern, index)
+        if octal is not None:
+            self._index = octal.end()
+            return re.escape(chr(int(octal[0][1:], 8)))
+        if (following.isalnum() and following not in _ESCAPES) or (in_class and following in "bBAz"):
+            raise Unsupported(f"error parsing regexp: invalid escape sequence: `\\{following}`")
+        if following == "Q":
+            end = pattern.find("\\E", index)
+            self._index = len(pattern) if end < 0 else end + 2
+            return re.escape(pattern[index + 2 : len(pattern) if end < 0 else end])
+        if following == "x" and pattern.startswith("{", index + 2):
+            return self._code(index)
+        self._index += 2
+        if following == "z":
+            return r"\Z"
+        if following == "s":
+            return _SPACE if in_class else f"[{_SPACE}]"
+        if following == "S" and not in_class:
+            return f"[^{_SPACE}]"
+        return re.escape(following) if not following.isalnum() else "\\" + following
+
+    def _code(self, index: int) -> str:
+        end = self._pattern.find("}", index)
+        try:
+            char = chr(int(self._pattern[index + 3 : end], 16))
+        except (ValueError, OverflowError):
+            what = self._pattern[index : end + 1 if end >= 0 else index + 3]
+            raise Unsupported(f"error parsing regexp: invalid escape sequence: `{what}`") from None
+        self._index = end + 1
+        return re.escape(char)
+
+    def _unicode(self, *, in_class: bool) -> str:
+        r"""`\pL`, `\p{Lu}`, `\P{L}`, `\p{^L}`: general categories; scripts are not known."""
+        pattern, index = self._pattern, self._index
+        if pattern.startswith("{", index + 2):
+            end = pattern.find("}", index)
+            name, self._index = pattern[index + 3 : end], end + 1
         else:
-            out.append(char)
-        index += step
-    return "".join(out)
+            name, self._index = pattern[index + 2 : index + 3], index + 3
+        negated = name.startswith("^") != (pattern[index + 1] == "P")
+        name = name.removeprefix("^")
+        ranges = _category(name)
+        if not ranges or (negated and in_class):
+            raise Unsupported(f"error parsing regexp: invalid character class range: `{pattern[index : self._index]}`")
+        return ranges if in_class else f"[{'^' if negated else ''}{ranges}]"
 
 
-def _escape(pattern: str, index: int, in_class: bool) -> tuple[int, str]:
-    following = pattern[index + 1 : index + 2]
-    if not following:
-        raise Unsupported("error parsing regexp: trailing backslash at end of expression: ``")
-    if following == "z":
-        return 2, r"\Z"
-    if following == "Q":
-        end = pattern.find("\\E", index)
-        literal = pattern[index + 2 : end if end >= 0 else len(pattern)]
-        return len(literal) + (4 if end >= 0 else 2), re.escape(literal)
-    if following in "pP":
-        return _unicode(pattern, index, in_class)
-    if following.isdigit() and following != "0":
-        raise Unsupported(f"error parsing regexp: invalid escape sequence: `\\{following}`")
-    if following == "x" and pattern.startswith("{", index + 2):
-        end = pattern.find("}", index)
-        return end + 1 - index, re.escape(chr(int(pattern[index + 3 : end], 16)))
-    if following == "Z":
-        raise Unsupported("error parsing regexp: invalid escape sequence: `\\Z`")
-    if following in "/'\"#%&,;:<>=@_`~!- ":
-        return 2, re.escape(following)
-    return 2, "\\" + following
-
-
-def _unicode(pattern: str, index: int, in_class: bool) -> tuple[int, str]:
-    if pattern.startswith("{", index + 2):
-        end = pattern.find("}", index)
-        name, step = pattern[index + 3 : end], end + 1 - index
-    else:
-        name, step = pattern[index + 2 : index + 3], 3
-    found = _UNICODE.get(name)
-    if found is None:
-        raise Unsupported(f"error parsing regexp: invalid character class range: `{pattern[index : index + step]}`")
-    if in_class:
-        return step, found.removeprefix("^")
-    negated = found.startswith("^") != (pattern[index + 1] == "P")
-    return step, f"[{'^' if negated else ''}{found.removeprefix('^')}]"
-
-
-def _group(pattern: str, index: int) -> tuple[int, str]:
-    if pattern.startswith(("(?=", "(?!", "(?<=", "(?<!", "(?#", "(?>"), index):
-        raise Unsupported(f"error parsing regexp: invalid or unsupported Perl syntax: `{pattern[index : index + 3]}`")
-    if pattern.startswith("(?<", index):
-        return 3, "(?P<"
-    flags = re.match(r"\(\?([imsU-]+)([:)])", pattern[index:])
-    if flags is None:
-        return 1, "("
-    letters, end = flags[1].replace("U", ""), flags[2]
-    if end == ":":
-        return flags.end(), f"(?{letters}:"
-    if index:
-        raise Unsupported(f"error parsing regexp: flags in the middle of an expression are not supported: `{flags[0]}`")
-    return flags.end(), f"(?{letters})" if letters else ""
+@functools.lru_cache(maxsize=64)
+def _category(name: str) -> str:
+    """All characters of a general category as ranges of a set; "" for what is none."""
+    if name[:1] not in _CATEGORIES or len(name) > 2:
+        return ""
+    found: list[str] = []
+    start: int | None = None
+    for code in range(sys.maxunicode + 2):
+        within = code <= sys.maxunicode and unicodedata.category(chr(code)).startswith(name)
+        if within and start is None:
+            start = code
+        elif not within and start is not None:
+            found.append(f"\\U{start:08x}-\\U{code - 1:08x}")
+            start = None
+    return "".join(found)

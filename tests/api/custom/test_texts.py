@@ -1,11 +1,10 @@
-"""JSONPath and patterns."""
+"""JSONPath and formats."""
 
 from typing import Any
 
 import pytest
 
 from steersman.api.custom import formats, json_path
-from steersman.meta import patterns
 
 OBJECT = {
     "spec": {"replicas": 3, "a.b": "dotted", "list": [{"n": "x", "v": 1}, {"n": "y", "v": 2}]},
@@ -39,32 +38,6 @@ def test_paths(path: str, expect: list[Any]):
 def test_malformed_paths(path: str):
     with pytest.raises(json_path.Malformed):
         json_path.compiled(path)
-
-
-PATTERNS: dict[str, tuple[str, str, bool]] = {
-    "no newline at the end": ("^a$", "a\n", False),
-    "posix": ("^[[:alpha:]]+$", "abc", True),
-    "posix negated around": ("^[^[:space:]]+$", "a b", False),
-    "end": (r"^a\z", "a", True),
-    "quoted": (r"^\Qa.b\E$", "axb", False),
-    "named": ("^(?P<x>a)$", "a", True),
-    "flags": ("(?i)^a$", "A", True),
-    "unicode class": (r"^\p{Lu}$", "A", True),
-    "bracket first": ("^[]a]$", "]", True),
-    "digits are ASCII": (r"^\d$", "٣", False),
-    "search": ("b", "abc", True),
-}
-
-
-@pytest.mark.parametrize(("pattern", "text", "fits"), PATTERNS.values(), ids=PATTERNS)
-def test_patterns(pattern: str, text: str, fits: bool):
-    assert (patterns.compiled(pattern).search(text) is not None) == fits
-
-
-@pytest.mark.parametrize("pattern", ["(?=a)", r"(a)\1", "a++", "[", "(", "*a", "(?<!a)b"])
-def test_what_is_no_pattern_of_re2(pattern: str):
-    with pytest.raises(patterns.Unsupported):
-        patterns.compiled(pattern)
 
 
 FORMATS: dict[str, tuple[list[str], list[str]]] = {
