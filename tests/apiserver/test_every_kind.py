@@ -277,3 +277,26 @@ async def test_a_claim_in_both_shapes(api: kit.Api):
     assert done.status == 200, done.raw
     table = (await api.ask("GET", f"{beta}/c", headers=kit.TABLE)).body
     assert table["rows"][0]["cells"][1] == "allocated,reserved"
+
+
+async def test_who_may_attest_for_a_signer(api: kit.Api):
+    rbac, bundles = "/apis/rbac.authorization.k8s.io/v1", "/apis/certificates.k8s.io/v1/clustertrustbundles"
+    rules = [
+        {"verbs": ["create", "attest"], "apiGroups": ["certificates.k8s.io"], "resources": ["clustertrustbundles"]}
+    ]
+    attest = {"verbs": ["attest"], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"]}
+    rules.append({**attest, "resourceNames": ["example.com/*"]})
+    await api.make(f"{rbac}/clusterroles", {"metadata": {"name": "attester"}, "rules": rules})
+    role = {"kind": "ClusterRole", "name": "attester", "apiGroup": "rbac.authorization.k8s.io"}
+    subjects = [{"kind": "Group", "name": "devs", "apiGroup": "rbac.authorization.k8s.io"}]
+    binding = {"metadata": {"name": "devs"}, "roleRef": role, "subjects": subjects}
+    await api.make(f"{rbac}/clusterrolebindings", binding)
+    await api.server.authorizer.start()
+
+    def bundle(signer: str) -> Object:
+        spec = {"signerName": signer, "trustBundle": _authority()}
+        return {"metadata": {"name": signer.replace("/", ":") + ":x"}, "spec": spec}
+
+    assert (await api.ask("POST", bundles, bundle("example.com/s"), peer=kit.BOB)).status == 201
+    refused = await api.ask("POST", bundles, bundle("other.com/s"), peer=kit.BOB)
+    assert refused.refusal[2].endswith('is forbidden: user not permitted to attest for signerName "other.com/s"')

@@ -26,7 +26,6 @@ LIMITS = {
     "evictionrequests.lifecycle.k8s.io": "kept and checked; nobody evicts by them (`pods/eviction` works)",
     "evictions.lifecycle.k8s.io": "kept and checked; nobody evicts by them (`pods/eviction` works)",
     "podcertificaterequests.certificates.k8s.io": "kept and checked; kubelets make none, and no signer of ours answers them",
-    "clustertrustbundles.certificates.k8s.io": "kept and checked; the right to `attest` is not asked for",
     "storageversions.internal.apiserver.k8s.io": "kept and checked; this server writes none, as there is one",
     "leasecandidates.coordination.k8s.io": "kept and checked; no election is coordinated by them",
 }
