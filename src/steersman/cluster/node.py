@@ -1,8 +1,8 @@
 """`steersman node stop` and `node start`: one node's power, off and on; `node stop --graceful` ends its pods first."""
 
 import sys
-import time
 
+from steersman.aio.clock import SystemClock
 from steersman.cluster import control, paths
 
 LOOK_SECONDS = 0.1
@@ -14,7 +14,7 @@ def run(command: str, node: str, name: str, data_dir: str | None) -> int:
         answer = control.ask(where.control_socket, {"command": command, "node": node})
         if command == "node-shutdown" and "error" not in answer:
             while _runs(where, node):
-                time.sleep(LOOK_SECONDS)
+                SystemClock().pause(LOOK_SECONDS)
             answer = control.ask(where.control_socket, {"command": "node-stop", "node": node})
     except control.NotRunning:
         print(f'Cluster "{name}" does not run. Start it with: script/up -d', file=sys.stderr)
