@@ -7,7 +7,18 @@ from steersman.simulation import run as simulation
 from steersman.simulation.plan import Size
 from tests.bench.report import Figure
 
-SIZE = Size(nodes=100, seconds=3600.0, namespaces=10, apps=10, replicas=20, changes=3, faults=40)
+SIZE = Size(
+    nodes=100,
+    seconds=3600.0,
+    namespaces=10,
+    apps=10,
+    replicas=20,
+    changes=3,
+    faults=40,
+    kinds=("deployments",),
+    quotas=0.0,
+    spare_manager=0.0,
+)
 
 
 def _measure() -> tuple[float, simulation.Result]:

@@ -13,14 +13,18 @@ import pytest
 from steersman.aio import workqueue
 from steersman.api import kinds
 from steersman.apiserver import deletion
+from steersman.apiserver.admission import resource_quota
 from steersman.apiserver.subresources import pods
-from steersman.client import requests
+from steersman.client import leader_election, requests
 from steersman.client.cache import Cache
 from steersman.containers import fake
 from steersman.controllers import apply, decision, expectations
+from steersman.controllers.daemonset import eligibility
 from steersman.controllers.garbage_collector import decide as garbage_collector
+from steersman.controllers.job import tracking
 from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.replicaset import decide as replica_set
+from steersman.controllers.taint_eviction import decide as taint_eviction
 from steersman.kubelet import agent
 from steersman.meta import errors
 from steersman.scheduler import queue
@@ -28,11 +32,27 @@ from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
 from steersman.store import fanout, state
 
-SIZE = Size(nodes=2, seconds=60.0, namespaces=1, apps=2, replicas=3, changes=3, faults=4, alone=0)
+SIZE = Size(
+    nodes=2,
+    seconds=60.0,
+    namespaces=1,
+    apps=2,
+    replicas=3,
+    changes=3,
+    faults=4,
+    alone=0,
+    kinds=("deployments",),
+    quotas=0.0,
+    spare_manager=0.0,
+)
 # A sharper look at one kind of trouble.
 MANY = dataclasses.replace(SIZE, faults=12)
 # Many that come again under the same name.
 ALONE = dataclasses.replace(SIZE, apps=1, faults=12, alone=6)
+
+# Nodes cut off for longer than they are given up after.
+APART = dataclasses.replace(SIZE, faults=12, changes=1)
+JOBS = dataclasses.replace(SIZE, kinds=("jobs",))
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -193,6 +213,63 @@ def use_local_time(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(node_lifecycle._Heartbeats, "observe", observe)
 
 
+def force_deletions_off_lost_nodes(patch: pytest.MonkeyPatch) -> None:
+    """Whoever evicts from a node that is silent does not wait for it to say that the pod has ended."""
+    original = taint_eviction.decide
+
+    def decide(seen: Any) -> Any:
+        found = original(seen)
+        actions = [
+            dataclasses.replace(one, grace_seconds=0) if isinstance(one, decision.Delete) else one
+            for one in found.actions
+        ]
+        return dataclasses.replace(found, actions=tuple(actions))
+
+    patch.setattr(taint_eviction, "decide", decide)
+
+
+def count_an_ended_pod_again(patch: pytest.MonkeyPatch) -> None:
+    """A uid that has gone from the list into the counter stays in the list."""
+    original = tracking._Counter._moved
+
+    def moved(view: Any, field: str, tracked: set[str]) -> Any:
+        listed = (view.status.get("uncountedTerminatedPods") or {}).get(field) or []
+        return original(view, field, tracked)[0], list(listed)
+
+    patch.setattr(tracking._Counter, "_moved", staticmethod(moved))
+
+
+def release_pods_before_they_are_counted(patch: pytest.MonkeyPatch) -> None:
+    """Nobody writes down who has ended: once the finalizers are gone, nothing says so any more."""
+    original = tracking._Counter.counts
+    patch.setattr(
+        tracking._Counter, "counts", lambda self: {**original(self), "uncountedTerminatedPods": {}, "failed": 0}
+    )
+
+
+def see_only_bound_pods_of_a_daemon_set(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(eligibility, "target", lambda pod: (pod.get("spec") or {}).get("nodeName") or "")
+
+
+def admit_without_charging_the_quota(patch: pytest.MonkeyPatch) -> None:
+    """Each write is compared with what the quota says, and does not say that it was there."""
+    original = resource_quota.ResourceQuotas.reserve
+
+    async def reserve(self: Any, review: Any) -> None:
+        before = [*review.also]
+        await original(self, review)
+        review.also[:] = before
+
+    patch.setattr(resource_quota.ResourceQuotas, "reserve", reserve)
+
+
+def lead_whoever_else_leads(patch: pytest.MonkeyPatch) -> None:
+    original = leader_election.decide
+    patch.setattr(
+        leader_election, "decide", lambda seen: original(dataclasses.replace(seen, changed_seconds_ago=1000.0))
+    )
+
+
 BUGS = (
     Bug("delete by name without the uid", delete_by_name_only, ("duplicate", "delay", "lose-answer"), 5, size=ALONE),
     Bug("bind without a precondition", bind_without_precondition, ("duplicate", "delay"), size=ALONE),
@@ -216,5 +293,31 @@ BUGS = (
         size=MANY,
     ),
     Bug("leave orphans running", leave_orphans_running, ("crash",), 5, size=MANY),
+    Bug(
+        "force deletions off lost nodes",
+        force_deletions_off_lost_nodes,
+        ("isolation",),
+        size=dataclasses.replace(APART, kinds=("statefulsets",), seconds=120.0),
+    ),
+    Bug("count an ended pod again", count_an_ended_pod_again, (), size=JOBS),
+    Bug("release pods before they are counted", release_pods_before_they_are_counted, (), size=JOBS),
+    Bug(
+        "see only bound pods of a DaemonSet",
+        see_only_bound_pods_of_a_daemon_set,
+        ("slow-store", "delay"),
+        size=dataclasses.replace(MANY, kinds=("daemonsets",)),
+    ),
+    Bug(
+        "admit without charging the quota",
+        admit_without_charging_the_quota,
+        (),
+        size=dataclasses.replace(SIZE, quotas=1.0),
+    ),
+    Bug(
+        "lead whoever else leads",
+        lead_whoever_else_leads,
+        ("stale", "delay"),
+        size=dataclasses.replace(MANY, spare_manager=1.0),
+    ),
     Bug("treat an unknown outcome as failure", take_unknown_for_failed, ("lose-answer", "stale"), 15, size=MANY),
 )

@@ -5,6 +5,7 @@ lives and dies by itself. Nothing here knows what the parts do.
 """
 
 import asyncio
+import contextlib
 import functools
 
 from steersman import controllers
@@ -14,6 +15,8 @@ from steersman.aio.virtual_loop import VirtualLoop
 from steersman.api import kinds
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
+from steersman.client.client import Client
+from steersman.client.leader_election import LostLeadership
 from steersman.client.shared_parsing import SharedParsing
 from steersman.dns.cached_records import CachedRecords
 from steersman.dns.zone import Zone
@@ -21,7 +24,7 @@ from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.proxy import controller as proxy
 from steersman.scheduler import controller as scheduler
 from steersman.serving.messages import Request, Response
-from steersman.simulation import proxies
+from steersman.simulation import plan, proxies
 from steersman.simulation.history import History
 from steersman.simulation.network import Network, Serving
 from steersman.simulation.node import LEASE_SECONDS, Rack, SimulatedNode
@@ -61,7 +64,7 @@ def bootstrapped() -> MemoryStore:
 class SimulatedCluster:
     """`start` it in a VirtualLoop; `close` it."""
 
-    def __init__(self, seed: int, nodes: int, base: MemoryStore) -> None:
+    def __init__(self, seed: int, nodes: int, base: MemoryStore, managers: int = 1) -> None:
         """`base` is taken over: a fork of `bootstrapped()`."""
         self.seed = seed
         self.clock = VirtualClock(asyncio.get_running_loop(), f"{seed}/world")
@@ -78,13 +81,12 @@ class SimulatedCluster:
         self.parts: dict[str, Part] = {}
         self._racks: dict[str, Rack] = {}
         self._tasks = tasks.Tasks("simulation")
-        for name, live in (
-            ("apiserver", self._serve),
-            ("controllers", self._control),
-            ("scheduler", self._schedule),
-            ("proxy", self._proxy),
-        ):
-            self._add(name, live)
+        managing = plan.managers_of(managers)
+        self._add("apiserver", self._serve)
+        for name in managing:
+            self._add(name, functools.partial(self._control, name=name, elects=len(managing) > 1))
+        self._add("scheduler", self._schedule)
+        self._add("proxy", self._proxy)
         self.store.step = self.parts["apiserver"].step
         self.nodes: list[SimulatedNode] = []
         for number in range(nodes):
@@ -128,16 +130,24 @@ class SimulatedCluster:
             serving.abort()
             await server.close()
 
-    async def _control(self, life: Incarnation) -> None:
+    async def _control(self, life: Incarnation, *, name: str, elects: bool) -> None:
         client = life.client(CONTROLLERS, MASTERS)
-        caches = self.caches["controllers"] = Caches(client, life.clock)
+        while True:
+            with contextlib.suppress(LostLeadership):  # the process ends, and its successor asks for the lease again
+                await self._manage(life, client, name, f"{name}-{life.number}" if elects else "")
+
+    async def _manage(self, life: Incarnation, client: Client, name: str, identity: str) -> None:
+        caches = Caches(client, life.clock)
         options = controllers.Options(
-            node_grace_seconds=float(LEASE_SECONDS), node_startup_grace_seconds=60.0, node_missing_seconds=10.0
+            node_grace_seconds=float(LEASE_SECONDS),
+            node_startup_grace_seconds=60.0,
+            node_missing_seconds=10.0,
+            leader_identity=identity,
         )
-        async with tasks.Tasks("controllers") as running:
-            running.start("controllers", controllers.run(client, caches, life.clock, options))
+        self.caches[name] = caches
+        async with tasks.Tasks(name) as running:
             running.start("caches", caches.run())
-            await running.wait()
+            await controllers.run(client, caches, life.clock, options)
 
     async def _schedule(self, life: Incarnation) -> None:
         client = life.client(SCHEDULER, MASTERS)
@@ -167,8 +177,10 @@ class SimulatedCluster:
 
     def _acknowledged(self, part: str, request: Request, answer: Response) -> None:
         """What the server said it wrote must be what history has."""
-        if answer.status >= 300 or not answer.body.startswith(b'{"kind":'):
+        if answer.status >= 300 or not answer.body.startswith(b'{"kind":"'):
             return
+        if answer.body[9:60].partition(b'"')[0].endswith(b"List"):
+            return  # what a collection was before it was deleted
         _, found, rest = answer.body[:300].partition(b'"metadata":{"resourceVersion":"')
         if not found:
             return

@@ -179,6 +179,10 @@ class History:
     def values_at(self, revision: int) -> list[bytes]:
         return [change.event.value for change in self.at_revision(revision)]
 
+    def of_key(self, key: str) -> Sequence[Change]:
+        """In order."""
+        return self._of_key.get(key, ())
+
     def written_at(self, key: str) -> float:
         """The last time in this run; -inf: never."""
         return self._written_at.get(key, -math.inf)

@@ -24,6 +24,7 @@ class Incarnation:
         loop = asyncio.get_running_loop()
         self.clock = VirtualClock(loop, f"{part.seed}/{part.name}/{number}")
         self.clock.skew_seconds = part.skew_seconds
+        self.number = number
         self._part = part
         self._links: list[Link] = []
 

@@ -28,12 +28,14 @@ FAULTS: dict[str, int] = {
     "skew": 2,  # a part's wall clock is wrong
     "node-loss": 2,  # kubelet and containers end at once
     "container-crash": 3,
+    "isolation": 2,  # a node works on, and is cut off until it is taken for dead
 }
 # Upper bounds that invariants and deadlines count on.
 FAULT_SECONDS_MAX = 25.0
 STALE_SECONDS_MAX = 8.0
 DOWN_SECONDS_MAX = 20.0
 NODE_DOWN_SECONDS_MAX = 120.0
+ISOLATED_SECONDS_MAX = 150.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ class Size:
     changes: int = 4  # of each app
     faults: int = 6
     alone: int = 1  # pods of their own in each namespace
+    kinds: tuple[str, ...] = tuple(workload.APPS)  # of apps
+    quotas: float = 0.25  # the share of namespaces with a quota
+    spare_manager: float = 0.25  # how probable a second controller manager is
 
     def of_hours(self, hours: float) -> "Size":
         """The same density of changes and faults over another time."""
@@ -85,33 +90,51 @@ class Plan:
     seconds: float
     steps: tuple[Step, ...]
     faults: tuple[Fault, ...]
+    managers: int = 1  # processes that want to be the controller manager; one leads
 
 
 def make(seed: int, size: Size = Size(), faults: Iterable[str] = FAULTS) -> Plan:
-    steps = workload.plan(seed, size.namespaces, size.apps, size.replicas, size.changes, size.seconds, size.alone)
-    chosen = tuple(_faults(seed, size, [kind for kind in FAULTS if kind in set(faults)]))
-    return Plan(seed, size.nodes, size.seconds, tuple(steps), chosen)
+    work = workload.Size(
+        size.seconds,
+        size.namespaces,
+        size.apps,
+        size.replicas,
+        size.changes,
+        size.alone,
+        kinds=size.kinds,
+        quotas=size.quotas,
+    )
+    steps = workload.plan(seed, work, size.nodes)
+    managers = 2 if Chance(seed, "managers").random() < size.spare_manager else 1
+    chosen = tuple(_faults(seed, size, [kind for kind in FAULTS if kind in set(faults)], managers))
+    return Plan(seed, size.nodes, size.seconds, tuple(steps), chosen, managers)
 
 
-def parts(nodes: int) -> list[str]:
+def managers_of(managers: int) -> list[str]:
+    return ["controllers", *(f"controllers-{number + 1}" for number in range(1, managers))]
+
+
+def parts(nodes: int, managers: int = 1) -> list[str]:
     """Everything that can be cut off, made wrong or crashed, beside the store."""
-    return ["apiserver", "controllers", "scheduler", "proxy", *(f"node-{number + 1}" for number in range(nodes))]
+    controlling = managers_of(managers)
+    return ["apiserver", *controlling, "scheduler", "proxy", *(f"node-{number + 1}" for number in range(nodes))]
 
 
-def _faults(seed: int, size: Size, kinds: list[str]) -> Iterable[Fault]:
+def _faults(seed: int, size: Size, kinds: list[str], managers: int) -> Iterable[Fault]:
     if not kinds:
         return
     for number in range(size.faults):
         chance = Chance(seed, "fault", number)
         [kind] = chance.choices(kinds, [FAULTS[kind] for kind in kinds])
         at = chance.uniform(0, size.seconds)
-        yield _fault(number, kind, round(at, 3), chance, size.nodes)
+        yield _fault(number, kind, round(at, 3), chance, size.nodes, managers)
 
 
-def _fault(number: int, kind: str, at: float, chance: Chance, nodes: int) -> Fault:
+def _fault(number: int, kind: str, at: float, chance: Chance, nodes: int, managers: int) -> Fault:
     seconds = round(chance.uniform(1, FAULT_SECONDS_MAX), 3)
     # Controllers and scheduler decide most: half of what strikes one part strikes them.
-    some = chance.choice(["controllers", "scheduler"]) if chance.random() < 0.5 else chance.choice(parts(nodes)[1:])
+    deciding = [*managers_of(managers), "scheduler"]
+    some = chance.choice(deciding) if chance.random() < 0.5 else chance.choice(parts(nodes, managers)[1:])
     node = f"node-{chance.randrange(nodes) + 1}"
     often = round(chance.uniform(0.05, 0.6), 3)
     everyone = chance.choice([some, "*"])
@@ -139,6 +162,8 @@ def _fault(number: int, kind: str, at: float, chance: Chance, nodes: int) -> Fau
             return Fault(
                 number, kind, at, seconds, chance.choice([some, "apiserver"]), 1.0, round(chance.uniform(-600, 600))
             )
+        case "isolation":
+            return Fault(number, "partition", at, round(chance.uniform(60, ISOLATED_SECONDS_MAX), 3), node)
         case "node-loss":
             return Fault(number, kind, at, round(chance.uniform(1, NODE_DOWN_SECONDS_MAX), 3), node)
         case _:

@@ -72,9 +72,9 @@ class _Run:
         self._happening: asyncio.Task[None] | None = None
 
     async def run(self, base: MemoryStore) -> Result:
-        cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base)
+        cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base, self._plan.managers)
         cluster.problems = self._problems
-        cluster.history.subscribe(lambda change: self._check(cluster.history, change))
+        cluster.history.subscribe(lambda change: self._check(cluster, change))
         try:
             cluster.start()
             self._happening = asyncio.ensure_future(self._happen(cluster))
@@ -119,10 +119,13 @@ class _Run:
                 return
             await clock.sleep(LOOK_SECONDS)
 
-    def _check(self, history: History, change: Change) -> None:
+    def _check(self, cluster: SimulatedCluster, change: Change) -> None:
         self._count(change)
         for check in invariants.AT_EACH_REVISION:
-            for text in check(history, change):
+            for text in check(cluster.history, change):
+                self._problems.append(f"revision {change.revision}: {text}")
+        for look in invariants.ON_THE_NODES:
+            for text in look(cluster, change):
                 self._problems.append(f"revision {change.revision}: {text}")
 
     def _count(self, change: Change) -> None:

@@ -49,6 +49,52 @@ def _replica_sets(world: World) -> Iterator[str]:
             yield f"replicaset {key}: wants {wanted} pods, has {len(pods)}"
 
 
+def _stateful_sets(world: World) -> Iterator[str]:
+    for key, one in world.of(kinds.STATEFUL_SET).items():
+        wanted, status = one["spec"]["replicas"], one.get("status") or {}
+        if status.get("observedGeneration") != one["metadata"]["generation"]:
+            yield f"statefulset {key}: generation {one['metadata']['generation']} not observed"
+        fields = ["replicas", "readyReplicas", "availableReplicas"]
+        if one["spec"]["updateStrategy"]["type"] == "RollingUpdate":
+            fields.append("updatedReplicas")
+        seen = [status.get(field) or 0 for field in fields]
+        if any(number != wanted for number in seen):
+            yield f"statefulset {key}: wants {wanted}, has {seen}"
+
+
+def _daemon_sets(world: World) -> Iterator[str]:
+    wanted = len(world.of(kinds.NODE))
+    for key, one in world.of(kinds.DAEMON_SET).items():
+        status = one.get("status") or {}
+        if status.get("observedGeneration") != one["metadata"]["generation"]:
+            yield f"daemonset {key}: generation {one['metadata']['generation']} not observed"
+        seen = [
+            status.get(field) or 0 for field in ("desiredNumberScheduled", "numberAvailable", "updatedNumberScheduled")
+        ]
+        if any(number != wanted for number in seen):
+            yield f"daemonset {key}: {wanted} nodes, has {seen}"
+
+
+def _jobs(world: World) -> Iterator[str]:
+    for key, one in world.of(kinds.JOB).items():
+        status = one.get("status") or {}
+        if not conditions.is_true(one, "Complete") and not conditions.is_true(one, "Failed"):
+            yield f"job {key} has not ended: {status}"
+        elif conditions.is_true(one, "Complete") and (status.get("succeeded") or 0) < one["spec"]["completions"]:
+            yield f"job {key} is complete with {status.get('succeeded')} of {one['spec']['completions']}"
+        elif any((status.get("uncountedTerminatedPods") or {}).values()) or status.get("active"):
+            yield f"job {key} has ended and still counts: {status}"
+
+
+def _quotas(world: World) -> Iterator[str]:
+    for key, quota in world.of(kinds.RESOURCE_QUOTA).items():
+        space = objects.namespace(quota)
+        have = sum(not pod_is_over(pod) for pod in world.of(kinds.POD).values() if objects.namespace(pod) == space)
+        used = (quota.get("status") or {}).get("used", {}).get("pods")
+        if used != str(have):
+            yield f"quota {key} counts {used} pods, there are {have}"
+
+
 def _pods(world: World) -> Iterator[str]:
     for key, pod in world.of(kinds.POD).items():
         if objects.is_terminating(pod):
@@ -69,4 +115,4 @@ def _containers(pod: Object) -> list[Object]:
     return [one.get("state") or {} for one in (pod.get("status") or {}).get("containerStatuses") or []]
 
 
-CHECKS = (_nodes, _deployments, _replica_sets, _pods, _ending)
+CHECKS = (_nodes, _deployments, _replica_sets, _stateful_sets, _daemon_sets, _jobs, _quotas, _pods, _ending)

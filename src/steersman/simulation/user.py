@@ -61,10 +61,11 @@ async def do(client: Client, step: Step) -> None:
         case "delete":
             propagation = (step.body or {}).get("propagation", "")
             await client.delete(step.kind, step.name, step.namespace, propagation=propagation)
-        case "delete-pod":
+        case "delete-pod" | "force-delete-pod":
             found_pods = await client.list(kinds.POD, step.namespace, label_selector=f"app={step.name}")
             if found_pods.items:
                 name = objects.name(found_pods.items[0])
-                await client.delete(kinds.POD, name, step.namespace)
+                grace = 0 if step.verb == "force-delete-pod" else None
+                await client.delete(kinds.POD, name, step.namespace, grace_seconds=grace)
         case _:
             raise AssertionError(f"no such verb: {step.verb}")

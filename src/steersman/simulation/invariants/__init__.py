@@ -1,7 +1,7 @@
 """What must hold, whatever happens: one file each.
 
-`check(history, change)` looks at each revision and says what it broke; `check_end(cluster)` looks until all faults have ended
-and everything is quiet. Another kind is one more file and a line here.
+`check(history, change)` looks at each revision and says what it broke, `look(cluster, change)` at what runs on the nodes then;
+`check_end(cluster)` looks until all faults have ended and everything is quiet. Another kind is one more file and a line here.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,18 +11,23 @@ from steersman.simulation.history import Change, History
 from steersman.simulation.invariants import (
     addresses,
     bindings,
+    daemon_sets,
     deployments,
     endpoints,
     identities,
+    jobs,
     leaks,
     mirrors,
     nodes,
     owner_graph,
+    quotas,
     replica_sets,
     revisions,
+    stateful_sets,
 )
 
 Check = Callable[[History, Change], Iterator[str]]
+Look = Callable[[SimulatedCluster, Change], Iterator[str]]
 EndCheck = Callable[[SimulatedCluster], Iterator[str]]
 
 AT_EACH_REVISION: tuple[Check, ...] = (
@@ -33,7 +38,11 @@ AT_EACH_REVISION: tuple[Check, ...] = (
     addresses.check,
     deployments.check,
     replica_sets.check,
+    daemon_sets.check,
+    jobs.check,
+    quotas.check,
 )
+ON_THE_NODES: tuple[Look, ...] = (stateful_sets.look,)
 AT_THE_END: tuple[EndCheck, ...] = (
     mirrors.check_end,
     owner_graph.check_end,

@@ -4,26 +4,54 @@ Another kind is one more file with `plan(chance, user, namespace, name, replicas
 a line in `APPS`.
 """
 
+import dataclasses
+from collections.abc import Iterable
+
 from steersman.aio.clock import Chance
-from steersman.simulation.workload import deployments, namespaces, pods
+from steersman.simulation.workload import daemon_sets, deployments, jobs, namespaces, pods, quotas, stateful_sets
 from steersman.simulation.workload.step import Step
 
-APPS = (deployments,)
+APPS = {"deployments": deployments, "statefulsets": stateful_sets, "daemonsets": daemon_sets, "jobs": jobs}
 
 
-def plan(seed: int, spaces: int, apps: int, replicas: int, changes: int, seconds: float, alone: int) -> list[Step]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Size:
+    """How much users do: in so many virtual seconds, namespaces, apps in each, with so many replicas at most and so many changes;
+    pods of their own (`alone`) in each namespace. `kinds` of apps; `quotas`: the share of namespaces that have one."""
+
+    seconds: float
+    namespaces: int
+    apps: int
+    replicas: int
+    changes: int
+    alone: int
+    kinds: tuple[str, ...] = tuple(APPS)
+    quotas: float = 0.0
+
+
+def plan(seed: int, size: Size, nodes: int) -> list[Step]:
     """In order of time."""
     found: list[Step] = []
-    for space in range(spaces):
+    chosen = [APPS[kind] for kind in size.kinds]
+    for space in range(size.namespaces):
         namespace = f"team-{space + 1}"
-        found += namespaces.plan(Chance(seed, "namespace", namespace), namespace, seconds)
-        for number in range(apps):
+        found += namespaces.plan(Chance(seed, "namespace", namespace), namespace, size.seconds)
+        for number in range(size.apps):
             name = f"app-{number + 1}"
             chance = Chance(seed, "app", namespace, name)
-            kind = APPS[chance.randrange(len(APPS))]
-            found += kind.plan(chance, f"{namespace}-{name}", namespace, name, replicas, changes, seconds)
-        for number in range(alone):
+            kind = chosen[chance.randrange(len(chosen))]
+            user = f"{namespace}-{name}"
+            found += kind.plan(chance, user, namespace, name, size.replicas, size.changes, size.seconds)
+        for number in range(size.alone):
             name = f"alone-{number + 1}"
             chance = Chance(seed, "alone", namespace, name)
-            found += pods.plan(chance, f"{namespace}-{name}", namespace, name, seconds)
+            found += pods.plan(chance, f"{namespace}-{name}", namespace, name, size.seconds)
+        found += _quota(seed, size, nodes, namespace)
     return sorted(found, key=lambda step: step.at)
+
+
+def _quota(seed: int, size: Size, nodes: int, namespace: str) -> Iterable[Step]:
+    chance = Chance(seed, "quota", namespace)
+    if chance.random() >= size.quotas:
+        return ()
+    return quotas.plan(chance, namespace, size.apps * max(size.replicas, nodes) + size.alone, size.seconds)

@@ -16,7 +16,7 @@ def plan(
 ) -> Iterator[Step]:
     at = round(chance.uniform(0, min(20.0, seconds / 4)), 3)
     made = _deployment(chance, namespace, name, replicas)
-    yield Step(at, user, "create", kinds.SERVICE, namespace, name, _service(namespace, name))
+    yield Step(at, user, "create", kinds.SERVICE, namespace, name, service(namespace, name))
     yield Step(at, user, "create", kinds.DEPLOYMENT, namespace, name, made)
     paused = False
     times = sorted(round(chance.uniform(at, seconds), 3) for _ in range(changes))
@@ -42,7 +42,7 @@ def plan(
             case "service":
                 yield Step(at, user, "delete", kinds.SERVICE, namespace, name)
                 at = round(at + chance.uniform(0, 5), 3)
-                yield Step(at, user, "create", kinds.SERVICE, namespace, name, _service(namespace, name))
+                yield Step(at, user, "create", kinds.SERVICE, namespace, name, service(namespace, name))
             case "delete":
                 propagation = chance.choice(["", "Background", "Foreground"])
                 yield Step(at, user, "delete", kinds.DEPLOYMENT, namespace, name, {"propagation": propagation})
@@ -58,15 +58,15 @@ def _patch(at: float, user: str, namespace: str, name: str, spec: Object) -> Ste
 
 
 def _template(number: int) -> Object:
-    return {"template": {"spec": {"containers": [_container(number)]}}}
+    return {"template": {"spec": {"containers": [container(number)]}}}
 
 
-def _container(number: int) -> Object:
+def container(number: int) -> Object:
     asked = {"cpu": "100m", "memory": "100Mi"}
     return {"name": "main", "image": f"example.org/app:{number}", "resources": {"requests": asked}}
 
 
-def _service(namespace: str, name: str) -> Object:
+def service(namespace: str, name: str) -> Object:
     spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
@@ -78,7 +78,7 @@ def _deployment(chance: Chance, namespace: str, name: str, replicas: int) -> Obj
         behaviour[f"{FAKE}start-delay"] = str(round(chance.uniform(0, 3), 2))
     if chance.random() < 0.4:
         behaviour[f"{FAKE}stop-seconds"] = chance.choice(["0.5", "3", "never"])
-    pod: Object = {"containers": [_container(1)], "terminationGracePeriodSeconds": chance.choice([0, 1, 5, 10])}
+    pod: Object = {"containers": [container(1)], "terminationGracePeriodSeconds": chance.choice([0, 1, 5, 10])}
     if chance.random() < 0.25:
         pod["affinity"] = _apart(name)
     spec: Object = {
