@@ -26,6 +26,7 @@ def all_broken(seeds: range) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # half a minute on two cores that have nothing else to do
 def test_two_hundred_seeds():
     assert all_broken(range(200)) == []
 
