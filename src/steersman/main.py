@@ -36,6 +36,15 @@ def _checked_store(context: click.Context, parameter: click.Parameter, text: str
     return text
 
 
+def _checked_runtime(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.cluster import runtimes
+
+    try:
+        return text if text is None else runtimes.check(text)
+    except ValueError as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+
+
 def _checked_pool(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     from steersman.meta import address_pools
 
@@ -70,7 +79,12 @@ def main() -> None:
 )
 @click.option("--nodes", type=click.IntRange(0, 64), help="Real nodes on this machine.  [default: 1]")
 @click.option("--fake-nodes", type=click.IntRange(0, 10_000), help="Nodes that run pods only on paper.  [default: 0]")
-@click.option("--runtime", type=click.Choice(["auto", "oci", "fake"]), help="What runs containers.  [default: auto]")
+@click.option(
+    "--runtime",
+    callback=_checked_runtime,
+    metavar="auto|oci|cri[:SOCKET]|fake",
+    help="What runs containers: this package with crun, a containerd of the node's own, one at SOCKET, paper.  [default: auto]",
+)
 @click.option(
     "--store",
     callback=_checked_store,

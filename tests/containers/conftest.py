@@ -1,14 +1,18 @@
 """Runtimes for tests, and the proof after each test that nothing of it is left on the machine."""
 
+import asyncio
+import concurrent.futures
 import itertools
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from steersman.aio.clock import SystemClock
+from steersman.containers.cri import containerd
 from steersman.containers.images import build
 from steersman.containers.oci import host, host_mounts
 from tests.containers import lab
@@ -57,14 +61,45 @@ async def oci(clean_machine: str, group: str, clock: SystemClock, hello_archive:
         yield found
 
 
-@pytest.fixture(params=["fake", pytest.param("oci", marks=pytest.mark.root)])
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containerd.Containerd]:
+    """A containerd for all tests; each has pods of its own in it."""
+    try:
+        containerd.installed()
+    except containerd.NotInstalled as missing:
+        pytest.skip(str(missing))
+    folder = tmp_path_factory.mktemp("containerd")
+    made = containerd.Containerd(folder / "root", folder / "run", "10.88.7.0/24", SystemClock())
+    _in_thread(made.start())
+    yield made
+    _in_thread(made.stop())
+    made.clear_away()
+
+
+def _in_thread(work: Coroutine[Any, Any, None]) -> None:
+    """For a fixture of the session, which may be asked for while a test's event loop runs."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("oci", marks=pytest.mark.root),
+        pytest.param("cri", marks=[pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("containerd")]),
+    ]
+)
 async def either(request: pytest.FixtureRequest, clock: SystemClock, tmp_path: Path) -> AsyncIterator[lab.Lab]:
     """Each runtime in turn."""
     if request.param == "fake":
         runtime = lab.fake_lab(clock, str(tmp_path))
     else:
         folder, group = request.getfixturevalue("clean_machine"), request.getfixturevalue("group")
-        runtime = lab.oci_lab(clock, folder, group, request.getfixturevalue("hello_archive"))
+        archive = request.getfixturevalue("hello_archive")
+        if request.param == "oci":
+            runtime = lab.oci_lab(clock, folder, group, archive)
+        else:
+            runtime = lab.cri_lab(clock, folder, group, archive, request.getfixturevalue("daemon"))
     async with runtime as found:
         yield found
 

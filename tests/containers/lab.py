@@ -8,9 +8,12 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from steersman.containers import fake, runtime, syscalls
+from steersman.containers.cri import containerd
+from steersman.containers.cri.remote import CriRuntime
 from steersman.containers.fake_behaviour import Behaviour, ExecAnswer
 from steersman.containers.oci import OciRuntime
 from steersman.containers.runtime import ContainerConfig, SandboxConfig, State
@@ -86,6 +89,7 @@ class Lab:
         name = f"c{self._count}"
         log_path = f"{self.log_folder}/{name}/0.log"
         config = ContainerConfig(name, IMAGE, command=("/bin/sh", "-c"), args=(program.shell,), log_path=log_path)
+        Path(log_path).parent.mkdir(parents=True, exist_ok=True)
         return await self.node.create_container(sandbox_id, dataclasses.replace(config, **wanted))
 
     async def run(self, program: Program = FOREVER, sandbox_id: str = "", **wanted: Any) -> str:
@@ -190,6 +194,20 @@ async def fake_lab(clock: Any, folder: str) -> AsyncIterator[Lab]:
         yield lab
     finally:
         await node.close()
+
+
+@contextlib.asynccontextmanager
+async def cri_lab(
+    clock: Any, folder: str, group: str, archive: str, daemon: containerd.Containerd
+) -> AsyncIterator[Lab]:
+    """A running containerd, with the hello image."""
+    await daemon.load(archive, "localhost/hello")
+    node = CriRuntime(str(daemon.socket), f"{folder}/sandboxes", clock, group)
+    await node.start()
+    try:
+        yield Lab(node, f"{folder}/logs")
+    finally:
+        await node.destroy()
 
 
 @contextlib.asynccontextmanager

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from steersman.cluster.options import Options
+from steersman.containers.cri.containerd import CNI_FOLDERS
 
 DEBIAN_PACKAGES = ("crun", "nftables", "busybox-static")
 
@@ -21,6 +22,8 @@ class Machine:
     container_tool: str  # path of crun or runc, "" without
     nftables: bool
     ipv6: bool = True
+    containerd: bool = True
+    cni: bool = True
 
 
 def look() -> Machine:
@@ -33,6 +36,8 @@ def look() -> Machine:
         container_tool=shutil.which("crun") or shutil.which("runc") or "",
         nftables=ctypes.util.find_library("nftables") is not None,
         ipv6=_has_ipv6(),
+        containerd=bool(shutil.which("containerd") and shutil.which("ctr")),
+        cni=any(pathlib.Path(folder, "ptp").exists() for folder in CNI_FOLDERS),
     )
 
 
@@ -47,6 +52,12 @@ def missing(machine: Machine, options: Options) -> str:
         lacking.append("crun")
     if not machine.nftables:
         lacking.append("nftables")
+    if options.runtime == "cri":
+        lacking += [
+            package
+            for package, found in (("containerd", machine.containerd), ("containernetworking-plugins", machine.cni))
+            if not found
+        ]
     if lacking:
         packages = " ".join(lacking)
         return (

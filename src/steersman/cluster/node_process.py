@@ -11,11 +11,9 @@ from steersman.aio.tasks import Tasks
 from steersman.api import kinds, local_path, releases
 from steersman.client.cache import Caches
 from steersman.client.events import Recorder
-from steersman.cluster import options, pki, processes
+from steersman.cluster import node_runtime, options, pki, processes
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
-from steersman.containers.oci.embedded import OciRuntime
-from steersman.containers.runtime import SandboxNetwork
 from steersman.dns import forwarder, metrics
 from steersman.dns import server as dns
 from steersman.kubelet import local_paths
@@ -39,33 +37,6 @@ SHUTDOWN_SIGNALS = (
 RESOLV_CONF = pathlib.Path("/etc/resolv.conf")
 
 
-def runtime(
-    paths: Paths,
-    cluster: str,
-    node: Node,
-    network: SandboxNetwork,
-    clock: SystemClock,
-    host_namespace: str = namespaces.OWN,
-) -> OciRuntime:
-    """The node's container runtime; also used to switch the node off. Images are pulled from the host's network namespace: a
-    registry, a proxy and the resolvers of this machine may listen on its loopback."""
-    data = paths.node_data(node.name)
-    return OciRuntime(
-        data,
-        paths.node_run(node.name) / "containers",
-        network,
-        clock,
-        f"steersman/{cluster}/{node.name}",
-        shared_dirs=[kubelet_dir(paths, node)],
-        images_dir=paths.images,
-        registry_network=functools.partial(namespaces.entered, host_namespace),
-    )
-
-
-def kubelet_dir(paths: Paths, node: Node) -> pathlib.Path:
-    return paths.node_data(node.name) / "kubelet"
-
-
 def static_pods_dir(paths: Paths, node: Node) -> pathlib.Path:
     """Each file in it is a pod that this node runs."""
     return paths.node_data(node.name) / "manifests"
@@ -82,7 +53,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     task = asyncio.current_task()
     assert task is not None
     clock = SystemClock()
-    directory = kubelet_dir(plan.paths, node)
+    directory = node_runtime.kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
     static_pods_dir(plan.paths, node).mkdir(exist_ok=True)
     network = pod_network.PodNetwork(
@@ -97,7 +68,9 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     always = [plan.address, *plan.gateway_six]
     policies = policy.Policies(proxy_caches, node.name, clock, versions=versions, always=always)
     policed = policy.PolicedNetwork(network, policies)
-    containers = runtime(plan.paths, plan.options.name, node, policed, clock, host_namespace)
+    containers = node_runtime.make(
+        plan.paths, plan.options.name, node, plan.options.runtime, policed, clock, host_namespace=host_namespace
+    )
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)
     pods = PodsByNode(caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
@@ -117,6 +90,8 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     folders = LocalPaths(client, local_paths.cache_of(caches, node.name), clock, recorder, roots)
     node_network.bind_dns_address(plan.dns_address)
     await containers.start()
+    if plan.options.runtime == "cri":
+        await node_runtime.load_examples(containers, node_runtime.daemon(plan.paths, node, clock))
     try:
         async with Tasks(node.name) as running:
             running.start("events", recorder.run())
@@ -206,7 +181,7 @@ async def serve(
 
 def kubelet_options(plan: Plan, node: Node) -> Options:
     return Options(
-        data_dir=kubelet_dir(plan.paths, node),
+        data_dir=node_runtime.kubelet_dir(plan.paths, node),
         address=plan.addresses_of(node)[0],
         second_address="".join(plan.addresses_of(node)[1:]),
         hostname=node.name,
@@ -220,7 +195,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         cluster_domain=options.CLUSTER_DOMAIN,
         resolv_conf=RESOLV_CONF,
         static_pods=static_pods_dir(plan.paths, node),
-        device_plugins=kubelet_dir(plan.paths, node) / "device-plugins",
+        device_plugins=node_runtime.kubelet_dir(plan.paths, node) / "device-plugins",
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
     )

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import pathlib
 
 from steersman.aio.clock import SystemClock
-from steersman.cluster import node_process
+from steersman.cluster import node_runtime
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node
 from steersman.containers import runtime
@@ -16,28 +17,31 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0  # for containers to end by themselves when the whole cluster stops
 
 
-def cut(paths: Paths, node: str) -> None:
+def cut(paths: Paths, cluster: str, node: Node, kind: str) -> None:
     """Every process of the node's containers is killed, and their parent, before anyone can react."""
-    power.cut(paths.node_run(node) / "containers")
+    if kind == "cri":
+        node_runtime.daemon(paths, node, SystemClock()).cut(f"steersman/{cluster}/{node.name}")
+    else:
+        power.cut(paths.node_run(node.name) / "containers")
 
 
-def shut_down(paths: Paths, cluster: str, nodes: tuple[Node, ...]) -> None:
+def shut_down(paths: Paths, cluster: str, nodes: tuple[Node, ...], kind: str) -> None:
     """End all containers, and leave no mount, namespace or control group of theirs. Nothing else may use the nodes."""
-    asyncio.run(_shut_down_all(paths, cluster, nodes))
+    asyncio.run(_shut_down_all(paths, cluster, nodes, kind))
 
 
-async def _shut_down_all(paths: Paths, cluster: str, nodes: tuple[Node, ...]) -> None:
+async def _shut_down_all(paths: Paths, cluster: str, nodes: tuple[Node, ...], kind: str) -> None:
     """One node that cannot be shut down does not keep the others from it."""
-    work = [_shut_down(paths, cluster, node) for node in nodes]
+    work = [_shut_down(paths, cluster, node, kind) for node in nodes]
     failures = [one for one in await asyncio.gather(*work, return_exceptions=True) if isinstance(one, Exception)]
     if failures:
         raise ExceptionGroup("nodes that did not shut down", failures)
 
 
-async def _shut_down(paths: Paths, cluster: str, node: Node) -> None:
+async def _shut_down(paths: Paths, cluster: str, node: Node, kind: str) -> None:
     path = cluster_network.ClusterNetwork(cluster, paths.run).namespace_path(node.name)
     network = pod_network.PodNetwork(state_dir=paths.node_data(node.name), namespace=str(path))
-    containers = node_process.runtime(paths, cluster, node, network, SystemClock())
+    containers = node_runtime.make(paths, cluster, node, kind, network, SystemClock(), namespace=str(path))
     await containers.start()
     running = [one.id for one in await containers.list_containers() if one.state is runtime.State.RUNNING]
     async with asyncio.TaskGroup() as group:
@@ -45,4 +49,5 @@ async def _shut_down(paths: Paths, cluster: str, node: Node) -> None:
             group.create_task(containers.stop_container(container_id, GRACE_SECONDS))
     await containers.destroy()
     network.close()
-    cgroups.remove_empty_parents(containers.facts.hierarchy, f"steersman/{cluster}", "steersman")
+    hierarchy = cgroups.detect(pathlib.Path("/proc/self/mountinfo").read_text())
+    cgroups.remove_empty_parents(hierarchy, f"steersman/{cluster}", "steersman")

@@ -204,7 +204,9 @@ def _stop_node(
     name = _real_node(made, message)
     network.link_down(name)
     supervisor.kill_child(name)
-    power.cut(made.paths, name)
+    power.cut(
+        made.paths, made.options.name, next(node for node in made.nodes if node.name == name), made.options.runtime
+    )
     return {"done": f"{name} has no power any more."}
 
 
@@ -234,7 +236,7 @@ def _real_node(made: Plan, message: control.Message) -> str:
 def _dismantle(made: Plan, network: cluster_network.ClusterNetwork, purge: bool) -> None:
     """Leave nothing of the nodes on this machine. One step that fails does not keep the others from being done."""
     steps: list[Callable[[], object]] = [
-        lambda: power.shut_down(made.paths, made.options.name, made.nodes),
+        lambda: power.shut_down(made.paths, made.options.name, made.nodes, made.options.runtime),
         lambda: haproxy.end(made.paths.ingress),
         network.remove,
         # What a failed shutdown left mounted would keep the folders from being deleted.

@@ -246,6 +246,9 @@ class FakeRuntime:
     ) -> None:
         """Paper takes any weight."""
 
+    async def not_ready(self) -> str:
+        return ""
+
     async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
         """Nor does it weigh pods against each other."""
 

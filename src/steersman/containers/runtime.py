@@ -59,6 +59,7 @@ class IdRange:
 class SandboxConfig:
     """A pod's sandbox: network, IPC and UTS namespaces (unless the host's), one address, one cgroup parent; with `users`, a
     user namespace to which the others belong. `handler` is the RuntimeClass's; empty is the default.
+    `privileged`: one of its containers will be.
 
     `attempt` counts re-creations for the same pod uid. `cgroup_parent` is relative to the runtime's root, as in
     `kubepods/burstable/pod<uid>`; the kubelet names it, the runtime creates and removes it.
@@ -85,6 +86,7 @@ class SandboxConfig:
     pids_limit: int = 0
     users: IdRange | None = None
     handler: str = ""
+    privileged: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -231,6 +233,7 @@ class ContainerStatus:
     log_path: str = ""
     user: User | None = None
     stop_signal: str = ""
+    tty: bool = False
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -368,6 +371,9 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Let go of everything; containers keep running."""
+
+    async def not_ready(self) -> str:
+        """Why pods cannot be run now, in upstream's words; empty when they can."""
 
     async def run_sandbox(self, config: SandboxConfig) -> str: ...
 

@@ -94,8 +94,12 @@ class ContainerProbes:
             outcome = await self._node.prober.look(one.probe(kind) or {}, target, state.settings.timeout_seconds)
         else:
             outcome = Outcome(scripted, "" if scripted else "the script says so")
-        self._count(one, kind, outcome.success, self._node.clock.monotonic() - began)
         title = TITLES[kind]
+        if outcome.unknown:
+            text = f"{title} probe errored and resulted in unknown state: {outcome.output}"
+            self._node.tell(self._machine.pod, "Warning", "Unhealthy", text, one.name)
+            return
+        self._count(one, kind, outcome.success, self._node.clock.monotonic() - began)
         if not outcome.success:
             self._node.tell(
                 self._machine.pod, "Warning", "Unhealthy", f"{title} probe failed: {outcome.output}", one.name

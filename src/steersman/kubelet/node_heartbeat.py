@@ -4,7 +4,7 @@ The Lease says "alive" often and cheaply; the status is written when it changes,
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -52,6 +52,8 @@ class NodeHeartbeat:
         self.standing: frozenset[str] = frozenset()  # what the node is short of: shown in its conditions
         self.devices: Callable[[], tuple[dict[str, str], dict[str, str]]] = lambda: ({}, {})
         self.not_ready = ""  # why the node is not Ready, if so
+        self._runtime_not_ready = ""
+        self._images: Sequence[runtime.ImageStatus] = ()
         self._node: Object = {}
         self._last_status_at = 0.0
         self._last_check_at = 0.0
@@ -129,7 +131,8 @@ class NodeHeartbeat:
             return
         await self._see()
         self._last_check_at = now
-        is_due = now - self._last_status_at >= self._options.node_status_seconds
+        before, self._runtime_not_ready = self._runtime_not_ready, await self._runtime.not_ready()
+        is_due = now - self._last_status_at >= self._options.node_status_seconds or before != self._runtime_not_ready
         if is_due or not conditions.is_true(self._node, "Ready"):
             await self._write_status()
 
@@ -168,7 +171,10 @@ class NodeHeartbeat:
                 self._recorder.event(self._node, *event)
 
     async def _status(self, was: Object) -> Object:
-        images = await self._runtime.images.list()
+        try:
+            self._images = await self._runtime.images.list()
+        except (runtime.RuntimeFailure, TimeoutError) as failure:
+            _log.warning("node %s: images as last seen: %s", self.name, failure)
         now = self._clock.now()
         return node_object.status(
             self.name,
@@ -176,10 +182,10 @@ class NodeHeartbeat:
             self._machine,
             self._runtime.name,
             self._runtime.features,
-            images,
+            self._images,
             was,
             now,
             self.standing,
-            self.not_ready,
+            self.not_ready or self._runtime_not_ready,
             self.devices(),
         )

@@ -22,6 +22,7 @@ class Outcome:
     success: bool
     output: str = ""
     warning: bool = False  # upstream's ProbeWarning: a redirect elsewhere counts as success
+    unknown: bool = False  # the container could not even be asked: it is neither well nor ill
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Prober:
         except TimeoutError:
             return Outcome(False, f"command timed out: {_shown(command)} timed out after {timeout_seconds:g}s")
         except runtime.RuntimeFailure as failure:
-            return Outcome(False, failure.message)
+            return Outcome(False, failure.message, unknown=True)
         text = (result.stdout + result.stderr)[:OUTPUT_MOST_BYTES].decode("utf-8", "replace")
         return Outcome(result.exit_code == 0, text)
 

@@ -63,6 +63,10 @@ def build(
         pids_limit=options.pod_pids_max,
         users=users,
         handler=handler,
+        privileged=any(
+            (one.get("securityContext") or {}).get("privileged")
+            for one in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+        ),
     )
 
 

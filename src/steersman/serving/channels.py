@@ -67,7 +67,7 @@ Start = Callable[[Wanted], Awaitable[Session]]
 
 
 class CommandFailed(Exception):
-    """The command could not be started; the text goes to the client's error channel."""
+    """The command could not be started (which some sessions only know in the end); the text goes to the client's error channel."""
 
 
 class _Channels(Protocol):
@@ -186,6 +186,8 @@ async def _run(channels: _Channels, wanted: Wanted, start: Start) -> None:
         return
     try:
         await channels.finish(await _move(channels, session, wanted))
+    except CommandFailed as failed:
+        await channels.finish(errors.internal(str(failed)).status)
     except (Closed, OSError):
         return  # the client went away: nobody is left to tell
     finally:

@@ -71,6 +71,16 @@ def build_hello(version: str, target: str | os.PathLike[str]) -> str:
     return os.fspath(target)
 
 
+def build_pause(name: str, target: str | os.PathLike[str]) -> str:
+    """Write an image that only waits, for runtimes whose sandboxes need a process. Raises NoBusybox."""
+    tree = Tree()
+    tree.folder("bin", 0o755)
+    with open(find_busybox(), "rb") as file:
+        tree.file("bin/sleep", file.read(), 0o755)
+    write_archive(target, name, [tree.content()], {"Entrypoint": ["/bin/sleep", "infinity"]})
+    return os.fspath(target)
+
+
 _HELLO_SCRIPT = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
 echo "hello from $(hostname), version {version}"

@@ -49,7 +49,7 @@ def observe(cgroup_root: str, runtime: str = "") -> Facts:
     hierarchy = cgroups.detect(_read("/proc/self/mountinfo"))
     ranges = tuple(_ranges(_read("/proc/self/uid_map")))
     in_user_namespace = sum(count for _, count in ranges) < (1 << 32) - 1
-    capabilities = _effective_capabilities()
+    capabilities = own_capabilities()
     is_rootless = in_user_namespace or os.geteuid() != 0 or not cgroups.is_writable(hierarchy, cgroup_root)
     return Facts(
         runtime=path,
@@ -67,7 +67,7 @@ def _ranges(uid_map: str) -> list[tuple[int, int]]:
     return [(int(inside), int(count)) for inside, _, count in (line.split() for line in uid_map.splitlines())]
 
 
-def _effective_capabilities() -> int:
+def own_capabilities() -> int:
     for line in _read("/proc/self/status").splitlines():
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)

@@ -57,6 +57,15 @@ def read_sandbox(folder: str) -> SandboxRecord | None:
     return _read(os.path.join(folder, records.RECORD), SandboxRecord)
 
 
+def write_sandbox_config(path: str, config: runtime.SandboxConfig) -> None:
+    """For runtimes that keep the rest themselves."""
+    _write(path, config)
+
+
+def read_sandbox_config(path: str) -> runtime.SandboxConfig | None:
+    return _read(path, runtime.SandboxConfig)
+
+
 def write_container(folder: str, record: ContainerRecord) -> None:
     _write(os.path.join(folder, records.RECORD), record)
 

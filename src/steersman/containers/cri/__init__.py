@@ -1,0 +1,1 @@
+"""Containers of containerd or CRI-O, over their socket (CRI v1)."""
