@@ -4,7 +4,9 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from steersman.cluster import images, paths
+from steersman.aio.clock import SystemClock
+from steersman.cluster import images, options, paths
+from steersman.containers.cri.containerd import Containerd
 from steersman.containers.runtime import ImageStatus, RuntimeFailure
 
 
@@ -15,10 +17,23 @@ def load(archives: Sequence[str], name: str, data_dir: str | None) -> int:
     try:
         for reference in images.load(store, archives):
             print(f"Loaded {reference}")
+        _load_into_containerd(where, archives)
     except (RuntimeFailure, ValueError, OSError) as problem:
         print(f"Could not load: {problem}", file=sys.stderr)
         return 1
     return 0
+
+
+def _load_into_containerd(where: paths.Paths, archives: Sequence[str]) -> None:
+    """Where nodes have a containerd of their own, which has images of its own; one that does not run is left out."""
+    wanted = options.load(where.options)
+    if wanted is None or wanted.runtime != "cri":
+        return
+    for node in wanted.node_names():
+        made = Containerd(where.node_data(node) / "containerd", where.node_run(node) / "containerd", "", SystemClock())
+        if made.pid:
+            for archive in archives:
+                asyncio.run(made.load(archive))
 
 
 def list_images(name: str, data_dir: str | None) -> int:

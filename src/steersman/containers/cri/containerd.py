@@ -71,9 +71,10 @@ class Containerd:
             await asyncio.to_thread(build.build_pause, PAUSE_IMAGE, path)
             await self.load(path, "localhost/pause")
 
-    async def load(self, path: str, name: str) -> None:
-        """Add the images of an archive, under `name`."""
-        await self._ctr("images", "import", "--digests", "--base-name", name, path)
+    async def load(self, path: str, name: str = "") -> None:
+        """Add the images of an archive under their own names; with `name`, also by digest under that one."""
+        digests = ("--digests", "--base-name", name) if name else ()
+        await self._ctr("images", "import", *digests, path)
 
     @property
     def pid(self) -> int:
