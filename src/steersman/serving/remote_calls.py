@@ -10,8 +10,8 @@ from typing import Any
 # Children of ours become other programs at once; the library would complain about each.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
-import grpc  # noqa: E402
-import grpc.aio  # noqa: E402
+import grpc
+import grpc.aio
 
 from steersman.serving.protobuf import Malformed, Message, Method, Schema
 
