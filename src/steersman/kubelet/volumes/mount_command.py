@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from steersman.kubelet.volumes.volume import MountError
 
-SECONDS_MAX = 120.0  # a server that does not answer; the pod is tried again
+SECONDS_MAX = (
+    120  # a server that does not answer: timeout(1) ends the wait (exit status 124), and the pod is tried again
+)
 
 
 async def mount(kind: str, source: str, target: str, options: Sequence[str] = ()) -> None:
@@ -13,13 +15,18 @@ async def mount(kind: str, source: str, target: str, options: Sequence[str] = ()
     arguments = ["-t", kind, *(("-o", ",".join(options)) if options else ()), source, target]
     try:
         process = await asyncio.create_subprocess_exec(
-            "mount", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            "timeout",
+            str(SECONDS_MAX),
+            "mount",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
     except OSError as missing:
         raise MountError(f"mount failed: {missing}") from missing
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), SECONDS_MAX)
-    except (TimeoutError, asyncio.CancelledError):
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
         process.kill()
         await process.wait()
         raise
