@@ -59,7 +59,22 @@ WRONG = {
     ),
     "self.x >": f"ERROR: <input>:1:9: Syntax error: mismatched input '<EOF>' expecting {STARTS}\n | self.x >\n | ........^",
     "self.x 1": "ERROR: <input>:1:8: Syntax error: extraneous input '1' expecting <EOF>\n | self.x 1\n | .......^",
-    "self.x @ 1": "ERROR: <input>:1:8: Syntax error: token recognition error at: '@'\n | self.x @ 1\n | .......^",
+    "self.x @ 1": (
+        "ERROR: <input>:1:8: Syntax error: token recognition error at: '@'\n | self.x @ 1\n | .......^\n"
+        "ERROR: <input>:1:10: Syntax error: extraneous input '1' expecting <EOF>\n | self.x @ 1\n | .........^"
+    ),
+    "self.x 1 2": "ERROR: <input>:1:8: Syntax error: mismatched input '1' expecting <EOF>\n | self.x 1 2\n | .......^",
+    "(self.x": "ERROR: <input>:1:8: Syntax error: missing ')' at '<EOF>'\n | (self.x\n | .......^",
+    "self.x ? 1": "ERROR: <input>:1:11: Syntax error: mismatched input '<EOF>' expecting ':'\n | self.x ? 1\n | ..........^",
+    "self = 42": (
+        "ERROR: <input>:1:6: Syntax error: token recognition error at: '= '\n | self = 42\n | .....^\n"
+        "ERROR: <input>:1:8: Syntax error: extraneous input '42' expecting <EOF>\n | self = 42\n | .......^"
+    ),
+    "self.name == 'abc": (
+        "ERROR: <input>:1:14: Syntax error: token recognition error at: ''abc'\n | self.name == 'abc\n | .............^\n"
+        f"ERROR: <input>:1:18: Syntax error: mismatched input '<EOF>' expecting {STARTS}\n | self.name == 'abc\n"
+        " | .................^"
+    ),
     "for": "ERROR: <input>:1:1: reserved identifier: for\n | for\n | ^",
     "true &&\n  self.z": "ERROR: <input>:2:7: undefined field 'z'\n |   self.z\n | ......^",
     "9223372036854775808": "ERROR: <input>:1:1: invalid int literal\n | 9223372036854775808\n | ^",

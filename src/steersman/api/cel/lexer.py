@@ -3,7 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
-from steersman.api.cel.source import CompileError, Issue
+from steersman.api.cel.source import Issue
 from steersman.api.cel.values import Uint
 
 INT_MAX, INT_MIN, UINT_MAX = 2**63 - 1, -(2**63), 2**64 - 1
@@ -50,17 +50,17 @@ _SIMPLE = {
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|X[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL)
 
 
-def tokens(text: str) -> list[Token]:
-    """Ends with a token `end`. Raises CompileError."""
+def tokens(text: str) -> tuple[list[Token], list[Issue]]:
+    """Ends with a token `end`. What is no token is left out, as cel-go goes on after it."""
     found: list[Token] = []
     issues: list[Issue] = []
     offset = 0
     while offset < len(text):
         match = _TOKEN.match(text, offset)
         if match is None:
-            shown = text[offset]
-            issues.append(Issue(offset, f"Syntax error: token recognition error at: '{shown}'"))
-            offset += 1
+            shown = _unknown(text, offset)
+            issues.append(Issue(offset, f"Syntax error: token recognition error at: '{_visible(shown)}'"))
+            offset += len(shown)
             continue
         kind, piece = match.lastgroup or "", match[0]
         if kind != "space":
@@ -69,10 +69,20 @@ def tokens(text: str) -> list[Token]:
             except ValueError as wrong:
                 issues.append(Issue(offset, str(wrong)))
         offset = match.end()
-    if issues:
-        raise CompileError(text, issues)
     found.append(Token("end", "<EOF>", len(text)))
-    return found
+    return found, issues
+
+
+def _unknown(text: str, offset: int) -> str:
+    """As far as cel-go's lexer looks before it gives up: to the end of a line in a text, one further after `=`, `&` and `|`."""
+    if text[offset] in "'\"":
+        end = text.find("\n", offset)
+        return text[offset : end + 1 if end >= 0 else len(text)]
+    return text[offset : offset + 2] if text[offset] in "=&|" else text[offset]
+
+
+def _visible(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 
 def _token(kind: str, piece: str, offset: int) -> Token:

@@ -43,6 +43,7 @@ _RELATIONS = {
     ">=": "_>=_",
     "in": "@in",
 }
+_CLOSING = frozenset((")", "]", "}"))
 _SUMS = {"+": "_+_", "-": "_-_"}
 _PRODUCTS = {"*": "_*_", "/": "_/_", "%": "_%_"}
 _STARTS = (
@@ -61,15 +62,15 @@ def parse(text: str) -> Node:
 class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = lexer.tokens(text)
+        self._tokens, self._issues = lexer.tokens(text)
         self._index = 0
         self._depth = 0
-        self._issues: list[Issue] = []
 
     def whole(self) -> Node:
         found = self._expression()
         if self._next.kind != "end":
-            raise self._wrong(self._next, f"Syntax error: extraneous input '{self._next.text}' expecting <EOF>")
+            how = "extraneous" if self._peek(1).kind == "end" else "mismatched"
+            raise self._wrong(self._next, f"Syntax error: {how} input '{self._next.text}' expecting <EOF>")
         if self._issues:
             raise CompileError(self._text, self._issues)
         return found
@@ -304,6 +305,8 @@ class _Parser:
     def _expect(self, kind: str) -> Token:
         token = self._next
         if token.kind != kind:
+            if token.kind == "end" and kind in _CLOSING:
+                raise self._wrong(token, f"Syntax error: missing '{kind}' at '<EOF>'")
             raise self._wrong(token, f"Syntax error: mismatched input '{token.text}' expecting '{kind}'")
         self._index += 1
         return token
