@@ -125,6 +125,14 @@ def test_the_certificate_is_what_was_asked_for():
     assert not made.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
+def test_a_certificate_that_is_only_to_log_in_may_do_no_less():
+    authority, key = requests.authority()
+    found = requests.request(usages=("client auth",))
+    made = x509.load_pem_x509_certificate(base64.b64decode(Signer(authority, key).sign(found, shapes.NOW)))
+    with pytest.raises(x509.ExtensionNotFound):
+        made.extensions.get_extension_for_class(x509.KeyUsage)
+
+
 def issued():
     authority, _ = requests.authority()
     return base64.b64encode(authority).decode()

@@ -54,9 +54,11 @@ class Signer:
             .not_valid_before(now - BACKDATE)
             .not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(usages), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
+        usage = _key_usage(usages)
+        if usage is not None:
+            builder = builder.add_extension(usage, critical=True)
         extended = list(dict.fromkeys(_EXTENDED[usage] for usage in usages if usage in _EXTENDED))
         if extended:
             builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
@@ -69,8 +71,11 @@ class Signer:
         return base64.b64encode(pem).decode()
 
 
-def _key_usage(usages: list[str] | tuple[str, ...]) -> x509.KeyUsage:
+def _key_usage(usages: list[str] | tuple[str, ...]) -> x509.KeyUsage | None:
+    """None where nothing is asked for: a certificate that may do nothing is refused by strict verifiers."""
     wanted = {_KEY_USAGES[usage] for usage in usages if usage in _KEY_USAGES}
+    if not wanted:
+        return None
     named = dict.fromkeys(sorted(set(_KEY_USAGES.values())), False) | dict.fromkeys(sorted(wanted), True)
     if not named["key_agreement"]:
         named["encipher_only"] = named["decipher_only"] = False
