@@ -1,7 +1,7 @@
 """The garbage collector against the real API server."""
 
 from steersman.api import kinds
-from steersman.meta import objects
+from steersman.meta import objects, owners
 from tests.controllers import paper
 
 
@@ -65,5 +65,26 @@ def test_an_owner_of_a_kind_that_is_not_served_keeps_its_dependants():
             await cluster.create(kinds.CONFIG_MAP, config_map("kept", foreign))
             await cluster.settle(120)
             assert await names(cluster) == ["kept"]
+
+    paper.run(story)
+
+
+def test_an_owner_in_another_namespace_is_none_and_its_own_dependants_stay():
+    async def story():
+        async with paper.cluster() as cluster:
+            await cluster.create(kinds.NAMESPACE, {"metadata": {"name": "other"}})
+            owner = await cluster.create(kinds.CONFIG_MAP, {"metadata": {"name": "owner", "namespace": "other"}})
+            reference = owners.make(owner, controller=False)
+            for name, namespace in (("lost", "default"), ("kept", "other")):
+                meta = {"name": name, "namespace": namespace, "ownerReferences": [reference]}
+                await cluster.create(kinds.SECRET, {"metadata": meta})
+            await cluster.settle()
+            assert await cluster.all(kinds.SECRET) == []
+            assert len(await cluster.all(kinds.SECRET, "other")) == 1
+            [message] = await cluster.events("OwnerRefInvalidNamespace")
+            uid = objects.uid(owner)
+            assert message == (
+                f'ownerRef [v1/ConfigMap, namespace: default, name: owner, uid: {uid}] does not exist in namespace "default"'
+            )
 
     paper.run(story)

@@ -125,8 +125,10 @@ class _Collector:
         if found is None:
             found = await live.get(look.client, kind, str(reference["name"]), objects.namespace(obj))
         if found is None or objects.uid(found) != uid:
-            self.remember_absent(uid)
-            return Owner(uid, State.ABSENT)
+            misplaced = _misplaced(look.caches.of(kind), obj, reference)
+            if not misplaced:
+                self.remember_absent(uid)
+            return Owner(uid, State.ABSENT, misplaced)
         return Owner(uid, State.WAITING if decide.is_waiting(found) else State.SOLID)
 
     def _remember_unknown(self, reference: Object, key: str) -> None:
@@ -179,6 +181,15 @@ class _KeysOfKind:
 
     def __call__(self, caches: Caches, obj: Object) -> Iterable[str]:
         return self._collector.keys(caches, self._kind, obj)
+
+
+def _misplaced(cache: Cache, obj: Object, reference: Object) -> str:
+    """What was looked for, if it is in another namespace; "" when it is nowhere. Looked through once for each lost owner."""
+    uid = reference.get("uid")
+    if not any(objects.uid(one) == uid for one in cache.list()):
+        return ""
+    kind = f"{reference.get('apiVersion')}/{reference.get('kind')}"
+    return f"[{kind}, namespace: {objects.namespace(obj)}, name: {reference.get('name')}, uid: {uid}]"
 
 
 def _owned(cache: Cache, uid: str) -> list[Object]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from steersman.api.kind import Kind
 from steersman.controllers import decision
-from steersman.controllers.decision import Decision, Patch
+from steersman.controllers.decision import Decision, Emit, Patch
 from steersman.meta import objects, owners
 from steersman.meta.objects import Object
 
@@ -32,8 +32,11 @@ class State(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Owner:
+    """`misplaced`: it exists, but where its dependant may not refer to; the text names it as it was looked for."""
+
     uid: str
     state: State
+    misplaced: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,9 +78,16 @@ def decide(seen: Seen) -> Decision:
     if not lost:
         again = 30.0 if by_state[State.UNKNOWN] else None  # a kind may be served later
         return Decision(why="all owners exist", again_after_seconds=again)
+    told = tuple(_misplaced(obj, one.misplaced) for one in seen.owners if one.misplaced)
     if keeping:
-        return Decision((_without_owners(seen.kind, obj, lost),), "some owners are gone, others remain")
-    return _delete(seen, bool(by_state[State.WAITING]))
+        return Decision((*told, _without_owners(seen.kind, obj, lost)), "some owners are gone, others remain")
+    deleted = _delete(seen, bool(by_state[State.WAITING]))
+    return dataclasses.replace(deleted, actions=(*told, *deleted.actions))
+
+
+def _misplaced(obj: Object, text: str) -> Emit:
+    message = f'ownerRef {text} does not exist in namespace "{objects.namespace(obj)}"'
+    return Emit(obj, "Warning", "OwnerRefInvalidNamespace", message)
 
 
 def _delete(seen: Seen, owner_waits: bool) -> Decision:

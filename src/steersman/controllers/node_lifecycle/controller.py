@@ -4,12 +4,15 @@ Heartbeats are judged by our own clock: a node is alive when its Lease or its st
 itself writes there (its clock may be wrong). So a controller that starts anew gives every node the whole grace once.
 """
 
+from collections.abc import Iterable
+
 from steersman.aio.clock import Clock
 from steersman.api import kinds
 from steersman.client.cache import Caches
 from steersman.controllers import indexes
+from steersman.controllers.decision import Decision
 from steersman.controllers.loop import Controller, Look, Watch
-from steersman.controllers.node_lifecycle import decide
+from steersman.controllers.node_lifecycle import decide, zones
 from steersman.controllers.node_lifecycle.decide import Seen
 from steersman.meta import conditions, objects
 from steersman.meta.objects import Object
@@ -22,13 +25,13 @@ def controller(clock: Clock, grace_seconds: float, startup_grace_seconds: float)
     return Controller(
         name="node-controller",  # upstream's component name in events
         watches=(
-            Watch(kinds.NODE, lambda caches, obj: (objects.name(obj),), _node_matters, beats.note_node),
+            Watch(kinds.NODE, beats.keys_of_node, _node_matters, beats.note_node),
             # A renewed lease wakes nobody: it is asked for when the grace is over, not thousands of times in between.
             Watch(kinds.LEASE, note=beats.note_lease),
             Watch(kinds.POD, _node_of_pod, _became_ready, beats.note_pod),
         ),
         observe=beats.observe,
-        decide=decide.decide,
+        decide=beats.decide,
         indexes=(indexes.by_node(kinds.POD),),
     )
 
@@ -43,12 +46,22 @@ class _Heartbeats:
         self._startup_grace_seconds = startup_grace_seconds
         self._at: dict[str, float] = {}
         self._insisted: dict[str, set[str]] = {}  # node → uids
+        self._zones = zones.Zones()
+        self._all_lost = False
 
     def note_lease(self, old: Object | None, new: Object | None) -> None:
         if new is not None and objects.namespace(new) == LEASE_NAMESPACE:
             self._at[objects.name(new)] = self._clock.monotonic()
 
+    def keys_of_node(self, caches: Caches, node: Object) -> Iterable[str]:
+        """Itself; all, when it is the last that is lost or the first that is back."""
+        if self._zones.all_lost == self._all_lost:
+            return (objects.name(node),)
+        self._all_lost = self._zones.all_lost
+        return caches.of(kinds.NODE).keys()
+
     def note_node(self, old: Object | None, new: Object | None) -> None:
+        self._zones.note(old, new)
         if new is None:
             assert old is not None
             self._at.pop(objects.name(old), None)
@@ -81,7 +94,15 @@ class _Heartbeats:
             grace_seconds=self._grace(conditions.status(node, "Ready"), lease),
             now=look.now,
             pods=[pod for pod in bound if objects.uid(pod) not in insisted],
+            eviction_seconds=self._zones.seconds_to_eviction(node, now),
+            all_lost=self._zones.all_lost,
         )
+
+    def decide(self, seen: Seen) -> Decision:
+        made = decide.decide(seen)
+        if decide.evicts(made):
+            self._zones.evicted(seen.node, self._clock.monotonic())
+        return made
 
     def _grace(self, ready: str, lease: Object | None) -> float:
         """A node that never reported gets longer to start; one whose lease promises less frequent signs, that long."""

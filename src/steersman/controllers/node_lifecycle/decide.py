@@ -1,7 +1,8 @@
 """Notice nodes that fell silent, and say with taints what is wrong with a node.
 
 Reads: Node, its Lease (when it was last renewed, by our own clock), the pods bound to it.  Writes: Node conditions
-(Unknown after silence), Node taints, Ready=False of the pods of a node that is not ready (so that Services drop them).
+(Unknown after silence), Node taints (those that evict node by node: `zones`), Ready=False of the pods of a node that is not
+ready (so that Services drop them).
 Leaves to others: reporting (kubelet), eviction (taint_eviction), pods of nodes that were deleted (pod_gc).
 """
 
@@ -11,12 +12,14 @@ from collections.abc import Sequence
 
 from steersman.api import kinds
 from steersman.controllers import decision, pods
-from steersman.controllers.decision import Action, Decision, Emit
+from steersman.controllers.decision import Action, Decision, Emit, Patch
 from steersman.meta import conditions, objects, times
 from steersman.meta.objects import Object
 
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
+
+ZONE_LOOK_SECONDS = 5.0  # upstream's monitor period: a zone in disruption may have recovered
 
 # Conditions the kubelet reports; all become Unknown when it falls silent.
 REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
@@ -35,13 +38,16 @@ _OURS = frozenset((*_TAINT_OF_CONDITION.values(), _UNSCHEDULABLE))
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """`silent_seconds` since the last sign of life; `grace_seconds` how long that may be."""
+    """`silent_seconds` since the last sign of life; `grace_seconds` how long that may be. `eviction_seconds` until the pods of one
+    more node of its zone may be evicted, None: none may. `all_lost`: no node of the cluster is ready."""
 
     node: Object
     silent_seconds: float
     grace_seconds: float
     now: datetime.datetime
     pods: Sequence[Object] = ()
+    eviction_seconds: float | None = 0.0
+    all_lost: bool = False
 
 
 def decide(seen: Seen) -> Decision:
@@ -58,9 +64,35 @@ def decide(seen: Seen) -> Decision:
         *_events(node, after),
         *_pods_not_ready(seen, after),
     )
+    waits = _eviction_in(seen, after)
     if is_silent:
-        return Decision(actions, f"silent for {seen.silent_seconds:.0f} s")
-    return Decision(actions, "gives signs of life", seen.grace_seconds - seen.silent_seconds + 0.05)
+        return Decision(actions, f"silent for {seen.silent_seconds:.0f} s", waits)
+    again = seen.grace_seconds - seen.silent_seconds + 0.05
+    return Decision(actions, "gives signs of life", decision.earliest(again, waits))
+
+
+def evicts(made: Decision) -> bool:
+    """Whether the decision leads to the eviction of the node's pods."""
+    return any(
+        isinstance(action, Patch) and any(map(_evicts, (action.patch.get("spec") or {}).get("taints") or ()))
+        for action in made.actions
+    )
+
+
+def _evicts(taint: Object) -> bool:
+    return taint["key"] in (NOT_READY, UNREACHABLE) and taint["effect"] == "NoExecute"
+
+
+def _eviction_in(seen: Seen, after: Object) -> float | None:
+    """When to look whether it is the node's turn; None where there is nothing to wait for."""
+    if seen.eviction_seconds == 0 or not _lacks_eviction(seen, after):
+        return None
+    return ZONE_LOOK_SECONDS if seen.eviction_seconds is None else seen.eviction_seconds
+
+
+def _lacks_eviction(seen: Seen, after: Object) -> bool:
+    there = [one["key"] for one in seen.node["spec"].get("taints") or () if _evicts(one)]
+    return any(effect == "NoExecute" and key not in there for key, effect in _wanted_taints(after))
 
 
 def _unknown(seen: Seen) -> list[Object]:
@@ -85,7 +117,7 @@ def _unknown(seen: Seen) -> list[Object]:
 
 def _taint(seen: Seen, after: Object) -> tuple[Action, ...]:
     old: list[Object] = seen.node["spec"].get("taints") or []
-    wanted = _wanted_taints(after)
+    wanted = _allowed(seen, _wanted_taints(after))
     if not conditions.status(after, "Ready"):
         wanted += [
             (one["key"], one["effect"]) for one in old if one["key"] == NOT_READY
@@ -97,6 +129,14 @@ def _taint(seen: Seen, after: Object) -> tuple[Action, ...]:
     if not added and len(kept) == len(old):
         return ()
     return (decision.patch(kinds.NODE, seen.node, {"spec": {"taints": [*kept, *added] or None}}),)
+
+
+def _allowed(seen: Seen, wanted: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """When all nodes are lost nobody is evicted. Else what evicts is added when it is the node's turn, and then stays."""
+    evicted = any(map(_evicts, seen.node["spec"].get("taints") or ()))
+    if not seen.all_lost and (evicted or seen.eviction_seconds == 0):
+        return wanted
+    return [one for one in wanted if one[1] != "NoExecute"]
 
 
 def _wanted_taints(node: Object) -> list[tuple[str, str]]:
