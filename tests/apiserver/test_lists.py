@@ -122,3 +122,24 @@ async def test_metadata_only(ten: kit.Api):
     found = (await ten.ask("GET", MAPS, headers=kit.PARTIAL_LIST)).body
     assert found["kind"] == "PartialObjectMetadataList"
     assert set(found["items"][0]) == {"kind", "apiVersion", "metadata"}
+
+
+async def test_the_shape_of_a_list_is_not_that_of_an_object(ten: kit.Api):
+    one = await ten.ask("GET", MAPS, headers=kit.PARTIAL)
+    assert one.refusal == (
+        406,
+        "NotAcceptable",
+        "you requested PartialObjectMetadata, but the requested object is a list (*v1.ConfigMapList)",
+    )
+    many = await ten.ask("GET", f"{MAPS}/m1", headers=kit.PARTIAL_LIST)
+    assert many.status == 406
+    assert many.body["message"].endswith("but the requested object is not a list (*v1.ConfigMap)")
+
+
+async def test_reviews_have_no_other_shape(api: kit.Api):
+    """Upstream's conformance asks for a Table of a review, and wants to be refused."""
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    only = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    assert (await api.ask("POST", path, review, headers=only)).status == 406
+    assert (await api.ask("POST", path, review, headers=kit.TABLE)).body["status"]["allowed"] is True

@@ -293,3 +293,19 @@ async def test_the_cause_of_a_write_is_kept(api: kit.Api):
     cause = await api.store.cause(int(made.body["metadata"]["resourceVersion"]))
     assert cause is not None
     assert (cause.who, cause.verb, cause.because) == ("admin", "create", 2)
+
+
+async def test_a_put_makes_what_is_not_there_of_some_kinds(api: kit.Api):
+    path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l"
+    lease = {"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}}
+    made = await api.ask("PUT", path, lease)
+    assert (made.status, made.body["spec"]) == (201, {"holderIdentity": "me"})
+    assert (await api.ask("PUT", path, lease)).status == 200
+    missing = await api.ask("PUT", f"{MAPS}/m", kit.config_map("m"))
+    assert missing.status == 404
+    gone = await api.ask("PUT", path.removesuffix("l") + "m", {"metadata": {"name": "m", "uid": "u"}, "spec": {}})
+    assert gone.refusal[::2] == (
+        409,
+        'Operation cannot be fulfilled on leases.coordination.k8s.io "m": Precondition failed: UID in precondition: u, UID in '
+        "object meta: ",
+    )

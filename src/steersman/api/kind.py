@@ -102,6 +102,7 @@ class Kind:
     but metadata and a status that is a subresource).
     `prepare_status(new, old)` is its twin for the status subresource: all but the status (and, of metadata, what a status
     writer may change) stays as it was.
+    `creates_on_update`: a PUT of an object that is not there makes it.
     `orphans_by_default`: a DELETE that says nothing about dependants leaves them (kinds older than the garbage collector),
     with `delete_warning`.
     `row_conditions(obj)` marks rows of a table (a finished pod is Completed).
@@ -133,6 +134,7 @@ class Kind:
     graceful_delete_seconds: Callable[[Object], int] | None = None
     ttl_seconds: int = 0  # how long an object is kept after its last write; 0: for ever
     deletes_to_status: bool = True  # DELETE answers a Status; False: the object (Service, Pod, …)
+    creates_on_update: bool = False
     orphans_by_default: bool = False
     delete_warning: str = ""
     row_conditions: Callable[[Object], list[Object]] | None = None

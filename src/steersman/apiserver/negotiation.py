@@ -77,6 +77,15 @@ def form_of(request: messages.Request) -> Form:
     return accepted(header) if header else PLAIN
 
 
+def whole_form_of(request: messages.Request) -> Form:
+    """For answers that have no other shape than their own. Raises StatusError 406."""
+    header = request.headers.get("accept", "")
+    ranges = [one for one in header.split(",") if "as=" not in one.replace(" ", "")]
+    if header and not ranges:
+        raise errors.not_acceptable(ACCEPTED)
+    return accepted(",".join(ranges)) if header else PLAIN
+
+
 def content_type(request: messages.Request) -> str:
     """The media type alone, lower case; JSON where none is said."""
     header = request.headers.get("content-type", "")

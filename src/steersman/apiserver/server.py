@@ -455,7 +455,8 @@ class ApiServer:
     async def _review(self, call: Call) -> messages.Response:
         asked = Review(call, "CREATE", self.writer.read(call))
         await self._admission.admit(asked)
-        return negotiation.respond(call.form, await self._reviews.answer(call, asked.new), 201, pretty=call.pretty)
+        form = negotiation.whole_form_of(call.request)
+        return negotiation.respond(form, await self._reviews.answer(call, asked.new), 201, pretty=call.pretty)
 
     async def _subresource(self, call: Call) -> messages.Response:
         target = call.target

@@ -13,6 +13,7 @@ from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.serving import messages
 
+_ONE, _LIST = "PartialObjectMetadata", "PartialObjectMetadataList"
 _INCLUDE = ("", "None", "Metadata", "Object")
 
 
@@ -22,12 +23,18 @@ class Shaper:
 
     def one(self, call: Call, value: bytes, status: int = 200) -> messages.Response:
         """A stored object, as bytes where they can be used as they are."""
+        if call.form.shape == _LIST:
+            kind = f"*{call.kind.version}.{call.kind.kind}"
+            raise _other_shape(f"you requested {_LIST}, but the requested object is not a list ({kind})")
         if not call.form.shape:
             return negotiation.respond_bytes(call.form, value, status, pretty=call.pretty)
         return negotiation.respond(call.form, self.shape(call, orjson.loads(value)), status, pretty=call.pretty)
 
     def many(self, call: Call, items: Sequence[Object], meta: dict[str, Any]) -> messages.Response:
         kind, shape = call.kind, call.form.shape
+        if shape == _ONE:
+            text = f"you requested {_ONE}, but the requested object is a list (*{kind.version}.{kind.kind}List)"
+            raise _other_shape(text)
         if shape == "Table":
             body = self._table(call, items, meta, headers=True)
         elif shape:
@@ -50,6 +57,10 @@ class Shaper:
         found = tables.table(call.kind, items, self._clock.now(), include=include, metadata=meta, headers=headers)
         found["apiVersion"] = _meta_version(call)
         return found
+
+
+def _other_shape(text: str) -> errors.StatusError:
+    return errors.StatusError(errors.status(406, "NotAcceptable", text))
 
 
 def include_of(call: Call) -> str:

@@ -153,7 +153,22 @@ class Writer:
         metadata.check_place(call, given)
         # Each try starts from a fresh copy: defaults and admission fill it in place.
         body = orjson.dumps(given)
-        return await self.change(call, lambda old: cast(Object, orjson.loads(body)))
+        try:
+            return await self.change(call, lambda old: cast(Object, orjson.loads(body)))
+        except errors.StatusError as refusal:
+            if refusal.code != 404 or not call.kind.creates_on_update or call.target.subresource:
+                raise
+        return await self._create_by_update(call, cast(Object, orjson.loads(body)))
+
+    async def _create_by_update(self, call: Call, obj: Object) -> messages.Response:
+        """A PUT of what is not there. Raises StatusError 409 where the client knows it by its uid."""
+        uid = obj["metadata"].get("uid")
+        if uid:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+            raise errors.conflict(call.kind.plural, call.target.name, why, call.kind.group)
+        self._check_may_create(call)
+        obj["metadata"].pop("resourceVersion", None)
+        return self._shaper.one(call, await self.create_object(call, obj), 201)
 
     async def patch(self, call: Call) -> messages.Response:
         patch = patching.read(call)

@@ -11,6 +11,7 @@ LEASE = Kind(
     COORDINATION, "v1", "Lease", "leases", "lease",
     columns=cluster_cells.LEASE_COLUMNS, cells=cluster_cells.lease,
     default=cluster_defaults.default_lease, validate=lease_rules.validate_lease,
+    creates_on_update=True,
 )  # fmt: skip
 
 LEASE_CANDIDATE_V1BETA1 = Kind(

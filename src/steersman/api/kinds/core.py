@@ -91,6 +91,7 @@ SERVICE = Kind(
     prepare=strategies.prepare_service, prepare_status=strategies.keep_all_but_status,
     fields=selectable.of_service,
     deletes_to_status=False,
+    creates_on_update=True,
 )  # fmt: skip
 
 ENDPOINTS = Kind(
@@ -99,6 +100,7 @@ ENDPOINTS = Kind(
     columns=network_cells.ENDPOINTS_COLUMNS, cells=network_cells.endpoints,
     default=network_defaults.default_endpoints, validate=network_rules.validate_endpoints,
     deprecation=Deprecation(33, replacement="discovery.k8s.io/v1 EndpointSlice"),
+    creates_on_update=True,
 )  # fmt: skip
 
 CONFIG_MAP = Kind(
@@ -132,6 +134,7 @@ EVENT = Kind(
     validate=event_rules.validate_event,
     fields=selectable.of_event,
     ttl_seconds=3600,  # upstream's --event-ttl
+    creates_on_update=True,
 )  # fmt: skip
 
 REPLICATION_CONTROLLER = Kind(
@@ -161,6 +164,7 @@ LIMIT_RANGE = Kind(
     short_names=("limits",),
     columns=quota_cells.LIMIT_RANGE_COLUMNS, cells=quota_cells.limit_range,
     default=limit_defaults.default_limit_range, validate=quota_rules.validate_limit_range,
+    creates_on_update=True,
 )  # fmt: skip
 
 POD_TEMPLATE = Kind(
@@ -169,6 +173,7 @@ POD_TEMPLATE = Kind(
     default=workload_defaults.default_pod_template, validate=workload_rules.validate_pod_template,
     warnings=workload_warnings.of_template_at("template", named=False),
     spec_fields=("template",), has_generation=True, deletes_to_status=False,
+    creates_on_update=True,
 )  # fmt: skip
 
 # Not in the store: what the API server itself finds.

@@ -17,4 +17,5 @@ EVENT_V1 = Kind(
     fields=selectable.of_new_event,
     ttl_seconds=EVENT.ttl_seconds,
     storage=Storage(EVENT, conversion.to_core, conversion.from_core),
+    creates_on_update=True,
 )  # fmt: skip

@@ -20,6 +20,7 @@ ENDPOINT_SLICE = Kind(
     columns=network_cells.ENDPOINT_SLICE_COLUMNS, cells=network_cells.endpoint_slice,
     default=network_defaults.default_endpoint_slice, validate=network_rules.validate_endpoint_slice,
     spec_fields=("addressType", "endpoints", "ports"), has_generation=True,
+    creates_on_update=True,
 )  # fmt: skip
 
 INGRESS = Kind(

@@ -36,6 +36,7 @@ RESOURCE_SLICE = Kind(
     validate=slice_rules.validate_slice,
     fields=selectable.of_resource_slice,
     has_generation=True,
+    creates_on_update=True,
 )  # fmt: skip
 
 DEVICE_TAINT_RULE = Kind(

@@ -17,6 +17,7 @@ PRIORITY_CLASS = Kind(
     columns=cluster_cells.PRIORITY_CLASS_COLUMNS, cells=cluster_cells.priority_class,
     default=cluster_defaults.default_priority_class, validate=cluster_rules.validate_priority_class,
     spec_fields=("value", "globalDefault", "description", "preemptionPolicy"), has_generation=True,
+    creates_on_update=True,
 )  # fmt: skip
 
 WORKLOAD_V1BETA1 = Kind(
