@@ -214,6 +214,24 @@ def node_start(node_name: str, name: str, data_dir: str | None) -> None:
 
 
 @main.group()
+def net() -> None:
+    """The cluster's network."""
+
+
+@net.command("trace")
+@click.argument("pod", metavar="[NAMESPACE/]POD")
+@click.argument("service", metavar="[NAMESPACE/]SERVICE")
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where the pod and the Service are.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The Service's port.  [default: its first]")
+@_name_option
+def net_trace(pod: str, service: str, namespace: str, port: int | None, name: str, data_dir: str | None) -> None:
+    """Print a packet's way from a pod to a Service, rule by rule, as the kernel has them now."""
+    from steersman.cluster import net as command
+
+    sys.exit(command.run(pod, service, namespace, port or 0, name, data_dir))
+
+
+@main.group()
 def image() -> None:
     """The images that the cluster's nodes have."""
 

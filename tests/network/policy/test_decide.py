@@ -1,6 +1,5 @@
 """Who may speak to whom under which policies: upstream's cases (test/e2e/network/netpol), judged on paper."""
 
-import ipaddress
 from typing import Any
 
 import pytest
@@ -46,42 +45,6 @@ def port(number: int | str, protocol: str = "TCP", end: int = 0) -> Object:
     return {"port": number, "protocol": protocol, **({"endPort": end} if end else {})}
 
 
-def passes(program: decide.Program, source: str, target: str, protocol: str, number: int) -> bool:
-    """As the packet filter would."""
-    if source == target:
-        return True
-    for direction in decide.DIRECTIONS:
-        who, peer = (source, target) if direction == "egress" else (target, source)
-        judge = program.pods[direction].get(who)
-        if judge is not None and not any(
-            _holds(program, match, peer, target, protocol, number)
-            for rules in program.judges[judge]
-            for match in program.rules[rules]
-        ):
-            return False
-    return True
-
-
-def _holds(program: decide.Program, match: decide.Match, peer: str, target: str, protocol: str, number: int) -> bool:
-    if match.peers:
-        kind, elements = program.sets[match.peers]
-        if kind == "addresses" and peer not in elements:
-            return False
-        if kind == "networks" and not any(ipaddress.ip_address(peer) in ipaddress.ip_network(one) for one in elements):
-            return False
-    if match.ports and not any(_has(one, protocol, number) for one in program.sets[match.ports][1]):
-        return False
-    if match.targets and f"{target} . {protocol} . {number}" not in program.sets[match.targets][1]:
-        return False
-    return match.protocol in ("", protocol)
-
-
-def _has(element: str, protocol: str, number: int) -> bool:
-    wanted, _, numbers = element.partition(" . ")
-    first, _, last = numbers.partition("-")
-    return wanted == protocol and int(first) <= number <= int(last or first)
-
-
 def allowed(*policies: Object, protocol: str = "tcp", number: int = 80) -> set[str]:
     """`x/b→x/a`: all pairs of pods that may speak."""
     program = decide.decide(policies, [pod(name) for name in PODS], NAMESPACES, 4)
@@ -89,7 +52,7 @@ def allowed(*policies: Object, protocol: str = "tcp", number: int = 80) -> set[s
         f"{one}→{two}"
         for one in PODS
         for two in PODS
-        if one != two and passes(program, address(one), address(two), protocol, number)
+        if one != two and decide.passes(program, decide.Packet(address(one), address(two), protocol, number))
     }
 
 

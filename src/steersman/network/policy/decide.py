@@ -77,6 +77,57 @@ def decide(
     return compiler.program
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Packet:
+    """The first one of a connection, its destination translated already."""
+
+    source: str
+    target: str
+    protocol: str
+    port: int
+
+
+def accepting_rules(program: Program, direction: Direction, packet: Packet) -> list[str] | None:
+    """The rules that let the packet pass the pod's judge; empty when none does, None when nobody judges the pod."""
+    who, peer = (packet.source, packet.target) if direction == "egress" else (packet.target, packet.source)
+    judge = program.pods[direction].get(who)
+    if judge is None:
+        return None
+    return [
+        rules
+        for rules in program.judges[judge]
+        if any(_holds(program, match, peer, packet) for match in program.rules[rules])
+    ]
+
+
+def passes(program: Program, packet: Packet) -> bool:
+    """What the packet filters of both pods' nodes say, if `program` is about both."""
+    if packet.source == packet.target:
+        return True
+    return all(accepting_rules(program, direction, packet) != [] for direction in DIRECTIONS)
+
+
+def _holds(program: Program, match: Match, peer: str, packet: Packet) -> bool:
+    if match.peers:
+        kind, elements = program.sets[match.peers]
+        if kind == "addresses" and peer not in elements:
+            return False
+        if kind == "networks" and not any(ipaddress.ip_address(peer) in ipaddress.ip_network(one) for one in elements):
+            return False
+    if match.ports and not any(_has(one, packet) for one in program.sets[match.ports][1]):
+        return False
+    target = f"{packet.target} . {packet.protocol} . {packet.port}"
+    if match.targets and target not in program.sets[match.targets][1]:
+        return False
+    return match.protocol in ("", packet.protocol)
+
+
+def _has(element: str, packet: Packet) -> bool:
+    wanted, _, numbers = element.partition(" . ")
+    first, _, last = numbers.partition("-")
+    return wanted == packet.protocol and int(first) <= packet.port <= int(last or first)
+
+
 def pod_of(obj: Object, node: str, given: Sequence[str] = ()) -> Pod | None:
     """None for a pod without an address, on the host's network, or at its end. `given` are those it was given already."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
