@@ -126,3 +126,11 @@ async def test_health_check_ports_and_shared_ports(api: kit.Api):
         *changed.body["spec"]
     } == set()
     assert all("nodePort" not in port for port in changed.body["spec"]["ports"])
+
+
+async def test_the_name_server_has_a_service_where_there_is_one():
+    async with kit.Api(dns_address="10.96.0.10") as api:
+        found = (await api.ask("GET", "/api/v1/namespaces/kube-system/services/kube-dns")).body
+        assert found["spec"]["clusterIP"] == "10.96.0.10"
+        assert found["metadata"]["labels"]["service.kubernetes.io/service-proxy-name"] == "steersman-dns"
+        assert (await api.ask("GET", f"{ADDRESSES}/10.96.0.10")).status == 200

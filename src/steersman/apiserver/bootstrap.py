@@ -166,6 +166,27 @@ def _kubernetes_service(service_cidr: str) -> Object:
     return service
 
 
+def name_server(address: str) -> list[tuple[Kind, Object]]:
+    """The Service people look for. Every node answers at its address by itself, so proxies are told to leave it alone."""
+    labels = {
+        "k8s-app": "kube-dns",
+        "kubernetes.io/cluster-service": "true",
+        "kubernetes.io/name": "CoreDNS",
+        "service.kubernetes.io/service-proxy-name": "steersman-dns",
+    }
+    service = _object(kinds.SERVICE, "kube-dns", "kube-system", labels)
+    ports = [("dns", 53, "UDP"), ("dns-tcp", 53, "TCP"), ("metrics", 9153, "TCP")]
+    service["spec"] = {
+        "clusterIP": address,
+        "clusterIPs": [address],
+        "type": "ClusterIP",
+        "ipFamilies": [address_families.family_of(address)],
+        "ipFamilyPolicy": "SingleStack",
+        "ports": [{"name": name, "port": port, "protocol": protocol} for name, port, protocol in ports],
+    }
+    return [(kinds.SERVICE, service), (kinds.IP_ADDRESS, ip_addresses.make(service, address))]
+
+
 def _endpoints(advertise: tuple[str, int] | None) -> list[tuple[Kind, Object]]:
     """Endpoints and EndpointSlice of `kubernetes`; they have no selector, so no controller makes them."""
     if advertise is None:

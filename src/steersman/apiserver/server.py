@@ -74,11 +74,13 @@ class Options:
     """What a cluster may choose.
 
     `service_cidrs`: one per address family, the default one first.
+    `dns_address` is where nodes answer DNS, which Service `kube-system/kube-dns` tells.
     `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it.
     """
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
     node_ports: tuple[int, int] = (30000, 32767)
+    dns_address: str = ""
     advertise: tuple[str, int] | None = None
     unreachable_seconds: int = 300
     anonymous: bool = True
@@ -260,6 +262,8 @@ class ApiServer:
         own = [row for row in documents.kinds_of(self._tables) if row.custom is None]
         now = self._clock.now()
         found = registration.of_groups(own, now) + flow_objects.of_every_cluster(now)
+        if self.options.dns_address:
+            found += bootstrap.name_server(self.options.dns_address)
         if self.options.front_proxy is not None:
             found.append((builtin.CONFIG_MAP, identity.config_map(self.options.front_proxy)))
         return found

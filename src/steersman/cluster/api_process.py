@@ -24,6 +24,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
         clock=clock,
         options=Options(
             service_cidrs=plan.service_networks,
+            dns_address=plan.dns_address if plan.nodes else "",
             advertise=(plan.advertised, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),
