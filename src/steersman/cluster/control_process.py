@@ -11,6 +11,7 @@ from steersman.client.cache import Caches
 from steersman.client.events import Recorder
 from steersman.cluster import pki, processes, rootless
 from steersman.cluster.plan import Plan
+from steersman.csi import roles as csi_roles
 from steersman.ingress import controller as ingress
 from steersman.ingress import haproxy
 from steersman.ingress.haproxy_config import Listen
@@ -39,6 +40,7 @@ async def run(plan: Plan, bridge: str) -> None:
     scheduling = processes.client(plan, pki.SCHEDULER, "steersman-scheduler", clock)
     async with Tasks("control plane") as running:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
+        running.start("csi", csi_roles.run(client, caches, clock))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
         if bridge:
             running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))

@@ -14,6 +14,7 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
+from steersman.controllers.attach_detach import controller as attach_detach
 from steersman.controllers.clusterrole_aggregation import controller as clusterrole_aggregation
 from steersman.controllers.cronjob import controller as cronjob
 from steersman.controllers.csr_approving import controller as csr_approving
@@ -121,6 +122,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         pv_protection.controller(),
         ephemeral_volume.controller(),
         volume_expand.controller(),
+        attach_detach.controller(),
         clusterrole_aggregation.controller(),
         csr_approving.controller(),
         csr_cleaner.controller(),

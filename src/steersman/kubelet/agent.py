@@ -27,6 +27,8 @@ from steersman.kubelet import (
     status,
 )
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.csi.registration import Drivers, Registration
+from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.evictor import Evictor
 from steersman.kubelet.image_collection import ImageCollection
@@ -93,6 +95,8 @@ class Kubelet:
         self._machine = machine or node_object.of_machine(options.data_dir)
         self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder, nodes)
         self._tasks = Tasks(f"kubelet {node_name}")
+        self._drivers = Drivers(options.data_dir)
+        self._csi = CsiVolumes(options, self._drivers, client, clock, recorder, self._tell_volumes)
         self.metrics = Metrics(clock)
         self._node = self._make_services()
         self._heartbeat.devices = lambda: (self._node.devices.capacity(), self._node.devices.allocatable())
@@ -127,7 +131,7 @@ class Kubelet:
             writer=StatusWriter(self.client, self.clock, self._tasks, alarms),
             metrics=self.metrics,
             images=ImageKeeper(self.runtime.images, references, self.clock, self._tasks),
-            volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node),
+            volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node, self._csi),
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
             users=UserNamespaces(self.options),
@@ -152,10 +156,15 @@ class Kubelet:
             self._tasks.keep("runtime events", self._follow_runtime, self.clock)
             if not self.options.on_paper:
                 self._tasks.keep("device plugins", self._node.devices.run, self.clock)
+                self._heartbeat.volumes_in_use = self._csi.in_use
                 self._tasks.keep("log rotation", lambda: log_rotation.run(self.runtime, self.clock), self.clock)
             node = await self._heartbeat.register()
             self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
             self._heartbeat.start(self._tasks, self._node.alarms)
+            if not self.options.on_paper:
+                folder = self.options.data_dir / "plugins_registry"
+                registration = Registration(self.node_name, folder, self._drivers, self.client, self.clock)
+                self._tasks.keep("plugin registration", registration.run, self.clock)
             await self._pods.cache.synced.wait()
             self._static = self._files.look() if self._files is not None else {}
             await self._adopt_all()
@@ -173,6 +182,13 @@ class Kubelet:
     async def shut_down(self) -> None:
         """End all pods, the least important first, while `run` runs; then it can be cancelled."""
         await self._shutdown.run()
+
+    async def _tell_volumes(self) -> None:
+        """The Node shows which volumes are in use here, before they are mounted."""
+        try:
+            await self._heartbeat.status_changed()
+        except (StatusError, Unreachable) as failure:
+            raise OSError(f"the Node's status cannot be written: {failure}") from failure
 
     def pod(self, namespace: str, name: str, uid: str = "") -> PodWorker | None:
         """The worker of a pod by name (the newest, where an older one is still ending)."""

@@ -54,6 +54,7 @@ class NodeHeartbeat:
         self.not_ready = ""  # why the node is not Ready, if so
         self._runtime_not_ready = ""
         self._images: Sequence[runtime.ImageStatus] = ()
+        self.volumes_in_use: Callable[[], list[str]] = list
         self._node: Object = {}
         self._last_status_at = 0.0
         self._last_check_at = 0.0
@@ -176,7 +177,7 @@ class NodeHeartbeat:
         except (runtime.RuntimeFailure, TimeoutError) as failure:
             _log.warning("node %s: images as last seen: %s", self.name, failure)
         now = self._clock.now()
-        return node_object.status(
+        found = node_object.status(
             self.name,
             self._options,
             self._machine,
@@ -189,3 +190,5 @@ class NodeHeartbeat:
             self.not_ready or self._runtime_not_ready,
             self.devices(),
         )
+        in_use = self.volumes_in_use()
+        return {**found, "volumesInUse": in_use} if in_use or was.get("volumesInUse") else found

@@ -287,7 +287,7 @@ class PodWorker:
 
     def _refresh_later(self) -> None:
         if self._node.volumes.has_refreshed(self.pod) and not self.machine.is_ending:
-            seconds = self._node.clock.jitter(self._node.options.volume_refresh_seconds, 0.5)
+            seconds = self._node.clock.jitter(self._node.volumes.refresh_seconds(self.pod), 0.5)
             self._node.alarms.set(("volumes", self.uid), seconds, lambda: self._start("refresh", self._refresh()))
 
     def _refresh_now(self) -> None:

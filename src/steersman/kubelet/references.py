@@ -34,6 +34,8 @@ KINDS: dict[str, Kind] = {
     "RuntimeClass": RUNTIME_CLASS,
     "PersistentVolumeClaim": kinds.PERSISTENT_VOLUME_CLAIM,
     "PersistentVolume": kinds.PERSISTENT_VOLUME,
+    "CSIDriver": kinds.CSI_DRIVER,
+    "VolumeAttachment": kinds.VOLUME_ATTACHMENT,
 }
 
 

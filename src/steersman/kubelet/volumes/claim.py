@@ -27,12 +27,22 @@ async def set_up(name: str, source: Object, context: Context) -> Path:
     if volumes.mode_of(volume) == "Block":
         raise UnavailableError(f"PVC {objects.key(claim)} has volumeMode Block: it can be a device, not a folder")
     try:
-        return await found(volume, context)
+        path = await found(volume, context)
+        if kind == "csi" and context.csi is not None:
+            await context.csi.grow(claim, volume, context)
+        return path
     except UnavailableError:
         raise
     except (MountError, OSError) as failure:
         text = f'MountVolume.SetUp failed for volume "{objects.name(volume)}" : {failure}'
         raise UnavailableError(text) from failure
+
+
+async def refresh(name: str, context: Context) -> None:
+    """Raises as `set_up`."""
+    claim, volume = await resolve(name, context)
+    if context.csi is not None and volumes.source_of(volume) == "csi":
+        await context.csi.refresh(claim, volume, context, read_only=_is_read_only(volume, context))
 
 
 async def resolve(name: str, context: Context) -> tuple[Object, Object]:
@@ -120,4 +130,17 @@ def mount_options(volume: Object) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*filter(None, older.split(",")), *(volume["spec"].get("mountOptions") or ())]))
 
 
-TYPES: dict[str, SetUp] = {"hostPath": _host_path, "local": _local, "nfs": _nfs}
+async def _csi(volume: Object, context: Context) -> Path:
+    if context.csi is None:
+        raise MountError("no volume plugin matched csi")
+    return await context.csi.set_up(volume, context, read_only=_is_read_only(volume, context))
+
+
+def _is_read_only(volume: Object, context: Context) -> bool:
+    """As the pod uses the claim."""
+    name = volumes.claim_of(volume).get("name")
+    sources = (one.get("persistentVolumeClaim") or {} for one in context.pod["spec"].get("volumes") or ())
+    return any(one.get("claimName") == name and one.get("readOnly") for one in sources)
+
+
+TYPES: dict[str, SetUp] = {"hostPath": _host_path, "local": _local, "nfs": _nfs, "csi": _csi}

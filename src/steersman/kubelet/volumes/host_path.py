@@ -1,4 +1,8 @@
-"""hostPath: a file or folder of the node itself."""
+"""hostPath: a file or folder of the node itself.
+
+`/var/lib/kubelet` is the node's own kubelet's folder, wherever that is: several nodes share this machine, and drivers look for
+their kubelet under upstream's name.
+"""
 
 import os
 import stat
@@ -8,6 +12,8 @@ from steersman.kubelet.volumes.volume import Context, MountError
 from steersman.meta.objects import Object
 
 REFRESHED = False
+
+KUBELET = Path("/var/lib/kubelet")
 
 _TESTS = {
     "Directory": ("directory", stat.S_ISDIR),
@@ -19,7 +25,7 @@ _TESTS = {
 
 
 async def set_up(name: str, source: Object, context: Context) -> Path:
-    path, kind = Path(source["path"]), source.get("type") or ""
+    path, kind = _on_machine(Path(source["path"]), context.options.data_dir), source.get("type") or ""
     if kind == "DirectoryOrCreate":
         if not path.exists():
             path.mkdir(parents=True, mode=0o755)
@@ -35,3 +41,7 @@ async def set_up(name: str, source: Object, context: Context) -> Path:
     elif not path.exists():
         path.mkdir(parents=True, mode=0o755)  # as container runtimes do for a missing bind source
     return path
+
+
+def _on_machine(path: Path, kubelet_dir: Path) -> Path:
+    return kubelet_dir / path.relative_to(KUBELET) if path.is_relative_to(KUBELET) else path

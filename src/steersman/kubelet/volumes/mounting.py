@@ -8,13 +8,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from steersman.aio.clock import Clock
+from steersman.api import volumes
 from steersman.containers import runtime, syscalls
 from steersman.kubelet import environment, references
+from steersman.kubelet.csi import records
+from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
 from steersman.kubelet.volumes import (
     claim,
     config_map,
+    csi_inline,
     downward_api,
     empty_dir,
     host_path,
@@ -30,6 +34,8 @@ from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
 
+SUB_PATHS = "volume-subpaths"
+CSI_REFRESH_SECONDS = 8.0
 ENV_FILE_MOST_BYTES = 64 * 1024  # upstream's limit
 
 SetUp = Callable[[str, Object, Context], Awaitable[Path]]
@@ -44,6 +50,7 @@ TYPES: dict[str, tuple[SetUp, bool]] = {
     "persistentVolumeClaim": (claim.set_up, claim.REFRESHED),
     "ephemeral": (claim.set_up, claim.REFRESHED),
     "nfs": (nfs.set_up, nfs.REFRESHED),
+    "csi": (csi_inline.set_up, csi_inline.REFRESHED),
 }
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
@@ -57,6 +64,7 @@ class Volumes:
     clock: Clock
     allocatable: dict[str, str]
     node: Callable[[], Object] = dict
+    csi: CsiVolumes | None = None
     _paths: dict[str, dict[str, Path]] = dataclasses.field(default_factory=dict)
 
     async def mount(self, pod: Object) -> None:
@@ -69,7 +77,18 @@ class Volumes:
             await self._set_up(pod, only_refreshed=True)
 
     def has_refreshed(self, pod: Object) -> bool:
-        return any(TYPES.get(_type_of(one), (None, False))[1] for one in pod["spec"].get("volumes") or [])
+        listed = pod["spec"].get("volumes") or []
+        if any(TYPES.get(_type_of(one), (None, False))[1] for one in listed):
+            return True
+        return any(volumes.claim_name(pod, one) for one in listed) and self._has_csi(objects.uid(pod))
+
+    def refresh_seconds(self, pod: Object) -> float:
+        """A claim that grows should not wait long; nothing tells of it, unlike of ConfigMaps and Secrets."""
+        usual = self.options.volume_refresh_seconds
+        return min(usual, CSI_REFRESH_SECONDS) if self._has_csi(objects.uid(pod)) else usual
+
+    def _has_csi(self, uid: str) -> bool:
+        return bool(records.of_pod(self.options.pods_dir / uid))
 
     def paths_of(self, uid: str) -> dict[str, Path]:
         """Where the pod's volumes lie, by name."""
@@ -96,6 +115,9 @@ class Volumes:
         self._paths.pop(uid, None)
         self.references.forget(uid)
         folder = self.options.pods_dir / uid
+        tmpfs.unmount_below(folder / SUB_PATHS)  # first: a volume with a part of it mounted elsewhere is busy
+        if self.csi is not None:
+            await self.csi.tear_down(folder)
         tmpfs.unmount_below(folder)
         if folder.exists():
             shutil.rmtree(folder)
@@ -126,6 +148,8 @@ class Volumes:
                 )
             set_up, refreshed = found
             if only_refreshed and not refreshed:
+                if volumes.claim_name(pod, volume) and self._has_csi(objects.uid(pod)):
+                    await claim.refresh(name, context)
                 continue
             try:
                 paths[name] = await set_up(name, volume[_type_of(volume)] or {}, context)
@@ -145,6 +169,7 @@ class Volumes:
             self.clock.now(),
             meta.get("name", ""),
             meta.get("labels") or {},
+            self.csi,
         )
 
     def _mount_of(
@@ -164,7 +189,7 @@ class Volumes:
         if mount.get("subPathExpr"):
             sub_path = environment.expand(mount["subPathExpr"], variables.get)
         if sub_path:
-            folder = self.options.pods_dir / objects.uid(pod) / "volume-subpaths" / name / container["name"]
+            folder = self.options.pods_dir / objects.uid(pod) / SUB_PATHS / name / container["name"]
             path = subpath.bind(path, sub_path, folder / str(index))
         recursive = mount.get("recursiveReadOnly") in ("Enabled", "IfPossible")
         return runtime.Mount(

@@ -3,11 +3,24 @@
 import dataclasses
 import datetime
 from pathlib import Path
+from typing import Protocol
 
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
 from steersman.meta import objects
 from steersman.meta.objects import Object
+
+
+class Csi(Protocol):
+    """Volumes that a driver mounts (`kubelet.csi.volumes`)."""
+
+    async def set_up(self, volume: Object, context: "Context", *, read_only: bool) -> Path: ...
+
+    async def grow(self, claim: Object, volume: Object, context: "Context") -> None: ...
+
+    async def refresh(self, claim: Object, volume: Object, context: "Context", *, read_only: bool) -> None: ...
+
+    async def set_up_inline(self, name: str, source: Object, context: "Context") -> Path: ...
 
 
 class MountError(Exception):
@@ -29,6 +42,7 @@ class Context:
     now: datetime.datetime
     node_name: str = ""
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    csi: Csi | None = None
 
     @property
     def namespace(self) -> str:

@@ -1,0 +1,1 @@
+"""CSI drivers on this node: their registration, and their volumes."""
