@@ -169,12 +169,12 @@ def test_null_where_the_type_says_text_is_no_overload():
 
 
 def test_a_budget_ends_loops_and_is_not_absorbed():
-    items = list(range(2000))
+    items = list(range(200))
     program = ANY.compile("self.all(x, self.all(y, self.all(z, z >= 0))) || true")
-    outcome = program.measured(items, None)
+    outcome = program.measured(items, None, limit=10_000)
     assert isinstance(outcome.error, CostExceeded)
     assert str(outcome.error) == "operation cancelled: actual cost limit exceeded"
-    assert 1_000_000 < outcome.cost < 1_010_000
+    assert 10_000 < outcome.cost < 10_010
 
 
 COSTS = {
@@ -220,11 +220,15 @@ JSON = st.recursive(
 )
 
 
+EQUALITY = ANY.compile("[self == self, self == oldSelf, oldSelf == self, self != oldSelf]")
+
+
 @given(JSON, JSON)
 def test_equality_is_an_equivalence(one: Any, other: Any):
-    assert value("self == self", one) is True
-    assert value("self == oldSelf", one, other) is value("oldSelf == self", one, other)
-    assert value("self != oldSelf", one, other) is not value("self == oldSelf", one, other)
+    same, forth, back, differs = EQUALITY.run(one, other)
+    assert same is True
+    assert forth is back
+    assert differs is not forth
 
 
 @given(JSON)

@@ -102,7 +102,8 @@ def of_mutations(declared: Mapping[str, Type]) -> Environment:
 
 def request_value(request: Object) -> Object:
     """An AdmissionRequest as `request`: without the objects, which are variables of their own."""
-    return {name: value for name, value in request.items() if name not in ("object", "oldObject", "uid")}
+    hidden = ("object", "oldObject", "uid")
+    return {name: value for name, value in request.items() if name not in hidden and value is not None}
 
 
 def namespace_value(namespace: Object | None) -> Object | None:

@@ -61,7 +61,8 @@ class Policy:
             for one in spec.get("auditAnnotations") or ()
         ]
 
-    def judge(self, given: Inputs) -> Verdict:
+    def judge(self, given: Inputs, budget: int = BUDGET) -> Verdict:
+        """`budget`: of the validations, and again of the annotations."""
         try:
             if not self._conditions.match(given):
                 return Verdict()
@@ -69,8 +70,8 @@ class Policy:
             return Verdict(self._failed(str(why)))
         inputs = self._composition.inputs(given)
         try:
-            denials = self._denials(inputs, Budget(BUDGET))
-            annotations, failures = self._annotate(inputs, Budget(BUDGET))
+            denials = self._denials(inputs, Budget(budget))
+            annotations, failures = self._annotate(inputs, Budget(budget))
         except OutOfBudget as why:
             return Verdict(self._failed(str(why)))
         return Verdict(denials, failures, annotations)
