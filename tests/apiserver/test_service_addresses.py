@@ -105,3 +105,28 @@ def test_a_full_range_is_an_error():
         books.reserved({"metadata": {"name": "c"}, "spec": {}}, None, ["10.0.0.0/30"], dry_run=False),
     ):
         pass
+
+
+async def test_one_node_port_is_one_services(api: kit.Api):
+    made = await api.make(SERVICES, service("a", type="NodePort"))
+    number = made["spec"]["ports"][0]["nodePort"]
+    wanted = service("b", type="NodePort", ports=[{"port": 80, "nodePort": number}])
+    refused = await api.ask("POST", SERVICES, wanted)
+    message = f"spec.ports[0].nodePort: Invalid value: {number}: provided port is already allocated"
+    assert refused.refusal == (422, "Invalid", f'Service "b" is invalid: {message}')
+    answers = await asyncio.gather(
+        *(api.ask("POST", SERVICES, service(f"c{n}", clusterIP="10.96.7.7")) for n in range(8))
+    )
+    assert sorted(answer.status for answer in answers) == [201, *[422] * 7]
+
+
+@pytest.mark.parametrize("number", [29999, 32768, 1, 65536])
+async def test_ports_out_of_range(api: kit.Api, number: int):
+    answer = await api.ask("POST", SERVICES, service("a", type="NodePort", ports=[{"port": 80, "nodePort": number}]))
+    message = (
+        f"Invalid value: {number}: provided port is not in the valid range. The range of valid ports is 30000-32767"
+    )
+    assert answer.refusal == (422, "Invalid", f'Service "a" is invalid: spec.ports[0].nodePort: {message}')
+    moved = await api.make(SERVICES, service("b", type="NodePort"))
+    moved["spec"]["ports"][0]["nodePort"] = number
+    assert message in (await api.ask("PUT", f"{SERVICES}/b", moved)).body["message"]

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import pathlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from steersman.network import cluster_network, namespaces, netlink, pod_network
 
@@ -16,7 +16,7 @@ WAIT_SECONDS = 3.0
 
 
 @dataclasses.dataclass
-class Mapping:
+class PortMapping:
     container_port: int
     host_port: int
     protocol: str = "TCP"
@@ -29,8 +29,9 @@ class Pod:
 
     name: str
     namespace: str
-    port_mappings: Sequence[Mapping] = ()
+    port_mappings: Sequence[PortMapping] = ()
     host_network: bool = False
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     address: str = ""
     six: str = ""
 
@@ -88,11 +89,16 @@ class Lab:
                         range_ = f"fd00:10:244:{node.index}::/64"
                         kernel.replace_route(range_, gateway=node.link.six[0], index=link.index)
 
-    async def add_pod(self, node: Node, name: str, mappings: Sequence[Mapping] = ()) -> Pod:
+    async def add_pod(self, node: Node, name: str, mappings: Sequence[PortMapping] = (), **annotations: str) -> Pod:
         path = str(self.folder / f"pod-{name}")
         namespaces.pin({"net": path})
         self._pinned.append(path)
-        pod = Pod(name, path, mappings)
+        pod = Pod(
+            name,
+            path,
+            mappings,
+            annotations={f"kubernetes.io/{key.replace('_', '-')}": value for key, value in annotations.items()},
+        )
         pod.address, *rest = await node.pods.attach(name, path, pod)
         pod.six = "".join(rest)
         return pod

@@ -58,7 +58,7 @@ async def test_an_address_without_a_pod_is_refused_at_once(tmp_path: pathlib.Pat
 async def test_attach_is_idempotent_and_detach_gives_everything_back(tmp_path: pathlib.Path):
     async with lab.opened(tmp_path) as here:
         one = await here.add_node(1)
-        pod = await here.add_pod(one, "a", [lab.Mapping(80, 8080)])
+        pod = await here.add_pod(one, "a", [lab.PortMapping(80, 8080)])
         assert await one.pods.attach("a", pod.namespace, pod) == (pod.address,)
         assert links(one.namespace) == ["pod0af40102"]
         await one.pods.detach("a", pod.namespace)
@@ -72,8 +72,8 @@ async def test_attach_is_idempotent_and_detach_gives_everything_back(tmp_path: p
 async def test_a_later_process_finds_what_an_earlier_one_attached(tmp_path: pathlib.Path):
     async with lab.opened(tmp_path) as here:
         one = await here.add_node(1)
-        kept = await here.add_pod(one, "kept", [lab.Mapping(80, 8080)])
-        await here.add_pod(one, "gone", [lab.Mapping(80, 9090)])
+        kept = await here.add_pod(one, "kept", [lab.PortMapping(80, 8080)])
+        await here.add_pod(one, "gone", [lab.PortMapping(80, 9090)])
         with netlink.Netlink(one.namespace) as kernel:  # a crash between making a link and finishing it
             half = str(tmp_path / "half")
             namespaces.pin({"net": half})
@@ -126,8 +126,12 @@ async def test_host_ports_lead_to_the_pod(tmp_path: pathlib.Path):
     async with lab.opened(tmp_path) as here:
         one, two = await here.add_node(1), await here.add_node(2)
         here.connect([one, two])
-        mappings = [lab.Mapping(80, 8080), lab.Mapping(80, 8081, "TCP", one.address), lab.Mapping(53, 5353, "UDP")]
-        mappings.append(lab.Mapping(80, 8082, "TCP", "127.0.0.1"))
+        mappings = [
+            lab.PortMapping(80, 8080),
+            lab.PortMapping(80, 8081, "TCP", one.address),
+            lab.PortMapping(53, 5353, "UDP"),
+        ]
+        mappings.append(lab.PortMapping(80, 8082, "TCP", "127.0.0.1"))
         pod = await here.add_pod(one, "a", mappings)
         far = await here.add_pod(two, "far")
         await here.serve_tcp(pod.namespace, 80, "a")

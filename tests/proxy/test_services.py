@@ -61,9 +61,12 @@ class Cluster:
         await self.settled()
 
     async def delete(self, obj: Object) -> None:
+        self.forget(obj)
+        await self.settled()
+
+    def forget(self, obj: Object) -> None:
         kind = kinds.ENDPOINT_SLICE if "addressType" in obj else kinds.SERVICE
         self.caches.of(kind).apply(WatchEvent("DELETED", self._stamped(obj)))
-        await self.settled()
 
     async def settled(self) -> None:
         async with asyncio.timeout(lab.WAIT_SECONDS):

@@ -31,7 +31,9 @@ async def test_packets_of_both_families(tmp_path: pathlib.Path):
     async with lab.opened(tmp_path, with_six=True) as here, contextlib.AsyncExitStack() as stack:
         one, two = await here.add_node(1), await here.add_node(2)
         here.connect([one, two])
-        near = await here.add_pod(one, "near", [lab.Mapping(80, 8080), lab.Mapping(80, 8081, "TCP", "127.0.0.1")])
+        near = await here.add_pod(
+            one, "near", [lab.PortMapping(80, 8080), lab.PortMapping(80, 8081, "TCP", "127.0.0.1")]
+        )
         far = await here.add_pod(two, "far")
         assert (near.address, near.six) == ("10.244.1.2", "fd00:10:244:1::2")
         for pod in (near, far):

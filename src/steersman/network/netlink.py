@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from typing import Self
 
-from steersman.network import namespaces
+from steersman.network import bandwidth, namespaces
 
 _ACK_LIMIT_BYTES = 1 << 16  # one read takes a whole dump chunk (the kernel fills at most 32 KiB)
 
@@ -25,6 +25,9 @@ _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18
 _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
 _NEW_ROUTE, _DELETE_ROUTE, _GET_ROUTE = 24, 25, 26
 _NEW_NEIGHBOUR = 28
+_NEW_QUEUE = 36
+_ROOT_QUEUE = 0xFFFFFFFF
+_ETHERNET = 1
 
 _LINK_ADDRESS, _LINK_NAME, _LINK_MTU, _LINK_INDEX_OF_PEER = 1, 3, 4, 5
 _LINK_MASTER, _LINK_INFO, _LINK_ALIAS, _LINK_NAMESPACE_FD = 10, 18, 20, 28
@@ -204,6 +207,15 @@ class Netlink:
                 return False
             raise
         return True
+
+    def limit_rate(self, index: int, limit: bandwidth.Limit) -> None:
+        """What leaves by the link passes a token bucket (tc's `tbf`)."""
+        header = struct.pack("=BxxxiIII", socket.AF_UNSPEC, index, 0, _ROOT_QUEUE, 0)
+        rate = struct.pack("=BBHhHI", 0, _ETHERNET, 0, 0, 0, min(limit.rate, 0xFFFFFFFF))
+        parameters = rate + bytes(12) + struct.pack("=III", limit.queue, 0, 0)
+        options = _attribute(1, parameters) + _attribute(4, struct.pack("=Q", limit.rate)) + _number(6, limit.burst)
+        body = header + _text(1, "tbf") + _attribute(2, options)
+        self._ask(_NEW_QUEUE, _CREATE | _REPLACE, body)
 
     # Addresses
 

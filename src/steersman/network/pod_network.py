@@ -18,7 +18,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from steersman.network import addresses, cluster_network, host_ports, libnftables, netlink
+from steersman.network import addresses, bandwidth, cluster_network, host_ports, libnftables, netlink
 
 _TABLE = "steersman-pods"
 _GATEWAY, _GATEWAY_SIX = "169.254.1.1", "fe80::1"
@@ -39,6 +39,9 @@ class Pod(Protocol):
 
     @property
     def host_network(self) -> bool: ...
+
+    @property
+    def annotations(self) -> Mapping[str, str]: ...
 
     @property
     def port_mappings(self) -> Sequence[host_ports.PortMapping]: ...
@@ -125,7 +128,7 @@ class PodNetwork:
         address = addresses.pick(self._cidr, set(self._addresses.values()), self._last)
         self._addresses[sandbox_id] = self._last = address
         try:
-            await self._in_thread(lambda: self._connect(sandbox_id, namespace_path, address, config.port_mappings))
+            await self._in_thread(lambda: self._connect(sandbox_id, namespace_path, address, config))
         except BaseException:
             await self._release(sandbox_id, address)
             raise
@@ -167,11 +170,10 @@ class PodNetwork:
     def _in_thread(self, work: Callable[[], None]) -> "asyncio.Future[None]":
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _connect(
-        self, sandbox_id: str, namespace_path: str, address: str, mappings: Sequence[host_ports.PortMapping]
-    ) -> None:
+    def _connect(self, sandbox_id: str, namespace_path: str, address: str, config: Pod) -> None:
         """The alias comes last: a link without one is half made and swept away at the next start."""
-        name, mac = _link_name(address), _pod_mac(address)
+        name, mac, mappings = _link_name(address), _pod_mac(address), config.port_mappings
+        incoming, outgoing = bandwidth.limits(config.annotations)
         with netlink.Netlink(self._namespace) as node, netlink.Netlink(namespace_path) as pod:
             node.add_veth(name, _NODE_SIDE_MAC, "eth0", mac, peer_namespace=namespace_path, mtu=self._mtu)
             six = self._address_six(address)
@@ -183,6 +185,10 @@ class PodNetwork:
             if six:
                 node.replace_neighbour(link.index, six, mac)
                 node.replace_route(f"{six}/128", index=link.index)
+            if incoming is not None:
+                node.limit_rate(link.index, incoming)
+            if outgoing is not None:
+                _limit(pod, outgoing)
             self._ports.open(address, mappings)
             if six:
                 self._ports_six.open(six, mappings)
@@ -249,6 +255,12 @@ def _configure_pod(pod: netlink.Netlink, address: str, six: str) -> None:
         pod.add_address(eth0.index, f"{six}/128")
         pod.replace_neighbour(eth0.index, _GATEWAY_SIX, _NODE_SIDE_MAC)
         pod.replace_route("::/0", gateway=_GATEWAY_SIX, index=eth0.index, onlink=True)
+
+
+def _limit(pod: netlink.Netlink, limit: bandwidth.Limit) -> None:
+    eth0 = pod.link("eth0")
+    assert eth0 is not None
+    pod.limit_rate(eth0.index, limit)
 
 
 def _link_name(address: str) -> str:
