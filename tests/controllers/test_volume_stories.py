@@ -98,6 +98,22 @@ def test_a_claim_in_use_stays_until_its_pod_is_gone():
     paper.run(story)
 
 
+def test_an_attributes_class_stays_while_somebody_has_it():
+    async def story():
+        async with paper.cluster(BARE) as cluster:
+            kind = {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": {"name": "gold"}}
+            await cluster.create(kinds.VOLUME_ATTRIBUTES_CLASS, {**kind, "driverName": "d.x", "parameters": {"a": "b"}})
+            await cluster.create(CLAIM, fresh(claim(volumeAttributesClassName="gold")))
+            await cluster.delete(kinds.VOLUME_ATTRIBUTES_CLASS, "gold")
+            await cluster.settle()
+            assert len(await cluster.all(kinds.VOLUME_ATTRIBUTES_CLASS)) == 1
+            await cluster.delete(CLAIM, "data")
+            await cluster.settle()
+            assert await cluster.all(kinds.VOLUME_ATTRIBUTES_CLASS) == []
+
+    paper.run(story)
+
+
 def test_a_claim_without_a_class_gets_the_default_one_when_there_is_one():
     async def story():
         async with paper.cluster(BARE) as cluster:

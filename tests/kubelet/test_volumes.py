@@ -132,6 +132,37 @@ def test_what_cannot_be_mounted_says_why(tmp_path: Path, source: Object, message
     run(test, tmp_path)
 
 
+CERTIFICATES = [f"-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n" for name in "ab"]
+BY_NAME, BY_SIGNER = {"name": "first", "path": "ca"}, {"signerName": "x.io/y", "path": "ca"}
+NOBODY = "combination of signerName and labelSelector matched zero ClusterTrustBundles"
+BUNDLES = {
+    "by name": (BY_NAME, CERTIFICATES[0]),
+    "each once": ({**BY_SIGNER, "labelSelector": {}}, "".join(CERTIFICATES)),
+    "selected": ({**BY_SIGNER, "labelSelector": {"matchLabels": {"which": "1"}}}, CERTIFICATES[0]),
+    "optional": ({"name": "none", "path": "ca", "optional": True}, ""),
+    "missing": ({"name": "none", "path": "ca"}, 'clustertrustbundles.certificates.k8s.io "none" not found'),
+    "no selector": (BY_SIGNER, NOBODY),
+}
+
+
+@pytest.mark.parametrize(("source", "expect"), BUNDLES.values(), ids=BUNDLES.keys())
+def test_trust_bundles(tmp_path: Path, source: Object, expect: str) -> None:
+    async def test(place: Place) -> None:
+        texts = {"first": f"a comment\n{CERTIFICATES[0]}", "second": "".join(CERTIFICATES)}
+        for number, (name, text) in enumerate(texts.items()):
+            meta = {"name": name, "labels": {"which": str(number + 1)}}
+            spec = {"signerName": "x.io/y", "trustBundle": text}
+            place.api.put("clustertrustbundles", {"metadata": meta, "spec": spec})
+        pod = pod_with(projected={"sources": [{"clusterTrustBundle": source}]})
+        if expect.startswith("---") or not expect:
+            assert content(await place.mount(pod)) == {"ca": expect.encode()}
+        else:
+            with pytest.raises(MountError, match=f" : {expect}"):
+                await place.mount(pod)
+
+    run(test, tmp_path)
+
+
 def test_what_is_optional_is_empty(tmp_path: Path) -> None:
     async def test(place: Place) -> None:
         assert content(await place.mount(pod_with(configMap={"name": "none", "optional": True}))) == {}

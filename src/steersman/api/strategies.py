@@ -91,6 +91,11 @@ def prepare_volume(new: Object, old: Object | None) -> None:
     drop_status(new, old)
 
 
+def prepare_attachment(new: Object, old: Object | None) -> None:
+    drop_status(new, old)
+    new.setdefault("status", {"attached": False})
+
+
 _POPULATORS = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 
 

@@ -21,6 +21,7 @@ MOUNT_OPTIONS = "volume.beta.kubernetes.io/mount-options"
 
 CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION = "kubernetes.io/pv-protection"
+ATTRIBUTES_PROTECTION = "kubernetes.io/vac-protection"
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 

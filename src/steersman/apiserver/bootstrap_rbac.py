@@ -112,6 +112,7 @@ _NODE = [
     _rule(["patch", "update"], [""], ["persistentvolumeclaims/status"]),
     _rule(["patch"], [""], ["persistentvolumes"]),  # beyond upstream: the finalizer of a local-path volume's folder
     _rule(_READ, ["storage.k8s.io"], ["volumeattachments", "csidrivers"]),
+    _rule(_READ, ["certificates.k8s.io"], ["clustertrustbundles"]),
     _rule([*_READ, "create", "delete", "patch", "update"], ["storage.k8s.io"], ["csinodes"]),
     _rule(_READ, ["discovery.k8s.io"], ["endpointslices"]),
     _rule(_READ, ["node.k8s.io"], ["runtimeclasses"]),

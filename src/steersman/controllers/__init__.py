@@ -55,6 +55,7 @@ from steersman.controllers.statefulset import controller as statefulset
 from steersman.controllers.storage_version_migrator import controller as storage_version_migrator
 from steersman.controllers.taint_eviction import controller as taint_eviction
 from steersman.controllers.token_cleaner import controller as token_cleaner
+from steersman.controllers.vac_protection import controller as vac_protection
 from steersman.controllers.volume_expand import controller as volume_expand
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
@@ -120,6 +121,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         pvc_protection.controller(),
         policy_status.controller(),
         pv_protection.controller(),
+        vac_protection.controller(),
         ephemeral_volume.controller(),
         volume_expand.controller(),
         attach_detach.controller(),

@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
     "PersistentVolume": kinds.PERSISTENT_VOLUME,
     "CSIDriver": kinds.CSI_DRIVER,
     "VolumeAttachment": kinds.VOLUME_ATTACHMENT,
+    "ClusterTrustBundle": kinds.CLUSTER_TRUST_BUNDLE,
 }
 
 
@@ -82,6 +83,13 @@ class References:
             self._kept.pop(key, None)
             raise found
         return found
+
+    async def list(self, kind: str, field_selector: str) -> "list[Object]":
+        """All of a cluster-scoped kind that the selector takes, asked anew each time. Raises Unavailable."""
+        try:
+            return (await self._client.list(KINDS[kind], field_selector=field_selector)).items
+        except (StatusError, Unreachable) as refused:
+            raise Unavailable(str(refused)) from refused
 
     async def texts(self, references: "set[Reference]", namespace: str) -> dict[Reference, Mapping[str, str] | None]:
         """Their data as text, for environments. Raises Unavailable."""

@@ -31,7 +31,7 @@ VOLUME_ATTACHMENT = Kind(
     subresources=(status("VolumeAttachment", STORAGE),),
     columns=storage_cells.ATTACHMENT_COLUMNS, cells=storage_cells.attachment,
     default=storage_defaults.default_attachment, validate=storage_rules.validate_attachment,
-    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    prepare=strategies.prepare_attachment, prepare_status=strategies.keep_all_but_status,
     deletes_to_status=False,
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from steersman.meta.objects import Object
 _FINALIZERS = {
     kinds.PERSISTENT_VOLUME: volumes.VOLUME_PROTECTION,
     kinds.PERSISTENT_VOLUME_CLAIM: volumes.CLAIM_PROTECTION,
+    kinds.VOLUME_ATTRIBUTES_CLASS: volumes.ATTRIBUTES_PROTECTION,
 }
 _NOT_EXPANDABLE = (
     "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steersman.kubelet.volumes import downward_api, items, payload, tmpfs
+from steersman.kubelet.volumes import downward_api, items, payload, tmpfs, trust_bundles
 from steersman.kubelet.volumes.payload import File
 from steersman.kubelet.volumes.volume import Context
 from steersman.meta import times
@@ -35,6 +35,8 @@ async def _files_of(source: Object, default_mode: int, context: Context) -> dict
         return await items.files_of("Secret", one, one.get("name", ""), default_mode, context)
     if source.get("downwardAPI"):
         return downward_api.files_of(source["downwardAPI"], default_mode, context)
+    if source.get("clusterTrustBundle"):
+        return await trust_bundles.files_of(source["clusterTrustBundle"], default_mode, context)
     if source.get("serviceAccountToken"):
         return await _token(source["serviceAccountToken"], default_mode, context)
     return {}
