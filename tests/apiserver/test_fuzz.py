@@ -1,6 +1,7 @@
 """Whatever comes in, the answer is a Status of the client's own making, never a 500."""
 
 import asyncio
+import collections
 from typing import Any
 
 import hypothesis
@@ -8,7 +9,10 @@ import orjson
 import pytest
 from hypothesis import strategies
 
-from tests.apiserver import kit
+from steersman.api import kinds, schema
+from steersman.apiserver import keys
+from tests.apiserver import fuzzing, kit
+from tests.apiserver.extensions import definitions
 
 WORDS = strategies.sampled_from(
     ["", "api", "apis", "v1", "apps", "namespaces", "default", "pods", "configmaps", "deployments", "services", "nodes",
@@ -119,3 +123,118 @@ def test_bad_input_is_never_our_fault(quiet_loop, method, path, query, content_t
                 assert answer.body["kind"] == "Status"
 
     quiet_loop.run_until_complete(story())
+
+
+# --- by the documents the server serves ---
+
+# What upstream answers with 5xx, too: somebody else who did not answer, and addresses that are all taken.
+FAILURES = (
+    "failed calling webhook",
+    "conversion webhook for",
+    "no way to its",
+    "no endpoints available",
+    "dialing backend",
+    "range is full",
+)
+
+
+async def prepared(api: kit.Api) -> None:
+    """Some objects of the names that requests use; those that are there stay."""
+    for path, body in (
+        ("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}}),
+        (kit.PODS, kit.pod("p")),
+        (kit.MAPS, kit.config_map("a")),
+        (kit.DEPLOYMENTS, kit.deployment("d")),
+        (kit.SERVICES, {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}),
+        ("/api/v1/nodes", {"metadata": {"name": "a"}}),
+        (definitions.DEFINITIONS, definitions.definition(definitions.version())),
+        (definitions.CRONTABS, definitions.crontab("a")),
+    ):
+        await api.ask("POST", path, body)
+
+
+async def cleaned(api: kit.Api) -> None:
+    """Without what would change how every other request ends."""
+    for path in (
+        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+        "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings",
+        "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas",
+        "/api/v1/namespaces/default/resourcequotas",
+        "/api/v1/namespaces/default/limitranges",
+    ):
+        await api.ask("DELETE", path)
+    for one in (await api.ask("GET", "/apis/apiregistration.k8s.io/v1/apiservices")).body["items"]:
+        if one["spec"].get("service"):
+            await api.ask("DELETE", f"/apis/apiregistration.k8s.io/v1/apiservices/{one['metadata']['name']}")
+
+
+async def check_stored(api: kit.Api) -> None:
+    """Every object is whole: it can be read, has what the server gives, and is valid as it stands."""
+    known = {keys.prefix(kind): kind for kind in kinds.BUILTIN if kind.storage is None}
+    page = await api.store.list("/")
+    for entry in page.entries:
+        obj = orjson.loads(entry.value)
+        namespace, name = keys.split(entry.key)
+        meta = obj["metadata"]
+        assert (meta["name"], meta.get("namespace", "")) == (name, namespace), entry.key
+        assert meta["uid"], entry.key
+        assert meta["creationTimestamp"], entry.key
+        kind = known.get("/".join(entry.key.split("/", 3)[:3]) + "/")
+        if kind is not None:
+            assert obj["kind"] == kind.kind, entry.key
+            clean, unknown = schema.decode(kind, dict(obj), "Warn")
+            assert not unknown, (entry.key, unknown)
+            if kind.validate is not None:
+                assert [str(one) for one in kind.validate(clean, None)] == [], entry.key
+
+
+async def send(api: kit.Api, sent: fuzzing.Sent) -> kit.Answer:
+    answer = await api.ask(sent.method, sent.path, sent.body, query=sent.query, headers=sent.headers)
+    close = getattr(answer.response.stream, "aclose", None)
+    if close is not None:
+        await close()
+    return answer
+
+
+async def fuzz(seeds: range) -> collections.Counter[int]:
+    """How many requests got each status. A failure names the seed that makes the request again."""
+    statuses: collections.Counter[int] = collections.Counter()
+    async with kit.Api() as api:
+        await prepared(api)
+        paths = (await api.ask("GET", "/openapi/v3")).body["paths"]
+        documents = [(await api.ask("GET", one["serverRelativeURL"].split("?")[0])).body for one in paths.values()]
+        fuzzer = fuzzing.Fuzzer(documents)
+        for count, seed in enumerate(seeds):
+            sent = fuzzer.request(seed)
+            answer = await send(api, sent)
+            statuses[answer.status] += 1
+            if answer.status >= 500:
+                text = answer.raw.decode(errors="replace")
+                assert answer.status != 500 or any(one in text for one in FAILURES), (seed, sent, text)
+                assert answer.status in (500, 503, 504), (seed, sent, text)
+            elif answer.status >= 400 and answer.headers.get("content-type") == "application/json":
+                assert answer.body["kind"] == "Status", (seed, sent)
+            if count % 40 == 0:
+                await cleaned(api)
+                await prepared(api)
+            if count % 1000 == 999:
+                await check_stored(api)
+        await check_stored(api)
+    return statuses
+
+
+@pytest.mark.slow
+async def test_a_sample_of_malformed_requests_by_the_served_documents():
+    statuses = await fuzz(range(1200))
+    assert sum(statuses.values()) == 1200
+    assert statuses[201] > 10  # it gets past the first door
+    assert statuses[422] > 50
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(10))
+async def test_malformed_requests_by_the_served_documents(part: int):
+    statuses = await fuzz(range(10_000 + part * 20_000, 10_000 + (part + 1) * 20_000))
+    assert sum(statuses.values()) == 20_000

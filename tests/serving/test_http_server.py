@@ -347,3 +347,48 @@ def test_a_taken_port_is_an_error():
     with listeners.tcp("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
         listeners.tcp("127.0.0.1", first.getsockname()[1])
     assert isinstance(first, socket.socket)
+
+
+SLOW = http_server.Limits(head_seconds=0.05, request_seconds=0.1, idle_seconds=10)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b"GET /a HT", b"TP/1.1\r\n", b"x: 1\r\n"], [b"POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\n", b"1", b"2", b"3"]],
+    ids=["head", "body"],
+)
+async def test_who_sends_too_slowly_is_cut_off(pieces):
+    async with serving(echo, SLOW) as (_, raw):
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                for piece in pieces:
+                    await raw.send(piece)
+                    await asyncio.sleep(0.02)  # each piece shows that somebody is there, and none ends the request
+                assert await raw.reader.read() == b""
+
+
+@pytest.mark.slow
+async def test_who_takes_no_answer_that_has_an_end_is_cut_off():
+    async def large(request: Request) -> Response:
+        return Response(200, {}, b"x" * 50_000_000)
+
+    async with serving(large, SLOW) as (server, raw):
+        await raw.send(b"GET / HTTP/1.1\r\n\r\n")
+        assert (await raw.head())[0] == 200
+        await asyncio.sleep(0.3)
+        assert not server.connections
+
+
+@pytest.mark.slow
+async def test_who_reads_an_endless_stream_may_stop():
+    async def pieces() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 65536
+
+    async def endless(request: Request) -> Response:
+        return Response(200, {}, stream=pieces())
+
+    async with serving(endless, SLOW) as (server, raw):
+        await raw.send(b"GET / HTTP/1.1\r\n\r\n")
+        await asyncio.sleep(0.3)
+        assert len(server.connections) == 1

@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 import yaml
 
-from steersman.apiserver import duplicates, yaml_limits
+from steersman.apiserver import depth, duplicates, yaml_limits
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.serving import messages
@@ -136,13 +136,17 @@ def read_json(body: bytes) -> Object:
 
 def read_json_value(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        depth.check_json(body, value)
+        return value
     except orjson.JSONDecodeError as error:
         raise errors.bad_request(f"couldn't get version/kind; json parse error: {_go_error(error, body)}") from error
 
 
 def _go_error(error: orjson.JSONDecodeError, body: bytes) -> str:
     """What Go's JSON reader says of the same body."""
+    if str(error).startswith("depth limit"):
+        return "exceeded max depth"
     place = len(error.doc[: error.pos].encode())
     if not body.strip() or place >= len(body.rstrip()) or str(error).startswith("unexpected end"):
         return "unexpected end of JSON input"
@@ -152,12 +156,15 @@ def _go_error(error: orjson.JSONDecodeError, body: bytes) -> str:
 def read_yaml(body: bytes) -> Any:
     """YAML as the JSON value it stands for. Times stay text, keys must be text. JSON is YAML, and what most clients send as it."""
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
+        depth.check_json(body, value)
+        return value
     except orjson.JSONDecodeError:
         pass  # no JSON, then
     try:
         yaml_limits.check(body, Loader)
         value = yaml.load(body, Loader=_json_loader())
+        depth.check(value)
         return orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except (yaml.YAMLError, orjson.JSONEncodeError, ValueError, RecursionError) as error:
         text = " ".join(str(error).split())

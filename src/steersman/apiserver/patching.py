@@ -12,7 +12,7 @@ from steersman.api import checks
 from steersman.api.managed_fields import entries
 from steersman.api.patches import apply as apply_patch
 from steersman.api.patches import json_patch, merge_patch, strategic_merge
-from steersman.apiserver import duplicates, negotiation, strictness
+from steersman.apiserver import depth, duplicates, negotiation, strictness
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -77,6 +77,7 @@ def _read_applied(call: Call) -> Object:
     body = call.request.body
     try:
         found = orjson.loads(body)  # what programs send
+        depth.check_json(body, found)
         doubtful = call.field_validation != "Ignore" and bool(duplicates.of_json(body, found))
     except orjson.JSONDecodeError:
         found = negotiation.read_yaml(body)

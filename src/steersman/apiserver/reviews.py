@@ -110,7 +110,7 @@ def user_info(user: users.User) -> Object:
 def _subject(call: Call, spec: Object) -> users.User:
     if not spec.get("user") and not spec.get("groups"):
         raise _invalid(call, "spec.user", 'Invalid value: "": at least one of user or group must be specified')
-    extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
+    extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
     return users.User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
 
 

@@ -25,6 +25,7 @@ from steersman.apiserver import (
     component_status,
     compression,
     decoded,
+    depth,
     documents,
     event_expiry,
     gauges,
@@ -307,9 +308,8 @@ class ApiServer:
             response = _refused(request, _of_store(failure))
         except asyncio.CancelledError:
             raise
-        except Exception:
-            log.exception("%s %s failed", request.method, request.path)
-            response = _refused(request, errors.internal("the server was unable to complete your request"))
+        except Exception as failure:
+            response = _refused(request, _failed(request, failure))
         finally:
             self._metrics.inflight[kind] -= 1
         if flow is not None:
@@ -525,6 +525,14 @@ def _of_store(failure: contract.StoreError) -> errors.StatusError:
     if isinstance(failure, contract.Unavailable):
         return errors.unavailable(f"the store is not available: {failure}")
     return errors.timed_out(f"Timeout: the outcome of the request is not known: {failure}")
+
+
+def _failed(request: messages.Request, failure: Exception) -> errors.StatusError:
+    """Nobody expected it; what a patch or a conversion nested too deep is still the client's."""
+    if depth.is_too_deep(failure):
+        return depth.refusal()
+    log.exception("%s %s failed", request.method, request.path)
+    return errors.internal("the server was unable to complete your request")
 
 
 def _refused(request: messages.Request, refusal: errors.StatusError) -> messages.Response:

@@ -29,6 +29,7 @@ from steersman.store.contract import Entry
 # These subresources change what an update of the whole pod may not, and check for themselves what they change.
 OWN_RULES = frozenset(("binding", "ephemeralcontainers", "resize"))
 CONFLICT_RETRIES = 5  # upstream's MaxRetryWhenPatchConflicts: beyond this the client hears of the conflict
+OBJECT_BYTES_MAX = 1536 * 1024  # etcd's --max-request-bytes: what is stored here can be stored there
 GENERATED_NAME_RETRIES = 8  # upstream's, for a suffix that is taken already
 
 # The new object from the old one; called again on each retry.
@@ -404,9 +405,12 @@ class Writer:
         meta = obj["metadata"]
         key = keys.key(call.kind, meta.get("namespace", ""), meta["name"])
         try:
-            return contract.Put(key, keys.head(call.kind), keys.tail(obj), expect, call.kind.ttl_seconds)
+            tail = keys.tail(obj)
         except orjson.JSONEncodeError as error:
             raise errors.bad_request(f"json: the object cannot be encoded: {error}") from error
+        if len(tail) > OBJECT_BYTES_MAX:
+            raise errors.too_large("etcdserver: request is too large")
+        return contract.Put(key, keys.head(call.kind), tail, expect, call.kind.ttl_seconds)
 
     async def _written(self, review: Review, operation: contract.Put | contract.Delete) -> int:
         """The revision of the write and of what admission writes with it. Raises Mismatch about the object itself."""

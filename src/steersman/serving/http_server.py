@@ -43,6 +43,12 @@ class Limits:
     pipelined: int = 16  # requests sent ahead on one connection before it is no longer read
     connections: int = 20000
     idle_seconds: float = 180.0  # longer than the 90 s after which Go clients drop an idle connection themselves
+    head_seconds: float = (
+        32.0  # upstream's ReadHeaderTimeout: from the first byte of a request to the end of its headers
+    )
+    request_seconds: float = (
+        60.0  # upstream's: to the end of its body, and as long a stop of who reads an answer that has an end
+    )
 
 
 async def serve(
@@ -75,7 +81,8 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._date = b""
         self._date_until = -1.0
-        self._sweep = self._loop.call_later(limits.idle_seconds / 4, self._drop_idle)
+        self._sweep_seconds = min(limits.idle_seconds, limits.head_seconds, limits.request_seconds) / 4
+        self._sweep = self._loop.call_later(self._sweep_seconds, self._drop_slow)
 
     async def __aenter__(self) -> "Server":
         return self
@@ -116,12 +123,12 @@ class Server:
             self._date_until = now + 1.0
         return self._date
 
-    def _drop_idle(self) -> None:
-        oldest = self._loop.time() - self.limits.idle_seconds
+    def _drop_slow(self) -> None:
+        now = self._loop.time()
         for connection in list(self.connections):
-            if connection.task is None and connection.active_at < oldest:
+            if connection.is_slow(now):
                 connection.abort()
-        self._sweep = self._loop.call_later(self.limits.idle_seconds / 4, self._drop_idle)
+        self._sweep = self._loop.call_later(self._sweep_seconds, self._drop_slow)
 
 
 @dataclasses.dataclass(slots=True)
@@ -139,12 +146,15 @@ class Connection(asyncio.Protocol):
     """One client. The `on_…` methods are httptools' callbacks while bytes are parsed."""
 
     __slots__ = (
+        "_began_at",
+        "_blocked_at",
         "_body",
         "_body_size",
         "_buffer_full",
         "_duplex",
         "_early",
         "_expects_continue",
+        "_has_head",
         "_header_size",
         "_headers",
         "_loop",
@@ -176,9 +186,11 @@ class Connection(asyncio.Protocol):
         self._upgrading = False
         self._streaming = False
         self._refused = False
+        self._blocked_at = 0.0
         self.task: asyncio.Task[None] | None = None
         self.active_at = self._loop.time()
         self.on_message_begin()
+        self._began_at = 0.0
 
     # --- the transport's side ---
 
@@ -203,9 +215,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._buffer_full = True
+        self._blocked_at = self._loop.time()
 
     def resume_writing(self) -> None:
         self._buffer_full = False
+        self._blocked_at = 0.0
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
@@ -231,6 +245,19 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
         elif not self._refused:
             self._parse(data)
+
+    def is_slow(self, now: float) -> bool:
+        """Whether it has done nothing for too long, sends too slowly, or does not take an answer that has an end.
+
+        Who reads an endless stream may stop as long as it likes: a log that somebody looks at. What must not wait (watches) ends
+        by itself."""
+        limits = self._server.limits
+        if self._began_at:
+            limit = limits.request_seconds if self._has_head else limits.head_seconds
+            return now - self._began_at > limit
+        if self._blocked_at and not self._streaming and self._duplex is None:
+            return now - self._blocked_at > limits.request_seconds
+        return self.task is None and now - self.active_at > limits.idle_seconds
 
     def finish(self) -> None:
         """No further request: close now if idle, end a stream, else after the running answer."""
@@ -262,6 +289,8 @@ class Connection(asyncio.Protocol):
         self._body: bytes | list[bytes] = b""
         self._body_size = 0
         self._expects_continue = False
+        self._has_head = False
+        self._began_at = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
         self._url = self._url + url if self._url else url
@@ -282,6 +311,7 @@ class Connection(asyncio.Protocol):
             self._expects_continue = True
 
     def on_headers_complete(self) -> None:
+        self._has_head = True
         length = self._headers.get("content-length")
         if length is not None and length.isdigit() and int(length) > self._server.limits.body_bytes:
             self._refuse_body()
@@ -302,6 +332,7 @@ class Connection(asyncio.Protocol):
             self._body = [self._body, body]
 
     def on_message_complete(self) -> None:
+        self._began_at = 0.0
         if self._refused:
             return
         self._upgrading = self._parser.should_upgrade()
@@ -333,6 +364,7 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         self._refused = True
+        self._began_at = 0.0
         refusal = _status_response(status)
         self._enqueue(_Pending(messages.Request("", ""), keep_alive=False, refusal=refusal))
 

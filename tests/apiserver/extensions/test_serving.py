@@ -334,3 +334,16 @@ async def test_apply_patches_know_the_lists_of_the_schema(api: kit.Api):
     merged = await api.ask("PATCH", f"{CRONTABS}/a", two, query="fieldManager=two", headers=headers)
     assert merged.status == 200, merged.raw
     assert [port["port"] for port in merged.body["spec"]["ports"]] == [80, 81]
+
+
+async def test_a_definition_that_waits_for_its_objects_can_still_be_changed(api: kit.Api):
+    await api.make(DEFINITIONS, definitions.definition(definitions.version()))
+    held = definitions.crontab("a")
+    held["metadata"]["finalizers"] = ["stays.example.com"]
+    await api.make(CRONTABS, held)
+    path = f"{DEFINITIONS}/{definitions.NAME}"
+    await api.ask("DELETE", path)
+    label = {"metadata": {"labels": {"a": "b"}}}
+    changed = await api.ask("PATCH", path, label, headers=kit.MERGE)
+    assert changed.status == 200, changed.raw
+    assert changed.body["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]

@@ -62,7 +62,7 @@ def storage_version(versions: Iterable[Object]) -> str:
 def validate(new: Object, old: Object | None) -> Errors:
     spec = new.get("spec") or {}
     wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"
-    errors = metadata.validate(new, old, namespaced=False)
+    errors = metadata.validate(new, old, namespaced=False, qualified=False)
     name = new["metadata"].get("name", "")
     if name != wanted:
         errors.append(fields.invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group'))

@@ -39,7 +39,7 @@ def row(definition: Object, version: Object) -> Kind:
     namespaced = spec["scope"] == "Namespaced"
 
     def validate(new: Object, old: Object | None) -> list[errors.FieldError]:
-        return [*metadata.validate(new, old, namespaced=namespaced), *custom.validate(new, old)]
+        return [*metadata.validate(new, old, namespaced=namespaced, qualified=False), *custom.validate(new, old)]
 
     return Kind(
         group,

@@ -130,7 +130,7 @@ def _embedded_object(node: structure.Node, obj: Object, place: places.Place) -> 
         found += [
             FieldError(f"{at}.{one.field}", one.reason, one.message)
             for one in metadata.validate(
-                {"metadata": {"name": "any", **meta}}, None, namespaced=bool(meta.get("namespace"))
+                {"metadata": {"name": "any", **meta}}, None, namespaced=bool(meta.get("namespace")), qualified=False
             )
         ]
     return found + _embedded(node, obj, place)

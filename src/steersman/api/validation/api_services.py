@@ -19,7 +19,7 @@ def validate(new: Object, old: Object | None) -> list[FieldError]:
             [] if name == wanted else [f'must be `spec.version+"."+spec.group`: "{wanted}"']
         )
 
-    errors = metadata.validate(new, old, namespaced=False, check=check)
+    errors = metadata.validate(new, old, namespaced=False, check=check, qualified=False)
     if not group and version != "v1":
         why = "only v1 may have an empty group and it better be legacy kube"
         errors.append(fields.required("spec.group", why))

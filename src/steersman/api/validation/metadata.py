@@ -13,9 +13,15 @@ Validate = Callable[[Object, Object | None], list[FieldError]]
 
 
 def validate(
-    new: Object, old: Object | None, *, namespaced: bool = True, check: names.Check = names.subdomain_errors
+    new: Object,
+    old: Object | None,
+    *,
+    namespaced: bool = True,
+    check: names.Check = names.subdomain_errors,
+    qualified: bool = True,
 ) -> list[FieldError]:
-    """`check` is the kind's rule for names; the API server itself keeps uid, creation time and the like."""
+    """`check` is the kind's rule for names; the API server itself keeps uid, creation time and the like. `qualified`:
+    finalizers must be, as upstream asks of the kinds of its own server, not of those of its extensions."""
     metadata = new.get("metadata") or {}
     errors = [
         *_names(metadata, check),
@@ -23,7 +29,7 @@ def validate(
         *labels.validate(metadata.get("labels") or {}, "metadata.labels"),
         *labels.validate_annotations(metadata.get("annotations") or {}, "metadata.annotations"),
         *_owners(metadata.get("ownerReferences") or []),
-        *finalizers(metadata.get("finalizers") or [], "metadata.finalizers"),
+        *finalizers(metadata.get("finalizers") or [], "metadata.finalizers", qualified=qualified),
     ]
     if old is not None:
         errors += _update(metadata, old["metadata"])
@@ -48,11 +54,11 @@ def label_selector(selector: Object | None, path: str) -> list[FieldError]:
     return errors
 
 
-def finalizers(listed: list[str], path: str) -> list[FieldError]:
+def finalizers(listed: list[str], path: str, *, qualified: bool = True) -> list[FieldError]:
     errors = []
     for name in listed:
         errors += fields.each_invalid(path, name, names.qualified_name_errors(name))
-        if "/" not in name and name not in STANDARD_FINALIZERS:
+        if qualified and "/" not in name and name not in STANDARD_FINALIZERS:
             text = "name is neither a standard finalizer name nor is it fully qualified"
             errors.append(fields.invalid(path, name, text))
     return errors

@@ -24,7 +24,7 @@ def validate(new: Object, old: Object | None) -> list[FieldError]:
     webhooks, before = new.get("webhooks") or [], (old or {}).get("webhooks") or []
     side_effects = SIDE_EFFECTS if all(one.get("sideEffects") in SIDE_EFFECTS for one in before) else ANY_SIDE_EFFECTS
     known_version = all(_has_known_version(one.get("admissionReviewVersions") or ()) for one in before)
-    errors = metadata.validate(new, old, namespaced=False)
+    errors = metadata.validate(new, old, namespaced=False, qualified=False)
     for index, webhook in enumerate(webhooks):
         path = f"webhooks[{index}]"
         errors += _webhook(webhook, path, side_effects)

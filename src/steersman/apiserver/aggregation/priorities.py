@@ -34,6 +34,7 @@ _BUILTIN: Mapping[str, tuple[int, Mapping[str, int]]] = {
     "flowcontrol.apiserver.k8s.io": (16100, {"v1": 21, "v1beta3": 18}),
     "internal.apiserver.k8s.io": (16000, {"v1alpha1": 9}),
     "storagemigration.k8s.io": (15800, {"v1beta1": 9}),
+    "metrics.k8s.io": (100, {"v1beta1": 100}),  # those of metrics-server's APIService
 }
 
 
