@@ -14,6 +14,7 @@ BENCHES = {
     "kit": "The test kit, in one process",
     "simulation": "One virtual hour of a cluster under faults",
     "cluster": "A cluster of real processes (root only)",
+    "kubelet": "One real node (root only)",
     "controllers": "Deployments on paper nodes, through every process",
 }
 

@@ -154,8 +154,9 @@ class Kubelet:
         """Until cancelled (containers go on running). `runtime.start()` has been called."""
         async with self._tasks:
             self._tasks.keep("runtime events", self._follow_runtime, self.clock)
-            if not self.options.on_paper:
+            if self.options.device_plugins is not None:
                 self._tasks.keep("device plugins", self._node.devices.run, self.clock)
+            if not self.options.on_paper:
                 self._heartbeat.volumes_in_use = self._csi.in_use
                 self._tasks.keep("log rotation", lambda: log_rotation.run(self.runtime, self.clock), self.clock)
             node = await self._heartbeat.register()

@@ -65,10 +65,9 @@ class DeviceManager:
 
     async def run(self) -> None:
         """Until cancelled."""
-        if self._folder is None:
-            return
         from steersman.serving import remote_calls
 
+        assert self._folder is not None, "where there is a folder for them"
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / SOCKET
         path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import threading
 from pathlib import Path
 
 from steersman.containers import runtime
@@ -16,6 +17,9 @@ LOG_END_MOST_BYTES = 2048
 LOG_END_MOST_LINES = 80
 
 HOST_NETWORK_HEADER = "# Kubernetes-managed hosts file (host network).\n"
+
+
+_writing_hosts = threading.Lock()  # containers of a pod are made side by side, and share the file
 
 
 def log_folder(pod: Object, options: Options) -> Path:
@@ -59,7 +63,7 @@ def termination_file(uid: str, container: str, attempt: int, options: Options) -
 def make(
     pod: Object, container: Object, attempt: int, addresses: tuple[str, ...], options: Options
 ) -> list[runtime.Mount]:
-    """Write what this instance needs; returns its mounts."""
+    """Write what this instance needs; returns its mounts. Called in threads."""
     log_path(pod, container["name"], attempt, options).parent.mkdir(parents=True, exist_ok=True)
     message = termination_file(objects.uid(pod), container["name"], attempt, options)
     message.parent.mkdir(parents=True, exist_ok=True)
@@ -78,10 +82,11 @@ def _write_hosts(pod: Object, addresses: tuple[str, ...], options: Options) -> P
         text = HOST_NETWORK_HEADER + Path("/etc/hosts").read_text() + sandbox_config.host_aliases(pod["spec"])
     else:
         text = sandbox_config.hosts_file(pod, addresses, options)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
-        path.chmod(0o644)
+    with _writing_hosts:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            path.chmod(0o644)
     return path
 
 

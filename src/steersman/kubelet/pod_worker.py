@@ -458,10 +458,8 @@ class PodWorker:
             files={one: node.volumes.read_file(self.uid, one.volume, one.path) for one in environment.files(spec)},
         )
         variables = environment.build(spec, context)
-        mounts = (
-            *node.volumes.mounts_of(pod, spec, variables),
-            *pod_files.make(pod, spec, attempt, self._addresses(), node.options),
-        )
+        mounts = node.volumes.mounts_of(pod, spec, variables)
+        mounts += tuple(await asyncio.to_thread(pod_files.make, pod, spec, attempt, self._addresses(), node.options))
         files = container_config.Files(pod_files.log_path(pod, one.name, attempt, node.options), mounts)
         user = self._images[one.name].user if one.name in self._images else ""
         target = self.machine.container(spec.get("targetContainerName") or "")

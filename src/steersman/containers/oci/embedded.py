@@ -183,6 +183,8 @@ class OciRuntime:
 
     def _prepare(self) -> host.Facts:
         facts = host.observe(self._cgroup_root, self._runtime_path)
+        if not facts.is_rootless:
+            host_mounts.ensure_in_memory(self._run_dir)
         for folder in (self._run_dir, self._root_dir, *self._shared_dirs):
             host_mounts.ensure_shared(folder)
         for name in ("sandboxes", "containers", "crun", "execs", shim_mounts.ROOTS):
@@ -430,17 +432,15 @@ class OciRuntime:
         if image is None:
             raise RuntimeFailure("CreateContainerError", f'image "{config.image}" is not present')
         container_id = self._new_id()
-        if not self._images.hold(self._hold_name(container_id), image):
-            self._images.release(self._hold_name(container_id))
-            raise RuntimeFailure("CreateContainerError", f'image "{config.image}" was removed')
         try:
-            record = self._write_container(container_id, owner, config, image)
-        except RuntimeFailure:
+            record = await asyncio.to_thread(self._write_container, container_id, owner, config, image)
+            if not owner.record.ready:
+                raise RuntimeFailure("CreateContainerError", f'sandbox "{sandbox_id}" was stopped')
+        except BaseException as failed:
             await self._undo_container(container_id, "")
+            if isinstance(failed, bundles.InvalidContainer | OSError):
+                raise RuntimeFailure("CreateContainerError", str(failed)) from failed
             raise
-        except (bundles.InvalidContainer, OSError) as failed:
-            await self._undo_container(container_id, "")
-            raise RuntimeFailure("CreateContainerError", str(failed)) from failed
         status = statuses.container_status(self._container_folder(container_id), record)
         container = _Container(owner, record, status)
         self._containers[container_id] = owner.containers[container_id] = container
@@ -450,6 +450,9 @@ class OciRuntime:
     def _write_container(
         self, container_id: str, owner: _Sandbox, config: runtime.ContainerConfig, image: Image
     ) -> statuses.ContainerRecord:
+        """Slow where the disk is busy: in a thread."""
+        if not self._images.hold(self._hold_name(container_id), image):
+            raise RuntimeFailure("CreateContainerError", f'image "{config.image}" was removed')
         pod = owner.record
         place = bundles.Place(
             folder=self._container_folder(container_id),

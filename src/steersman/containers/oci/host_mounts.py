@@ -5,6 +5,8 @@ import os
 
 from steersman.containers import syscalls
 
+IN_MEMORY_SIZE = "128m"  # some 40 kB for each container
+
 
 def ensure_shared(folder: str) -> None:
     """Make mounts below `folder` visible in namespaces that were copied from this one. Idempotent."""
@@ -12,6 +14,28 @@ def ensure_shared(folder: str) -> None:
     if not is_shared(_mountinfo(), os.path.realpath(folder)):
         ensure_mount_point(folder)
         syscalls.mount("none", folder, None, syscalls.MS_SHARED)
+
+
+def ensure_in_memory(folder: str) -> None:
+    """A small file system in memory, where there is none yet: what stands there is for one boot, and many small files are slow
+    on a busy disk. Without the right to mount, the disk it is."""
+    os.makedirs(folder, exist_ok=True)
+    real = os.path.realpath(folder)
+    if is_mount_point(_mountinfo(), real) or _file_system_of(_mountinfo(), real) == "tmpfs":
+        return
+    with contextlib.suppress(PermissionError):
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
+        syscalls.mount("steersman", folder, "tmpfs", flags, f"mode=0755,size={IN_MEMORY_SIZE}")
+
+
+def _file_system_of(mountinfo: str, path: str) -> str:
+    kind, longest = "", -1
+    for line in mountinfo.splitlines():
+        fields = line.split(" ")
+        point = fields[4]
+        if (path == point or path.startswith(point.rstrip("/") + "/")) and len(point) >= longest:
+            kind, longest = fields[fields.index("-") + 1], len(point)
+    return kind
 
 
 def ensure_mount_point(folder: str) -> None:

@@ -1,0 +1,145 @@
+"""One real node: pods of two containers from creation to Running, many at once, idle ones, and the runtimes beneath in the same
+run. Root only; its own name, port and folder. containerd is left out where it is not installed."""
+
+import asyncio
+import contextlib
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from steersman.aio.clock import SystemClock
+from steersman.api import kinds
+from steersman.client import kubeconfig
+from steersman.client.client import Client
+from steersman.client.transport import HttpTransport
+from steersman.containers.cri import containerd
+from steersman.containers.images import build
+from tests.bench import bench_cluster
+from tests.bench.report import Figure
+from tests.containers import lab
+
+ONE_BY_ONE, AT_ONCE = 40, 60
+IDLE_SECONDS = 10.0
+RUNTIME_ROUNDS = 12
+
+
+def run() -> list[Figure]:
+    if os.geteuid() != 0:
+        print("left out: it needs root\n", file=sys.stderr)
+        return []
+    with tempfile.TemporaryDirectory(prefix="steersman-bench-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o711)
+        runtimes = asyncio.run(_runtimes(folder))
+        with bench_cluster._cluster(folder):
+            pods = asyncio.run(_pods(folder / "kubeconfig"))
+    return [*runtimes, *pods]
+
+
+async def _runtimes(folder: pathlib.Path) -> list[Figure]:
+    """A sandbox and two containers, made and started one after the other by the runtime alone."""
+    archive, clock, group = (
+        build.build_hello("1", folder / "hello.tar"),
+        SystemClock(),
+        f"steersman-bench-{os.getpid()}",
+    )
+    async with lab.oci_lab(clock, str(folder / "oci"), f"{group}-oci", archive) as oci:
+        own = await _start_and_remove(oci)
+    beside = 0.0
+    with contextlib.suppress(containerd.NotInstalled):
+        containerd.installed()
+        async with (
+            _containerd(folder, clock) as daemon,
+            lab.cri_lab(clock, str(folder / "cri"), f"{group}-cri", archive, daemon) as cri,
+        ):
+            beside = await _start_and_remove(cri)
+    note = "containerd through CRI, same run"
+    return [Figure("runtime alone: sandbox and two containers, median", own, "ms", beside, 4, "less", note)]
+
+
+@contextlib.asynccontextmanager
+async def _containerd(folder: pathlib.Path, clock: SystemClock) -> AsyncIterator[containerd.Containerd]:
+    made = containerd.Containerd(folder / "containerd", folder / "containerd-run", "10.88.9.0/24", clock)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+        made.clear_away()
+
+
+async def _start_and_remove(found: lab.Lab) -> float:
+    took = []
+    for number in range(RUNTIME_ROUNDS):
+        began = time.perf_counter()
+        sandbox_id = await found.sandbox(f"web-{number}")
+        for _ in range(2):
+            await found.run(lab.FOREVER, sandbox_id)
+        took.append(time.perf_counter() - began)
+        await found.node.remove_sandbox(sandbox_id)
+    return statistics.median(took) * 1000
+
+
+async def _pods(file: pathlib.Path) -> list[Figure]:
+    clock = SystemClock()
+    client = Client(HttpTransport(kubeconfig.access(kubeconfig.load([file])), clock=clock), clock=clock)
+    try:
+        await bench_cluster._wait_for_account(client)
+        single = []
+        for number in range(ONE_BY_ONE):
+            single.append(1000 * await bench_cluster._start_pods(client, [f"single-{number}"]))
+            await client.delete(kinds.POD, f"single-{number}", "default", grace_seconds=0)
+        node = _node_process()
+        before = _cpu_seconds(node)
+        together = await bench_cluster._start_pods(client, [f"many-{number}" for number in range(AT_ONCE)])
+        spent = _cpu_seconds(node) - before
+        began, cpu = time.perf_counter(), _cpu_seconds(node)
+        await clock.sleep(IDLE_SECONDS)
+        idle = 100 * (_cpu_seconds(node) - cpu) / (time.perf_counter() - began)
+    finally:
+        await client.close()
+    single.sort()
+    return [
+        Figure(
+            "pod of two containers, create → Running, median",
+            statistics.median(single),
+            "ms",
+            0,
+            80,
+            "less",
+            f"of {ONE_BY_ONE}",
+        ),
+        Figure("the same, 99th of a hundred", single[int(len(single) * 0.99)], "ms", 0, 250, "less"),
+        Figure("pods started per second, one node", AT_ONCE / together, "pods/s", 13, 60 / 13, note="containerd"),
+        Figure("processor time of the kubelet for each of them", 1000 * spent / AT_ONCE, "ms"),
+        Figure(f"kubelet with {AT_ONCE} idle pods", idle, "% of a core", 0, 3, "less"),
+        Figure(
+            f"its memory then (RSS {_rss_mb(node):.0f} MB)", bench_cluster._pss_kb(node) / 1024, "MB", 0, 150, "less"
+        ),
+    ]
+
+
+def _node_process() -> int:
+    """The kubelet of the measurement's only node."""
+    for process in pathlib.Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (process / "comm").read_text().strip() == "stm-node1" and bench_cluster.NAME.encode() in (
+                    process / "cmdline"
+                ).read_bytes():
+                    return int(process.name)
+    raise LookupError("the node's process")
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields: list[Any] = (pathlib.Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss_mb(pid: int) -> float:
+    return int((pathlib.Path("/proc") / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
