@@ -177,6 +177,11 @@ def test_what_has_not_changed_is_not_asked_again():
     schema = spec_with("self.x > 0", labels="size(self) > 1")
     old = {"x": 0, "labels": {"a": "b"}}
     assert errors(schema, old, old) == []
+    assert types.Type("x", schema).warnings({"spec": old}, {"spec": old}) == [
+        'spec: Invalid value: "object": failed rule: self.x > 0',
+        'spec.labels: Invalid value: "object": failed rule: size(self) > 1',
+    ]
+    assert types.Type("x", schema).warnings({"spec": old}, None) == []
     assert errors(schema, {"x": 0, "y": 1, "labels": {"a": "b"}}, old) == [
         'spec: Invalid value: "object": failed rule: self.x > 0'
     ]

@@ -188,6 +188,22 @@ async def test_rules_in_cel_are_enforced(api: kit.Api):
     ]
 
 
+async def test_an_object_older_than_a_rule_may_be_changed_elsewhere(api: kit.Api):
+    await made(api, definitions.definition())
+    await api.make(CRONTABS, crontab("a", replicas=9))
+    schema = orjson.loads(orjson.dumps(definitions.SCHEMA))
+    schema["properties"]["spec"]["x-kubernetes-validations"] = [{"rule": "self.replicas < 5", "message": "too many"}]
+    changed = definitions.definition(definitions.version(schema=schema))
+    assert (await api.ask("PATCH", AT, {"spec": changed["spec"]}, headers=kit.MERGE)).status == 200
+    labelled = await api.ask("PATCH", f"{CRONTABS}/a", {"metadata": {"labels": {"a": "b"}}}, headers=kit.MERGE)
+    assert (labelled.status, labelled.headers["warning"]) == (
+        200,
+        '299 - "spec: Invalid value: \\"object\\": too many"',
+    )
+    scaled = await api.ask("PATCH", f"{CRONTABS}/a", {"spec": {"replicas": 8}}, headers=kit.MERGE)
+    assert scaled.status == 422
+
+
 async def test_a_rule_about_a_field_that_is_not_there(api: kit.Api):
     rules = [{"rule": "self.z == 100"}]
     schema = {"type": "object", "properties": {"spec": {"type": "object", "x-kubernetes-validations": rules}}}

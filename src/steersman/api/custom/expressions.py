@@ -186,10 +186,7 @@ class Validator:
                 if rule.error:
                     run.add(place, self._kind, f"rule compile error: {rule.error}")
                 continue
-            if rule.uses_old:
-                if not has_old and not rule.is_optional:
-                    continue
-            elif unchanged:
+            if not run.asks(rule, has_old=has_old, unchanged=unchanged):
                 continue
             if now is MISSING:
                 now = value if convert is None else convert(value)
@@ -215,12 +212,21 @@ def _keys(item: Any, keys: Any) -> bytes:
 
 
 class Run:
-    """One validation of one object: its budget and what was found."""
+    """One validation of one object: its budget and what was found.
 
-    def __init__(self, budget: int = OBJECT_BUDGET) -> None:
+    `of_old` asks for the rest: the rules that are not asked again because nothing changed, whose errors are only warnings.
+    """
+
+    def __init__(self, budget: int = OBJECT_BUDGET, *, of_old: bool = False) -> None:
         self.errors: list[FieldError] = []
-        self._left = budget
         self.is_over = False
+        self._left = budget
+        self._of_old = of_old
+
+    def asks(self, rule: Rule, *, has_old: bool, unchanged: bool) -> bool:
+        if rule.uses_old:
+            return not self._of_old and (has_old or rule.is_optional)
+        return unchanged is self._of_old
 
     def evaluate(self, rule: Rule, value: Any, old: Any, place: Place, kind: str) -> None:
         assert rule.program is not None, "a rule that compiled"

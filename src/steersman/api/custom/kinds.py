@@ -54,6 +54,7 @@ def row(definition: Object, version: Object) -> Kind:
         columns=shown,
         cells=cells,
         validate=validate,
+        warnings=custom.warnings,
         prepare=strategies.drop_status if has_status else _keep,
         prepare_status=_only_status,
         fields=_selectable(version.get("selectableFields") or []),

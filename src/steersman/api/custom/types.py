@@ -86,6 +86,14 @@ class Type:
         found += _embedded(self._node, new, None)
         return found if self._expressions is None else found + self._judged(self._expressions, new, old, found)
 
+    def warnings(self, new: Object, old: Object | None) -> list[str]:
+        """What is wrong with a valid object but was so before."""
+        if old is None or self._expressions is None:
+            return []
+        run = expressions.Run(of_old=True)
+        self._expressions.check(new, old, run, None, unchanged=False)
+        return [str(error) for error in run.errors]
+
     def _judged(
         self, validator: expressions.Validator, new: Object, old: Object | None, found: list[FieldError]
     ) -> list[FieldError]:

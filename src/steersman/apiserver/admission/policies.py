@@ -21,6 +21,8 @@ from steersman.meta import errors, selectors
 from steersman.meta.objects import Object
 from steersman.store import contract
 
+_QUESTIONS = frozenset(("authentication.k8s.io", "authorization.k8s.io"))
+
 KindOf = Callable[[str, str], Kind | None]
 """The row of an apiVersion and kind."""
 
@@ -99,7 +101,8 @@ class Policies(Plugin):
         self.bindings = followed.Followed(parts.store, binding, self._changed)
 
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
-        return not rules.is_exempt(kind)
+        """Not about policies themselves, nor about questions, whose answers are no writes."""
+        return not rules.is_exempt(kind) and kind.group not in _QUESTIONS
 
     def _changed(self) -> None:
         bindings: dict[str, list[tuple[Object, matching.Criteria | None]]] = {}
