@@ -36,6 +36,14 @@ def test_priority_then_age():
     assert taken(queue) == []
 
 
+def test_a_pod_that_changes_while_it_is_ready_keeps_its_place():
+    queue = filled("a", "b")
+    for label in ("x", "y"):
+        queue.put(pending(pod("a", labels={"app": label})))
+    assert taken(queue) == ["a", "b"]
+    assert taken(queue) == []
+
+
 def test_known_pods_are_not_queued_twice():
     queue = Queue()
     first = pending(pod("a"))

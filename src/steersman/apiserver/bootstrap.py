@@ -1,8 +1,8 @@
 """What every cluster has before anyone asks: namespaces, RBAC roles and bindings, priority classes, the
 addresses of Services, `default/kubernetes`.
 
-Keeps true: what is missing is created at each start; what is there and was changed by people stays as they left it, but
-for the endpoint of `kubernetes`, which follows the server's address.
+Keeps true: what is missing is created at each start; what is there and was changed by people stays as they left it, but for the
+endpoint of `kubernetes`, which follows the server's address, and rules that default roles have gained since.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from steersman.api.kind import Kind
 from steersman.api.validation import address_families
 from steersman.apiserver import bootstrap_rbac, keys, metadata, token_use
 from steersman.apiserver.admission import service_addresses
-from steersman.meta import conditions, times
+from steersman.meta import conditions, objects, times
 from steersman.meta.objects import Object
 from steersman.store import contract
 
@@ -29,6 +29,7 @@ _FOLLOWED = {
     kinds.CONFIG_MAP: ("data",),
 }
 _CAUSE_WHO = "system:apiserver"
+AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 
 
 async def ensure(
@@ -61,9 +62,22 @@ async def ensure(
             operations.extend(_moved(kind, entry, wanted))
         elif kind is kinds.SERVICE_CIDR:
             operations.extend(_grown(entry, wanted))
+        elif kind in (kinds.ROLE, kinds.CLUSTER_ROLE):
+            operations.extend(_granted(kind, entry, wanted))
     cause = contract.Cause(_CAUSE_WHO, "bootstrap", 0, times.format_micros(clock.now()))
     for start in range(0, len(operations), contract.OPERATIONS_MAX):
         await store.txn(operations[start : start + contract.OPERATIONS_MAX], cause)
+
+
+def _granted(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contract.Put]:
+    """A stored role with the rules that it has by now, unless somebody told it to stay as it is; what was added to it stays."""
+    stored = orjson.loads(entry.value)
+    rules = stored.get("rules") or []
+    missing = [rule for rule in wanted.get("rules") or () if rule not in rules]
+    if not missing or objects.annotations(stored).get(AUTOUPDATE) != "true" or wanted.get("aggregationRule"):
+        return []
+    changed = {**stored, "rules": [*rules, *missing]}
+    return [contract.Put(entry.key, keys.head(kind), keys.tail(changed), entry.revision)]
 
 
 def _moved(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contract.Put]:

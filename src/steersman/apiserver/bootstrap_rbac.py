@@ -148,6 +148,8 @@ _SCHEDULER = [
         ["csinodes", "storageclasses", "csidrivers", "csistoragecapacities", "volumeattachments"],
     ),
     _rule(_READ, ["scheduling.k8s.io"], ["priorityclasses"]),
+    _rule([*_READ, "patch", "update"], ["resource.k8s.io"], ["resourceclaims", "resourceclaims/status"]),
+    _rule(_READ, ["resource.k8s.io"], ["deviceclasses", "resourceslices", "devicetaintrules"]),
     _REVIEWS,
 ]
 

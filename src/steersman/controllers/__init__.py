@@ -46,6 +46,7 @@ from steersman.controllers.pv_protection import controller as pv_protection
 from steersman.controllers.pvc_protection import controller as pvc_protection
 from steersman.controllers.replicaset import controller as replicaset
 from steersman.controllers.replicationcontroller import controller as replicationcontroller
+from steersman.controllers.resource_claim import controller as resource_claim
 from steersman.controllers.resource_quota import controller as resource_quota
 from steersman.controllers.root_ca_publisher import controller as root_ca_publisher
 from steersman.controllers.service_account import controller as service_account
@@ -123,6 +124,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         pv_protection.controller(),
         vac_protection.controller(),
         ephemeral_volume.controller(),
+        resource_claim.controller(),
         volume_expand.controller(),
         attach_detach.controller(),
         clusterrole_aggregation.controller(),

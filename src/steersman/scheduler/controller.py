@@ -2,7 +2,8 @@
 
 Keeps true: every pod that asks for this scheduler gets a node as soon as one will do; one that cannot says why in its
 condition PodScheduled and in an Event.
-Reads: Pods, Nodes, Namespaces (labels, for pod affinity), claims, volumes and what storage.k8s.io says of them.
+Reads: Pods, Nodes, Namespaces (labels, for pod affinity), claims, volumes and what storage.k8s.io says of them,
+ResourceClaims and devices.
 Writes: pods/binding, pods/status (that condition), Events; claims and volumes (what was chosen for them).
 Leaves to others: whether a node is fit for pods at all (node lifecycle's taints), starting the pod (kubelet).
 
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from steersman.aio import backoff, tasks
 from steersman.aio.clock import Clock
 from steersman.api import kinds
-from steersman.client.cache import Caches
+from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client, Unreachable
 from steersman.client.events import Recorder
 from steersman.meta import conditions, objects
@@ -25,11 +26,11 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 from steersman.scheduler import decide, filters, pods
 from steersman.scheduler.decide import PendingPod, Placement, Rejection
+from steersman.scheduler.device_binder import DeviceBinder
 from steersman.scheduler.queue import Queue
 from steersman.scheduler.shape import Shapes
 from steersman.scheduler.snapshot import Snapshot
 from steersman.scheduler.volume_binder import BindingFailedError, VolumeBinder
-from steersman.scheduler.volumes import Plan
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +74,13 @@ class Scheduler:
             (caches.of(kinds.CSI_DRIVER), _setter(known.drivers)),
             (caches.of(kinds.CSI_STORAGE_CAPACITY), _setter(known.capacities)),
         ]
+        self._about_devices = [
+            (caches.of(kinds.RESOURCE_CLAIM), self._snapshot.devices.set_claim),
+            (caches.of(kinds.RESOURCE_SLICE), self._snapshot.devices.set_slice),
+            (caches.of(kinds.DEVICE_CLASS), _setter(self._snapshot.devices.classes)),
+        ]
         self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
+        self._device_binder = DeviceBinder(client, clock)
         self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()
         self._queue = Queue()
@@ -86,11 +93,12 @@ class Scheduler:
         subscriptions = [
             self._namespaces.subscribe(self._namespace_changed),
             self._nodes.subscribe(self._node_changed),
-            *(cache.subscribe(self._volumes_changed(keep)) for cache, keep in self._about_volumes),
+            *(cache.subscribe(self._kept(keep, filters.HELPED_BY_VOLUMES)) for cache, keep in self._about_volumes),
+            *(cache.subscribe(self._kept(keep, filters.HELPED_BY_DEVICES)) for cache, keep in self._about_devices),
             self._pods.subscribe(self._pod_changed),
         ]
         try:
-            for cache in (self._namespaces, self._nodes, *(one for one, _ in self._about_volumes), self._pods):
+            for cache in (self._namespaces, self._nodes, *self._kept_caches(), self._pods):
                 await cache.synced.wait()
             async with self._running as running:
                 for number in range(WRITERS):
@@ -113,12 +121,15 @@ class Scheduler:
         if self._snapshot.set_namespace(objects.name(either), objects.labels(new) if new else {}):
             self._happened(filters.HELPED_BY_PLACEMENTS)
 
-    def _volumes_changed(self, keep: Keep) -> Callable[[Object | None, Object | None], None]:
+    def _kept_caches(self) -> list[Cache]:
+        return [cache for cache, _ in (*self._about_volumes, *self._about_devices)]
+
+    def _kept(self, keep: Keep, helped: frozenset[str]) -> Callable[[Object | None, Object | None], None]:
         def changed(old: Object | None, new: Object | None) -> None:
             either = new or old
             assert either is not None
             keep(objects.key(either), new)
-            self._happened(filters.HELPED_BY_VOLUMES)
+            self._happened(helped)
 
         return changed
 
@@ -219,8 +230,8 @@ class Scheduler:
             pod = self._pods.get(write.pod.key)
             if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
                 continue  # it went away meanwhile; its handler has put everything right
-            if isinstance(write, Placement) and write.plan is not None:
-                self._running.start(f"volumes of {write.pod.key}", self._bind_with_volumes(write, write.plan, pod))
+            if isinstance(write, Placement) and (write.plan is not None or write.devices is not None):
+                self._running.start(f"claims of {write.pod.key}", self._bind_with_claims(write, pod))
             elif isinstance(write, Placement):
                 await self._bind(write, pod)
             else:
@@ -245,13 +256,21 @@ class Scheduler:
         text = f"Successfully assigned {namespace}/{name} to {placement.node}"
         self._recorder.event(pod, "Normal", "Scheduled", text)
 
-    async def _bind_with_volumes(self, placement: Placement, plan: Plan, pod: Object) -> None:
+    async def _bind_with_claims(self, placement: Placement, pod: Object) -> None:
         """No writer waits for volumes: they may take minutes to make."""
+        plugin = "VolumeBinding"
         try:
-            await self._binder.bind(plan, objects.revision(pod))
+            if placement.plan is not None:
+                await self._binder.bind(placement.plan, objects.revision(pod))
+            if placement.devices is not None:
+                plugin = "DynamicResources"
+                await self._device_binder.bind(placement.devices, pod)
         except (BindingFailedError, StatusError, Unreachable) as why:
-            self._snapshot.volumes.take_back(plan)
-            self._take_back(placement, pod, why, 'running PreBind plugin "VolumeBinding"')
+            if placement.plan is not None:
+                self._snapshot.volumes.take_back(placement.plan)
+            if placement.devices is not None:
+                self._snapshot.devices.take_back(placement.devices)
+            self._take_back(placement, pod, why, f'running PreBind plugin "{plugin}"')
             return
         seen = self._pods.get(placement.pod.key)
         if seen is not None and objects.uid(seen) == objects.uid(pod) and not objects.is_terminating(seen):

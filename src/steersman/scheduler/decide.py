@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from steersman.scheduler.filters import FILTERS, volume_binding
+from steersman.scheduler.devices import DevicePlan
+from steersman.scheduler.filters import FILTERS, dynamic_resources, volume_binding
 from steersman.scheduler.filters.check import Refusal
 from steersman.scheduler.scores import SCORES
 from steersman.scheduler.shape import Shape
@@ -39,11 +40,12 @@ class PendingPod:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Placement:
-    """`plan`: what has to happen to the pod's claims first."""
+    """`plan` and `devices`: what has to happen to the pod's volume claims and resource claims first."""
 
     pod: PendingPod
     node: str
     plan: Plan | None = None
+    devices: DevicePlan | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,11 +77,14 @@ def decide(pods: Iterable[PendingPod], snapshot: Snapshot) -> Decision:
             else:
                 node = snapshot.names[row]
                 plan = volume_binding.plan(shape, snapshot, row)
+                devices = dynamic_resources.plan(shape, snapshot, row)
                 snapshot.set_pod(pod.key, shape, node)
                 if plan is not None:
                     snapshot.volumes.promise(plan)
+                if devices is not None:
+                    snapshot.devices.promise(devices)
                 evaluation.placed(row)
-                placements.append(Placement(pod, node, plan))
+                placements.append(Placement(pod, node, plan, devices))
     return Decision(placements, rejections)
 
 

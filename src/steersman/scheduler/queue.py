@@ -39,7 +39,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
-        self._ready: list[tuple[int, int, _Entry]] = []
+        self._ready: list[tuple[int, int, int, _Entry]] = []
         self._due: list[tuple[float, int, _Entry]] = []
         self._waiting: dict[str, _Entry] = {}
         self._ages = 0
@@ -70,7 +70,7 @@ class Queue:
         self._wake_due(now)
         found: list[PendingPod] = []
         while self._ready and len(found) < limit:
-            _, _, entry = heapq.heappop(self._ready)
+            *_, entry = heapq.heappop(self._ready)
             if self._is_current(entry) and not entry.taken and entry.due is None:
                 entry.taken = True
                 found.append(entry.pod)
@@ -109,7 +109,7 @@ class Queue:
     def next_due(self, now: float) -> float | None:
         """Seconds until a pod is ready: 0 for now; None: never without a change."""
         self._wake_due(now)
-        if any(self._is_current(entry) and not entry.taken for _, _, entry in self._ready):
+        if any(self._is_current(entry) and not entry.taken for *_, entry in self._ready):
             return 0.0
         return self._due[0][0] - now if self._due else None
 
@@ -130,7 +130,8 @@ class Queue:
 
     def _make_ready(self, entry: _Entry) -> None:
         entry.due, entry.taken = None, False
-        heapq.heappush(self._ready, (-entry.pod.priority, entry.age, entry))
+        # A pod that asks for something else keeps its age: only the last number is nobody else's.
+        heapq.heappush(self._ready, (-entry.pod.priority, entry.age, self._next_age(), entry))
 
     def _wait_until(self, entry: _Entry, at: float) -> None:
         entry.due, entry.taken = at, False

@@ -13,8 +13,9 @@ import orjson
 from steersman.meta import objects, owners, selectors
 from steersman.meta.objects import Object
 from steersman.meta.selectors import Selector
-from steersman.scheduler import affinity_terms, requests, volumes
+from steersman.scheduler import affinity_terms, devices, requests, volumes
 from steersman.scheduler.affinity_terms import Terms
+from steersman.scheduler.devices import ResourceClaimUse
 from steersman.scheduler.volumes import ClaimUse, InlineCsi
 
 # Owners whose pods spread by default (upstream's DefaultSelector looks at these kinds, and at Services).
@@ -75,6 +76,7 @@ class Shape:
     spread: tuple[SpreadConstraint, ...]
     claims: tuple[ClaimUse, ...] = ()
     inline_csi: tuple[InlineCsi, ...] = ()
+    resource_claims: tuple[ResourceClaimUse, ...] = ()
 
 
 class Shapes:
@@ -109,6 +111,7 @@ def read(pod: Object) -> Shape:
         spread=tuple(_spread_constraint(pod, one) for one in spec.get("topologySpreadConstraints") or ()),
         claims=volumes.uses_of(pod),
         inline_csi=volumes.inline_of(pod),
+        resource_claims=devices.uses_of(pod),
     )
 
 
@@ -131,6 +134,7 @@ def _key(pod: Object) -> bytes:
         [spec.get(name) for name in _POD_FIELDS],
         [(one.key, one.pod_uid) for one in volumes.uses_of(pod)],
         [(one.driver, one.name) for one in volumes.inline_of(pod)],
+        [(one.name, one.key) for one in devices.uses_of(pod)],
     ]
     return orjson.dumps(parts, option=_SORTED)
 

@@ -16,6 +16,7 @@ from steersman.meta import objects
 from steersman.meta.objects import Object
 from steersman.scheduler import requests
 from steersman.scheduler.counts import Counts
+from steersman.scheduler.devices import Devices
 from steersman.scheduler.label_columns import LabelColumns, Mask
 from steersman.scheduler.shape import HostPort, Shape
 from steersman.scheduler.volumes import Volumes
@@ -71,6 +72,7 @@ class Snapshot:
         self.taints: dict[Taint, Mask] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}  # (protocol, port) → row → host addresses in use
         self.volumes = Volumes()
+        self.devices = Devices()
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._row_of: dict[str, int] = {}
         self._free = list(range(rows - 1, -1, -1))

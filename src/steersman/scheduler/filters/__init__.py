@@ -6,6 +6,7 @@ The order shows: a node is counted under the reason of the first filter that ref
 from collections.abc import Callable, Sequence
 
 from steersman.scheduler.filters import (
+    dynamic_resources,
     node_affinity,
     pod_affinity,
     ports,
@@ -34,6 +35,7 @@ FILTERS: Sequence[Callable[[Shape, Snapshot], Check | None]] = (
     volume_zone.check,
     topology_spread.check,
     pod_affinity.check,
+    dynamic_resources.check,
 )
 
 # What can make a filter pass that did not before: a node added or changed, a pod gone from a node, a pod put on a node, a claim,
@@ -42,6 +44,7 @@ _ABOUT_PODS = frozenset({topology_spread.FILTER, pod_affinity.FILTER})
 _ABOUT_NODES = frozenset({unschedulable.FILTER, taints.FILTER, node_affinity.FILTER})
 _VOLUMES = frozenset({volume_binding.FILTER, volume_restrictions.FILTER, volume_limits.FILTER, volume_zone.FILTER})
 HELPED_BY_PODS = _ABOUT_PODS | {ports.FILTER, resources.FILTER, volume_restrictions.FILTER, volume_limits.FILTER}
-HELPED_BY_NODES = _ABOUT_NODES | HELPED_BY_PODS | _VOLUMES
+HELPED_BY_DEVICES = frozenset({dynamic_resources.FILTER})
+HELPED_BY_NODES = _ABOUT_NODES | HELPED_BY_PODS | _VOLUMES | HELPED_BY_DEVICES
 HELPED_BY_VOLUMES = _VOLUMES
 HELPED_BY_PLACEMENTS = _ABOUT_PODS

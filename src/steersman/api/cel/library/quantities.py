@@ -20,7 +20,7 @@ class Quantity:
     amount: quantities.Quantity
 
 
-def _parse(text: str) -> Quantity:
+def parse(text: str) -> Quantity:
     try:
         return Quantity(quantities.parse(text))
     except ValueError as wrong:
@@ -67,7 +67,7 @@ def _arithmetic(name: str, call: Callable[[Quantity, Any], Quantity]) -> Any:
 
 
 FUNCTIONS: Functions = {
-    "quantity": (plain("string_to_quantity", (STRING,), _QUANTITY, _parse),),
+    "quantity": (plain("string_to_quantity", (STRING,), _QUANTITY, parse),),
     "isQuantity": (plain("is_quantity_string", (STRING,), BOOL, quantities.is_quantity),),
     "sign": (member("quantity_sign", (_QUANTITY,), INT, _sign),),
     "isInteger": (member("quantity_is_integer", (_QUANTITY,), BOOL, lambda one: _whole(one.amount.nanos) is not None),),

@@ -37,7 +37,7 @@ class Semver:
         )
 
 
-def _parse(text: str, normalize: bool = False) -> Semver:
+def parse(text: str, normalize: bool = False) -> Semver:
     found = _STRICT(_normalized(text) if normalize else text)
     if found is None:
         raise EvalError(_why(text))
@@ -61,7 +61,7 @@ def _normalized(text: str) -> str:
 
 def _is_semver(text: str, normalize: bool = False) -> bool:
     try:
-        _parse(text, normalize)
+        parse(text, normalize)
     except EvalError:
         return False
     return True
@@ -82,8 +82,8 @@ def _relation(name: str, result: types.Type, call: Callable[[int], Any]) -> Any:
 
 FUNCTIONS: Functions = {
     "semver": (
-        plain("string_to_semver", (STRING,), _SEMVER, _parse),
-        plain("string_bool_to_semver", (STRING, BOOL), _SEMVER, _parse),
+        plain("string_to_semver", (STRING,), _SEMVER, parse),
+        plain("string_bool_to_semver", (STRING, BOOL), _SEMVER, parse),
     ),
     "isSemver": (
         plain("is_semver_string", (STRING,), BOOL, _is_semver),

@@ -1,0 +1,125 @@
+"""What pods, claims and devices say about each other in dynamic resource allocation. Pure.
+
+Source: KEP-4381 (structured parameters), upstream's dynamic-resource-allocation/cel.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from steersman.api.cel import types
+from steersman.api.cel.environment import Environment, Program
+from steersman.api.cel.library import quantities, versions
+from steersman.api.cel.source import CompileError
+from steersman.api.cel.values import CostExceeded, EvalError
+from steersman.meta import objects
+from steersman.meta.objects import Object
+
+FINALIZER = "resource.kubernetes.io/delete-protection"
+CLAIM_OF_POD = "resource.kubernetes.io/pod-claim-name"  # on claims made from a template: the name in the pod
+PROGRAMS_MAX = 1_000
+
+DeviceId = tuple[str, str, str]
+"""driver, pool, device."""
+
+_ENVIRONMENT = Environment({"device": types.DYN})
+
+
+def claim_names(pod: Object) -> Iterator[tuple[str, str]]:
+    """Of each of the pod's claims its name in the pod and the ResourceClaim's, "" while that is not made yet.
+
+    An entry whose template made no claim (its status says so with an empty name) is left out.
+    """
+    made = {one["name"]: one for one in (pod.get("status") or {}).get("resourceClaimStatuses") or ()}
+    for entry in pod["spec"].get("resourceClaims") or ():
+        if entry.get("resourceClaimName"):
+            yield entry["name"], entry["resourceClaimName"]
+        elif entry["name"] not in made:
+            yield entry["name"], ""
+        elif made[entry["name"]].get("resourceClaimName"):
+            yield entry["name"], made[entry["name"]]["resourceClaimName"]
+
+
+def allocation(claim: Object) -> Object | None:
+    found = (claim.get("status") or {}).get("allocation")
+    return found if isinstance(found, dict) else None
+
+
+def reserved_for(claim: Object) -> list[Object]:
+    return list((claim.get("status") or {}).get("reservedFor") or ())
+
+
+def is_reserved_for(claim: Object, pod: Object) -> bool:
+    return any(one.get("uid") == objects.uid(pod) for one in reserved_for(claim))
+
+
+def devices_of(found: Object) -> Iterator[tuple[DeviceId, bool]]:
+    """What an allocation holds, and whether only to look at it (admin access takes nothing away)."""
+    for one in (found.get("devices") or {}).get("results") or ():
+        yield (one["driver"], one["pool"], one["device"]), bool(one.get("adminAccess"))
+
+
+@functools.lru_cache(PROGRAMS_MAX)
+def program(expression: str) -> Program | str:
+    """Ready to run, or why not."""
+    try:
+        return _ENVIRONMENT.compile(expression)
+    except CompileError as wrong:
+        return str(wrong)
+
+
+def matches(expression: str, driver: str, device: Object) -> bool:
+    """Whether the selector holds; one that cannot be evaluated for a device does not hold for it."""
+    found = program(expression)
+    if isinstance(found, str):
+        return False
+    try:
+        return found.run(_seen_by_expressions(driver, device)) is True
+    except (EvalError, CostExceeded):
+        return False
+
+
+def attribute(driver: str, device: Object, name: str) -> object:
+    """The value of a qualified attribute; None where the device has none. Names without a domain are the driver's."""
+    domain, _, short = name.rpartition("/")
+    given = device.get("attributes") or {}
+    found = given.get(name)
+    if found is None and domain == driver:
+        found = given.get(short)
+    return None if found is None else next(iter(found.items()))
+
+
+class _Domains(dict[str, Any]):
+    """A domain that nobody mentions is there, and empty: then an attribute is missing, not its domain."""
+
+    def __missing__(self, key: str) -> dict[str, Any]:
+        return {}
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+def _seen_by_expressions(driver: str, device: Object) -> dict[str, Any]:
+    return {
+        "driver": driver,
+        "attributes": _by_domain(driver, {key: _value(one) for key, one in (device.get("attributes") or {}).items()}),
+        "capacity": _by_domain(driver, {key: _amount(one) for key, one in (device.get("capacity") or {}).items()}),
+        "allowMultipleAllocations": bool(device.get("allowMultipleAllocations")),
+    }
+
+
+def _by_domain(driver: str, named: Mapping[str, Any]) -> _Domains:
+    found = _Domains()
+    for name, value in named.items():
+        domain, _, short = name.rpartition("/")
+        found.setdefault(domain or driver, {})[short] = value
+    return found
+
+
+def _value(one: Object) -> Any:
+    [(kind, value)] = one.items()
+    return versions.parse(value) if kind == "version" else value
+
+
+def _amount(one: Object) -> Any:
+    return quantities.parse(str(one["value"]))

@@ -1,0 +1,1 @@
+"""ResourceClaims: made from templates, freed when nobody uses them."""

@@ -1,0 +1,64 @@
+"""Carries out what was promised about a pod's ResourceClaims: their allocations, and that they are reserved for the pod.
+
+Writes: ResourceClaims (finalizer; status: allocation, reservedFor).  Leaves to others: taking back what nobody uses any more
+(controllers/resource_claim), preparing devices (kubelet).
+"""
+
+from steersman.aio.clock import Clock
+from steersman.api import devices, kinds
+from steersman.client.client import Client
+from steersman.meta import objects, times
+from steersman.meta.errors import StatusError
+from steersman.meta.objects import Object
+from steersman.scheduler.devices import DevicePlan
+
+TRIES_MAX = 5  # others reserve the same claim at the same time
+
+
+class DeviceBinder:
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def bind(self, plan: DevicePlan, pod: Object) -> None:
+        """Raises StatusError (409 when a claim is no longer what was decided on), Unreachable."""
+        for key in plan.claims:
+            await self._settle(key, plan.allocations.get(key), pod)
+
+    async def _settle(self, key: str, wanted: Object | None, pod: Object) -> None:
+        for attempt in range(TRIES_MAX):
+            try:
+                await self._try(key, wanted, pod)
+                return
+            except StatusError as refused:
+                if refused.code != 409 or attempt + 1 == TRIES_MAX:
+                    raise
+
+    async def _try(self, key: str, wanted: Object | None, pod: Object) -> None:
+        """The claim is read, not taken from a cache: what is in it decides whether devices are given twice."""
+        space, name = objects.split_key(key)
+        claim = await self._client.get(kinds.RESOURCE_CLAIM, name, space)
+        there = devices.allocation(claim)
+        if (there is None) != (wanted is not None):
+            raise StatusError(_changed(name))
+        if devices.is_reserved_for(claim, pod):
+            return
+        finalizers = claim["metadata"].get("finalizers") or []
+        if wanted is not None and devices.FINALIZER not in finalizers:
+            meta = {**claim["metadata"], "finalizers": [*finalizers, devices.FINALIZER]}
+            claim = await self._client.update(
+                kinds.RESOURCE_CLAIM, {**claim, "metadata": meta}, because=objects.revision(pod)
+            )
+        status: Object = dict(claim.get("status") or {})
+        if wanted is not None:
+            status["allocation"] = {**wanted, "allocationTimestamp": times.format_seconds(self._clock.now())}
+        consumer = {"resource": "pods", "name": objects.name(pod), "uid": objects.uid(pod)}
+        status["reservedFor"] = [*devices.reserved_for(claim), consumer]
+        await self._client.update(
+            kinds.RESOURCE_CLAIM, {**claim, "status": status}, subresource="status", because=objects.revision(pod)
+        )
+
+
+def _changed(name: str) -> Object:
+    text = f'resourceclaim "{name}" was allocated or deallocated by somebody else meanwhile'
+    return {"kind": "Status", "status": "Failure", "reason": "Invalid", "code": 422, "message": text}

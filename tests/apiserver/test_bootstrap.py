@@ -1,0 +1,56 @@
+"""What a cluster has before anyone asks, and what a newer version adds to an older one's."""
+
+import orjson
+
+from steersman.aio import clock as clocks
+from steersman.api import kinds
+from steersman.apiserver import bootstrap, keys
+from steersman.store import contract
+from steersman.store.memory import MemoryStore
+
+ROLE = keys.key(kinds.CLUSTER_ROLE, "", "system:kube-scheduler")
+
+
+async def started(store: MemoryStore) -> None:
+    await bootstrap.ensure(store, clocks.SystemClock(), ("10.96.0.0/16",), ("127.0.0.1", 6443))
+
+
+async def change(store: MemoryStore, **changes: object) -> None:
+    entry = await store.get(ROLE)
+    assert entry is not None
+    role = orjson.loads(entry.value)
+    meta = role["metadata"] | changes.pop("metadata", {})
+    changed = {**role, **changes, "metadata": meta}
+    await store.txn([contract.Put(ROLE, keys.head(kinds.CLUSTER_ROLE), keys.tail(changed), entry.revision)])
+
+
+async def rules(store: MemoryStore) -> list[dict[str, object]]:
+    entry = await store.get(ROLE)
+    assert entry is not None
+    return list(orjson.loads(entry.value)["rules"])
+
+
+async def test_a_second_start_writes_nothing():
+    store = MemoryStore()
+    await started(store)
+    revision = store.revision
+    await started(store)
+    assert store.revision == revision
+
+
+async def test_default_roles_gain_the_rules_of_a_newer_version_and_keep_what_people_added():
+    store = MemoryStore()
+    await started(store)
+    whole = await rules(store)
+    own = {"verbs": ["get"], "apiGroups": ["example.com"], "resources": ["things"]}
+    await change(store, rules=[*whole[:-2], own])
+    await started(store)
+    assert await rules(store) == [*whole[:-2], own, *whole[-2:]]
+
+
+async def test_a_role_that_is_to_stay_as_it_is_stays():
+    store = MemoryStore()
+    await started(store)
+    await change(store, rules=[], metadata={"annotations": {bootstrap.AUTOUPDATE: "false"}})
+    await started(store)
+    assert await rules(store) == []
