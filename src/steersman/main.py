@@ -129,6 +129,11 @@ def main() -> None:
     help="Address families of pods and Services, the default one first.  [default: IPv4]",
 )
 @click.option(
+    "--cni-conf-dir",
+    metavar="DIR",
+    help="Connect pods by the CNI plugins configured there, as in /etc/cni/net.d.  [default: Steersman's own network]",
+)
+@click.option(
     "--load-balancer-pool",
     callback=_checked_pool,
     metavar="RANGES",

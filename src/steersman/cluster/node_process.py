@@ -22,7 +22,7 @@ from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
-from steersman.network import cluster_network, namespaces, node_network, pod_network
+from steersman.network import cluster_network, cni, namespaces, node_network, pod_network
 from steersman.network.policy import controller as policy
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout, nftables
@@ -56,13 +56,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     directory = node_runtime.kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
     static_pods_dir(plan.paths, node).mkdir(exist_ok=True)
-    network = pod_network.PodNetwork(
-        node.pod_cidr,
-        state_dir=plan.paths.node_data(node.name),
-        node_address=node.address,
-        cluster_cidr=plan.pod_network,
-        six=_six(plan, node),
-    )
+    network = _pod_network(plan, node)
     proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)
     versions = [6 if family == "IPv6" else 4 for family in plan.options.families]
     always = [plan.address, *plan.gateway_six]
@@ -158,6 +152,19 @@ async def _dns(plan: Plan, node: Node, caches: Caches, clock: SystemClock, host_
             custom=names,
             counted=counted,
         )
+
+
+def _pod_network(plan: Plan, node: Node) -> pod_network.PodNetwork | cni.CniNetwork:
+    state = plan.paths.node_data(node.name)
+    if plan.options.cni_conf_dir:
+        return cni.CniNetwork(plan.options.cni_conf_dir, state_dir=state, node_addresses=plan.addresses_of(node))
+    return pod_network.PodNetwork(
+        node.pod_cidr,
+        state_dir=state,
+        node_address=node.address,
+        cluster_cidr=plan.pod_network,
+        six=_six(plan, node),
+    )
 
 
 def _six(plan: Plan, node: Node) -> pod_network.Six | None:

@@ -25,6 +25,7 @@ class Options:
     `network_number` tells apart the addresses of several clusters of one machine; chosen at the first start.
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `ip_families`: those of pods and Services, the default one first, with a comma between.
+    `cni_conf_dir`: where CNI configurations are, if plugins shall connect pods instead of our own network.
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -46,6 +47,7 @@ class Options:
     network_number: int | None = None
     load_balancer_pool: str = ""
     ip_families: str = "IPv4"
+    cni_conf_dir: str = ""
     kubeconfig: str = ""
 
     @property
