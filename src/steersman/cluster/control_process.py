@@ -15,7 +15,7 @@ from steersman.csi import roles as csi_roles
 from steersman.ingress import controller as ingress
 from steersman.ingress import haproxy
 from steersman.ingress.haproxy_config import Listen
-from steersman.network import announcements, cluster_network, node_network
+from steersman.network import announcements, cluster_network, libnftables, node_network
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
@@ -43,7 +43,10 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("csi", csi_roles.run(client, caches, clock))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
         if bridge:
-            running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))
+            if libnftables.is_available():
+                running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))
+            else:
+                node_network.lead_services(plan.service_network, plan.nodes[0].address, bridge)
             running.start("announcements", announcements.run(caches, clock, bridge=bridge))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
             if haproxy.is_installed():

@@ -1,6 +1,5 @@
 """What this machine offers for running containers, and in one sentence what it lacks."""
 
-import ctypes.util
 import dataclasses
 import os
 import pathlib
@@ -10,6 +9,7 @@ import sys
 
 from steersman.cluster.options import Options
 from steersman.containers.cri.containerd import CNI_FOLDERS
+from steersman.network import libnftables
 
 DEBIAN_PACKAGES = ("crun", "nftables", "busybox-static")
 
@@ -34,7 +34,7 @@ def look() -> Machine:
         root=root,
         user_namespaces=linux and (root or _user_namespaces_work()),
         container_tool=shutil.which("crun") or shutil.which("runc") or "",
-        nftables=ctypes.util.find_library("nftables") is not None,
+        nftables=libnftables.is_available(),
         ipv6=_has_ipv6(),
         containerd=bool(shutil.which("containerd") and shutil.which("ctr")),
         cni=any(pathlib.Path(folder, "ptp").exists() for folder in CNI_FOLDERS),
@@ -50,7 +50,7 @@ def missing(machine: Machine, options: Options) -> str:
     lacking = []
     if not machine.container_tool:
         lacking.append("crun")
-    if not machine.nftables:
+    if not machine.nftables and options.nodes > 1:
         lacking.append("nftables")
     if options.runtime == "cri":
         lacking += [
@@ -72,6 +72,16 @@ def missing(machine: Machine, options: Options) -> str:
             "`--nodes 0 --fake-nodes 3` runs a cluster without them."
         )
     return ""
+
+
+def note(machine: Machine, options: Options) -> str:
+    """What works less well here, as a sentence; "" when all is well."""
+    if machine.nftables or not options.has_real_nodes():
+        return ""
+    return (
+        "Without nftables, Services are carried by a process, pods reach nothing outside the cluster, and host ports and "
+        "NetworkPolicies do nothing (as root: apt-get install nftables)."
+    )
 
 
 def _has_ipv6() -> bool:

@@ -22,10 +22,10 @@ from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
-from steersman.network import cluster_network, cni, namespaces, node_network, pod_network
+from steersman.network import cluster_network, cni, libnftables, namespaces, node_network, pod_network
 from steersman.network.policy import controller as policy
 from steersman.proxy import controller as proxy
-from steersman.proxy import layout, nftables
+from steersman.proxy import layout, nftables, userspace
 from steersman.proxy.health_checks import HealthChecks
 from steersman.serving import http_server, listeners, tls
 
@@ -117,14 +117,19 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
 
 
 async def _proxy(plan: Plan, node: Node, caches: Caches, clock: SystemClock) -> None:
-    backends = {
-        family: nftables.Nftables(table=layout.Table(nftables.TABLE, pods, family, own=True))
-        for family, pods in zip(plan.options.families, plan.pod_networks, strict=True)
-    }
     health = HealthChecks(node.name, clock)
     await health.start()
     try:
-        await proxy.run(caches, node.name, backends, clock, health=health)
+        if libnftables.is_available():
+            backends = {
+                family: nftables.Nftables(table=layout.Table(nftables.TABLE, pods, family, own=True))
+                for family, pods in zip(plan.options.families, plan.pod_networks, strict=True)
+            }
+            await proxy.run(caches, node.name, backends, clock, health=health)
+        else:
+            take, give = (functools.partial(node_network.own_address, wanted=wanted) for wanted in (True, False))
+            carried = {family: userspace.Userspace(clock, take, give, family) for family in plan.options.families}
+            await proxy.run(caches, node.name, carried, clock, offload=userspace.at_once, health=health)
     finally:
         await health.close()
 

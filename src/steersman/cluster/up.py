@@ -55,6 +55,9 @@ def run(
         print(problem, file=sys.stderr)
         return 1
     where.prepare()
+    note = machine.note(machine.look(), wanted)
+    if note:
+        print(note, file=sys.stderr)
     return _start(wanted, where, clock, began, detach, example_images)
 
 

@@ -61,6 +61,29 @@ def bind_dns_address(address: str = DNS_ADDRESS, namespace: str | None = None) -
         kernel.add_address(loopback.index, f"{address}/{128 if ':' in address else 32}", scope="host")
 
 
+def lead_services(cidr: str, node_address: str, device: str, namespace: str | None = None) -> None:
+    """Let a node answer for the host, too, where the host has no rules of its own."""
+    with netlink.Netlink(namespace) as kernel:
+        link = kernel.link(device)
+        assert link is not None
+        for route in kernel.routes():
+            if route.destination == cidr and route.index == link.index:
+                kernel.remove_route(route)
+        kernel.replace_route(cidr, gateway=node_address, index=link.index)
+
+
+def own_address(address: str, *, wanted: bool, namespace: str | None = None) -> None:
+    """Make a Service's address one of the node's own, or let it go. Scope host: it is never the source of anything else."""
+    length = 128 if ":" in address else 32
+    with netlink.Netlink(namespace) as kernel:
+        loopback = kernel.link("lo")
+        assert loopback is not None
+        if wanted:
+            kernel.add_address(loopback.index, f"{address}/{length}", scope="host")
+        else:
+            kernel.remove_address(loopback.index, f"{address}/{length}")
+
+
 async def run(
     caches: Caches, own_name: str, clock: Clock, *, device: str = "eth0", namespace: str | None = None
 ) -> None:
