@@ -1,6 +1,7 @@
 """Claims through a real kubectl on three nodes with real containers: data stays as long as its claim, and no longer."""
 
 import pathlib
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -66,3 +67,61 @@ def test_what_cannot_be_mounted_is_told_and_leaves_nothing(cluster):
     assert str(cluster.folder) not in "".join(
         line for line in pathlib.Path("/proc/mounts").read_text().splitlines() if " nfs" in line
     )
+
+
+BLOCK = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: raw}}
+spec:
+  capacity: {{storage: 1Mi}}
+  accessModes: [ReadWriteOnce]
+  volumeMode: Block
+  storageClassName: ""
+  local: {{path: {device}}}
+  nodeAffinity:
+    required:
+      nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [node2]}}]}}]
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: raw}}
+spec: {{storageClassName: "", volumeMode: Block, accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Mi}}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: raw}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: localhost/hello:1
+    command: [sh, -c, 'echo written | dd of=/dev/disk conv=fsync && exec sleep 1000000']
+    volumeDevices: [{{name: disk, devicePath: /dev/disk}}]
+  volumes: [{{name: disk, persistentVolumeClaim: {{claimName: raw}}}}]
+"""
+
+
+@pytest.fixture
+def device(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A disk that is a file."""
+    backing = tmp_path / "disk"
+    backing.write_bytes(bytes(1 << 20))
+    made = subprocess.run(["losetup", "--find", "--show", str(backing)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.skip(f"no loop devices here: {made.stderr.strip()}")
+    try:
+        yield pathlib.Path(made.stdout.strip())
+    finally:
+        subprocess.run(["losetup", "--detach", made.stdout.strip()], check=True)
+
+
+def test_a_device_reaches_a_container_as_it_is(cluster, device, tmp_path):
+    cluster.kubectl("apply", "-f", "-", stdin=BLOCK.format(device=device))
+    cluster.kubectl("wait", "pod/raw", "--for=condition=Ready", "--timeout=60s")
+    assert cluster.jsonpath("{.spec.nodeName}", "pod/raw") == "node2"
+    cluster.wait_until_prints("written", "exec", "raw", "--", "head", "-c", "8", "/dev/disk")
+    assert (tmp_path / "disk").read_bytes().startswith(b"written\n")
+    cluster.kubectl("delete", "pod", "raw", "--timeout=30s")
+    cluster.kubectl("delete", "pvc", "raw", "--timeout=30s")
+    cluster.kubectl("delete", "pv", "raw", "--timeout=30s")

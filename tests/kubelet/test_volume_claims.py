@@ -124,6 +124,16 @@ MESSAGES = {
         [claim(), volume(local={"path": "/none"})],
         'MountVolume.SetUp failed for volume "pv" : path "/none" does not exist',
     ),
+    "a folder as a device": (
+        user(),
+        [claim(), volume(local={"path": "/"}, volumeMode="Block")],
+        'MountVolume.SetUp failed for volume "pv" : path "/" is not a block device',
+    ),
+    "a device as a folder": (
+        user(containers=[world.container(volumeMounts=[{"name": "v", "mountPath": "/v"}])]),
+        [claim(), volume(local={"path": "/dev/loop0"}, volumeMode="Block")],
+        "volume v has volumeMode Block, but is specified in volumeMounts",
+    ),
     "unknown kind": (
         user(),
         [claim(), volume(iscsi={"iqn": "x"})],

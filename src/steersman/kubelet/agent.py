@@ -9,6 +9,7 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from steersman.aio import backoff
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
@@ -346,8 +347,19 @@ class Kubelet:
         if not self.options.on_paper:
             gone = self._node.volumes.leftovers(known | {one.pod_uid for one in orphans})
             for uid in gone:
-                await self._node.volumes.unmount(uid)
+                self._tasks.start("leftovers", self._clear_volumes(uid))
             pod_files.remove_logs_of_others(known, self.options)
+
+    async def _clear_volumes(self, uid: str) -> None:
+        """Of a pod that is gone. A driver that is needed for it may not be there yet: its volumes stay until it is."""
+        pauses = backoff.Backoff(self.clock)
+        while True:
+            try:
+                await self._node.volumes.unmount(uid)
+                return
+            except OSError as failure:
+                _log.warning("volumes of pod %s, which is gone, stay for now: %s", uid, failure)
+            await pauses.wait()
 
     async def _remove_orphans(
         self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]
@@ -361,7 +373,7 @@ class Kubelet:
                 await self.runtime.stop_sandbox(sandbox.id)
                 await self.runtime.remove_sandbox(sandbox.id)
                 if not self.options.on_paper:
-                    await self._node.volumes.unmount(sandbox.pod_uid)
+                    self._tasks.start("leftovers", self._clear_volumes(sandbox.pod_uid))
             except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
                 _log.warning("cannot remove orphan %s (the next start tries again): %s", sandbox.id, failure)
 

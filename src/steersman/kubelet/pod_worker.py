@@ -5,6 +5,7 @@ have thousands of pods.
 """
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -469,7 +470,7 @@ class PodWorker:
             swap_bytes=node.swap_bytes,
             cpus=node.processors.cpus_of(self.uid, one.name),
             processes_of=target.id if target else "",
-            devices=node.devices.grant_of(self.uid, one.name),
+            devices=_with_devices(node.devices.grant_of(self.uid, one.name), node.volumes.devices_of(pod, spec)),
         )
         return container_config.build(pod, spec, attempt, variables, files, given)
 
@@ -598,6 +599,10 @@ class PodWorker:
         if self._node.options.on_paper:
             return found
         return pod_files.with_message(found, spec, self.uid, self._node.options)
+
+
+def _with_devices(granted: runtime.DeviceGrant, more: tuple[runtime.Device, ...]) -> runtime.DeviceGrant:
+    return dataclasses.replace(granted, devices=(*granted.devices, *more)) if more else granted
 
 
 SHELLS: dict[type, Callable[[PodWorker, Any], None]] = {

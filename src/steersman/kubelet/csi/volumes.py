@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 ATTACH_SECONDS_MAX = 30.0  # within one try; the pod's next try goes on waiting
 ATTACH_LOOK_SECONDS = 0.3
+SETTLED_SECONDS = 3.0  # a running driver's socket is found within two looks
 TOKEN_SECONDS = 3600
 
 
@@ -62,6 +63,7 @@ class CsiVolumes:
         self._recorder = recorder
         self._changed = changed
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._settled_at = clock.monotonic() + SETTLED_SECONDS
 
     def in_use(self) -> list[str]:
         """What attachable volumes this node has or is about to have: `volumesInUse` of the Node."""
@@ -70,10 +72,10 @@ class CsiVolumes:
     # --- up ---
 
     async def set_up(self, volume: Object, context: Context, *, read_only: bool) -> Path:
-        """Of a PersistentVolume; idempotent. Raises MountError, OSError, references.Unavailable."""
+        """Of a PersistentVolume; idempotent. A folder, or a device. Raises MountError, OSError, references.Unavailable."""
         source, modes = volume["spec"]["csi"], volumes.access_modes(volume)
         name, handle = source["driver"], source["volumeHandle"]
-        driver = self._driver(name)
+        driver = await self._registered(name)
         about = await context.references.get("CSIDriver", "", name)
         attached = bool(((about or {}).get("spec") or {}).get("attachRequired", True))
         record = Record(
@@ -101,13 +103,14 @@ class CsiVolumes:
         read_only = read_only or bool(source.get("readOnly"))
         await self._publish(driver, record, request, secrets, about, context, read_only=read_only)
         by_driver = (capability.get("mount") or {}).get("volume_mount_group")
-        if context.fs_group is not None and not by_driver and _wants_group(about, source, modes, read_only=read_only):
+        is_folder = volumes.mode_of(volume) != "Block" and context.fs_group is not None and not by_driver
+        if is_folder and _wants_group(about, source, modes, read_only=read_only):
             await self._give(record.target, context)
         return record.target
 
     async def set_up_inline(self, name: str, source: Object, context: Context) -> Path:
         """Of a pod that names the driver itself. The driver has to say that it can do this."""
-        driver = self._driver(source["driver"])
+        driver = await self._registered(source["driver"])
         about = await context.references.get("CSIDriver", "", driver.name)
         if "Ephemeral" not in (((about or {}).get("spec") or {}).get("volumeLifecycleModes") or ()):
             raise MountError(
@@ -278,6 +281,12 @@ class CsiVolumes:
                 _remove_empty(staged)
                 shutil.rmtree(folder)
 
+    async def _registered(self, name: str) -> Driver:
+        """When the kubelet has just begun, drivers that run already are about to be found again."""
+        while self._drivers.get(name) is None and self._clock.monotonic() < self._settled_at:
+            await self._clock.sleep(ATTACH_LOOK_SECONDS)
+        return self._driver(name)
+
     def _driver(self, name: str) -> Driver:
         found = self._drivers.get(name)
         if found is None:
@@ -346,7 +355,7 @@ def _wants_group(about: Object | None, source: Object, modes: list[str], *, read
 
 def _remove_empty(path: Path) -> None:
     """A folder that is still full is still mounted: better to fail than to remove somebody's data."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
+    if path.is_dir():
         path.rmdir()
+    else:
+        path.unlink(missing_ok=True)

@@ -24,8 +24,7 @@ async def set_up(name: str, source: Object, context: Context) -> Path:
     found = TYPES.get(kind)
     if found is None:
         raise MountError(f"no volume plugin matched {kind}")
-    if volumes.mode_of(volume) == "Block":
-        raise UnavailableError(f"PVC {objects.key(claim)} has volumeMode Block: it can be a device, not a folder")
+    _check_mode(name, volumes.mode_of(volume), context)
     try:
         path = await found(volume, context)
         if kind == "csi" and context.csi is not None:
@@ -73,6 +72,15 @@ async def resolve(name: str, context: Context) -> tuple[Object, Object]:
     return claim, volume
 
 
+def _check_mode(name: str, mode: str, context: Context) -> None:
+    """A device cannot be mounted, and a folder is no device."""
+    field, word = ("volumeMounts", "Block") if mode == "Block" else ("volumeDevices", "Filesystem")
+    spec = context.pod["spec"]
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        if any(one["name"] == name for one in container.get(field) or ()):
+            raise UnavailableError(f"volume {name} has volumeMode {word}, but is specified in {field}")
+
+
 def _not_ready(name: str, key: str, why: str) -> UnavailableError:
     return UnavailableError(
         f"Unable to attach or mount volumes: unmounted volumes=[{name}], unattached volumes=[], failed to process "
@@ -105,6 +113,10 @@ async def _local(volume: Object, context: Context) -> Path:
         _make_own_folder(path)
     if not path.exists():
         raise MountError(f'path "{path}" does not exist')
+    if volumes.mode_of(volume) == "Block":
+        if not path.is_block_device():
+            raise MountError(f'path "{path}" is not a block device')
+        return path
     if not path.is_dir():
         raise MountError(f'path "{path}" is not a directory')
     if context.fs_group is not None:

@@ -136,6 +136,17 @@ class Volumes:
             for index, mount in enumerate(container.get("volumeMounts") or [])
         )
 
+    def devices_of(self, pod: Object, container: Object) -> tuple[runtime.Device, ...]:
+        """The volumes that the container wants as they are. Raises environment.ConfigError."""
+        paths, found = self._paths.get(objects.uid(pod), {}), []
+        for device in container.get("volumeDevices") or []:
+            if device["name"] not in paths:
+                text = f'cannot find volume "{device["name"]}" to pass into container "{container["name"]}"'
+                raise environment.ConfigError(text)
+            permissions = "r" if _is_read_only(pod, device["name"]) else "mrw"
+            found.append(runtime.Device(str(paths[device["name"]]), device["devicePath"], permissions))
+        return tuple(found)
+
     async def _set_up(self, pod: Object, *, only_refreshed: bool) -> None:
         context = self._context(pod)
         paths = dict(self._paths.get(objects.uid(pod), {}))
