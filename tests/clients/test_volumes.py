@@ -125,3 +125,40 @@ def test_a_device_reaches_a_container_as_it_is(cluster, device, tmp_path):
     cluster.kubectl("delete", "pod", "raw", "--timeout=30s")
     cluster.kubectl("delete", "pvc", "raw", "--timeout=30s")
     cluster.kubectl("delete", "pv", "raw", "--timeout=30s")
+
+
+IMAGE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: reader}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: localhost/hello:1
+    command: [sh, -c, 'exec sleep 1000000']
+    volumeMounts: [{name: other, mountPath: /other}, {name: other, mountPath: /part, subPath: bin}]
+  volumes: [{name: other, image: {reference: "localhost/hello:2", pullPolicy: IfNotPresent}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: hopeless}
+spec:
+  containers: [{name: main, image: localhost/hello:1, volumeMounts: [{name: other, mountPath: /other}]}]
+  volumes: [{name: other, image: {reference: "localhost/none:1"}}]
+"""
+
+
+def test_an_image_is_a_volume_to_read(cluster):
+    cluster.kubectl("apply", "-f", "-", stdin=IMAGE)
+    cluster.kubectl("wait", "pod/reader", "--for=condition=Ready", "--timeout=60s")
+    assert (
+        cluster.kubectl("exec", "reader", "--", "ls", "/other/bin").split()
+        == cluster.kubectl("exec", "reader", "--", "ls", "/part").split()
+    )
+    assert "Read-only file system" in cluster.kubectl_fails("exec", "reader", "--", "touch", "/other/new")
+    assert "Permission denied" in cluster.kubectl_fails("exec", "reader", "--", "/other/bin/busybox", "true")
+    path = "{.status.containerStatuses[0].state.waiting.reason}"
+    query = ("get", "pod", "hopeless", "-o", f"jsonpath={path}")
+    cluster.wait_for("a missing image", "ImagePullBackOff", *query)
+    cluster.kubectl("delete", "pod", "reader", "hopeless", "--timeout=30s")

@@ -105,13 +105,16 @@ class SandboxStatus:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mount:
-    """`propagation`: "private", "rslave" (HostToContainer) or "rshared" (Bidirectional)."""
+    """`propagation`: "private", "rslave" (HostToContainer) or "rshared" (Bidirectional). `image`: the content of an image that
+    is present (or of `image_sub_path` in it) instead of a path, for reading and not for running."""
 
     container_path: str
     host_path: str
     read_only: bool = False
     recursive_read_only: bool = False
     propagation: str = "private"
+    image: str = ""
+    image_sub_path: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_lifecycle import PodMachine
 from steersman.kubelet.pod_state import Volumes
 from steersman.kubelet.prober import Target
+from steersman.kubelet.volumes import mounting
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta import objects, times
 from steersman.meta.errors import StatusError
@@ -85,6 +86,7 @@ class PodWorker:
         self._ended = ended
         self._reported: Object = {}
         self._images: dict[str, Present] = {}
+        self._volume_images: dict[str, str] = {}
         self._volumes_lock = asyncio.Lock()
         self._probes = ContainerProbes(self.machine, node, self.tell)
         self._requests: tuple[tuple[Object, list[int]], dict[str, int]] = (({}, []), {})
@@ -412,13 +414,18 @@ class PodWorker:
         self._start(f"image of {instruction.container}", self._pull(instruction.container))
 
     async def _pull(self, name: str) -> None:
+        """The container's own image, and those it mounts as volumes."""
         one = self._container(name)
+
+        def tell(type_: str, reason: str, message: str) -> None:
+            self._node.tell(self.pod, type_, reason, message, name)
+
         try:
-            present = await self._node.images.ensure(
-                self.pod,
-                one.spec,
-                lambda type_, reason, message: self._node.tell(self.pod, type_, reason, message, name),
-            )
+            present = await self._node.images.ensure(self.pod, one.spec, tell)
+            for volume, source in mounting.images_of(self.pod, one.spec).items():
+                wanted = {"image": source.get("reference", ""), "imagePullPolicy": source.get("pullPolicy")}
+                found = await self._node.images.ensure(self.pod, wanted, tell)
+                self._volume_images[volume] = found.image_id
         except RuntimeFailure as failure:
             self.tell(pod_events.ImageFailed(name, failure.reason, failure.message))
             return
@@ -459,7 +466,7 @@ class PodWorker:
             files={one: node.volumes.read_file(self.uid, one.volume, one.path) for one in environment.files(spec)},
         )
         variables = environment.build(spec, context)
-        mounts = node.volumes.mounts_of(pod, spec, variables)
+        mounts = node.volumes.mounts_of(pod, spec, variables, self._volume_images)
         mounts += tuple(await asyncio.to_thread(pod_files.make, pod, spec, attempt, self._addresses(), node.options))
         files = container_config.Files(pod_files.log_path(pod, one.name, attempt, node.options), mounts)
         user = self._images[one.name].user if one.name in self._images else ""

@@ -116,6 +116,8 @@ def _mount(mount: runtime.Mount, users: runtime.IdRange | None) -> Message:
         "propagation": PROPAGATIONS[mount.propagation],
         "recursive_read_only": mount.recursive_read_only,
     }
+    if mount.image:
+        found |= {"image": {"image": mount.image}, "image_sub_path": mount.image_sub_path}
     if users is not None:
         found |= {"uidMappings": _mappings(users), "gidMappings": _mappings(users)}
     return found

@@ -2,7 +2,10 @@
 
 import dataclasses
 import datetime
+import itertools
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from steersman.containers import runtime
@@ -43,12 +46,15 @@ def write(
     accounts: users.Accounts,
     facts: Facts,
     process_namespace: str = "",
+    mounted: Mapping[str, Image] = MappingProxyType({}),
 ) -> statuses.ContainerRecord:
-    """`process_namespace`: the path of another container's, or empty.
+    """`process_namespace`: the path of another container's, or empty. `mounted`: the images that mounts name.
 
     Raises InvalidContainer or OSError; the caller then removes the folders.
     """
     image_config = spec.ImageConfig.from_json(image.config)
+    images = [mount for mount in config.mounts if mount.image]
+    config = _with_images(config, place)
     own_users, volumes = origin.sandbox.config.users, tuple(mount.host_path for mount in config.mounts)
     if own_users is not None:
         config = _with_own_users(config, place)
@@ -66,11 +72,28 @@ def write(
     record = _record(place, origin, config, image, image_config, facts, user)
     records.write(os.path.join(place.folder, records.CONFIG), specification)
     launch = _launch(place, record, image, spec_place, facts)
+    launch["images"] = [
+        {"lower": [*reversed(mounted[one.image].layers)], "sub_path": one.image_sub_path} for one in images
+    ]
     if own_users is not None:
         launch |= {"user_namespace": spec_place.namespaces["user"], "volumes": volumes}
     records.write(os.path.join(place.folder, records.LAUNCH), launch)
     statuses.write_container(place.folder, record)
     return record
+
+
+def _with_images(config: runtime.ContainerConfig, place: Place) -> runtime.ContainerConfig:
+    """Images come from where the shim mounts them (`shim_mounts.mount_images`), in the order of the mounts that name one."""
+    numbers = itertools.count()
+    mounts = tuple(
+        dataclasses.replace(
+            mount, host_path=shim_mounts.image_path(place.root, next(numbers), mount.image_sub_path), read_only=True
+        )
+        if mount.image
+        else mount
+        for mount in config.mounts
+    )
+    return dataclasses.replace(config, mounts=mounts)
 
 
 def _with_own_users(config: runtime.ContainerConfig, place: Place) -> runtime.ContainerConfig:

@@ -451,7 +451,9 @@ class OciRuntime:
         self, container_id: str, owner: _Sandbox, config: runtime.ContainerConfig, image: Image
     ) -> statuses.ContainerRecord:
         """Slow where the disk is busy: in a thread."""
-        if not self._images.hold(self._hold_name(container_id), image):
+        mounted = self._mounted_images(config)
+        layers = dict.fromkeys(layer for one in (image, *mounted.values()) for layer in one.layers)
+        if not self._images.hold(self._hold_name(container_id), dataclasses.replace(image, layers=tuple(layers))):
             raise RuntimeFailure("CreateContainerError", f'image "{config.image}" was removed')
         pod = owner.record
         place = bundles.Place(
@@ -464,7 +466,18 @@ class OciRuntime:
         )
         origin = bundles.Origin(container_id, pod, self._clock.now())
         joined = f"/proc/{self._running(config.processes_of).status.pid}/ns/pid" if config.processes_of else ""
-        return bundles.write(place, origin, config, image, self._images.accounts(image), self.facts, joined)
+        accounts = self._images.accounts(image)
+        return bundles.write(place, origin, config, image, accounts, self.facts, joined, mounted)
+
+    def _mounted_images(self, config: runtime.ContainerConfig) -> dict[str, Image]:
+        """Those that are volumes, by the names that the mounts have for them."""
+        found = {}
+        for name in {mount.image for mount in config.mounts if mount.image}:
+            image = self._images.find(name)
+            if image is None:
+                raise RuntimeFailure("CreateContainerError", f'image "{name}" is not present')
+            found[name] = image
+        return found
 
     async def start_container(self, container_id: str) -> None:
         container = self._container(container_id)

@@ -51,6 +51,7 @@ class Container:
             raise RuntimeError("it runs already")
         self.launch = self._read_launch()
         shim_mounts.mount_root(self.launch, self._root)
+        shim_mounts.mount_images(self.launch, self._root)
         shim_mounts.mount_volumes(self.launch, self._root)
         self.log = LogFile(self.launch["log_path"])
         self._is_starting = True

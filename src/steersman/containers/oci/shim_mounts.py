@@ -7,7 +7,8 @@ from typing import Any
 from steersman.containers import syscalls
 from steersman.containers.oci import shim_namespaces
 
-IDMAPPED, VOLUME = "-layers", "-volume-"  # what a root filesystem with its own users needs beside it
+# What may stand beside a root filesystem: layers and volumes as its own users see them, images mounted as volumes.
+IDMAPPED, VOLUME, IMAGE = "-layers", "-volume-", "-image-"
 ROOTS = "roots"  # below the run directory: private to the shim, so that overlays do not show on the host
 
 
@@ -59,12 +60,58 @@ def mount_volumes(launch: dict[str, Any], target: str) -> None:
         syscalls.mount_idmapped(source, path, launch["user_namespace"])
 
 
+def mount_images(launch: dict[str, Any], target: str) -> None:
+    """Images as volumes, or a part of each: nothing in an image leads out of it."""
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    os.chdir(launch["layers_dir"])
+    try:
+        for number, one in enumerate(launch.get("images", ())):
+            path, part = f"{target}{IMAGE}{number}", f"{target}{IMAGE}{number}-part"
+            os.makedirs(path, exist_ok=True)
+            _mount_layers(one["lower"], path, userxattr=launch["userxattr"])
+            if one["sub_path"]:
+                _bind_part(path, one["sub_path"], part)
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
+def image_path(target: str, number: int, sub_path: str) -> str:
+    return f"{target}{IMAGE}{number}-part" if sub_path else f"{target}{IMAGE}{number}"
+
+
+def _mount_layers(lower: list[str], path: str, *, userxattr: bool) -> None:
+    """An overlay that is only read needs two layers at least."""
+    if len(lower) == 1:
+        syscalls.mount(lower[0], path, None, syscalls.MS_BIND)
+        return
+    options = f"lowerdir={':'.join(lower)}" + (",userxattr" if userxattr else "")
+    syscalls.mount("overlay", path, "overlay", syscalls.MS_RDONLY | syscalls.MS_NODEV, options)
+
+
+def _bind_part(root: str, sub_path: str, target: str) -> None:
+    folder = os.open(root, os.O_PATH | os.O_DIRECTORY)
+    try:
+        part = syscalls.open_in_root(folder, sub_path, os.O_PATH)
+        try:
+            source = f"/proc/self/fd/{part}"
+            if os.path.isdir(source):
+                os.makedirs(target, exist_ok=True)
+            else:
+                os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+            syscalls.mount(source, target, None, syscalls.MS_BIND)
+        finally:
+            os.close(part)
+    finally:
+        os.close(folder)
+
+
 def unmount_root(target: str) -> None:
     """With what was mounted for it beside it."""
     parent, name = os.path.split(target)
     _unmount_one(target)
-    for other in os.listdir(parent):
-        if other.startswith((name + IDMAPPED, name + VOLUME)):
+    for other in sorted(os.listdir(parent), reverse=True):  # parts of images before the images
+        if other.startswith((name + IDMAPPED, name + VOLUME, name + IMAGE)):
             _unmount_one(os.path.join(parent, other))
 
 

@@ -331,6 +331,8 @@ def _bind(mount: runtime.Mount) -> dict[str, Any]:
     if mount.recursive_read_only:
         options.append("rro")
     options.append("ro" if mount.read_only else "rw")
+    if mount.image:
+        options.append("noexec")
     destination = "/" + mount.container_path.strip("/")
     return {"destination": destination, "type": "bind", "source": mount.host_path, "options": options}
 

@@ -4,8 +4,9 @@ import dataclasses
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from steersman.aio.clock import Clock
 from steersman.api import volumes
@@ -128,11 +129,19 @@ class Volumes:
             return []
         return [entry.name for entry in self.options.pods_dir.iterdir() if entry.name not in known]
 
-    def mounts_of(self, pod: Object, container: Object, variables: dict[str, str]) -> tuple[runtime.Mount, ...]:
-        """Raises MountError, environment.ConfigError."""
+    def mounts_of(
+        self,
+        pod: Object,
+        container: Object,
+        variables: dict[str, str],
+        images: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[runtime.Mount, ...]:
+        """`images`: ids of images that are volumes, by volume. Raises MountError, environment.ConfigError."""
         paths = self._paths.get(objects.uid(pod), {})
         return tuple(
-            self._mount_of(pod, container, index, mount, paths, variables)
+            _image_mount(mount, images[mount["name"]], variables)
+            if mount["name"] in images
+            else self._mount_of(pod, container, index, mount, paths, variables)
             for index, mount in enumerate(container.get("volumeMounts") or [])
         )
 
@@ -151,6 +160,8 @@ class Volumes:
         context = self._context(pod)
         paths = dict(self._paths.get(objects.uid(pod), {}))
         for volume in pod["spec"].get("volumes") or []:
+            if _type_of(volume) == "image":
+                continue  # pulled with the images of the containers that mount it
             found = TYPES.get(_type_of(volume))
             name = volume["name"]
             if found is None:
@@ -196,9 +207,7 @@ class Volumes:
         path = paths.get(name)
         if path is None:
             raise environment.ConfigError(f'cannot find volume "{name}" to mount into container "{container["name"]}"')
-        sub_path = mount.get("subPath") or ""
-        if mount.get("subPathExpr"):
-            sub_path = environment.expand(mount["subPathExpr"], variables.get)
+        sub_path = _sub_path(mount, variables)
         if sub_path:
             folder = self.options.pods_dir / objects.uid(pod) / SUB_PATHS / name / container["name"]
             path = subpath.bind(path, sub_path, folder / str(index))
@@ -215,6 +224,24 @@ class Volumes:
 def _type_of(volume: Object) -> str:
     """The field that says what the volume is; upstream's API makes an emptyDir of a volume without any."""
     return next((key for key in volume if key != "name"), "emptyDir")
+
+
+def images_of(pod: Object, container: Object) -> dict[str, Object]:
+    """The image volumes that the container mounts, by name: `reference` and `pullPolicy` of each."""
+    mounted = {mount["name"] for mount in container.get("volumeMounts") or ()}
+    listed = pod["spec"].get("volumes") or ()
+    return {one["name"]: one["image"] or {} for one in listed if one["name"] in mounted and "image" in one}
+
+
+def _image_mount(mount: Object, image: str, variables: dict[str, str]) -> runtime.Mount:
+    path, part = _absolute(mount["mountPath"]), _sub_path(mount, variables)
+    return runtime.Mount(path, "", read_only=True, image=image, image_sub_path=part)
+
+
+def _sub_path(mount: Object, variables: dict[str, str]) -> str:
+    if mount.get("subPathExpr"):
+        return environment.expand(mount["subPathExpr"], variables.get)
+    return mount.get("subPath") or ""
 
 
 def _is_read_only(pod: Object, name: str) -> bool:
