@@ -30,6 +30,13 @@ def total(replica_sets: Sequence[Object]) -> int:
     return sum(wanted(one) for one in replica_sets)
 
 
+def staying(replica_set: Object) -> int:
+    """Available pods that are still wanted. The status may be older than the size: what was told off a moment ago is available
+    until its controller has looked, and told off again it would be one too many (found by the simulator; upstream stumbles
+    over such a state with an error)."""
+    return min(wanted(replica_set), available(replica_set))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
     """What a Deployment allows while it rolls: at most `replicas + surge` pods, at least `replicas - unavailable`
@@ -92,14 +99,14 @@ def old_sizes(new: Object, old: Sequence[Object], allowed: Limits) -> dict[str, 
     nothing, healthy ones as far as enough stay available."""
     left = {objects.name(one): wanted(one) for one in old}
     before = dict(left)
-    can_go = total(old) + wanted(new) - allowed.minimum - (wanted(new) - available(new))
+    can_go = total(old) + staying(new) - allowed.minimum
     if can_go <= 0:
         return {}
     for one in old:
         unhealthy = min(can_go, max(0, wanted(one) - available(one)))
         left[objects.name(one)] -= unhealthy
         can_go -= unhealthy
-    spare = available(new) + sum(available(one) for one in old) - allowed.minimum
+    spare = staying(new) + sum(staying(one) for one in old) - allowed.minimum
     for one in old:
         if spare <= 0:
             break
