@@ -17,6 +17,7 @@ SIZE = Size(
     faults=40,
     kinds=("deployments",),
     quotas=0.0,
+    urgent=0,
     spare_manager=0.0,
 )
 

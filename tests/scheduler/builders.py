@@ -21,7 +21,8 @@ def node(name: str = "node1", *, cpu: str = "4", memory: str = "8Gi", pods: str 
 
 
 def pod(name: str = "web-1", *, namespace: str = "default", cpu: str = "", memory: str = "", **more: Any) -> Object:
-    """`labels`, `owner` (uid of a ReplicaSet), `requests` (further resources), `ports`, `on` (node); the rest goes into spec."""
+    """`labels`, `owner` (uid of a ReplicaSet), `requests` (further resources), `ports`, `on` (node),
+    `started` (time), `terminating`; the rest goes into spec."""
     labels, owner = more.pop("labels", {}), more.pop("owner", "")
     meta: Object = {"name": name, "namespace": namespace, "uid": more.pop("uid", f"uid-{name}"), "labels": labels}
     if owner:
@@ -33,9 +34,14 @@ def pod(name: str = "web-1", *, namespace: str = "default", cpu: str = "", memor
     if "ports" in more:
         container["ports"] = more.pop("ports")
     spec: Object = {"containers": [container], **more}
+    status: Object = {"phase": "Pending"}
+    if "started" in spec:
+        status["startTime"] = spec.pop("started")
+    if spec.pop("terminating", False):
+        meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     if "on" in spec:
         spec["nodeName"] = spec.pop("on")
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Pending"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status}
 
 
 def pending(obj: Object) -> decide.PendingPod:
@@ -51,7 +57,14 @@ def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot
         seen.set_node(obj)
     for obj in placed:
         key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
-        seen.set_pod(key, _SHAPES.of(obj), obj["spec"]["nodeName"])
+        seen.set_pod(
+            key,
+            _SHAPES.of(obj),
+            obj["spec"]["nodeName"],
+            terminating="deletionTimestamp" in obj["metadata"],
+            priority=obj["spec"].get("priority", 0),
+            started=obj["status"].get("startTime", ""),
+        )
     return seen
 
 

@@ -223,3 +223,51 @@ def test_a_binding_that_never_arrived_is_tried_again(stage):
     stage.advance(30)
     assert stage.node_of("web-1") == "node1"
     assert stage.network.bindings == 2
+
+
+def urgent(name, **more):
+    return {**pod(name, cpu="4", **more), "spec": {**pod(name, cpu="4", **more)["spec"], "priorityClassName": "urgent"}}
+
+
+def fill_and_want_more(stage):
+    meta = {"name": "urgent"}
+    stage.objects.create(
+        {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": meta, "value": 1000}
+    )
+    stage.create(node("node1"), pod("web-1", cpu="4"))
+    stage.advance()
+    stage.create(urgent("important"))
+    stage.advance()
+
+
+def test_a_less_important_pod_makes_room(stage):
+    fill_and_want_more(stage)
+
+    victim, waiting = stage.objects.get("pods", "web-1"), stage.objects.get("pods", "important")
+    told = conditions.get(victim, "DisruptionTarget")
+    assert told is not None
+    assert (told["status"], told["reason"]) == ("True", "PreemptionByScheduler")
+    assert told["message"] == "default-scheduler: preempting to accommodate a higher priority pod"
+    assert victim["metadata"]["deletionGracePeriodSeconds"] == 30
+    preempted = f"Preempted by pod {waiting['metadata']['uid']} on node node1"
+    assert stage.events_of("web-1")[-1] == ("Normal", "Preempted", preempted)
+    assert waiting["status"]["nominatedNodeName"] == "node1"
+    refused = ("Warning", "FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")
+    assert stage.events_of("important") == [refused]
+
+    stage.create(pod("late", cpu="1"))
+    stage.objects.delete("pods", "web-1", grace_seconds=0)
+    stage.advance(5)
+    scheduled = stage.objects.get("pods", "important")
+    assert scheduled["spec"]["nodeName"] == "node1"
+    assert "nominatedNodeName" not in scheduled["status"]
+    assert stage.node_of("late") == ""
+
+
+def test_a_pod_that_waits_for_nothing_any_more_says_so(stage):
+    """The room it was promised went to somebody more important, who bound himself there."""
+    fill_and_want_more(stage)
+    stage.create(urgent("first", nodeName="node1"))
+    stage.objects.delete("pods", "web-1", grace_seconds=0)
+    stage.advance(10)
+    assert "nominatedNodeName" not in stage.objects.get("pods", "important")["status"]

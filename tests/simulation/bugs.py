@@ -27,7 +27,7 @@ from steersman.controllers.replicaset import decide as replica_set
 from steersman.controllers.taint_eviction import decide as taint_eviction
 from steersman.kubelet import agent
 from steersman.meta import errors
-from steersman.scheduler import queue
+from steersman.scheduler import preemption, queue
 from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
 from steersman.store import fanout, state
@@ -43,6 +43,7 @@ SIZE = Size(
     alone=0,
     kinds=("deployments",),
     quotas=0.0,
+    urgent=0,
     spare_manager=0.0,
 )
 # A sharper look at one kind of trouble.
@@ -270,6 +271,13 @@ def lead_whoever_else_leads(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def tell_equals_to_go(patch: pytest.MonkeyPatch) -> None:
+    original = preemption.decide
+    patch.setattr(
+        preemption, "decide", lambda shape, priority, snapshot, made: original(shape, priority + 1, snapshot, made)
+    )
+
+
 BUGS = (
     Bug("delete by name without the uid", delete_by_name_only, ("duplicate", "delay", "lose-answer"), 5, size=ALONE),
     Bug("bind without a precondition", bind_without_precondition, ("duplicate", "delay"), size=ALONE),
@@ -319,5 +327,6 @@ BUGS = (
         ("stale", "delay"),
         size=dataclasses.replace(MANY, spare_manager=1.0),
     ),
+    Bug("tell equals to go", tell_equals_to_go, (), size=dataclasses.replace(SIZE, urgent=4)),
     Bug("treat an unknown outcome as failure", take_unknown_for_failed, ("lose-answer", "stale"), 15, size=MANY),
 )

@@ -3,8 +3,9 @@
 Keeps true: every pod that asks for this scheduler gets a node as soon as one will do; one that cannot says why in its
 condition PodScheduled and in an Event.
 Reads: Pods, Nodes, Namespaces (labels, for pod affinity), claims, volumes and what storage.k8s.io says of them,
-ResourceClaims and devices.
-Writes: pods/binding, pods/status (that condition), Events; claims and volumes (what was chosen for them).
+ResourceClaims and devices, disruption budgets.
+Writes: pods/binding, pods/status (that condition, the node nominated for it), Events; claims and volumes (what was chosen for
+them); deletes pods that have to make room for more important ones.
 Leaves to others: whether a node is fit for pods at all (node lifecycle's taints), starting the pod (kubelet).
 
 A placement counts as soon as it is decided ("assumed"), before the API server knows: the next decision builds on it. What
@@ -13,7 +14,7 @@ the API server then refuses is taken back, and the pod decided anew on what is t
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from steersman.aio import backoff, tasks
 from steersman.aio.clock import Clock
@@ -21,12 +22,13 @@ from steersman.api import kinds
 from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client, Unreachable
 from steersman.client.events import Recorder
-from steersman.meta import conditions, objects
+from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 from steersman.scheduler import decide, filters, pods
 from steersman.scheduler.decide import PendingPod, Placement, Rejection
 from steersman.scheduler.device_binder import DeviceBinder
+from steersman.scheduler.evictor import Evictor
 from steersman.scheduler.queue import Queue
 from steersman.scheduler.shape import Shapes
 from steersman.scheduler.snapshot import Snapshot
@@ -79,12 +81,15 @@ class Scheduler:
             (caches.of(kinds.RESOURCE_SLICE), self._snapshot.devices.set_slice),
             (caches.of(kinds.DEVICE_CLASS), _setter(self._snapshot.devices.classes)),
         ]
+        self._about_budgets = [(caches.of(kinds.POD_DISRUPTION_BUDGET), _setter(self._snapshot.budgets))]
         self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
         self._device_binder = DeviceBinder(client, clock)
+        self._evictor = Evictor(client, clock, self._pods, recorder)
         self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()
         self._queue = Queue()
         self._assumed: dict[str, str] = {}  # key → uid of pods placed by us that the cache does not show as bound yet
+        self._victims: dict[str, str] = {}  # key → uid of pods told to go, which the cache may not show yet
         self._helped: set[str] = set()  # filters that something which happened since the last decision may help
         self._wake = asyncio.Event()
         self._writes: asyncio.Queue[Placement | Rejection] = asyncio.Queue(WRITES_WAITING_MAX)
@@ -95,6 +100,7 @@ class Scheduler:
             self._nodes.subscribe(self._node_changed),
             *(cache.subscribe(self._kept(keep, filters.HELPED_BY_VOLUMES)) for cache, keep in self._about_volumes),
             *(cache.subscribe(self._kept(keep, filters.HELPED_BY_DEVICES)) for cache, keep in self._about_devices),
+            *(cache.subscribe(self._kept(keep, frozenset())) for cache, keep in self._about_budgets),
             self._pods.subscribe(self._pod_changed),
         ]
         try:
@@ -122,7 +128,7 @@ class Scheduler:
             self._happened(filters.HELPED_BY_PLACEMENTS)
 
     def _kept_caches(self) -> list[Cache]:
-        return [cache for cache, _ in (*self._about_volumes, *self._about_devices)]
+        return [cache for cache, _ in (*self._about_volumes, *self._about_devices, *self._about_budgets)]
 
     def _kept(self, keep: Keep, helped: frozenset[str]) -> Callable[[Object | None, Object | None], None]:
         def changed(old: Object | None, new: Object | None) -> None:
@@ -151,19 +157,43 @@ class Scheduler:
             case pods.Place.ASSIGNED:
                 self._assumed.pop(key, None)
                 self._queue.remove(key)
-                shape, node = self._shapes.of(new), str(new["spec"]["nodeName"])
-                if self._snapshot.set_pod(key, shape, node, terminating=objects.is_terminating(new)):
+                self._snapshot.nominations.drop(key)
+                if self._set_pod(key, new):
                     self._happened(filters.HELPED_BY_PLACEMENTS)
             case pods.Place.PENDING:
                 if self._assumed.get(key) != objects.uid(new):
                     self._forget_assumed(key)
-                    if self._queue.put(self._pending(key, new)):
+                    pending = self._pending(key, new)
+                    self._see_nomination(pending, old, new)
+                    if self._queue.put(pending):
                         self._wake.set()
             case _:
                 self._gone(key)
 
+    def _set_pod(self, key: str, pod: Object) -> bool:
+        return self._snapshot.set_pod(
+            key,
+            self._shapes.of(pod),
+            str(pod["spec"]["nodeName"]),
+            terminating=objects.is_terminating(pod) or self._victims.get(key) == objects.uid(pod),
+            priority=int(pod["spec"].get("priority") or 0),
+            started=(pod.get("status") or {}).get("startTime") or pod["metadata"].get("creationTimestamp") or "",
+        )
+
+    def _see_nomination(self, pending: PendingPod, old: Object | None, new: Object) -> None:
+        """What an earlier scheduler, or somebody else, wrote. Our own stands before it is seen."""
+        was, now = pods.nominated_node(old) if old is not None else "", pods.nominated_node(new)
+        if now != was or (now and old is None):
+            self._snapshot.nominations.put(pending.key, pending.shape, pending.priority, now)
+            if not now:
+                self._happened(filters.HELPED_BY_PODS)
+
     def _gone(self, key: str) -> None:
         self._assumed.pop(key, None)
+        self._victims.pop(key, None)
+        if self._snapshot.nominations.node_of(key):
+            self._snapshot.nominations.drop(key)
+            self._happened(filters.HELPED_BY_PODS)
         self._queue.remove(key)
         if self._snapshot.remove_pod(key):
             self._happened(filters.HELPED_BY_PODS)
@@ -195,6 +225,7 @@ class Scheduler:
                 self._assume(placement.pod)
             for rejection in decision.rejections:
                 self._queue.refused(rejection.pod, rejection.filters, now)
+                self._mark_victims(rejection)
             for placement in decision.placements:
                 await self._writes.put(placement)
             for rejection in decision.rejections:
@@ -217,6 +248,12 @@ class Scheduler:
         except TimeoutError:
             return
 
+    def _mark_victims(self, rejection: Rejection) -> None:
+        for key in rejection.victims:
+            victim = self._pods.get(key)
+            if victim is not None:
+                self._victims[key] = objects.uid(victim)
+
     def _assume(self, pod: PendingPod) -> None:
         seen = self._pods.get(pod.key)
         assert seen is not None, "a pod leaves the queue when it leaves the cache"
@@ -229,6 +266,8 @@ class Scheduler:
             write = await self._writes.get()
             pod = self._pods.get(write.pod.key)
             if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
+                if isinstance(write, Rejection):
+                    self._spare(write.victims)
                 continue  # it went away meanwhile; its handler has put everything right
             if isinstance(write, Placement) and (write.plan is not None or write.devices is not None):
                 self._running.start(f"claims of {write.pod.key}", self._bind_with_claims(write, pod))
@@ -309,29 +348,21 @@ class Scheduler:
         self._recorder.event(pod, "Warning", "FailedScheduling", f"{step}: {why}")
 
     async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
+        made_room = await self._evictor.make_room(rejection, pod)
+        if not made_room:
+            self._spare(rejection.victims)
+            self._snapshot.nominations.drop(rejection.pod.key)
+            self._queue.failed(rejection.pod, self._clock.monotonic())
+            self._wake.set()
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)
-        await self._set_condition(pod, "Unschedulable", rejection.message)
+        await self._evictor.say(pod, rejection.message, rejection.nominated if made_room else "")
 
-    async def _set_condition(self, pod: Object, reason: str, message: str) -> None:
-        old = conditions.get(pod, "PodScheduled")
-        if old is not None and (old.get("status"), old.get("reason"), old.get("message")) == ("False", reason, message):
-            return
-        new = conditions.make("PodScheduled", "False", reason, message)
-        [condition] = conditions.set([old] if old else [], new, self._clock.now())
-        patch = {"metadata": {"uid": objects.uid(pod)}, "status": {"conditions": [condition]}}
-        try:
-            await self._client.patch(
-                kinds.POD,
-                objects.name(pod),
-                objects.namespace(pod),
-                patch,
-                type="strategic",
-                subresource="status",
-                because=objects.revision(pod),
-            )
-        except (StatusError, Unreachable) as refused:
-            # The pod is gone or made anew, or the server is away: the next attempt says it again.
-            _log.info("%s: condition not written: %s", objects.key(pod), refused)
+    def _spare(self, victims: Iterable[str]) -> None:
+        """Nobody told them to go after all, or only some."""
+        for key in victims:
+            self._victims.pop(key, None)
+            seen = self._pods.get(key)
+            self._snapshot.set_terminating(key, terminating=seen is not None and objects.is_terminating(seen))
 
 
 def _setter(known: dict[str, Object]) -> Keep:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from steersman.scheduler import preemption
 from steersman.scheduler.devices import DevicePlan
 from steersman.scheduler.filters import FILTERS, dynamic_resources, volume_binding
 from steersman.scheduler.filters.check import Refusal
@@ -24,6 +25,8 @@ from steersman.scheduler.volumes import Plan
 
 NO_NODES = "no nodes available to schedule pods"
 
+# Younger than every time that is known.
+JUST_NOW = "9999"
 # Below every real score, so that a node that is not possible is never the best one.
 _IMPOSSIBLE = -1
 
@@ -50,11 +53,18 @@ class Placement:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rejection:
-    """No node will do. `message` is what users see; `filters` are upstream's names of those that said no."""
+    """No node will do. `message` is what users see; `filters` are upstream's names of those that said no.
+
+    `nominated`: the node on which room is kept for it, "" for none; `victims` are the keys of pods that have to go for that,
+    `overtaken` those of waiting pods for which room on that node is kept no more.
+    """
 
     pod: PendingPod
     message: str
     filters: frozenset[str]
+    nominated: str = ""
+    victims: tuple[str, ...] = ()
+    overtaken: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,33 +77,42 @@ def decide(pods: Iterable[PendingPod], snapshot: Snapshot) -> Decision:
     """Pods in order of priority, those of one priority grouped by shape in order of first appearance."""
     placements: list[Placement] = []
     rejections: list[Rejection] = []
-    for shape, batch in _batches(pods):
-        evaluation = Evaluation(shape, snapshot)
-        for pod in batch:
-            row = evaluation.best()
-            if row is None:
-                message, filters = evaluation.explain(pod)
-                rejections.append(Rejection(pod, message, filters))
-            else:
-                node = snapshot.names[row]
-                plan = volume_binding.plan(shape, snapshot, row)
-                devices = dynamic_resources.plan(shape, snapshot, row)
-                snapshot.set_pod(pod.key, shape, node)
-                if plan is not None:
-                    snapshot.volumes.promise(plan)
-                if devices is not None:
-                    snapshot.devices.promise(devices)
-                evaluation.placed(row)
-                placements.append(Placement(pod, node, plan, devices))
+    for shape, batch in _batches(pods, snapshot):
+        with snapshot.nominations.as_seen_by(batch[0].key, batch[0].priority):
+            evaluation = Evaluation(shape, snapshot)
+            for pod in batch:
+                row = evaluation.best(snapshot.nominations.node_of(pod.key))
+                if row is None:
+                    rejections.append(evaluation.reject(pod))
+                else:
+                    placements.append(_place(pod, row, snapshot))
+                    evaluation.placed(row)
     return Decision(placements, rejections)
 
 
-def _batches(pods: Iterable[PendingPod]) -> Iterable[tuple[Shape, list[PendingPod]]]:
+def _place(pod: PendingPod, row: int, snapshot: Snapshot) -> Placement:
+    node = snapshot.names[row]
+    plan = volume_binding.plan(pod.shape, snapshot, row)
+    devices = dynamic_resources.plan(pod.shape, snapshot, row)
+    snapshot.nominations.drop(pod.key)
+    snapshot.set_pod(pod.key, pod.shape, node, priority=pod.priority, started=JUST_NOW)
+    if plan is not None:
+        snapshot.volumes.promise(plan)
+    if devices is not None:
+        snapshot.devices.promise(devices)
+    return Placement(pod, node, plan, devices)
+
+
+def _batches(pods: Iterable[PendingPod], snapshot: Snapshot) -> Iterable[tuple[Shape, list[PendingPod]]]:
+    """Whoever has been promised room goes before others of its priority, and alone: only it may use that room."""
     ordered = sorted(pods, key=lambda pod: -pod.priority)
     for _, equal in itertools.groupby(ordered, key=lambda pod: pod.priority):
         by_shape: dict[Shape, list[PendingPod]] = {}
         for pod in equal:
-            by_shape.setdefault(pod.shape, []).append(pod)
+            if snapshot.nominations.node_of(pod.key):
+                yield pod.shape, [pod]
+            else:
+                by_shape.setdefault(pod.shape, []).append(pod)
         yield from by_shape.items()
 
 
@@ -101,26 +120,33 @@ class Evaluation:
     """All filters and scores of one shape over all nodes, kept right while pods of the shape are placed."""
 
     def __init__(self, shape: Shape, snapshot: Snapshot) -> None:
+        self._shape = shape
         self._snapshot = snapshot
-        found = [check(shape, snapshot) for check in FILTERS]
-        self._checks = [check for check in found if check is not None]
+        made = [(make, make(shape, snapshot)) for make in FILTERS]
+        self._made = [(make, check) for make, check in made if check is not None]
+        self._checks = [check for _, check in self._made]
         self._feasible = self._possible_nodes()
         weighted = [(score(shape, snapshot, self._feasible), weight) for score, weight in SCORES]
         self._scores = [(score, weight) for score, weight in weighted if score is not None]
         self._rank = self._ranks()
-        self._explained: tuple[str, str, frozenset[str]] | None = None
+        self._explained: tuple[str, frozenset[str]] | None = None
+        self._no_candidate: preemption.Reasons | None = None
 
     def possible(self) -> list[str]:
         """The names of the nodes that would do."""
         return [self._snapshot.names[row] for row in np.flatnonzero(self._feasible)]
 
-    def best(self) -> int | None:
-        """The row of the best node (of equals the first); None when there is none."""
+    def best(self, nominated: str = "") -> int | None:
+        """The row of the best node (of equals the first); None when there is none. `nominated` is taken if it will do."""
+        preferred = self._snapshot.row_of(nominated) if nominated else None
+        if preferred is not None and self._feasible[preferred]:
+            return preferred
         row = int(self._rank.argmax())
         return row if self._rank[row] > _IMPOSSIBLE else None
 
     def placed(self, row: int) -> None:
         """A pod of this shape is now on `row`, in the snapshot too."""
+        self._explained = self._no_candidate = None
         others_change = [check.placed(row) for check in self._checks]
         if any(others_change):
             self._feasible = self._possible_nodes()
@@ -132,17 +158,49 @@ class Evaluation:
         else:
             self._rank[row] = self._rank_of(row)
 
-    def explain(self, pod: PendingPod) -> tuple[str, frozenset[str]]:
-        """Why no node will do: the message, and the filters that said no."""
+    def reject(self, pod: PendingPod) -> Rejection:
+        """Why no node will do, and who has to go so that one will. Their room is then kept for the pod in the snapshot."""
         if self._explained is None:
             self._explained = self._explain()
-        message, preemption, filters = self._explained
+        message, filters = self._explained
         if message == NO_NODES:
-            return message, filters
+            return Rejection(pod, message, filters)
+        nominated = self._snapshot.nominations.node_of(pod.key)
         if not pod.preempts:
-            preemption = "not eligible due to preemptionPolicy=Never."
-        # "no new claims to deallocate" is upstream's answer for pods without resource claims, since 1.34.
-        return f"{message} no new claims to deallocate, preemption: {preemption}", filters
+            return Rejection(pod, _with_preemption(message, preemption.NEVER), filters, nominated)
+        if preemption.is_waiting(pod.key, pod.priority, self._snapshot, self._checks):
+            return Rejection(pod, _with_preemption(message, preemption.WAITING), filters, nominated)
+        candidate, reasons = self._candidate(pod)
+        if candidate is None:
+            self._snapshot.nominations.drop(pod.key)
+            return Rejection(pod, _with_preemption(message, _counted(len(self._snapshot), reasons)), filters)
+        overtaken = self._keep_room(pod, candidate)
+        return Rejection(pod, message, filters, candidate.node, candidate.keys, overtaken)
+
+    def _candidate(self, pod: PendingPod) -> tuple[preemption.Candidate | None, preemption.Reasons]:
+        """What was not found for one pod is not found for the next of its batch."""
+        if self._no_candidate is not None:
+            return None, self._no_candidate
+        refusal = next((check for check in self._checks if isinstance(check, Refusal)), None)
+        if refusal is not None:
+            reasons = collections.Counter({preemption.NOT_HELPFUL: len(self._snapshot)})
+            return None, reasons
+        outcome = preemption.decide(self._shape, pod.priority, self._snapshot, self._made)
+        if outcome.candidate is None:
+            self._no_candidate = outcome.reasons
+        return outcome.candidate, outcome.reasons
+
+    def _keep_room(self, pod: PendingPod, candidate: preemption.Candidate) -> tuple[str, ...]:
+        """For the pod, and for none of lower priority any more: their keys. The victims are as good as on their way."""
+        snapshot = self._snapshot
+        found = snapshot.nominations.on(candidate.node)
+        overtaken = tuple(key for key, other in found if other.priority < pod.priority)
+        for key in overtaken:
+            snapshot.nominations.drop(key)
+        snapshot.nominations.put(pod.key, pod.shape, pod.priority, candidate.node)
+        for key in candidate.keys:
+            snapshot.set_terminating(key, terminating=True)
+        return overtaken
 
     def _possible_nodes(self) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         feasible = self._snapshot.alive.copy()
@@ -162,30 +220,28 @@ class Evaluation:
             return _IMPOSSIBLE
         return sum(int(score.values[row]) * weight for score, weight in self._scores)
 
-    def _explain(self) -> tuple[str, str, frozenset[str]]:
+    def _explain(self) -> tuple[str, frozenset[str]]:
         nodes = len(self._snapshot)
         if nodes == 0:
-            return NO_NODES, "", frozenset()
+            return NO_NODES, frozenset()
         for check in self._checks:
             if isinstance(check, Refusal):
-                unhelpful = _counted(nodes, {"Preemption is not helpful for scheduling": nodes})
-                return f"0/{nodes} nodes are available: {check.message}.", unhelpful, frozenset({check.filter})
+                return f"0/{nodes} nodes are available: {check.message}.", frozenset({check.filter})
         reasons: collections.Counter[str] = collections.Counter()
         filters = set()
-        hopeless = 0
         remaining = self._snapshot.alive.copy()
         for check in self._checks:
             failing = np.flatnonzero(remaining & ~check.mask)
             if len(failing):
                 reasons.update(check.explain(failing))
-                hopeless += check.hopeless(failing)
                 filters.add(check.filter)
                 remaining[failing] = False
-        preemption = {
-            "Preemption is not helpful for scheduling": hopeless,
-            "No preemption victims found for incoming pod": nodes - hopeless,
-        }
-        return _counted(nodes, reasons), _counted(nodes, preemption), frozenset(filters)
+        return _counted(nodes, reasons), frozenset(filters)
+
+
+def _with_preemption(message: str, why: str) -> str:
+    # "no new claims to deallocate" is upstream's answer for pods without resource claims, since 1.34.
+    return f"{message} no new claims to deallocate, preemption: {why}"
 
 
 def _counted(nodes: int, reasons: "collections.Counter[str] | dict[str, int]") -> str:

@@ -28,6 +28,10 @@ def classify(pod: Object, scheduler_name: str) -> Place:
     return Place.PENDING if ours else Place.OTHER
 
 
+def nominated_node(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("nominatedNodeName") or "")
+
+
 def binding(pod: Object, node: str) -> Object:
     """The body for pods/binding; the uid keeps it from binding another pod of the same name."""
     meta = pod["metadata"]

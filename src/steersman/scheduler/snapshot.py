@@ -5,6 +5,7 @@ Written by the controller (what the caches say) and by `decide` (its own placeme
 A node is a row; rows of nodes that left are used again, and `alive` tells which rows are nodes now.
 """
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from steersman.scheduler import requests
 from steersman.scheduler.counts import Counts
 from steersman.scheduler.devices import Devices
 from steersman.scheduler.label_columns import LabelColumns, Mask
+from steersman.scheduler.nominations import Nomination, Nominations
 from steersman.scheduler.shape import HostPort, Shape
 from steersman.scheduler.volumes import Volumes
 
@@ -39,9 +41,13 @@ class Taint:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class PlacedPod:
+    """`started` as in its status (or when it was made): of one priority, who runs longer is more important."""
+
     shape: Shape
     node: str
     terminating: bool
+    priority: int = 0
+    started: str = ""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -73,6 +79,9 @@ class Snapshot:
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}  # (protocol, port) → row → host addresses in use
         self.volumes = Volumes()
         self.devices = Devices()
+        self.budgets: dict[str, Object] = {}  # PodDisruptionBudgets, by key
+        self.nominations = Nominations(self._keep_room)
+        self._priorities: collections.Counter[int] = collections.Counter()  # of the pods on nodes
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._row_of: dict[str, int] = {}
         self._free = list(range(rows - 1, -1, -1))
@@ -125,6 +134,8 @@ class Snapshot:
         row = self._row_of.get(name)
         if row is None:
             return
+        for key, _ in self.nominations.on(name):
+            self.nominations.drop(key)
         for key in self._pods_of.get(name, ()):
             self._count(self._pods[key], row, -1)
         old = self._nodes.pop(name)
@@ -157,26 +168,46 @@ class Snapshot:
 
     # Pods
 
-    def set_pod(self, key: str, shape: Shape, node: str, *, terminating: bool = False) -> bool:
-        """Put the pod on the node, taking it from where it was; says whether that changed anything."""
-        old = self._pods.get(key)
-        if old is not None:
-            if (old.shape, old.node, old.terminating) == (shape, node, terminating):
-                return False
+    def set_pod(
+        self, key: str, shape: Shape, node: str, *, terminating: bool = False, priority: int = 0, started: str = ""
+    ) -> bool:
+        """Put the pod on the node, taking it from where it was; says whether that changed anything that others are placed by."""
+        old, new = self._pods.get(key), PlacedPod(shape, node, terminating, priority, started)
+        is_new = old is None or (old.shape, old.node, old.terminating) != (shape, node, terminating)
+        if is_new or old is None or (old.priority, old.started) != (priority, started):
             self.remove_pod(key)
-        pod = self._pods[key] = PlacedPod(shape, node, terminating)
-        self._pods_of.setdefault(node, {})[key] = None
-        self.volumes.use(key, shape.claims)
-        row = self._row_of.get(node)
+            self.put_back(key, new)
+        return is_new
+
+    def put_back(self, key: str, pod: PlacedPod) -> None:
+        """A pod that is nowhere."""
+        self._pods[key] = pod
+        self._priorities[pod.priority] += 1
+        self._pods_of.setdefault(pod.node, {})[key] = None
+        self.volumes.use(key, pod.shape.claims)
+        row = self._row_of.get(pod.node)
         if row is not None:
             self._count(pod, row, 1)
-        return True
+
+    def set_terminating(self, key: str, *, terminating: bool) -> None:
+        """Of a pod that has been told to go, or, after all, has not."""
+        pod = self._pods.get(key)
+        if pod is not None and pod.terminating != terminating:
+            self.remove_pod(key)
+            self.put_back(key, dataclasses.replace(pod, terminating=terminating))
+
+    def has_below(self, priority: int) -> bool:
+        """Any pod of lower priority, on any node."""
+        return any(known < priority for known in self._priorities)
 
     def remove_pod(self, key: str) -> bool:
         pod = self._pods.pop(key, None)
         if pod is None:
             return False
         self.volumes.leave(key, pod.shape.claims)
+        self._priorities[pod.priority] -= 1
+        if not self._priorities[pod.priority]:
+            del self._priorities[pod.priority]
         keys = self._pods_of[pod.node]
         del keys[key]
         if not keys:
@@ -198,15 +229,23 @@ class Snapshot:
 
     def _count(self, pod: PlacedPod, row: int, sign: int) -> None:
         shape = pod.shape
+        self._count_room(shape, row, sign)
+        self.for_scores[0, row] += sign * shape.for_scores[0]
+        self.for_scores[1, row] += sign * shape.for_scores[1]
+        self.counts.add(shape.group, row, sign, terminating=pod.terminating)
+
+    def _count_room(self, shape: Shape, row: int, sign: int) -> None:
         for name, amount in shape.amounts.items():
             index = self.resource(name)  # first: it may replace the array
             self.requested[index, row] += sign * amount
         self.requested[PODS, row] += sign
-        self.for_scores[0, row] += sign * shape.for_scores[0]
-        self.for_scores[1, row] += sign * shape.for_scores[1]
-        self.counts.add(shape.group, row, sign, terminating=pod.terminating)
         for port in shape.host_ports:
             self._count_port(port, row, sign)
+
+    def _keep_room(self, nomination: Nomination, sign: int) -> None:
+        row = self._row_of.get(nomination.node)
+        if row is not None:
+            self._count_room(nomination.shape, row, sign)
 
     def _count_port(self, port: HostPort, row: int, sign: int) -> None:
         protocol, address, number = port

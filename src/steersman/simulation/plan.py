@@ -70,6 +70,7 @@ class Size:
     alone: int = 1  # pods of their own in each namespace
     kinds: tuple[str, ...] = tuple(workload.APPS)  # of apps
     quotas: float = 0.25  # the share of namespaces with a quota
+    urgent: int = 1  # Jobs that make room for themselves
     spare_manager: float = 0.25  # how probable a second controller manager is
 
     def of_hours(self, hours: float) -> "Size":
@@ -103,6 +104,7 @@ def make(seed: int, size: Size = Size(), faults: Iterable[str] = FAULTS) -> Plan
         size.alone,
         kinds=size.kinds,
         quotas=size.quotas,
+        urgent=size.urgent,
     )
     steps = workload.plan(seed, work, size.nodes)
     managers = 2 if Chance(seed, "managers").random() < size.spare_manager else 1

@@ -78,6 +78,8 @@ def _daemon_sets(world: World) -> Iterator[str]:
 def _jobs(world: World) -> Iterator[str]:
     for key, one in world.of(kinds.JOB).items():
         status = one.get("status") or {}
+        if one["spec"].get("suspend"):  # a late copy of that wish is a wish
+            continue
         if not conditions.is_true(one, "Complete") and not conditions.is_true(one, "Failed"):
             yield f"job {key} has not ended: {status}"
         elif conditions.is_true(one, "Complete") and (status.get("succeeded") or 0) < one["spec"]["completions"]:

@@ -71,7 +71,9 @@ class Pods:
             **pod,
             "metadata": meta,
             "spec": {**spec, "nodeName": node},
-            "status": {**status, "conditions": scheduled},
+            "status": {
+                name: value for name, value in (status | {"conditions": scheduled}).items() if name != _NOMINATED
+            },
         }
 
     async def ephemeral_containers(self, call: Call) -> messages.Response:
@@ -83,6 +85,9 @@ class Pods:
         return await self._writer.change(
             call, lambda old: _with_ephemeral(old, self._writer.decode(call, patching.apply(call, patch, old)))
         )
+
+
+_NOMINATED = "nominatedNodeName"  # a pod that has a node waits for none (KEP-5278)
 
 
 def _with_ephemeral(old: Object, given: Object) -> Object:

@@ -20,6 +20,7 @@ from steersman.simulation.invariants import (
     mirrors,
     nodes,
     owner_graph,
+    preemption,
     quotas,
     replica_sets,
     revisions,
@@ -41,6 +42,7 @@ AT_EACH_REVISION: tuple[Check, ...] = (
     daemon_sets.check,
     jobs.check,
     quotas.check,
+    preemption.check,
 )
 ON_THE_NODES: tuple[Look, ...] = (stateful_sets.look,)
 AT_THE_END: tuple[EndCheck, ...] = (

@@ -8,7 +8,16 @@ import dataclasses
 from collections.abc import Iterable
 
 from steersman.aio.clock import Chance
-from steersman.simulation.workload import daemon_sets, deployments, jobs, namespaces, pods, quotas, stateful_sets
+from steersman.simulation.workload import (
+    daemon_sets,
+    deployments,
+    jobs,
+    namespaces,
+    pods,
+    quotas,
+    stateful_sets,
+    urgent,
+)
 from steersman.simulation.workload.step import Step
 
 APPS = {"deployments": deployments, "statefulsets": stateful_sets, "daemonsets": daemon_sets, "jobs": jobs}
@@ -17,7 +26,8 @@ APPS = {"deployments": deployments, "statefulsets": stateful_sets, "daemonsets":
 @dataclasses.dataclass(frozen=True, slots=True)
 class Size:
     """How much users do: in so many virtual seconds, namespaces, apps in each, with so many replicas at most and so many changes;
-    pods of their own (`alone`) in each namespace. `kinds` of apps; `quotas`: the share of namespaces that have one."""
+    pods of their own (`alone`) in each namespace. `kinds` of apps; `quotas`: the share of namespaces that have one;
+    `urgent` Jobs make room for themselves."""
 
     seconds: float
     namespaces: int
@@ -27,6 +37,7 @@ class Size:
     alone: int
     kinds: tuple[str, ...] = tuple(APPS)
     quotas: float = 0.0
+    urgent: int = 0
 
 
 def plan(seed: int, size: Size, nodes: int) -> list[Step]:
@@ -47,6 +58,8 @@ def plan(seed: int, size: Size, nodes: int) -> list[Step]:
             chance = Chance(seed, "alone", namespace, name)
             found += pods.plan(chance, f"{namespace}-{name}", namespace, name, size.seconds)
         found += _quota(seed, size, nodes, namespace)
+    for number in range(size.urgent):
+        found += urgent.plan(Chance(seed, "urgent", number), number, size.seconds)
     return sorted(found, key=lambda step: step.at)
 
 
