@@ -195,6 +195,48 @@ def test_lightkube(cluster):
         client._client._client.close()
 
 
+@pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported")
+async def test_large_lists_come_compressed(cluster):
+    """Both libraries ask for gzip; the server packs lists of 128 KiB and more on their way out."""
+    for number in range(4):
+        cluster.apply(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"m{number}"}, "data": {"a": "x" * 90_000}}
+        )
+    config = lightkube.KubeConfig.from_file(str(cluster.kubeconfig))
+    client = lightkube.Client(config=config, namespace="default", trust_env=False)
+    try:
+        maps = [one for one in client.list(ConfigMap) if one.metadata.name.startswith("m")]
+        assert [len(one.data["a"]) for one in maps] == [90_000] * 4
+        answer = client._client._client.get("/api/v1/configmaps")
+        assert answer.headers["content-encoding"] == "gzip"
+    finally:
+        client._client._client.close()
+    api = await kr8s.asyncio.api(kubeconfig=str(cluster.kubeconfig))
+    assert len([one async for one in api.get("configmaps") if one.name.startswith("m")]) == 4
+
+
+def test_events_of_both_groups(cluster):
+    """The official client's typed events of events.k8s.io are those of core."""
+    config = kubernetes.client.Configuration()
+    kubernetes.config.load_kube_config(str(cluster.kubeconfig), client_configuration=config)
+    with kubernetes.client.ApiClient(config) as api:
+        events, core = kubernetes.client.EventsV1Api(api), kubernetes.client.CoreV1Api(api)
+        body = {
+            "metadata": {"name": "seen"},
+            "eventTime": "2026-01-01T00:00:00.000000Z",
+            "type": "Normal",
+            "note": "hi",
+            "reportingController": "tests.io/me",
+            "reportingInstance": "here",
+            "action": "Look",
+            "reason": "Seen",
+            "regarding": {"kind": "Pod", "name": "p", "namespace": "default"},
+        }
+        assert events.create_namespaced_event("default", body).note == "hi"
+        [same] = core.list_namespaced_event("default", field_selector="involvedObject.name=p").items
+        assert (same.message, same.reporting_component) == ("hi", "tests.io/me")
+
+
 @pytest.mark.filterwarnings("ignore:Kubernetes version .* is not supported")  # newer than the library
 async def test_kr8s(cluster):
     api = await kr8s.asyncio.api(kubeconfig=str(cluster.kubeconfig))

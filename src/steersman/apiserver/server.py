@@ -24,6 +24,7 @@ from steersman.apiserver import (
     bootstrap,
     component_status,
     compression,
+    deadlines,
     decoded,
     depth,
     documents,
@@ -338,6 +339,14 @@ class ApiServer:
             flow.give(ticket)
 
     async def _serve(
+        self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
+    ) -> messages.Response:
+        seconds = deadlines.of(request, target, parameters) if "timeout" in parameters else None
+        if seconds is not None:
+            return await deadlines.within(seconds, self._dispatch(request, target, user, parameters))
+        return await self._dispatch(request, target, user, parameters)
+
+    async def _dispatch(
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
         if target.is_resource:

@@ -27,11 +27,10 @@ KEPT_MOST = 1000
 TOKEN_SHARE = 0.8
 TOKEN_OLDEST_SECONDS = 24 * 3600.0
 
-RUNTIME_CLASS = Kind("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", "runtimeclass", namespaced=False)
 KINDS: dict[str, Kind] = {
     "ConfigMap": kinds.CONFIG_MAP,
     "Secret": kinds.SECRET,
-    "RuntimeClass": RUNTIME_CLASS,
+    "RuntimeClass": kinds.RUNTIME_CLASS,
     "PersistentVolumeClaim": kinds.PERSISTENT_VOLUME_CLAIM,
     "PersistentVolume": kinds.PERSISTENT_VOLUME,
     "CSIDriver": kinds.CSI_DRIVER,
