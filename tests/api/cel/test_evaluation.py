@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from steersman.api.cel import types
 from steersman.api.cel.environment import Environment
-from steersman.api.cel.values import NONE, CostExceeded, EvalError, Optional, Uint
+from steersman.api.cel.values import NONE, CostExceeded, EvalError, KeyedList, Optional, Uint
 
 OBJECT = {"a": {"b": 1, "list": [1, 2, 3]}, "text": "abc", "port": 80, "ratio": 0.5, "null": None, "x-y": 1}
 ANY = Environment({"self": types.DYN, "oldSelf": types.DYN})
@@ -85,7 +85,10 @@ CONVERSIONS = {
     "double('1.5')": 1.5, "double(2)": 2.0, "string(1.0)": "1", "string(1234567.0)": "1.234567e+06", "string(0.00001)": "1e-05",
     "string(0.1)": "0.1", "string(true)": "true", "string(b'abc')": "abc", "string(5u)": "5", "bytes('é')": "é".encode(),
     "bool('t')": True, "string(duration('1h30m'))": "5400s", "string(duration('1.5s'))": "1.5s",
-    "string(timestamp('2026-01-02T03:04:05.5+01:00'))": "2026-01-02T02:04:05.5Z",
+    "string(timestamp('2026-01-02T03:04:05.5+01:00'))": "2026-01-02T03:04:05.5+01:00",
+    "string(timestamp('2026-01-02T03:04:05-02:30') + duration('1h'))": "2026-01-02T04:04:05-02:30",
+    "timestamp('2026-01-02T03:04:05+01:00') == timestamp('2026-01-02T02:04:05Z')": True,
+    "timestamp('2026-01-02T03:04:05+01:00').getHours()": 2,
 }  # fmt: skip
 
 TIMES = {
@@ -109,7 +112,9 @@ LIBRARIES = {
     "math.sign(-2.0)": -1.0, "math.bitAnd(6, 3)": 2, "math.bitShiftLeft(1, 3)": 8, "math.isNaN(0.0 / 0.0)": True,
     "url('https://user@example.com:80/a%20b?x=1&x=2').getHost()": "example.com:80", "url('https://[::1]:80/').getHostname()": "::1",
     "url('https://h:80/').getPort()": "80", "url('https://h/a%20b').getEscapedPath()": "/a%20b", "url('/x').getScheme()": "",
-    "url('https://h/?x=1&x=2').getQuery()": {"x": ["1", "2"]}, "isURL('not a url') || isURL('../x')": False,
+    "url('https://h/with space/é?q=a b#anchor').getEscapedPath()": "/with%20space/%C3%A9", "url('/x?k=c#anchor').getQuery()": {"k": ["c"]},
+    "dyn([1.0, 2.0]).sum()": 3.0, "dyn([duration('1s'), duration('2s')]).sum() == duration('3s')": True, "dyn([]).sum()": 0,
+    "dyn([1.5, 0.5]).min()": 0.5, "url('https://h/?x=1&x=2').getQuery()": {"x": ["1", "2"]}, "isURL('not a url') || isURL('../x')": False,
     "ip('10.0.0.1').family()": 4, "ip('::1').isLoopback()": True, "isIP('1.2.3.256')": False, "isIP('::ffff:1.2.3.4')": False,
     "ip.isCanonical('2001:DB8::1')": False, "ip('224.0.0.5').isLinkLocalMulticast()": True, "string(ip('10.0.0.1'))": "10.0.0.1",
     "cidr('10.0.0.0/8').containsIP('10.1.1.1') && !cidr('10.0.0.0/8').containsIP(ip('11.0.0.1'))": True,
@@ -160,12 +165,24 @@ def test_errors(text: str, message: str):
     assert str(failed.value) == message
 
 
-def test_null_where_the_type_says_text_is_no_overload():
-    environment = Environment({"self": types.struct("s", {"name": (types.STRING, "name")}.get)})
-    program = environment.compile("self.name.startsWith('a') || self.name == 'x' || true")
-    assert program.run({"name": None}) is True
+def test_a_null_field_is_one_that_is_not_there_and_a_null_entry_is_one():
+    fields = {"name": (types.STRING, "name"), "map": (types.map_of(types.STRING, types.STRING), "map")}
+    environment = Environment({"self": types.struct("s", fields.get)})
+    value = {"name": None, "map": {"a": None}}
+    assert environment.compile("has(self.name)").run(value) is False
+    assert environment.compile("self.?name.hasValue() || optional.of(self).?name.hasValue()").run(value) is False
+    assert environment.compile("'a' in self.map && type(self.map.a) == null_type").run(value) is True
+    assert environment.compile("self.name.startsWith('a') || self.name == 'x' || true").run(value) is True
+    with pytest.raises(EvalError, match="no such key: name"):
+        environment.compile("self.name.startsWith('a')").run(value)
     with pytest.raises(EvalError, match="no such overload"):
-        environment.compile("self.name.startsWith('a')").run({"name": None})
+        environment.compile("self.map.a.startsWith('a')").run(value)
+
+
+def test_a_list_with_keys_equals_one_in_another_order():
+    keyed = KeyedList([{"k": 1, "v": 2}, {"k": 2, "v": 3}], ("k",))
+    assert ANY.compile("self == [{'k': 2, 'v': 3}, {'k': 1, 'v': 2}]").run(keyed, None) is True
+    assert ANY.compile("self == [{'k': 2, 'v': 3}, {'k': 1, 'v': 4}]").run(keyed, None) is False
 
 
 def test_a_budget_ends_loops_and_is_not_absorbed():

@@ -95,12 +95,14 @@ class Compiler:
             self.cost += 1
         kind = node.operand.type
         if node.is_test:
-            return _has(operand, node.key, may_be_optional=types.is_optional(kind) or types.is_loose(kind))
+            return _has(operand, kind, node.key)
         if node.is_optional or types.is_optional(kind):
-            return _optional_field(operand, node.key)
+            return _optional_field(operand, node.key, _present(kind))
         if types.is_loose(kind):
             return _dynamic_field(operand, node.key)
         key = node.key
+        if types.drops_nulls(kind):
+            return _set_field(operand, key)
         if isinstance(node.operand, Ident) and node.operand.constant is None:
             slot = self.slots[node.operand.name]
             return lambda frame: frame[slot][key]
@@ -339,17 +341,37 @@ def _logical(left: Step, right: Step, cost: int, *, decides: bool, is_typed: boo
     return run_or if decides else run_and
 
 
-def _has(operand: Step, key: str, *, may_be_optional: bool) -> Step:
-    if not may_be_optional:
+def _present(kind: types.Type) -> Callable[[dict[str, Any], str], bool]:
+    """Whether a field is there: null is no value of an object's field, but is one of a map's entry."""
+    if types.drops_nulls(types.unwrapped(kind)):
+        return lambda fields, key: fields.get(key) is not None
+    return operator.contains
+
+
+def _has(operand: Step, kind: types.Type, key: str) -> Step:
+    if types.drops_nulls(kind):
+        return lambda frame: operand(frame).get(key) is not None
+    if not types.is_optional(kind) and not types.is_loose(kind):
         return lambda frame: key in operand(frame)
+    present = _present(kind)
 
     def run(frame: Frame) -> bool:
         value = operand(frame)
         if value.__class__ is Optional:
-            return value is not NONE and key in value.value
+            return value is not NONE and present(value.value, key)
         if not isinstance(value, dict):
             raise values.no_overload()
-        return key in value
+        return present(value, key)
+
+    return run
+
+
+def _set_field(operand: Step, key: str) -> Step:
+    def run(frame: Frame) -> Any:
+        value = operand(frame)[key]
+        if value is None:
+            raise KeyError(key)
+        return value
 
     return run
 
@@ -360,30 +382,30 @@ def _dynamic_field(operand: Step, key: str) -> Step:
         if isinstance(value, dict):
             return value[key]
         if value.__class__ is Optional:
-            return _field_of_optional(value, key)
+            return _field_of_optional(value, key, operator.contains)
         raise values.no_overload()
 
     return run
 
 
-def _optional_field(operand: Step, key: str) -> Step:
+def _optional_field(operand: Step, key: str, present: Callable[[dict[str, Any], str], bool]) -> Step:
     def run(frame: Frame) -> Any:
         value = operand(frame)
         if value.__class__ is Optional:
-            return _field_of_optional(value, key)
+            return _field_of_optional(value, key, present)
         if not isinstance(value, dict):
             raise values.no_overload()
-        return Optional(value[key]) if key in value else NONE
+        return Optional(value[key]) if present(value, key) else NONE
 
     return run
 
 
-def _field_of_optional(optional: Optional, key: str) -> Optional:
+def _field_of_optional(optional: Optional, key: str, present: Callable[[dict[str, Any], str], bool]) -> Optional:
     if optional is NONE or optional.value is None:
         return NONE
     if not isinstance(optional.value, dict):
         raise values.no_overload()
-    return Optional(optional.value[key]) if key in optional.value else NONE
+    return Optional(optional.value[key]) if present(optional.value, key) else NONE
 
 
 def _direct(call: functions.Implementation, steps: list[Step]) -> Step:

@@ -61,10 +61,8 @@ def parse_timestamp(text: str) -> Timestamp:
         raise _error("string", "google.protobuf.Timestamp") from None
     since = at - _EPOCH
     seconds = since.days * 86400 + since.seconds
-    if found[8]:
-        offset = int(found[9]) * 3600 + int(found[10]) * 60
-        seconds -= offset if found[8] == "+" else -offset
-    return Timestamp(seconds * NANOS + int((found[7] or "")[:9].ljust(9, "0")))
+    offset = int(f"{found[8]}1") * (int(found[9]) * 60 + int(found[10])) if found[8] else 0
+    return Timestamp((seconds - offset * 60) * NANOS + int((found[7] or "")[:9].ljust(9, "0")), offset)
 
 
 def shown_double(value: float) -> str:

@@ -169,6 +169,11 @@ def _type(value: Any) -> values.TypeValue:
 _OPTIONAL_LIST, _OPTIONAL_MAP = types.optional_of(_LIST), types.optional_of(_MAP)
 _OPTIONAL_A, _OPTIONAL_B = types.optional_of(_A), types.optional_of(_B)
 
+
+def _later(at: Timestamp, nanos: int) -> Timestamp:
+    return Timestamp(at.nanos + nanos, at.offset)
+
+
 FUNCTIONS: Functions = {
     "_?_:_": (plain("conditional", (BOOL, _A, _A), _A, lambda asked, one, other: one if asked else other),),
     "_&&_": (plain("logical_and", (BOOL, BOOL), BOOL, operator.and_),),
@@ -187,15 +192,13 @@ FUNCTIONS: Functions = {
         plain("add_bytes", (BYTES, BYTES), BYTES, operator.add),
         plain("add_list", (_LIST, _LIST), _LIST, values.concatenated),
         plain("add_duration_duration", (DURATION, DURATION), DURATION, lambda a, b: Duration(a.nanos + b.nanos)),
-        plain("add_duration_timestamp", (DURATION, TIMESTAMP), TIMESTAMP, lambda a, b: Timestamp(a.nanos + b.nanos)),
-        plain("add_timestamp_duration", (TIMESTAMP, DURATION), TIMESTAMP, lambda a, b: Timestamp(a.nanos + b.nanos)),
+        plain("add_duration_timestamp", (DURATION, TIMESTAMP), TIMESTAMP, lambda a, b: _later(b, a.nanos)),
+        plain("add_timestamp_duration", (TIMESTAMP, DURATION), TIMESTAMP, lambda a, b: _later(a, b.nanos)),
     ),
     "_-_": (
         *_arithmetic("subtract", lambda one, other: whole(one - other), operator.sub),
         plain("subtract_duration_duration", (DURATION, DURATION), DURATION, lambda a, b: Duration(a.nanos - b.nanos)),
-        plain(
-            "subtract_timestamp_duration", (TIMESTAMP, DURATION), TIMESTAMP, lambda a, b: Timestamp(a.nanos - b.nanos)
-        ),
+        plain("subtract_timestamp_duration", (TIMESTAMP, DURATION), TIMESTAMP, lambda a, b: _later(a, -b.nanos)),
         plain(
             "subtract_timestamp_timestamp", (TIMESTAMP, TIMESTAMP), DURATION, lambda a, b: Duration(a.nanos - b.nanos)
         ),

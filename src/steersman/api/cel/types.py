@@ -11,9 +11,10 @@ class Type:
     """`kind` is what it is, `name` which one of its kind, `params` what it holds.
 
     A struct answers `field(name)`: the field's type and its name in the data, None for one it does not have.
+    A field that is null is one that is not there, unless the struct `keeps_nulls`.
     """
 
-    __slots__ = ("field", "kind", "name", "params")
+    __slots__ = ("field", "keeps_nulls", "kind", "name", "params")
 
     def __init__(
         self,
@@ -26,6 +27,7 @@ class Type:
         self.name = name or kind
         self.params = params
         self.field = field
+        self.keeps_nulls = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Type) and (self.kind, self.name, self.params) == (other.kind, other.name, other.params)
@@ -77,8 +79,14 @@ def parameter(name: str) -> Type:
     return Type("param", name)
 
 
-def struct(name: str, field: Callable[[str], tuple[Type, str] | None]) -> Type:
-    return Type("struct", name, field=field)
+def struct(name: str, field: Callable[[str], tuple[Type, str] | None], *, keeps_nulls: bool = False) -> Type:
+    made = Type("struct", name, field=field)
+    made.keeps_nulls = keeps_nulls
+    return made
+
+
+def drops_nulls(one: Type) -> bool:
+    return one.kind == "struct" and not one.keeps_nulls
 
 
 def is_loose(one: Type) -> bool:
@@ -87,6 +95,11 @@ def is_loose(one: Type) -> bool:
 
 def is_optional(one: Type) -> bool:
     return one.kind == "opaque" and one.name == "optional_type"
+
+
+def unwrapped(one: Type) -> Type:
+    """What an optional may hold."""
+    return one.params[0] if is_optional(one) else one
 
 
 _NULLABLE = frozenset(("struct", "null", "timestamp", "duration", "opaque"))

@@ -64,9 +64,10 @@ _LAST = int((datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC) - 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
-    """Nanoseconds since 1970, in the years 1 to 9999."""
+    """Nanoseconds since 1970, in the years 1 to 9999; `offset` is the minutes from UTC it was written with."""
 
     nanos: int
+    offset: int = dataclasses.field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if not _FIRST <= self.nanos // NANOS <= _LAST:
@@ -79,7 +80,10 @@ class Timestamp:
     def __str__(self) -> str:
         rest = self.nanos % NANOS
         fraction = "." + f"{rest:09d}".rstrip("0") if rest else ""
-        return self.at().strftime("%Y").rjust(4, "0") + self.at().strftime("-%m-%dT%H:%M:%S") + fraction + "Z"
+        at = (_EPOCH + datetime.timedelta(seconds=self.nanos // NANOS)).replace(tzinfo=None)
+        sign, minutes = "-" if self.offset < 0 else "+", abs(self.offset)
+        zone = f"{sign}{minutes // 60:02d}:{minutes % 60:02d}" if minutes else "Z"
+        return (at + datetime.timedelta(minutes=self.offset)).isoformat() + fraction + zone
 
 
 class Optional:
@@ -166,8 +170,8 @@ def _equal_lists(one: list[Any], other: list[Any]) -> bool:
         return False
     if isinstance(one, SetList):
         return all(contains(other, item) for item in one)
-    if isinstance(one, KeyedList) and isinstance(other, KeyedList):
-        mine, theirs = one.by_key(), other.by_key()
+    if isinstance(one, KeyedList):
+        mine, theirs = one.by_key(), KeyedList(other, one.keys).by_key()
         return len(mine) == len(theirs) and all(
             key in theirs and equal(item, theirs[key]) for key, item in mine.items()
         )

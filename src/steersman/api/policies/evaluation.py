@@ -114,7 +114,7 @@ class Composition:
 
     def environment(self, *, authorizer: bool = True) -> Environment:
         """Of an expression that may use all variables so far."""
-        composed = types.struct("kubernetes.variables", self._types.get)
+        composed = types.struct("kubernetes.variables", self._types.get, keeps_nulls=True)
         declared = environments.variables(
             params=self._params, authorizer=authorizer, of_object=self._of_object, composed=composed
         )

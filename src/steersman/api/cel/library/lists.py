@@ -41,8 +41,16 @@ def _extreme(name: str, wanted: int) -> Callable[[list[Any]], Any]:
     return find
 
 
-def _sum(zero: Any, add: Callable[[Any, Any], Any]) -> Callable[[list[Any]], Any]:
-    return lambda items: functools.reduce(add, items, zero)
+def _sum(zero: Any) -> Callable[[list[Any]], Any]:
+    """By what the items are: a list of any type says nothing of them."""
+    return lambda items: functools.reduce(_plus, items) if items else zero
+
+
+def _plus(one: Any, other: Any) -> Any:
+    kind = one.__class__
+    if kind is not other.__class__ or kind not in _ADD:
+        raise values.no_overload()
+    return _ADD[kind](one, other)
 
 
 def _index_of(items: list[Any], wanted: Any) -> int:
@@ -111,11 +119,17 @@ def _insert(entries: dict[Any, Any], *pieces: Any) -> dict[Any, Any]:
     raise AssertionError("a macro is compiled as a loop")
 
 
+_ADD: dict[type, Callable[[Any, Any], Any]] = {
+    int: lambda one, other: operators.whole(one + other),
+    Uint: lambda one, other: operators.natural(int(one) + int(other)),
+    float: lambda one, other: one + other,
+    Duration: lambda one, other: Duration(one.nanos + other.nanos),
+}
 _NUMBERS: tuple[tuple[str, types.Type, Any], ...] = (
-    ("int", INT, _sum(0, lambda one, other: operators.whole(one + other))),
-    ("uint", UINT, _sum(Uint(0), lambda one, other: operators.natural(int(one) + int(other)))),
-    ("double", DOUBLE, _sum(0.0, lambda one, other: one + other)),
-    ("duration", DURATION, _sum(Duration(0), lambda one, other: Duration(one.nanos + other.nanos))),
+    ("int", INT, 0),
+    ("uint", UINT, Uint(0)),
+    ("double", DOUBLE, 0.0),
+    ("duration", DURATION, Duration(0)),
 )
 _MAP = types.map_of(types.parameter("K"), types.parameter("V"))
 
@@ -123,7 +137,7 @@ FUNCTIONS: Functions = {
     "isSorted": _of_each("is_sorted_bool", BOOL, _is_sorted),
     "min": _of_each("min", None, _extreme("min", -1)),
     "max": _of_each("max", None, _extreme("max", 1)),
-    "sum": tuple(member(f"list_{kind}_sum", (types.list_of(one),), one, call) for kind, one, call in _NUMBERS),
+    "sum": tuple(member(f"list_{kind}_sum", (types.list_of(one),), one, _sum(zero)) for kind, one, zero in _NUMBERS),
     "indexOf": (member("list_a_index_of_int", (_LIST, _T), INT, _index_of),),
     "lastIndexOf": (member("list_a_last_index_of_int", (_LIST, _T), INT, _last_index_of),),
     "slice": (member("list_slice", (_LIST, INT, INT), _LIST, _slice),),

@@ -17,6 +17,8 @@ _URL = types.opaque("kubernetes.URL")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII).match
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
+_PATH_SAFE = "/$&+,;=:@"
+_WELL_ESCAPED = re.compile(r"[A-Za-z0-9\-_.~!$&'()*+,;=:@/\[\]%]*").fullmatch
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]\s<>\"`{}|\\^:]*)(:\d*)?").fullmatch
 
 
@@ -41,7 +43,7 @@ def parse(text: str) -> URL:
     if why:
         raise _wrong(text, why)
     try:
-        parts = urllib.parse.urlsplit(text, allow_fragments=False)
+        parts = urllib.parse.urlsplit(text)
         host = parts.netloc.rpartition("@")[2]
         parts.port  # noqa: B018 — raises for a port that is none
     except ValueError as wrong:
@@ -80,6 +82,12 @@ def _port(url: URL) -> str:
     return _host(url).rpartition("]")[2].partition(":")[2]
 
 
+def _escaped_path(url: URL) -> str:
+    """As it is written where that is a valid way to write it."""
+    path = url.parts.path
+    return path if _WELL_ESCAPED(path) else urllib.parse.quote(urllib.parse.unquote(path), safe=_PATH_SAFE)
+
+
 def _query(url: URL) -> dict[str, list[str]]:
     return urllib.parse.parse_qs(url.parts.query, keep_blank_values=True)
 
@@ -95,6 +103,6 @@ FUNCTIONS: Functions = {
     "getHost": _getter("url_get_host", STRING, _host),
     "getHostname": _getter("url_get_hostname", STRING, _hostname),
     "getPort": _getter("url_get_port", STRING, _port),
-    "getEscapedPath": _getter("url_get_escaped_path", STRING, lambda url: url.parts.path),
+    "getEscapedPath": _getter("url_get_escaped_path", STRING, _escaped_path),
     "getQuery": _getter("url_get_query", types.map_of(STRING, types.list_of(STRING)), _query),
 }
