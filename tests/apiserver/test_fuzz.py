@@ -219,7 +219,7 @@ async def fuzz(seeds: range) -> collections.Counter[int]:
             if count % 40 == 0:
                 await cleaned(api)
                 await prepared(api)
-            if count % 1000 == 999:
+            if count % 250 == 249:
                 await check_stored(api)
         await check_stored(api)
     return statuses

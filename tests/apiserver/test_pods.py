@@ -158,3 +158,35 @@ class _Later(clocks.SystemClock):
 
     def now(self) -> datetime.datetime:
         return super().now() + datetime.timedelta(days=366 * 1000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"target": {"name": "No Name"}}, 'target.name: Invalid value: "No Name": a lowercase RFC 1123 subdomain'),
+        ({"metadata": {"labels": {"a b": "c"}}}, 'metadata.labels: Invalid value: "a b": name part must consist of'),
+    ],
+)
+async def test_a_binding_puts_nothing_on_a_pod_that_no_pod_may_have(api: kit.Api, changes, expected):
+    await kit.with_account(api)
+    await api.make(kit.PODS, kit.pod("p"))
+    answer = await api.ask("POST", f"{kit.PODS}/p/binding", {"target": {"name": "n"}} | changes)
+    assert answer.status == 422
+    assert expected in answer.body["message"]
+    assert "nodeName" not in (await api.ask("GET", f"{kit.PODS}/p")).body["spec"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{kit.PODS}/p/binding", {"target": []}),
+        (f"{kit.PODS}/p/eviction", {"metadata": True}),
+        (f"{kit.PODS}/p/eviction", {"deleteOptions": {"preconditions": 1}}),
+        ("/api/v1/namespaces/default/serviceaccounts/default/token", {"spec": {"audiences": [1]}}),
+    ],
+)
+async def test_bodies_of_subresources_have_types(api: kit.Api, path, body):
+    await kit.with_account(api)
+    await api.make(kit.PODS, kit.pod("p"))
+    answer = await api.ask("POST", path, body)
+    assert answer.status in (400, 422), answer.raw

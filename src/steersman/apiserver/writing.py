@@ -17,7 +17,7 @@ from steersman.api import schema, strategies
 from steersman.api.kind import Kind
 from steersman.api.managed_fields.entries import Entry as Owner
 from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes, strictness
-from steersman.apiserver.admission import chain
+from steersman.apiserver.admission import bodies, chain
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors, names, times
@@ -76,6 +76,10 @@ class Writer:
         """The body as a new object. Raises StatusError 400 or 415."""
         obj = negotiation.read_object(call.request)
         return self.decode(call, obj, strictness.duplicates(call, obj))
+
+    def typed(self, call: Call, body: Object) -> Object:
+        """A body of the kind that the call's subresource takes. Raises StatusError 400."""
+        return bodies.typed(self._types, call, body)
 
     def decode(
         self, call: Call, obj: Object, duplicates: Sequence[str] = (), refuse: strictness.Refuse | None = None

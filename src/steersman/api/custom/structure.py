@@ -144,5 +144,5 @@ def _metadata(value: Any, place: Place, unknown: list[str]) -> Any:
     """metadata is that of every object, whatever the schema says."""
     if value is None:
         return {}
-    clean = schema.of_release().check(_OBJECT_META)(value, place, unknown)
+    clean = schema.of_release().check(_OBJECT_META)(value, place if value.__class__ is dict else None, unknown)
     return {} if clean is None else clean

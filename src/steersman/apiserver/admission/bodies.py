@@ -21,7 +21,7 @@ class Bodies:
 
     def __call__(self, review: Review, obj: Object) -> Object:
         """A new object in the version of the request. Raises StatusError 500: it is not the client who went wrong."""
-        kind = _kind(review)
+        kind = _kind(review.call)
         bare, owners = ownership.take_out(obj)
         try:
             clean, _ = self._types.decode(kind, bare, "Ignore")
@@ -36,18 +36,18 @@ class Bodies:
         return clean
 
 
-def typed(call: Call, body: Object) -> Object:
-    """The body that was sent to a subresource as admission sees it: whole, and in its place."""
-    of_body = requests.body_kind(call.kind, call.target.subresource)
-    api_version = f"{of_body['group']}/{of_body['version']}" if of_body["group"] else of_body["version"]
-    given = body.get("metadata")
-    meta = {**(given if isinstance(given, dict) else {}), "name": call.target.name, "namespace": call.target.namespace}
-    return {**body, "kind": of_body["kind"], "apiVersion": api_version, "metadata": meta}
+def typed(types: schema.Schema, call: Call, body: Object) -> Object:
+    """The body that was sent to a subresource, of its own kind and in its place. Raises StatusError 400."""
+    kind = _kind(call)
+    clean, _ = types.decode(kind, {**body, "kind": kind.kind, "apiVersion": kind.api_version}, "Ignore")
+    meta = clean.get("metadata") or {}
+    clean["metadata"] = {**meta, "name": call.target.name, "namespace": call.target.namespace}
+    return clean
 
 
-def _kind(review: Review) -> Kind:
+def _kind(call: Call) -> Kind:
     """The row, or a bare one for the body of a subresource that has a kind of its own."""
-    kind, sub = review.call.kind, review.call.target.subresource
+    kind, sub = call.kind, call.target.subresource
     found = requests.body_kind(kind, sub)
     if found["kind"] == kind.kind:
         return kind

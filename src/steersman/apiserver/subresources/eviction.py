@@ -14,7 +14,7 @@ import orjson
 from steersman.aio import clock as clocks
 from steersman.api import disruptions, kinds
 from steersman.apiserver import decoded, deletion, keys, negotiation, writing
-from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import conditions, errors, objects, selectors, times
@@ -134,7 +134,7 @@ class Evictions:
 
     async def answer(self, call: Call) -> messages.Response:
         """Raises StatusError."""
-        review = Review(call, "CREATE", bodies.typed(call, _named(call, negotiation.read_object(call.request))))
+        review = Review(call, "CREATE", self._writer.typed(call, _named(call, negotiation.read_object(call.request))))
         await self._admission.admit(review)
         options = _options(call, review.new)
         for _ in range(RETRIES):
@@ -188,7 +188,8 @@ class Evictions:
 
 
 def _named(call: Call, eviction: Object) -> Object:
-    name = (eviction.get("metadata") or {}).get("name", "")
+    meta = eviction.get("metadata")
+    name = meta.get("name", "") if isinstance(meta, dict) else ""
     if name and name != call.target.name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
     return eviction

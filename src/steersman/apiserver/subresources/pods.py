@@ -7,11 +7,12 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
+from steersman.api.validation import fields
 from steersman.apiserver import negotiation, patching, writing
-from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
-from steersman.meta import conditions, errors
+from steersman.meta import conditions, errors, labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 from steersman.serving import messages
@@ -28,10 +29,11 @@ class Pods:
     async def bind(self, call: Call) -> messages.Response:
         """The scheduler's word: this pod runs on that node. Raises StatusError 409 when it is bound already."""
         binding = negotiation.read_object(call.request)
-        node = _node_of(call, binding)
-        review = Review(call, "CREATE", bodies.typed(call, binding))
+        _node_of(call, binding)
+        review = Review(call, "CREATE", self._writer.typed(call, binding))
         await self._admission.admit(review)
         node, meta = _node_of(call, review.new), review.new["metadata"]
+        _check(call, node, meta)
         await self._writer.change_object(call, lambda pod: self._bound(call, pod, node, meta), lens=None)
         return negotiation.respond(call.form, _CREATED, 201)
 
@@ -106,6 +108,15 @@ def _at_version_of(given: Object, old: Object) -> Object:
     """The old metadata; a resourceVersion of the body stays a precondition."""
     version = given["metadata"].get("resourceVersion")
     return {**old["metadata"], "resourceVersion": version} if version else dict(old["metadata"])
+
+
+def _check(call: Call, node: str, meta: Object) -> None:
+    """What a Binding puts on the pod has to be right for a pod: no later write of it could mend that."""
+    causes = fields.each_invalid("target.name", node, names.subdomain_errors(node))
+    causes += labels.validate(meta.get("labels") or {}, "metadata.labels")
+    causes += labels.validate_annotations(meta.get("annotations") or {}, "metadata.annotations")
+    if causes:
+        raise errors.invalid("Binding", call.target.name, causes)
 
 
 def _node_of(call: Call, binding: Object) -> str:

@@ -62,7 +62,7 @@ class Subresources:
             ("nodes", "proxy"): nodes.node_proxy,
             ("namespaces", "finalize"): lambda call: finalize.answer(call, writer),
             ("serviceaccounts", "token"): token_request.TokenRequests(
-                objects, clock, token_key, audiences, admission
+                objects, clock, token_key, audiences, writer, admission
             ).answer,
         }
 

@@ -6,8 +6,8 @@ Source: authentication.k8s.io/v1 TokenRequest.
 from steersman.aio import clock as clocks
 from steersman.api import kinds
 from steersman.api.kind import Kind
-from steersman.apiserver import decoded, negotiation, tokens
-from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver import decoded, negotiation, tokens, writing
+from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors, times
@@ -29,9 +29,11 @@ class TokenRequests:
         clock: clocks.Clock,
         key: tokens.TokenKey | None,
         audiences: tuple[str, ...],
+        writer: writing.Writer,
         admission: chain.Chain,
     ) -> None:
         self._objects = objects
+        self._writer = writer
         self._admission = admission
         self._clock = clock
         self._key = key
@@ -41,17 +43,12 @@ class TokenRequests:
         if self._key is None:
             raise errors.no_route()
         request = await self._admitted(call, negotiation.read_object(call.request))
-        spec = request.get("spec")
-        spec = spec if isinstance(spec, dict) else {}
+        spec = request.get("spec") or {}
         account = await self._objects.get(kinds.SERVICE_ACCOUNT, call.target.namespace, call.target.name)
         if account is None:
             raise call.not_found()
         seconds = _seconds(spec)
         audiences = spec.get("audiences") or list(self._audiences)
-        if not isinstance(audiences, list) or not all(isinstance(one, str) for one in audiences):
-            raise errors.bad_request(
-                "json: cannot unmarshal into Go struct field TokenRequestSpec.spec.audiences of type []string"
-            )
         bound, node = await self._bound(call, account, spec.get("boundObjectRef"))
         token, expires = self._key.sign(
             account,
@@ -76,7 +73,7 @@ class TokenRequests:
         return negotiation.respond(call.form, answer, 201, pretty=call.pretty)
 
     async def _admitted(self, call: Call, request: Object) -> Object:
-        review = Review(call, "CREATE", bodies.typed(call, request))
+        review = Review(call, "CREATE", self._writer.typed(call, request))
         await self._admission.admit(review)
         return review.new
 
