@@ -121,3 +121,32 @@ async def test_a_firewall_that_drops_everything_lets_the_cluster_through(tmp_pat
         here.network.remove()
         assert firewall.run("list table ip filter") == before
         firewall.close()
+
+
+async def test_pods_packets_are_as_large_as_the_way_out_takes(tmp_path: pathlib.Path):
+    async with lab.opened(tmp_path) as here:
+        outside = str(tmp_path / "outside")
+        namespaces.pin({"net": outside})
+        try:
+            with netlink.Netlink(here.host) as kernel:
+                kernel.add_veth(
+                    "up", "02:00:00:00:00:01", "eth0", "02:00:00:00:00:02", peer_namespace=outside, mtu=1420
+                )
+                link = kernel.link("up")
+                assert link is not None
+                kernel.set_up(link.index)
+                kernel.add_address(link.index, "192.168.9.2/24")
+                with netlink.Netlink(outside) as far:
+                    end = far.link("eth0")
+                    assert end is not None
+                    far.set_up(end.index)
+                kernel.replace_route("0.0.0.0/0", gateway="192.168.9.1", index=link.index)
+            node = await here.add_node(1)
+            pod = await here.add_pod(node, "a")
+            for namespace in (node.namespace, pod.namespace):
+                with netlink.Netlink(namespace) as kernel:
+                    eth0 = kernel.link("eth0")
+                    assert eth0 is not None
+                    assert eth0.mtu == 1420
+        finally:
+            namespaces.unpin(outside)

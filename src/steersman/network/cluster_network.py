@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 NODES_MAX = 253  # 172.30.N.2 to .254
 NETWORKS_MAX = 32  # so many Service networks lie side by side from 10.96.0.0/16 on
-MTU = 1500
+MTU = 1500  # where nothing says otherwise
+MTU_LEAST, MTU_MOST = 1280, 9000  # what IPv6 asks of every link; jumbo frames
 
 # What a node's own namespace needs to route for its pods: forwarding, and no redirects (they would eat the budget of ICMP
 # errors that refuse connections to Services without endpoints). Reverse path filtering is off because Services make
@@ -288,7 +289,7 @@ class ClusterNetwork:
                 "eth0",
                 _mac(0x02, self.number, index),
                 peer_namespace=str(self.namespace_path(name)),
-                mtu=MTU,
+                mtu=_mtu_outwards(kernel),
                 master=bridge.index,
             )
             link = kernel.link(outer)
@@ -316,6 +317,13 @@ class ClusterNetwork:
             for link in kernel.links():
                 if link.alias == self._node_alias(name):
                     kernel.set_up(link.index, up=up)
+
+
+def _mtu_outwards(kernel: netlink.Netlink) -> int:
+    """Of the link that leads away from this machine: larger packets of pods would have to be cut there, smaller ones waste it."""
+    links = {link.index: link.mtu for link in kernel.links()}
+    found = [links.get(route.index, MTU) for route in kernel.routes() if route.destination == "0.0.0.0/0"]
+    return min(max(min(found, default=MTU), MTU_LEAST), MTU_MOST)
 
 
 def _free_numbers(kernel: netlink.Netlink) -> list[int]:

@@ -40,6 +40,7 @@ _SCOPES = {"global": 0, "link": 253, "host": 254}
 _UNICAST, _UNREACHABLE = 1, 7
 _ONLINK = 4
 _PERMANENT, _REACHABLE = 0x80, 0x02
+_BRIDGE_FAMILY, _OF_THE_DEVICE = 7, 0x02
 _NO_DUPLICATE_CHECK = 0x02  # an IPv6 address is of use at once; ours are given out once each
 _ADDRESS_PROTOCOL = 11
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -56,6 +57,7 @@ class Link:
     mac: str
     up: bool
     master: int
+    mtu: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -182,6 +184,25 @@ class Netlink:
             self._ask(_NEW_LINK, _CREATE | _EXCL, body)
         finally:
             os.close(descriptor)
+
+    def add_vxlan(self, name: str, mac: str, *, number: int, local: str, port: int, link: int, mtu: int) -> None:
+        """A device whose packets travel in UDP over `link`, to where `forward_hardware_address` says: it learns nothing."""
+        data = (
+            _number(1, number)
+            + _number(3, link)
+            + _attribute(4, socket.inet_aton(local))
+            + _attribute(7, b"\0")
+            + _attribute(15, struct.pack("!H", port))
+        )
+        info = _attribute(_LINK_INFO, _text(_INFO_KIND, "vxlan") + _attribute(_INFO_DATA, data))
+        body = _link_header() + _text(_LINK_NAME, name) + _attribute(_LINK_ADDRESS, _mac(mac)) + _number(_LINK_MTU, mtu)
+        self._ask(_NEW_LINK, _CREATE | _EXCL, body + info)
+
+    def forward_hardware_address(self, index: int, mac: str, destination: str) -> None:
+        """Where a VXLAN device sends what is for `mac`."""
+        header = struct.pack("=BxxxiHBB", _BRIDGE_FAMILY, index, _PERMANENT, _OF_THE_DEVICE, 0)
+        body = header + _attribute(1, socket.inet_aton(destination)) + _attribute(2, _mac(mac))
+        self._ask(_NEW_NEIGHBOUR, _CREATE | _REPLACE, body)
 
     def set_alias(self, index: int, alias: str) -> None:
         """The name people and later processes know the link by; kept by the kernel with the link."""
@@ -356,7 +377,7 @@ def _route_body(
 def _parse_link(payload: bytes) -> Link:
     index, flags = struct.unpack_from("=iI", payload, 4)
     name = alias = mac = ""
-    master = 0
+    master = mtu = 0
     for kind, data in _attributes(payload[16:]):
         if kind == _LINK_NAME:
             name = data.rstrip(b"\0").decode()
@@ -366,7 +387,9 @@ def _parse_link(payload: bytes) -> Link:
             mac = data.hex(":")
         elif kind == _LINK_MASTER:
             (master,) = struct.unpack("=I", data)
-    return Link(index, name, alias, mac, bool(flags & _UP), master)
+        elif kind == _LINK_MTU:
+            (mtu,) = struct.unpack("=I", data)
+    return Link(index, name, alias, mac, bool(flags & _UP), master, mtu)
 
 
 def _parse_address(payload: bytes) -> Address:

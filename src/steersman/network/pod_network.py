@@ -60,7 +60,8 @@ class Six:
 class PodNetwork:
     """Answers `containers.runtime.SandboxNetwork` for the node whose network namespace the process (or `namespace`) is.
 
-    `state_dir` is a directory of the node's own. Without `pod_cidr`, `attach` raises NetworkNotReady until `set_pod_cidr`.
+    `state_dir` is a directory of the node's own. `mtu` 0: that of the node's own link.
+    Without `pod_cidr`, `attach` raises NetworkNotReady until `set_pod_cidr`.
     """
 
     def __init__(
@@ -71,14 +72,14 @@ class PodNetwork:
         node_address: str = "",
         cluster_cidr: str = cluster_network.pod_cidr(0),
         namespace: str | None = None,
-        mtu: int = cluster_network.MTU,
+        mtu: int = 0,
         six: "Six | None" = None,
     ) -> None:
         self._last_file = pathlib.Path(state_dir) / "last-pod-address"
         self._node_address = node_address
         self._cluster_cidr = cluster_cidr
         self._namespace = namespace
-        self._mtu = mtu
+        self._mtu = mtu or _node_mtu(namespace)
         self._six = six
         self._cidr: ipaddress.IPv4Network | None = None
         self._last = ""
@@ -229,6 +230,12 @@ class PodNetwork:
             return last if ipaddress.IPv4Address(last) in (self._cidr or ()) else ""
         except ValueError:  # cut short by a crash: where the round robin goes on is a matter of taste
             return ""
+
+
+def _node_mtu(namespace: str | None) -> int:
+    with netlink.Netlink(namespace) as kernel:
+        eth0 = kernel.link("eth0")
+        return eth0.mtu if eth0 is not None and eth0.mtu else cluster_network.MTU
 
 
 def _table(word: str, cidr: str, reached: str, *, own: str) -> str:

@@ -1,0 +1,85 @@
+"""Nodes on different links, with a router between: their pods reach each other all the same."""
+
+import contextlib
+import pathlib
+import socket
+import threading
+
+import pytest
+
+from steersman.network import namespaces, netlink, node_network, overlay, pod_network
+from tests.network import lab
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+LARGE = 300_000
+
+
+def join(router: str, node: str, number: int) -> None:
+    """`node` gets an `eth0` on a link of its own to the router."""
+    with netlink.Netlink(router) as outer, netlink.Netlink(node) as inner:
+        outer.add_veth(f"l{number}", f"02:00:00:00:00:{number}1", "eth0", f"02:00:00:00:00:{number}2",
+                       peer_namespace=node, mtu=1500)  # fmt: skip
+        for side, name, last in ((outer, f"l{number}", 1), (inner, "eth0", 2)):
+            link = side.link(name)
+            assert link is not None
+            side.set_up(link.index)
+            side.add_address(link.index, f"192.168.{number}.{last}/24")
+        inner.replace_route("0.0.0.0/0", gateway=f"192.168.{number}.1")
+    for path in (router, node):
+        with namespaces.entered(path):
+            namespaces.write_sysctl("net/ipv4/ip_forward", "1")
+
+
+async def test_pods_across_links(tmp_path: pathlib.Path):
+    async with lab.opened(tmp_path) as here, contextlib.AsyncExitStack() as stack:
+        ends, pods = {}, {}
+        for number in (1, 2):
+            path = str(tmp_path / f"node-{number}")
+            namespaces.pin({"net": path})
+            stack.callback(namespaces.unpin, path)
+            join(here.host, path, number)
+            ends[number] = path, overlay.End(f"192.168.{number}.2", (f"10.244.{number}.0/24",))
+            network = pod_network.PodNetwork(
+                f"10.244.{number}.0/24", state_dir=tmp_path, node_address=f"192.168.{number}.2", namespace=path
+            )
+            stack.callback(network.close)
+            pod = str(tmp_path / f"pod-{number}")
+            namespaces.pin({"net": pod})
+            stack.callback(namespaces.unpin, pod)
+            (address,) = await network.attach(f"p{number}", pod, lab.Pod(f"p{number}", pod))
+            pods[number] = pod, address
+            await here.serve_tcp(pod, 80, f"p{number}")
+        for number, other in ((1, 2), (2, 1)):
+            path, end = ends[number]
+            remote = ends[other][1]
+            for _ in range(2):  # twice: what is there is found
+                node_network.apply({remote.pod_cidrs[0]: remote.address}, "eth0", path, own=end)
+        for number, other in ((1, 2), (2, 1)):
+            name, seen = await lab.ask_tcp(pods[number][0], pods[other][1], 80)
+            assert (name, seen) == (f"p{other}", pods[number][1])
+        assert _carried(pods[1], pods[2]) == LARGE, "packets that must shrink to fit"
+        node_network.apply({}, "eth0", ends[1][0], own=ends[1][1])
+        with pytest.raises(OSError, match=r"Errno 113|Errno 101"):
+            await lab.ask_tcp(ends[1][0], pods[2][1], 80, wait_seconds=1)
+
+
+def _carried(source: tuple[str, str], target: tuple[str, str]) -> int:
+    with namespaces.open_socket(target[0], socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind(("0.0.0.0", 5001))
+        listener.listen()
+
+        def send() -> None:
+            with namespaces.open_socket(source[0], socket.AF_INET, socket.SOCK_STREAM) as channel:
+                channel.connect((target[1], 5001))
+                channel.sendall(bytes(LARGE))
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        connection, _ = listener.accept()
+        received = 0
+        with connection:
+            while data := connection.recv(1 << 16):
+                received += len(data)
+        sender.join()
+        return received
