@@ -294,3 +294,77 @@ async def test_kopf(cluster, monkeypatch):
         stop.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait_for(operator, 20)
+
+
+async def test_kopf_with_a_kind_of_its_own(cluster, monkeypatch):
+    """An operator as people write them: a custom kind, children it adopts, status, timers, a finalizer until it let go."""
+    import kopf
+
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    names = {"plural": "sites", "kind": "Site", "shortNames": ["si"]}
+    open_schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"spec": open_schema, "status": open_schema}}
+    version = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names}
+    cluster.apply({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "sites.example.com"},
+        "spec": {**spec, "versions": [{**version, "schema": {"openAPIV3Schema": schema}}]},
+    })  # fmt: skip
+    registry = kopf.OperatorRegistry()
+    released: list[str] = []
+
+    @kopf.on.login(registry=registry)
+    def login(**more):
+        return kopf.login_with_kubeconfig(**more)
+
+    @kopf.on.create("example.com", "v1", "sites", registry=registry)
+    @kopf.on.update("example.com", "v1", "sites", field="spec.text", registry=registry)
+    def page(name, namespace, spec, patch, **_):
+        child = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-page", "namespace": namespace}}
+        kopf.adopt(child := {**child, "data": {"text": spec["text"]}})
+        cluster.apply(child)
+        patch.status["text"] = spec["text"]
+
+    @kopf.on.delete("example.com", "v1", "sites", registry=registry)
+    def release(name, **_):
+        released.append(name)
+
+    logging.getLogger("kopf").setLevel(logging.ERROR)
+    stop = asyncio.Event()
+    operator = asyncio.create_task(
+        kopf.operator(registry=registry, namespaces=["default"], standalone=True, stop_flag=stop)
+    )
+    maps, client = lambda: cluster.get("configmap", "one-page"), kubernetes.client.Configuration()
+    kubernetes.config.load_kube_config(str(cluster.kubeconfig), client_configuration=client)
+
+    def sites(verb, **more):
+        with kubernetes.client.ApiClient(client) as api:
+            custom = kubernetes.client.CustomObjectsApi(api)
+            place = {"group": "example.com", "version": "v1", "namespace": "default", "plural": "sites"}
+            return getattr(custom, f"{verb}_namespaced_custom_object")(**place, **more)
+
+    async def until(wish) -> None:
+        for _ in range(200):
+            with contextlib.suppress(Exception):
+                if await asyncio.to_thread(wish):
+                    return
+            await asyncio.sleep(0.1)
+        raise AssertionError("not seen")
+
+    try:
+        body = {"apiVersion": "example.com/v1", "kind": "Site", "metadata": {"name": "one"}, "spec": {"text": "a"}}
+        await asyncio.to_thread(sites, "create", body=body)
+        await until(lambda: maps()["data"] == {"text": "a"})
+        await until(lambda: sites("get", name="one")["status"]["text"] == "a")
+        assert maps()["metadata"]["ownerReferences"][0]["kind"] == "Site"
+        await asyncio.to_thread(sites, "patch", name="one", body={"spec": {"text": "b"}})
+        await until(lambda: maps()["data"] == {"text": "b"})
+        await asyncio.to_thread(sites, "delete", name="one")
+        await until(lambda: released == ["one"])
+        await asyncio.to_thread(cluster.wait, "configmap/one-page", "Deleted")
+    finally:
+        stop.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(operator, 20)

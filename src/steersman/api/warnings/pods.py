@@ -156,6 +156,9 @@ def _containers(spec: Object, path: str) -> Iterator[str]:
 def _environment(variables: Iterable[Object], path: str) -> Iterator[str]:
     """A later definition may build on the earlier one; anything else hides it."""
     seen: set[str] = set()
+    variables = list(variables)
+    if len({one.get("name") for one in variables}) == len(variables):
+        return
     for index, one in enumerate(variables):
         name, value = one.get("name", ""), one.get("value", "")
         reference = f"$({name})"
