@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from steersman.api.cel import costs
+from steersman.api.cel import costs, types
 from steersman.api.cel.functions import Overload
 from steersman.api.cel.syntax import Literal, Node
 from steersman.api.cel.types import Type
@@ -152,6 +152,9 @@ def _contained(target: Operand | None, args: list[Operand]) -> Estimated | None:
 
 
 def _compared(target: Operand | None, args: list[Operand]) -> Estimated:
+    """Addresses, quantities and such have no size: their comparison is one step."""
+    if all(arg.type.kind == "opaque" and not types.is_optional(arg.type) for arg in args):
+        return Estimated(ONE)
     high = min(args[0].size.high, args[1].size.high)
     return Estimated(Range(min(high, 1), high).by(_READ))
 
