@@ -37,17 +37,17 @@ LOCK_SECONDS_MAX = 15.0  # the last processes of a killed supervisor need a mome
 LOCK_POLL_SECONDS = 0.02
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
-# Imported before the first fork, so that every process shares them.
-PARTS = ("api_process", "control_process", "node_process", "fake_process")
+_API, _CONTROL, _NODE, _FAKE = "api_process", "control_process", "node_process", "fake_process"
 
 
 class CannotStart(Exception):
     """The cluster cannot start; the text says why and what to do."""
 
 
-def preload() -> None:
-    for part in PARTS:
-        importlib.import_module(f"steersman.cluster.{part}")
+def preload(part: str = _API) -> None:
+    """Import what a process needs before it is forked, so that all share it. The API server comes first: while it starts, the
+    supervisor imports what the others need."""
+    importlib.import_module(f"steersman.cluster.{part}")
 
 
 def supervise(wanted: Options, where: Paths, example_images: bool, on_started: Callable[[], None]) -> None:
@@ -159,13 +159,14 @@ def _add_processes(
     fake_listener = listeners.tcp("127.0.0.1", 0) if made.fake_nodes else None
     fake_port = fake_listener.getsockname()[1] if fake_listener else 0
     supervisor.add("apiserver", lambda: _api(made, sockets, fake_port))
-    supervisor.add("controllers", lambda: _control(made, network.bridge if network else ""))
     for node in made.nodes:
         assert network is not None, "real nodes have a network"
         path = network.ensure_node(node.index, node.name).namespace_path
-        supervisor.add(node.name, functools.partial(_node, made, node, path))
+        supervisor.add(node.name, functools.partial(_node, made, node, path), functools.partial(preload, _NODE))
     if fake_listener:
-        supervisor.add("fake-nodes", lambda: _fake(made, fake_listener))
+        supervisor.add("fake-nodes", lambda: _fake(made, fake_listener), functools.partial(preload, _FAKE))
+    bridge = network.bridge if network else ""
+    supervisor.add("controllers", lambda: _control(made, bridge), functools.partial(preload, _CONTROL))
     supervisor.command("status", lambda _: {"processes": [_with_memory(one) for one in supervisor.statistics()]})
     if network:
         supervisor.command("node-stop", lambda message: _stop_node(supervisor, made, network, message))

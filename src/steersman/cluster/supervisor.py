@@ -1,8 +1,9 @@
 """The small process above all others: starts them, watches them, restarts them, stops them.
 
-It imports every part before its first fork and freezes the heap, so that children start in milliseconds and share memory,
-and a crashed part is back before its clients notice. It runs no event loop and no thread of its own: what forks must be
-single-threaded. A child that dies is started again after a delay that doubles while it keeps dying.
+It imports what a part needs before it forks it and freezes the heap, so that children share memory, and a crashed part is back in
+milliseconds, before its clients notice. While the first one starts, it imports what the others need. It runs no event loop and no
+thread of its own: what forks must be single-threaded. A child that dies is started again after a delay that doubles while it
+keeps dying.
 """
 
 import ctypes
@@ -41,6 +42,7 @@ class Child:
 
     name: str
     entry: Callable[[], None]
+    prepare: Callable[[], None]
     wanted: bool = True
     pid: int = 0
     pidfd: int = -1
@@ -54,6 +56,10 @@ class Child:
 Command = Callable[[control.Message], control.Message]
 
 
+def _nothing() -> None:
+    return
+
+
 class Supervisor:
     def __init__(self, clock: Clock, control_socket: pathlib.Path, logs: pathlib.Path) -> None:
         self._clock = clock
@@ -65,9 +71,11 @@ class Supervisor:
         self._stopping = False
         self.stop_message: control.Message = {}  # what `stop` asked for; empty after a signal
 
-    def add(self, name: str, entry: Callable[[], None], *, wanted: bool = True) -> None:
-        """`entry` runs in the forked child until it is done or killed."""
-        self._children[name] = Child(name, entry, wanted)
+    def add(
+        self, name: str, entry: Callable[[], None], prepare: Callable[[], None] = _nothing, *, wanted: bool = True
+    ) -> None:
+        """`entry` runs in the forked child until it is done or killed; `prepare` once before, in the supervisor."""
+        self._children[name] = Child(name, entry, prepare, wanted)
 
     def command(self, name: str, function: Command) -> None:
         self._commands[name] = function
@@ -81,9 +89,10 @@ class Supervisor:
         wake = self._catch_signals()
         self._selector.register(listener, selectors.EVENT_READ, lambda: self._serve(listener))
         self._selector.register(wake, selectors.EVENT_READ, lambda: self._signalled(wake))
-        gc.collect()
-        gc.freeze()
         for child in self._children.values():
+            child.prepare()
+            gc.collect()
+            gc.freeze()
             if child.wanted:
                 self._start(child)
         on_started()
