@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import uvloop
@@ -19,7 +20,7 @@ GET = Request("GET", "/x")
 
 
 @contextlib.asynccontextmanager
-async def connected(talk: raw_server.Talk, **options: float) -> AsyncIterator[HttpTransport]:
+async def connected(talk: raw_server.Talk, **options: Any) -> AsyncIterator[HttpTransport]:
     async with raw_server.talking(talk) as port:
         found = HttpTransport(Access(f"http://127.0.0.1:{port}"), clock=SystemClock(), **options)
         try:

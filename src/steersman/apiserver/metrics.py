@@ -53,6 +53,14 @@ _HELP = {
     "version, resource, scope and component. Not all requests are tracked this way.",
     "apiserver_requested_deprecated_apis": "[STABLE] Gauge of deprecated APIs that have been requested, broken out by API group, "
     "version, resource, subresource, and removed_release.",
+    "aggregator_unavailable_apiservice": "[ALPHA] Gauge of APIServices which are marked as unavailable broken "
+    "down by APIService name.",
+    "apiserver_admission_webhook_fail_open_count": "[ALPHA] Admission webhook fail open count, identified by "
+    "name and broken out for each admission type (validating or admit).",
+    "apiserver_admission_webhook_rejection_count": "[ALPHA] Admission webhook rejection count, identified by "
+    "name and broken out for each admission type (validating or admit) and operation.",
+    "apiserver_admission_webhook_request_total": "[ALPHA] Admission webhook request total, identified by name "
+    "and broken out for each admission type (validating or admit) and operation.",
     "apiserver_flowcontrol_current_executing_requests": "[BETA] Number of requests in initial (for a WATCH) or any "
     "(for a non-WATCH) execution stage in the API Priority and Fairness subsystem.",
     "apiserver_flowcontrol_current_executing_seats": "[BETA] Concurrency (number of seats) occupied by the currently "

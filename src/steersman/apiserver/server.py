@@ -211,7 +211,7 @@ class ApiServer:
             token_key,
             options.release,
             times.format_seconds(self._clock.now()),
-            self._flows.gauges,
+            lambda: [*self._flows.gauges(), *self._configured.gauges(), *self._aggregator.gauges()],
         )
         self._expiry = event_expiry.EventExpiry(store, self._clock)
 

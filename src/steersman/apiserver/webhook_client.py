@@ -15,12 +15,13 @@ from steersman.aio.clock import Clock
 from steersman.api import kinds
 from steersman.apiserver import decoded
 from steersman.client.access import Access
-from steersman.client.transport import HttpTransport, Unreachable
+from steersman.client.transport import NO_CONNECTION, HttpTransport, Unreachable
 from steersman.meta.objects import Object
 from steersman.serving.messages import Request
 
 TRANSPORTS_MAX = 256  # kept for reuse: one for each address and certificate authority
 REQUEST_SECONDS_MAX = 65.0  # callers set their own deadlines, none beyond this
+REQUESTS_MAX = 1000  # at one time to one server: whoever waits here would use up its deadline
 _LABEL = "kubernetes.io/service-name"
 
 
@@ -65,7 +66,14 @@ class WebhookClient:
                 endpoint, path = await self._endpoint(config)
                 transport = self.transport(endpoint, bundle(config))
                 headers = {"content-type": "application/json", "accept": "application/json, */*"}
-                response = await transport.request(Request("POST", path, query, headers, body))
+                request = Request("POST", path, query, headers, body)
+                try:
+                    response = await transport.request(request)
+                except Unreachable as why:
+                    if str(why).startswith(NO_CONNECTION):
+                        raise
+                    # A kept connection that the server was closing: reviews may be asked twice, so once more on a new one.
+                    response = await transport.request(request)
         except TimeoutError as late:
             raise Failed(f'Post "{shown}": context deadline exceeded') from late
         except (Unreachable, OSError, ValueError) as why:
@@ -141,7 +149,9 @@ class WebhookClient:
                 insecure=insecure,
             )
             try:
-                found = HttpTransport(access, clock=self._clock, request_seconds=REQUEST_SECONDS_MAX)
+                found = HttpTransport(
+                    access, clock=self._clock, request_seconds=REQUEST_SECONDS_MAX, requests_max=REQUESTS_MAX
+                )
             except (OSError, ValueError) as wrong:
                 raise Failed(f"unable to load root certificates: {wrong}") from wrong
             self._transports[key] = found

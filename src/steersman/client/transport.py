@@ -27,6 +27,7 @@ REQUESTS_MAX = 32
 IDLE_CONNECTIONS_MAX = 64
 IDLE_SECONDS_MAX = 90.0
 CONNECT_SECONDS = 10.0
+NO_CONNECTION = "dial tcp"  # how the text of Unreachable begins when nothing has been sent
 # client-go has no deadline of its own; the API server ends every request but watches after 60 seconds.
 REQUEST_SECONDS = 65.0
 # Service account tokens on disk are rotated; client-go reads them again after a minute.
@@ -62,7 +63,14 @@ async def streaming(transport: Transport, request: Request) -> AsyncIterator[Res
 class HttpTransport:
     """An API server or a kubelet at a URL, as one identity."""
 
-    def __init__(self, access: Access, *, clock: Clock, request_seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        clock: Clock,
+        request_seconds: float = REQUEST_SECONDS,
+        requests_max: int = REQUESTS_MAX,
+    ) -> None:
         url = urllib.parse.urlsplit(access.server)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"not an http or https URL: {access.server!r}")
@@ -78,7 +86,7 @@ class HttpTransport:
         self._idle: list[tuple[float, Connection]] = []
         self._in_use: set[Connection] = set()
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
-        self._request_slots = asyncio.Semaphore(REQUESTS_MAX)
+        self._request_slots = asyncio.Semaphore(requests_max)
 
     async def request(self, request: Request) -> Response:
         data = self._bytes_of(request)
@@ -174,9 +182,11 @@ class HttpTransport:
                     Connection, self._host, self._port, ssl=self._tls, server_hostname=name
                 )
         except TimeoutError as late:
-            raise Unreachable(f"dial tcp {self._host}:{self._port}: no connection in {CONNECT_SECONDS:g} s") from late
+            raise Unreachable(
+                f"{NO_CONNECTION} {self._host}:{self._port}: no connection in {CONNECT_SECONDS:g} s"
+            ) from late
         except OSError as failed:  # refused, no route, and every TLS error
-            raise Unreachable(f"dial tcp {self._host}:{self._port}: {failed}") from failed
+            raise Unreachable(f"{NO_CONNECTION} {self._host}:{self._port}: {failed}") from failed
         return connection
 
     def _give_back(self, connection: Connection) -> None:

@@ -1,13 +1,20 @@
 """Webhooks over TLS: what they are told, what they may do, and what becomes of a write when they fail."""
 
+import asyncio
+import datetime
+import pathlib
+
 import orjson
 import pytest
 from aiohttp import web
 
+from steersman.aio import clock as clocks
 from steersman.api import kinds
 from steersman.api.kind import Kind
 from steersman.apiserver import keys
+from steersman.cluster import pki
 from steersman.meta.objects import Object
+from steersman.serving import tls
 from steersman.store import contract
 from tests.apiserver import kit
 from tests.apiserver.admission.hooks import MUTATING, VALIDATING, Hooks, add, allow, configure, deny, patch, rule
@@ -608,3 +615,66 @@ async def test_a_service_that_is_not_there(api: kit.Api, hook: Hooks):
     assert made["webhooks"][0]["clientConfig"]["service"]["port"] == 443
     answer = await api.ask("POST", kit.MAPS, kit.config_map("a"))
     assert answer.body["message"].endswith('failed to call webhook: service "hook" not found')
+
+
+# --- connections and figures ---
+
+
+async def test_more_writes_than_connections_of_a_client_are_asked_about_at_one_time(api: kit.Api, hook: Hooks):
+    hook.answers["/yes"] = allow
+    hook.delay_seconds = 0.2
+    await configure(api, VALIDATING, "one", hook.webhook("/yes", rule()))
+    async with asyncio.TaskGroup() as group:
+        for number in range(40):
+            group.create_task(api.make(kit.MAPS, kit.config_map(f"m{number}")))
+    assert hook.concurrent_max == 40
+
+
+async def test_a_connection_that_the_webhook_closes_between_two_reviews_is_no_failure(
+    api: kit.Api, tmp_path: pathlib.Path
+):
+    authority = pki.Authority(tmp_path, clocks.SystemClock().now().astimezone(datetime.UTC))
+    serving = authority.server("webhook", "webhook", ["127.0.0.1"])
+    connections = 0
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers, keeps the connection, and closes it when the next request has come: as one that was just timing out."""
+        nonlocal connections
+        connections += 1
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        review = orjson.loads(await reader.readexactly(length))
+        response = {"uid": review["request"]["uid"], "allowed": True}
+        body = orjson.dumps({"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response})
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        await reader.read(1)
+        writer.close()
+
+    context = tls.server_context(serving.certificate, serving.key)
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        hooks = Hooks(url, authority.pair.certificate.read_bytes())
+        await configure(api, VALIDATING, "one", hooks.webhook("/x", rule()))
+        for name in "abc":
+            await api.make(kit.MAPS, kit.config_map(name))
+        await api.server._webhook_client.close()
+    assert connections == 3
+
+
+async def test_figures(api: kit.Api, hook: Hooks):
+    hook.answers |= {"/no": deny("no", code=403), "/m": allow}
+    gone = hook.webhook("/x", rule("secrets"), name="gone.example.com", failurePolicy="Ignore")
+    gone["clientConfig"] = {"url": "https://127.0.0.1:1/x"}
+    await configure(api, MUTATING, "m", hook.webhook("/m", rule()), gone)
+    await configure(api, VALIDATING, "v", hook.webhook("/no", rule()))
+    await api.ask("POST", kit.MAPS, kit.config_map("a"))
+    await api.make("/api/v1/namespaces/default/secrets", {"metadata": {"name": "s"}})
+    text = (await api.ask("GET", "/metrics")).raw.decode()
+    start = "apiserver_admission_webhook_"
+    for line in (
+        'request_total{code="200",name="m.example.com",operation="CREATE",type="admit",rejected="false"} 1',
+        'request_total{code="403",name="no.example.com",operation="CREATE",type="validating",rejected="true"} 1',
+        'rejection_count{error_type="no_error",name="no.example.com",operation="CREATE",type="validating",rejection_code="403"} 1',
+        'fail_open_count{name="gone.example.com",type="admit"} 1',
+    ):
+        assert f"{start}{line}\n" in text

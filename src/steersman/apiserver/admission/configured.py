@@ -7,6 +7,7 @@ from steersman.api import kinds, schema
 from steersman.apiserver import decoded, followed
 from steersman.apiserver.admission import (
     bodies,
+    figures,
     match_conditions,
     mutating_policies,
     policies,
@@ -16,17 +17,22 @@ from steersman.apiserver.admission import (
 from steersman.apiserver.admission.matching import Equivalents
 from steersman.apiserver.admission.plugin import Plugin
 from steersman.apiserver.authorization import Authorizer
+from steersman.apiserver.metrics import Gauge
 from steersman.apiserver.webhook_client import WebhookClient
 from steersman.store import contract
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Configured:
-    """`followed` are the kinds they are configured by."""
+    """`followed` are the kinds they are configured by, `counted` what is told of webhooks."""
 
     mutating: tuple[Plugin, ...]
     validating: tuple[Plugin, ...]
     followed: tuple[followed.Followed, ...]
+    counted: tuple[figures.Figures, ...]
+
+    def gauges(self) -> list[Gauge]:
+        return [gauge for one in self.counted for gauge in one.gauges()]
 
 
 def of(
@@ -59,4 +65,5 @@ def of(
             refusing_policies.policies,
             refusing_policies.bindings,
         ),
+        (changing.figures, refusing.figures),
     )

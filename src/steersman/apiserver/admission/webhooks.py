@@ -17,7 +17,7 @@ from steersman.aio.clock import Clock
 from steersman.api.kind import Kind
 from steersman.api.patches import json_patch
 from steersman.apiserver import decoded, followed
-from steersman.apiserver.admission import matching, reinvocation, rules
+from steersman.apiserver.admission import figures, matching, reinvocation, responses, rules
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.apiserver.admission.webhook import Unanswered, Webhook
 from steersman.apiserver.webhook_client import WebhookClient
@@ -69,6 +69,7 @@ class Webhooks(Plugin):
         self._webhooks: list[Webhook] = []
         self._choices: dict[tuple[int, str, str], tuple[Kind, Choices]] = {}
         self.configurations = followed.Followed(parts.store, kind, self._changed)
+        self.figures = figures.Figures("admit" if mutating else "validating")
 
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
         return not rules.is_exempt(kind)
@@ -104,6 +105,24 @@ class Webhooks(Plugin):
             if match is not None:
                 chosen.append((webhook, match.kind))
         return chosen
+
+    async def _asked(
+        self, webhook: Webhook, review: Review, obj: Object | None, old: Object | None, kind: Kind
+    ) -> responses.Verdict | None:
+        """What it says; None where it does not answer and that does not matter. Raises StatusError."""
+        try:
+            verdict = await webhook.ask(review, kind, obj, old, self._parts.client, self._parts.clock)
+        except Unanswered as why:
+            self.figures.failed(webhook.name, review, is_ignored=webhook.fails_open)
+            if not webhook.fails_open:
+                raise webhook.failed(why) from why
+            log.warning("webhook %s did not answer, and its failure is ignored: %s", webhook.name, why)
+            return None
+        except errors.StatusError as refusal:
+            self.figures.asked(webhook.name, review, refusal.code)
+            raise
+        self.figures.asked(webhook.name, review, 200)
+        return verdict
 
     async def _wants(self, webhook: Webhook, kind: Kind, review: Review, seen: "Versions") -> bool:
         if not await self._matcher.selects(webhook.criteria, review):
@@ -180,14 +199,8 @@ class MutatingWebhooks(Webhooks):
     async def _ask(self, webhook: Webhook, kind: Kind, review: Review, seen: Versions) -> bool:
         """Whether it changed the object."""
         obj, old = await seen.of(kind)
-        try:
-            verdict = await webhook.ask(review, kind, obj, old, self._parts.client, self._parts.clock)
-        except Unanswered as why:
-            if not webhook.fails_open:
-                raise webhook.failed(why) from why
-            log.warning("webhook %s did not answer, and its failure is ignored: %s", webhook.name, why)
-            return False
-        if not verdict.patch:
+        verdict = await self._asked(webhook, review, obj, old, kind)
+        if verdict is None or not verdict.patch:
             return False
         if obj is None:
             tried = f'admission webhook "{webhook.name}" attempted to modify the object'
@@ -225,12 +238,9 @@ class ValidatingWebhooks(Webhooks):
     async def _ask(
         self, webhook: Webhook, kind: Kind, review: Review, obj: Object | None, old: Object | None
     ) -> errors.StatusError | None:
+        """Its refusal."""
         try:
-            await webhook.ask(review, kind, obj, old, self._parts.client, self._parts.clock)
-        except Unanswered as why:
-            if not webhook.fails_open:
-                return webhook.failed(why)
-            log.warning("webhook %s did not answer, and its failure is ignored: %s", webhook.name, why)
+            await self._asked(webhook, review, obj, old, kind)
         except errors.StatusError as refusal:
             return refusal
         return None

@@ -17,6 +17,7 @@ from steersman.api.kind import Kind
 from steersman.apiserver import followed
 from steersman.apiserver.aggregation import extension, priorities, registration, remote_documents
 from steersman.apiserver.aggregation.extension import Extension
+from steersman.apiserver.metrics import Gauge
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -82,6 +83,12 @@ class Aggregator:
     def v3(self) -> dict[str, bytes]:
         """Path of the group and version → its document, of those that have one."""
         return {one.path[1:]: one.documents.openapi_v3 for one in self._routes.values() if one.documents.openapi_v3}
+
+    def gauges(self) -> list[Gauge]:
+        return [
+            Gauge("aggregator_unavailable_apiservice", 0 if one.is_available else 1, f'name="{one.name}"')
+            for one in self._routes.values()
+        ]
 
     # Following
 
