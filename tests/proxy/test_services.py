@@ -4,6 +4,7 @@ import asyncio
 import collections
 import contextlib
 import pathlib
+import socket
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -14,7 +15,7 @@ from steersman.client.cache import Caches
 from steersman.client.client import WatchEvent
 from steersman.meta import objects
 from steersman.meta.objects import Object
-from steersman.network import libnftables, netlink
+from steersman.network import libnftables, namespaces, netlink
 from steersman.proxy import controller, layout, nftables, rule_set
 from tests.network import lab
 from tests.proxy.builders import endpoint, endpoint_slice, port, service
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 VIP = "10.96.0.1"
 HOST = "host"
+SCTP = 132
 
 
 class Cluster:
@@ -314,3 +316,42 @@ async def test_nothing_is_left_when_rules_are_removed(tmp_path: pathlib.Path):
         await cluster.stop()
         cluster.backends[HOST].real.remove()
         assert nftables.TABLE not in libnftables.Context(cluster.lab.host).run("list ruleset")
+
+
+async def test_affinity_lasts_as_long_as_it_says_and_is_renewed_by_use(tmp_path: pathlib.Path):
+    async with opened(tmp_path) as cluster:
+        timeout = {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 1}}}
+        sticky = service("web", VIP, sessionAffinity="ClientIP", **timeout)
+        await cluster.start(sticky, slices=[cluster.slice("a", "b", "c")])
+        client = cluster.namespace("a")
+        began = asyncio.get_running_loop().time()
+        seen = set()
+        while asyncio.get_running_loop().time() < began + 1.5:
+            seen |= await asked(client, VIP, 80, 1)
+        assert len(seen) == 1, "used all the time"
+        others: set[str] = set()
+        async with asyncio.timeout(20):
+            while not others - seen:
+                await asyncio.sleep(1.2)  # longer than it is remembered
+                others |= await asked(client, VIP, 80, 1)
+
+
+async def test_sctp(tmp_path: pathlib.Path):
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, SCTP).close()
+    except OSError:
+        pytest.skip("this kernel has no SCTP")
+    async with opened(tmp_path) as cluster:
+        with namespaces.open_socket(cluster.namespace("c"), socket.AF_INET, socket.SOCK_STREAM, SCTP) as listener:
+            listener.bind(("0.0.0.0", 80))
+            listener.listen()
+            listener.setblocking(False)
+            web = service("web", VIP, port(80, protocol="SCTP"))
+            await cluster.start(web, slices=[cluster.slice("c", protocol="SCTP")])
+            with namespaces.open_socket(cluster.namespace("a"), socket.AF_INET, socket.SOCK_STREAM, SCTP) as client:
+                client.setblocking(False)
+                async with asyncio.timeout(lab.WAIT_SECONDS):
+                    await asyncio.get_running_loop().sock_connect(client, (VIP, 80))
+                    connection, seen = await asyncio.get_running_loop().sock_accept(listener)
+                connection.close()
+            assert seen[0] == cluster.pods["a"].address
