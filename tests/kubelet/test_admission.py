@@ -75,6 +75,22 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "SysctlForbidden",
         "not allowed with host net enabled",
     ),
+    "free port": ({"containers": [container(ports=[{"containerPort": 80, "hostPort": 8080}])]}, "", ""),
+    "the same port of another protocol": (
+        {"containers": [container(ports=[{"containerPort": 80, "hostPort": 80, "protocol": "UDP"}])]},
+        "",
+        "",
+    ),
+    "port of another address": (
+        {"containers": [container(ports=[{"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.2"}])]},
+        "",
+        "",
+    ),
+    "taken port": (
+        {"containers": [container(ports=[{"containerPort": 80, "hostPort": 80}])]},
+        "NodePorts",
+        "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+    ),
     "AppArmor": (
         {"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}},
         "AppArmor",
@@ -88,7 +104,12 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_refusals(case: str) -> None:
     about, reason, message = CASES[case]
     node = admission.Node(
-        "node-1", {"disk": "ssd", "size": "8"}, ALLOCATABLE, [{"cpu": 1000, "pods": 1}], ("net.core.*",)
+        "node-1",
+        {"disk": "ssd", "size": "8"},
+        ALLOCATABLE,
+        [{"cpu": 1000, "pods": 1}],
+        ("net.core.*",),
+        [("TCP", "10.0.0.1", 80)],
     )
     found = admission.decide(world.pod(**about), node)
     assert (found.reason if found else "") == reason

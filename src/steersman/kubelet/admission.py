@@ -1,4 +1,4 @@
-"""Whether this node takes a pod that was bound to it: room, its labels, sysctls, what it cannot enforce.
+"""Whether this node takes a pod that was bound to it: room, ports, its labels, sysctls, what it cannot enforce.
 
 A pod that is refused fails at once, with upstream's reason and message; nothing of it is made. Pure.
 Source: upstream's kubelet/lifecycle/predicate.go, kubelet/sysctl and security/apparmor.
@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from steersman.api import host_ports
+from steersman.api.host_ports import HostPort
 from steersman.kubelet import qos
 from steersman.meta import objects
 from steersman.meta.objects import Object
@@ -42,13 +44,14 @@ class Refusal:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Node:
     """What the decision may know. `used` are the requests of the pods that are here and not over, each as
-    `qos.pod_requests` gives them."""
+    `qos.pod_requests` gives them; `ports` are taken by those pods."""
 
     name: str
     labels: Mapping[str, str]
     allocatable: Mapping[str, str]
     used: Iterable[Mapping[str, int]]
     unsafe_sysctls: tuple[str, ...] = ()
+    ports: Iterable[HostPort] = ()
 
 
 def decide(pod: Object, node: Node) -> Refusal | None:
@@ -57,6 +60,7 @@ def decide(pod: Object, node: Node) -> Refusal | None:
         _operating_system(pod, node)
         or _affinity(pod, node)
         or room(_known(qos.pod_requests(pod), node), node)
+        or _ports(pod, node)
         or _sysctls(pod, node)
         or _apparmor(pod)
     )
@@ -100,6 +104,14 @@ def room(wanted: Mapping[str, int], node: Node) -> Refusal | None:
             )
             return Refusal(f"OutOf{name}", text)
     return None
+
+
+def _ports(pod: Object, node: Node) -> Refusal | None:
+    if not host_ports.conflict(host_ports.of(pod["spec"]), node.ports):
+        return None
+    return Refusal(
+        "NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+    )
 
 
 def resize(wanted: Mapping[str, int], node: Node) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
+from steersman.api import host_ports
 from steersman.client.cache import Cache
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
@@ -290,13 +291,14 @@ class Kubelet:
 
     def _as_seen_by(self, uid: str) -> admission.Node:
         """The node beside all other pods."""
-        others = (worker for worker in self.workers.values() if worker.uid != uid and not worker.machine.is_over)
+        others = [worker for worker in self.workers.values() if worker.uid != uid and not worker.machine.is_over]
         return admission.Node(
             self.node_name,
             objects.labels(self._heartbeat.node),
             {**self._heartbeat.extended(), **self._node.allocatable, **self._node.devices.allocatable()},
             (worker.requests for worker in others),
             self.options.unsafe_sysctls,
+            (port for worker in others for port in host_ports.of(worker.pod["spec"])),
         )
 
     def _room(self, uid: str, wanted: Mapping[str, int]) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from steersman.api import host_ports
+from steersman.api.host_ports import HostPort
 from steersman.meta import objects, owners, selectors
 from steersman.meta.objects import Object
 from steersman.meta.selectors import Selector
@@ -25,8 +27,6 @@ _SPREAD_OWNERS = frozenset({"ReplicaSet", "ReplicationController", "StatefulSet"
 SHAPES_MAX = 10_000
 
 _SORTED = orjson.OPT_SORT_KEYS
-
-HostPort = tuple[str, str, int]  # protocol, host address ("0.0.0.0": all), port
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +104,7 @@ def read(pod: Object) -> Shape:
         group=_group(pod),
         amounts={name: amount for name, amount in requests.of_pod(pod).items() if amount > 0},
         for_scores=requests.of_pod_for_scores(pod),
-        host_ports=_host_ports(spec),
+        host_ports=host_ports.of(spec),
         node_selector=spec.get("nodeSelector") or {},
         affinity=spec.get("affinity") or {},
         tolerations=tuple(spec.get("tolerations") or ()),
@@ -162,13 +162,3 @@ def _container_key(container: Mapping[str, Any]) -> list[Any]:
 def _spread_owner(pod: Object) -> str:
     owner = owners.controller_of(pod)
     return str(owner["uid"]) if owner is not None and owner.get("kind") in _SPREAD_OWNERS else ""
-
-
-def _host_ports(spec: Mapping[str, Any]) -> tuple[HostPort, ...]:
-    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
-    return tuple(
-        (port.get("protocol") or "TCP", port.get("hostIP") or "0.0.0.0", int(port["hostPort"]))
-        for container in (*sidecars, *spec["containers"])
-        for port in container.get("ports") or ()
-        if port.get("hostPort")
-    )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steersman.api.host_ports import HostPort
 from steersman.meta import objects
 from steersman.meta.objects import Object
 from steersman.scheduler import requests

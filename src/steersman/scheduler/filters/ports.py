@@ -4,13 +4,14 @@ import collections
 
 import numpy as np
 
+from steersman.api import host_ports
+from steersman.api.host_ports import HostPort
 from steersman.scheduler.filters.check import Check
-from steersman.scheduler.shape import HostPort, Shape
+from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Rows, Snapshot
 
 FILTER = "NodePorts"
 REASON = "node(s) didn't have free ports for the requested pod ports"
-_ALL = "0.0.0.0"
 
 
 def check(shape: Shape, snapshot: Snapshot) -> Check | None:
@@ -39,4 +40,4 @@ class _Ports:
 def _rows_taken(snapshot: Snapshot, port: HostPort) -> list[int]:
     protocol, address, number = port
     in_use = snapshot.ports.get((protocol, number), {})
-    return [row for row, addresses in in_use.items() if address == _ALL or _ALL in addresses or address in addresses]
+    return [row for row, addresses in in_use.items() if host_ports.overlap(address, addresses)]
