@@ -94,7 +94,7 @@ def lose_an_event_at_reconnect(patch: pytest.MonkeyPatch) -> None:
 
 def count_a_pod_twice(patch: pytest.MonkeyPatch) -> None:
     original = replica_set._scale
-    patch.setattr(replica_set, "_scale", lambda seen, live: original(seen, [*live, *live[:1]]))
+    patch.setattr(replica_set, "_scale", lambda seen, live, refused: original(seen, [*live, *live[:1]], refused))
 
 
 def release_a_pod_address_too_early(patch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ import datetime
 from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 
+REFUSED_PAUSE_SECONDS = 2.0  # times of creation are whole seconds: at least one
+
 
 def phase(pod: Object) -> str:
     return str((pod.get("status") or {}).get("phase", ""))
@@ -22,6 +24,15 @@ def is_terminating(pod: Object) -> bool:
 def is_active(pod: Object) -> bool:
     """It counts as a replica: neither finished nor on its way out."""
     return not is_terminating(pod) and not is_finished(pod)
+
+
+def seconds_to_replace(pod: Object, now: datetime.datetime) -> float:
+    """One that failed as soon as it was made was refused by its node, as its successor would be: that waits a little, or the
+    two would be at it without a pause (and stop the clock of a cluster in virtual time)."""
+    made = pod["metadata"].get("creationTimestamp")
+    if phase(pod) != "Failed" or not made:
+        return 0.0
+    return max(0.0, REFUSED_PAUSE_SECONDS - times.seconds_since(made, now))
 
 
 def node_name(pod: Object) -> str:

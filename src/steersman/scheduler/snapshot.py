@@ -21,7 +21,7 @@ from steersman.scheduler.counts import Counts
 from steersman.scheduler.devices import Devices
 from steersman.scheduler.label_columns import LabelColumns, Mask
 from steersman.scheduler.nominations import Nomination, Nominations
-from steersman.scheduler.shape import HostPort, Shape
+from steersman.scheduler.shape import Shape
 from steersman.scheduler.volumes import Volumes
 
 _ROWS_AT_FIRST = 16

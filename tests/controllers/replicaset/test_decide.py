@@ -82,6 +82,18 @@ CASES = [
         [pod("a", owner=OF), pod("b", owner=OF), pod("c", owner=OF, phase="Failed")], [], ["create"], id="one failed"
     ),
     pytest.param(
+        [pod("a", owner=OF), pod("b", owner=OF), pod("c", owner=OF, phase="Failed", creationTimestamp=shapes.STAMP)],
+        [],
+        [],
+        id="one was refused just now",
+    ),
+    pytest.param(
+        [pod("a", owner=OF), pod("c", owner=OF, phase="Failed", creationTimestamp=shapes.STAMP)],
+        [],
+        ["create"],
+        id="one was refused just now, and another is missing",
+    ),
+    pytest.param(
         [pod("a", owner=OF), pod("b", owner=OF), pod("c", owner=OF, deletionTimestamp=shapes.STAMP)],
         [],
         ["create"],

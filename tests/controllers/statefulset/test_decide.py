@@ -88,6 +88,11 @@ CASES: Any = {
     "a gap is filled in order": ({}, [pod(0), pod(2)], ["create web-1"]),
     "one that goes is waited for": ({}, [pod(0, **GOING), pod(1), pod(2)], []),
     "one that ended is removed": ({}, [pod(0, phase="Failed"), pod(1), pod(2)], ["delete web-0"]),
+    "not at once if its node refused it": (
+        {},
+        [pod(0, phase="Failed", creationTimestamp=shapes.STAMP), pod(1), pod(2)],
+        [],
+    ),
     "also if it ended well": ({}, [pod(0, phase="Succeeded"), pod(1), pod(2)], ["delete web-0"]),
     "all at once": (PARALLEL, [], ["create web-0", "create web-1", "create web-2"]),
     "the highest goes first": ({"replicas": 1}, [pod(0), pod(1), pod(2)], ["delete web-2"]),

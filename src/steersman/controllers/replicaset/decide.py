@@ -41,8 +41,12 @@ def decide(seen: Seen) -> Decision:
     orphans = [pod for pod in seen.orphans if pods.is_active(pod)]
     claimed = claims.classify(replica_set, selector, active, orphans, seen.may_adopt)
     ownership = claims.changes(kinds.POD, replica_set, claimed)
-    scaling, why = _scale(seen, claimed.kept)
+    refused = [
+        left for pod in seen.owned if not pods.is_terminating(pod) and (left := pods.seconds_to_replace(pod, seen.now))
+    ]
+    scaling, why = _scale(seen, claimed.kept, len(refused))
     status, again = _status(seen, claimed.kept)
+    again = decision.earliest(again, min(refused, default=None))
     if ownership:
         why = f"{len(claimed.adopted)} pods to adopt, {len(claimed.released)} to release; {why}"
     actions = (*ownership, *scaling, *decision.with_status(kinds.REPLICA_SET, replica_set, status))
@@ -54,11 +58,14 @@ def wanted(replica_set: Object) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def _scale(seen: Seen, live: Sequence[Object]) -> tuple[tuple[Action, ...], str]:
+def _scale(seen: Seen, live: Sequence[Object], refused: int) -> tuple[tuple[Action, ...], str]:
     if objects.is_terminating(seen.replica_set):
         return (), "being deleted: the garbage collector removes the pods"
     missing = wanted(seen.replica_set) - len(live)
+    if 0 < missing <= refused:
+        return (), f"{missing} pods missing, after a pause"
     if missing > 0:
+        missing -= refused
         return tuple([_create(seen.replica_set)] * min(missing, BURST_MAX)), f"{missing} pods missing"
     if missing < 0:
         doomed = ranking.pick(live, min(-missing, BURST_MAX), seen.neighbours, seen.now)

@@ -149,7 +149,7 @@ def _replica(view: _View, index: int) -> tuple[tuple[Action, ...], bool]:
     if pods.is_terminating(pod):
         return (), True
     if pods.is_finished(pod):
-        return (_delete(view.of, pod),), True
+        return () if pods.seconds_to_replace(pod, view.now) else (_delete(view.of, pod),), True
     if not view.is_available(pod):
         return (), True
     labels = identity.missing_labels(pod)
@@ -212,6 +212,7 @@ def _status(view: _View) -> tuple[Object, float | None]:
     counts = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas"), 0)
     again: float | None = None
     for pod in view.pods:
+        again = decision.earliest(again, pods.seconds_to_replace(pod, view.now) or None)
         counts["replicas"] += 1
         if view.is_ready(pod):
             counts["readyReplicas"] += 1
