@@ -446,3 +446,31 @@ async def test_the_beta_version_of_mutating_policies_is_a_view(api: kit.Api):
     beta = MUTATING_POLICIES.replace("/v1/", "/v1beta1/")
     await api.make(beta, mutation(apply("Object{}")))
     assert (await api.ask("GET", f"{MUTATING_POLICIES}/m")).body["apiVersion"] == "admissionregistration.k8s.io/v1"
+
+
+async def test_a_policy_may_guard_definitions_against_a_step_back(api: kit.Api):
+    """As Gateway API's bundle does, which also matches every resource of the group."""
+    version = "object.metadata.annotations['example.com/version']"
+    guard = (
+        "object.spec.group != 'stable.example.com' ||\n  (has(object.metadata.annotations) &&"
+        " object.metadata.annotations.exists(k, k == 'example.com/version') &&"
+        f" (matches({version}, '-(rc)') || !matches({version}, 'v1.[0-5].\\\\d+')))"
+    )
+    channel = "oldObject == null || object.metadata.annotations == oldObject.metadata.annotations"
+    rules = [
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": ["*"],
+        }
+    ]
+    await enforce(api, {"expression": guard, "message": "too old"}, channel, rules=rules)
+    for annotations, code in (
+        ({}, 422),
+        ({"example.com/version": "v1.5.0"}, 422),
+        ({"example.com/version": "v1.6.0"}, 201),
+    ):
+        definition = definitions.definition()
+        definition["metadata"]["annotations"] = annotations
+        assert (await api.ask("POST", DEFINITIONS, definition)).status == code
