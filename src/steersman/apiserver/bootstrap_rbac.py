@@ -141,7 +141,6 @@ _SCHEDULER = [
     _rule(["patch", "update"], [""], ["pods/status"]),
     _rule(_READ, ["apps"], ["replicasets", "statefulsets"]),
     _rule(_READ, ["policy"], ["poddisruptionbudgets"]),
-    _rule(["patch", "update"], [""], ["persistentvolumeclaims", "persistentvolumes"]),
     _rule(
         _READ,
         ["storage.k8s.io"],
@@ -184,6 +183,16 @@ _CLUSTER_ROLES: dict[str, list[Object]] = {
         for signer in ("kube-apiserver-client", "kube-apiserver-client-kubelet", "kubelet-serving", "legacy-unknown")
     },
     "system:kube-scheduler": _SCHEDULER,
+    "system:volume-scheduler": [
+        _rule([*_READ, "patch", "update"], [""], ["persistentvolumes", "persistentvolumeclaims"]),
+        _rule(_READ, ["storage.k8s.io"], ["storageclasses"]),
+    ],
+    "system:persistent-volume-provisioner": [
+        _rule([*_READ, "create", "delete"], [""], ["persistentvolumes"]),
+        _rule([*_READ, "update"], [""], ["persistentvolumeclaims"]),
+        _rule(_READ, ["storage.k8s.io"], ["storageclasses"]),
+        _rule(["watch", "create", "update", "patch"], [""], ["events"]),
+    ],
     "system:kube-controller-manager": [_rule(_ALL, _ALL, _ALL), _paths("*")],
     "system:kube-dns": [_rule(["list", "watch"], [""], ["endpoints", "services"])],
     "system:kubelet-api-admin": [
@@ -214,6 +223,7 @@ _CLUSTER_BINDINGS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "system:node": ("system:node", [(_GROUP, "system:nodes")]),
     "system:node-proxier": ("system:node-proxier", [(_USER, "system:kube-proxy"), (_GROUP, "system:nodes")]),
     "system:kube-scheduler": ("system:kube-scheduler", [(_USER, "system:kube-scheduler")]),
+    "system:volume-scheduler": ("system:volume-scheduler", [(_USER, "system:kube-scheduler")]),
     "system:kube-controller-manager": ("system:kube-controller-manager", [(_USER, "system:kube-controller-manager")]),
     "system:kube-dns": ("system:kube-dns", [(_USER, "system:kube-dns"), (_GROUP, "system:nodes")]),
     "system:node-bootstrapper": ("system:node-bootstrapper", [(_GROUP, "system:bootstrappers")]),

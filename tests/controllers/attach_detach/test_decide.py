@@ -23,6 +23,10 @@ def node(in_use: tuple[str, ...] = (), attached: tuple[str, ...] = ()) -> Any:
     return {"metadata": {"name": "n", "uid": "n", "resourceVersion": "1"}, "status": status}
 
 
+def dead(of: Any) -> Any:
+    return of | {"spec": {"taints": [{"key": decide.OUT_OF_SERVICE, "effect": "NoExecute"}]}}
+
+
 def attachment(*, attached: bool = True, error: str = "", going: bool = False) -> Any:
     meta = {"name": "csi-1", "uid": "a", "annotations": {decide.UNIQUE_NAME: UNIQUE}}
     meta |= {"deletionTimestamp": shapes.STAMP} if going else {}
@@ -52,6 +56,10 @@ CASES = {
     ),
     "not needed": (Seen("n", node(attached=(UNIQUE,)), [], {"pv": attachment()}), [("delete", "csi-1")]),
     "still mounted": (Seen("n", node((UNIQUE,), (UNIQUE,)), [], {"pv": attachment()}), []),
+    "mounted on a node declared dead": (
+        Seen("n", dead(node((UNIQUE,), (UNIQUE,))), [], {"pv": attachment()}),
+        [("delete", "csi-1")],
+    ),
     "going": (Seen("n", node(attached=(UNIQUE,)), [], {"pv": attachment(going=True)}), []),
     "gone": (Seen("n", node(attached=(UNIQUE,)), [], {}), [("attached", [])]),
     "the node is gone": (Seen("n", None, NEEDED, {"pv": attachment()}), [("delete", "csi-1")]),

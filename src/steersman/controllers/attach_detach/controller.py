@@ -104,9 +104,9 @@ def _pod_matters(old: Object | None, new: Object | None) -> bool:
 
 
 def _node_matters(old: Object | None, new: Object | None) -> bool:
-    return new is None or _in_use(old) != _in_use(new)
+    return new is None or _facts(old) != _facts(new)
 
 
-def _in_use(node: Object | None) -> object:
-    status = (node or {}).get("status") or {}
-    return status.get("volumesInUse"), status.get("volumesAttached")
+def _facts(node: Object | None) -> object:
+    spec, status = (node or {}).get("spec") or {}, (node or {}).get("status") or {}
+    return status.get("volumesInUse"), status.get("volumesAttached"), spec.get("taints")

@@ -17,6 +17,7 @@ from steersman.meta import objects
 from steersman.meta.objects import Object
 
 _MANY = frozenset(("ReadWriteMany", "ReadOnlyMany"))
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 BLOCKED_SECONDS = 5.0  # until a volume that is still attached elsewhere is looked at again
 
 
@@ -42,7 +43,7 @@ class Seen:
 
 def decide(seen: Seen) -> Decision:
     needed = {objects.name(one.volume): one for one in seen.wanted} if seen.node is not None else {}
-    in_use = set(((seen.node or {}).get("status") or {}).get("volumesInUse") or ())
+    in_use = _in_use(seen.node)
     actions: list[Action] = []
     blocked = False
     for name, one in needed.items():
@@ -59,6 +60,14 @@ def decide(seen: Seen) -> Decision:
         actions += _shown(seen, seen.node, needed)
     why = f"{len(needed)} volumes needed, {len(seen.attachments)} attached or on the way"
     return Decision(tuple(actions), why, BLOCKED_SECONDS if blocked else None)
+
+
+def _in_use(node: Object | None) -> set[str]:
+    """What its kubelet has mounted, as it says; of a node that was declared dead nothing is."""
+    spec, status = (node or {}).get("spec") or {}, (node or {}).get("status") or {}
+    if any(one.get("key") == OUT_OF_SERVICE for one in spec.get("taints") or ()):
+        return set()
+    return set(status.get("volumesInUse") or ())
 
 
 UNIQUE_NAME = "storage.steersman.dev/volume"  # annotation of an attachment whose volume may be gone when it is needed
