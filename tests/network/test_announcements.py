@@ -64,7 +64,8 @@ async def test_a_neighbour_finds_an_address_and_is_told_when_it_moves(tmp_path: 
         link = Link(here, tmp_path)
         try:
             bridge = here.network.bridge
-            new = announcements.apply({"192.168.77.50", "fd77::50", "10.9.9.9"}, bridge)
+            lost_node = "172.30.0.9"
+            new = announcements.apply({"192.168.77.50", "fd77::50", "10.9.9.9", lost_node}, bridge)
             assert held(here.host) == {"lan 192.168.77.50/32", "lan fd77::50/128", "lo 10.9.9.9/32"}
             await here.serve_tcp(here.host, 80, "host")
             assert (await lab.ask_tcp(link.neighbour, "192.168.77.50", 80))[0] == "host"

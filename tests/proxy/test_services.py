@@ -336,6 +336,19 @@ async def test_affinity_lasts_as_long_as_it_says_and_is_renewed_by_use(tmp_path:
                 others |= await asked(client, VIP, 80, 1)
 
 
+async def test_clients_are_known_again_after_the_proxy_was_replaced(tmp_path: pathlib.Path):
+    async with opened(tmp_path) as cluster:
+        sticky = service("web", VIP, port(node_port=30080), type="NodePort", sessionAffinity="ClientIP")
+        slices = [cluster.slice("a", "b", "c")]
+        await cluster.start(sticky, slices=slices)
+        clients = [cluster.namespace("a"), cluster.namespace("c"), cluster.lab.host]
+        before = [await asked(client, VIP, 80, 2) for client in clients]
+        for _ in range(3):
+            await cluster.stop()
+            await cluster.start(service("other", "10.96.0.9", sessionAffinity="ClientIP"), sticky, slices=slices)
+            assert [await asked(client, VIP, 80, 2) for client in clients] == before
+
+
 async def test_sctp(tmp_path: pathlib.Path):
     try:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, SCTP).close()

@@ -83,6 +83,9 @@ def apply(addresses: Collection[str], bridge: str, namespace: str | None = None)
         links = {link.index: link for link in kernel.links()}
         present = [one for version in (4, 6) for one in kernel.addresses(version)]
         held = {one.text.partition("/")[0] for one in present}
+        # What lies among the nodes is a node's, also of one that is away: the host must never answer in its place.
+        inside = [ipaddress.ip_interface(one.text).network for one in present if links[one.index].name == bridge]
+        addresses = [one for one in addresses if not any(ipaddress.ip_address(one) in network for network in inside)]
         for one in present:
             if one.protocol == netlink.PROTOCOL_STEERSMAN and one.text.partition("/")[0] not in addresses:
                 kernel.remove_address(one.index, one.text)

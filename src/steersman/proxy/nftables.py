@@ -45,8 +45,9 @@ class Nftables:
         self._conntrack.close()
 
     def replace(self, elements: Mapping[rules.Element, str]) -> None:
+        clients = self._clients(elements)
         try:
-            self._context.run(layout.program(self._table, elements))
+            self._context.run(layout.program(self._table, elements) + clients)
         except libnftables.Refused as refused:
             if not refused.is_too_long:
                 raise
@@ -58,6 +59,25 @@ class Nftables:
         )  # lets libnftables free what it remembers of the last command
         self._chains = rules.chains(elements)
         self._forget_unserved(elements)
+
+    def _clients(self, elements: Mapping[rules.Element, str]) -> str:
+        """Who was led to which endpoint by the rules that stand, where both are still there: to be put in again."""
+        endpoints = {value for (name, _), value in elements.items() if name.endswith("endpoints")}
+        numbers = {key: value for (name, key), value in elements.items() if name == "affinity_timeouts"}
+        if not numbers:
+            return ""
+        try:
+            listing = json.loads(self._context.run(f"list map {self._table.full_name} affinity", json=True))
+        except libnftables.Refused:
+            return ""  # there is no earlier table
+        kept = []
+        for key, target in _elements(listing):
+            client, left = _affinity_key(key), key.get("elem", {}).get("expires", 0)
+            seconds = numbers.get(client.split(" . ")[1], "").rpartition("-")[2]
+            if seconds and left and _target(target) in endpoints:
+                kept.append(f"{client} timeout {seconds}s expires {min(int(left), int(seconds))}s : {_target(target)}")
+        name = self._table.full_name
+        return "".join(f"add element {name} affinity {{ {', '.join(batch)} }}\n" for batch in layout.batches(kept))
 
     def apply(self, change: rule_set.Change) -> None:
         try:

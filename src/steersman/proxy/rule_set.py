@@ -7,6 +7,7 @@ it when the first lets go.
 import dataclasses
 import functools
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from steersman.meta.objects import Object
@@ -35,7 +36,7 @@ class RuleSet:
         self._owners: dict[rules.Element, str] = {}
         self._waiting: dict[rules.Element, dict[str, str]] = {}
         self._affinity_numbers: dict[str, dict[str, int]] = {}
-        self._next_affinity = itertools.count(1)
+        self._numbers_taken: set[int] = set()
 
     def services(self) -> Iterable[str]:
         return self._of_service.keys()
@@ -56,7 +57,7 @@ class RuleSet:
             self._slots[key] = slots
         else:
             self._slots.pop(key, None)
-            self._affinity_numbers.pop(key, None)
+            self._numbers_taken.difference_update(self._affinity_numbers.pop(key, {}).values())
         for element, value in old.items():
             if new.get(element) != value:
                 self._release(key, element, change)
@@ -65,9 +66,12 @@ class RuleSet:
                 self._claim(key, element, value, change)
 
     def _affinity_number(self, key: str, port: str) -> int:
+        """The same after every start, so that clients that were remembered before are known again."""
         numbers = self._affinity_numbers.setdefault(key, {})
         if port not in numbers:
-            numbers[port] = next(self._next_affinity)
+            first = zlib.crc32(f"{key} {port}".encode())
+            numbers[port] = next(one for one in itertools.count(first) if one and one not in self._numbers_taken)
+            self._numbers_taken.add(numbers[port])
         return numbers[port]
 
     def _claim(self, key: str, element: rules.Element, value: str, change: Change) -> None:
