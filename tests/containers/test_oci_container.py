@@ -283,7 +283,7 @@ async def test_the_host_s_namespaces(oci: Lab):
     sandbox_id = await oci.sandbox(host_network=True, host_pid=True, host_ipc=True)
     text = await output(oci, "for kind in net pid ipc; do readlink /proc/self/ns/$kind; done", sandbox_id)
     assert text.split() == [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("net", "pid", "ipc")]
-    assert oci.node._network.attached == {}  # type: ignore[attr-defined]
+    assert oci.node._sandboxes._network.attached == {}  # type: ignore[attr-defined]
 
 
 async def test_what_it_writes_is_its_own(oci: Lab):

@@ -63,10 +63,10 @@ def let_go(oci: Lab) -> None:
     """What a killed kubelet leaves: nothing was closed in order. Its descriptors are closed by the kernel."""
     node = oci.node
     assert isinstance(node, OciRuntime)
-    assert node._client is not None
+
     assert node._watcher is not None
     node._watcher.cancel()
-    node._client.close()
+    node._home.close()
 
 
 @pytest.mark.parametrize("shim_too", [False, True], ids=["kubelet", "kubelet and shim"])

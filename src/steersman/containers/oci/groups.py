@@ -1,0 +1,97 @@
+"""The control groups of pods and of what stands above them: made, changed, taken away. The shell over `cgroups`."""
+
+import errno
+import os
+
+from steersman.containers import runtime
+from steersman.containers.oci import cgroups
+from steersman.containers.oci.home import Home
+from steersman.containers.runtime import RuntimeFailure
+
+REMOVAL_TRIES_MAX = 100  # × 10 ms: a group stays busy for a moment after its last process has ended
+REMOVAL_PAUSE_SECONDS = 0.01
+
+
+class Groups:
+    """`root` is relative, as in `steersman/node-1`; so are all paths here."""
+
+    def __init__(self, home: Home, root: str) -> None:
+        self._home = home
+        self.root = root
+
+    def of(self, config: runtime.SandboxConfig) -> str:
+        return os.path.join(self.root, config.cgroup_parent.strip("/") or f"pod{config.pod_uid}")
+
+    def make(self, config: runtime.SandboxConfig) -> None:
+        """The pod's own, with its limits. Raises OSError."""
+        hierarchy = self._home.facts.hierarchy
+        if not config.cgroup_parent or not hierarchy.version:
+            return
+        limits = cgroups.limit_files(
+            hierarchy.version,
+            cpu_shares=config.cpu_shares,
+            cpu_quota_us=config.cpu_limit_millicores * 100,
+            memory_bytes=config.memory_limit_bytes,
+            pids=config.pids_limit,
+        )
+        if limits:
+            cgroups.create(hierarchy, self.of(config), limits)
+
+    def shape(self, group: str, cpu_shares: int, memory_limit_bytes: int) -> None:
+        """One above pods'. Raises RuntimeFailure."""
+        hierarchy = self._home.facts.hierarchy
+        limits = cgroups.limit_files(hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes)
+        try:
+            if limits:
+                cgroups.create(hierarchy, os.path.join(self.root, group), limits)
+        except OSError as refused:
+            raise RuntimeFailure("UpdateGroupError", f"control group {group}: {refused}") from refused
+
+    def limit(self, group: str, wanted: runtime.Resources) -> None:
+        """A container's. Raises OSError."""
+        hierarchy = self._home.facts.hierarchy
+        limits = cgroups.limit_files(
+            hierarchy.version,
+            cpu_shares=wanted.cpu_shares,
+            cpu_quota_us=wanted.cpu_quota_us,
+            cpu_period_us=wanted.cpu_period_us,
+            memory_bytes=wanted.memory_limit_bytes,
+            pids=wanted.pids_limit,
+            cpus=wanted.cpus,
+        )
+        cgroups.update(hierarchy, group, limits)
+
+    async def limit_pod(
+        self, config: runtime.SandboxConfig, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+    ) -> None:
+        """The kernel forgets a removed group only some milliseconds later; until then a smaller parent is EINVAL. Raises
+        OSError."""
+        hierarchy = self._home.facts.hierarchy
+        limits = cgroups.limit_files(
+            hierarchy.version,
+            cpu_shares=cpu_shares,
+            cpu_quota_us=cpu_limit_millicores * 100,
+            memory_bytes=memory_limit_bytes,
+        )
+        for tries_left in reversed(range(REMOVAL_TRIES_MAX)):
+            try:
+                cgroups.update(hierarchy, self.of(config), limits)
+                return
+            except OSError as refused:
+                if refused.errno != errno.EINVAL or not tries_left:
+                    raise
+            await self._home.clock.sleep(REMOVAL_PAUSE_SECONDS)
+
+    def use(self, group: str) -> cgroups.Use:
+        return cgroups.usage(self._home.facts.hierarchy, group)
+
+    async def remove(self, group: str) -> None:
+        """With all below it. Raises RuntimeFailure when it stays busy."""
+        for _ in range(REMOVAL_TRIES_MAX):
+            if cgroups.remove(self._home.facts.hierarchy, group):
+                return
+            await self._home.clock.sleep(REMOVAL_PAUSE_SECONDS)
+        raise RuntimeFailure("RemoveContainerError", f"the control group {group} stays busy")
+
+    def remove_empty_above(self, config: runtime.SandboxConfig) -> None:
+        cgroups.remove_empty_parents(self._home.facts.hierarchy, os.path.dirname(self.of(config)), self.root)
