@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import socket
 import tarfile
@@ -60,6 +61,9 @@ class Canned:
         self.basic = ""
         self.address = ""
         self.before_answer: Callable[[], Any] | None = None
+        self.bytes_most = 0  # of a blob in one answer: then the connection breaks
+        self.knows_ranges = True
+        self.ranges: list[str] = []
 
     def add_image(self, folder: Path, name: str, tag: str, *contents: str) -> str:
         found, manifest = image_blobs(folder, *contents)
@@ -81,7 +85,21 @@ class Canned:
         if self.basic and not self.token and authorization != f"Basic {self.basic}":
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
         status, kind, body = self.answers.get(request.path, (404, "text/plain", b""))
+        if self.bytes_most and "/blobs/" in request.path:
+            return await self.give_some(request, body)
         return web.Response(status=status, content_type=kind, body=body)
+
+    async def give_some(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        wanted = request.headers.get("Range", "")
+        self.ranges.append(wanted)
+        begin = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.knows_ranges else 0
+        answer = web.StreamResponse(status=206 if begin else 200, headers={"Content-Length": str(len(body) - begin)})
+        await answer.prepare(request)
+        await answer.write(body[begin : begin + self.bytes_most])
+        if begin + self.bytes_most < len(body):
+            assert request.transport is not None
+            request.transport.close()
+        return answer
 
     def give_token(self, request: web.Request, authorization: str) -> web.Response:
         assert request.query["scope"] == "repository:a:pull"
@@ -149,6 +167,22 @@ async def test_the_image_for_this_platform(store: ImageStore, canned: Canned, tm
     canned.answers["/v2/a/manifests/2"] = (200, OCI_INDEX, json.dumps({"manifests": manifests[:1]}).encode())
     with pytest.raises(RuntimeFailure, match="no match for platform"):
         await store.pull(f"{canned.address}/a:2")
+
+
+class TestBrokenOff:
+    @pytest.mark.parametrize("knows_ranges", [True, False])
+    async def test_a_layer_goes_on_where_it_was(
+        self, store: ImageStore, canned: Canned, tmp_path: Path, knows_ranges: bool
+    ):
+        canned.add_image(tmp_path, "a", "1", random.Random(1).randbytes(100_000).hex())
+        manifest = json.loads(canned.answers["/v2/a/manifests/1"][2])
+        size = int(manifest["layers"][0]["size"])
+        canned.bytes_most, canned.knows_ranges = size // 3, knows_ranges
+        if knows_ranges:
+            await store.pull(f"{canned.address}/a:1")
+            assert len([one for one in canned.ranges if one]) >= 3
+        else:
+            assert "broke off" in (await failure(store, f"{canned.address}/a:1")).message
 
 
 class TestLogin:

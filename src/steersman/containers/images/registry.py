@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import abc as aiohttp_abc
@@ -37,6 +37,7 @@ MANIFEST_BYTES_MAX = 4 * 1024 * 1024  # the specification's own advice
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
 TOKEN_BYTES_MAX = 1024 * 1024
 LAYERS_AT_ONCE = 3  # as Docker and containerd
+TRANSFERS_MOST = 6  # of one blob that breaks off again and again
 CONNECT_SECONDS = 30.0
 SILENCE_SECONDS = 60.0  # a transfer that stands still for so long has failed
 COPY_BYTES = 1 << 18
@@ -52,6 +53,10 @@ class RegistryError(Exception):
 
 class Unavailable(RegistryError):
     """No usable answer: cannot be reached, or is broken."""
+
+
+class BrokeOff(Unavailable):
+    """In the middle of a transfer: what has come so far is good."""
 
 
 class Registry:
@@ -106,39 +111,42 @@ class Registry:
             return blobs.check(await _read(answer, limit), digest)
 
     async def download(self, name: str, digest: str, path: str) -> int:
-        """Into a file; its size. Raises blobs.WrongDigest."""
+        """Into a file; its size. A transfer that breaks off goes on where it was. Raises blobs.WrongDigest."""
         if not digest.startswith("sha256:"):
             raise blobs.WrongDigest(f"unsupported digest algorithm in {digest}")
-        found, size = hashlib.sha256(), 0
-        async with self._get(f"/v2/{name}/blobs/{digest}", name) as answer:
-            with open(path, "wb") as file:
-                async for data in _pieces(answer):
-                    found.update(data)
-                    file.write(data)
-                    size += len(data)
-        if f"sha256:{found.hexdigest()}" != digest:
-            raise blobs.WrongDigest(f"blob has digest sha256:{found.hexdigest()}, expected {digest}")
-        return size
+        with open(path, "wb") as file:
+            transfer = _Transfer(file)
+            for times_left in reversed(range(TRANSFERS_MOST)):
+                try:
+                    async with self._get(f"/v2/{name}/blobs/{digest}", name, begin=transfer.size) as answer:
+                        await transfer.take(answer)
+                        break
+                except BrokeOff:
+                    if not times_left:
+                        raise
+        transfer.check(digest)
+        return transfer.size
 
-    def _get(self, path: str, name: str, accept: str = "*/*") -> "_Answer":
-        return _Answer(self, path, name, accept)
+    def _get(self, path: str, name: str, accept: str = "*/*", begin: int = 0) -> "_Answer":
+        headers = {"Accept": accept, **({"Range": f"bytes={begin}-"} if begin else {})}
+        return _Answer(self, path, name, headers)
 
-    async def _open(self, path: str, name: str, accept: str) -> aiohttp.ClientResponse:
-        answer = await self._try(path, accept)
+    async def _open(self, path: str, name: str, asked: Mapping[str, str]) -> aiohttp.ClientResponse:
+        answer = await self._try(path, asked)
         if answer.status == 401:
             challenge = answer.headers.get("WWW-Authenticate", "")
             answer.release()
             self._authorization = await self._authorize(challenge, name)
-            answer = await self._try(path, accept)
+            answer = await self._try(path, asked)
         if answer.status >= 400:
             text = await _read(answer, TOKEN_BYTES_MAX)
             answer.release()
             raise refusal(answer.status, f"{self._base}{path}", text)
         return answer
 
-    async def _try(self, path: str, accept: str) -> aiohttp.ClientResponse:
+    async def _try(self, path: str, asked: Mapping[str, str]) -> aiohttp.ClientResponse:
         """HTTPS first; plain HTTP where that is allowed and HTTPS is not spoken."""
-        headers = {"Accept": accept}
+        headers = dict(asked)
         if self._authorization:
             headers["Authorization"] = self._authorization
         assert self._session is not None
@@ -153,7 +161,7 @@ class Registry:
             if not self._is_plain or self._base == self._plain_base:
                 raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
             self._base = self._plain_base
-            return await self._try(path, accept)
+            return await self._try(path, asked)
         except (aiohttp.ClientError, TimeoutError) as failed:
             raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
 
@@ -230,11 +238,34 @@ def _resolved(
     )
 
 
+class _Transfer:
+    """A blob on its way into a file, through as many answers as it takes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._found = hashlib.sha256()
+        self.size = 0
+
+    async def take(self, answer: aiohttp.ClientResponse) -> None:
+        if self.size and answer.status != 206:  # a registry that knows no ranges: all of it once more
+            self._file.seek(0)
+            self._file.truncate()
+            self._found, self.size = hashlib.sha256(), 0
+        async for data in _pieces(answer):
+            self._found.update(data)
+            self._file.write(data)
+            self.size += len(data)
+
+    def check(self, digest: str) -> None:
+        if f"sha256:{self._found.hexdigest()}" != digest:
+            raise blobs.WrongDigest(f"blob has digest sha256:{self._found.hexdigest()}, expected {digest}")
+
+
 class _Answer:
     """`async with` around an answer, so that it is always released."""
 
-    def __init__(self, registry: Registry, path: str, name: str, accept: str) -> None:
-        self._arguments = (path, name, accept)
+    def __init__(self, registry: Registry, path: str, name: str, headers: Mapping[str, str]) -> None:
+        self._arguments = (path, name, headers)
         self._registry = registry
         self._answer: aiohttp.ClientResponse | None = None
 
@@ -248,7 +279,7 @@ class _Answer:
         if self._answer is not None:
             self._answer.close() if kind else self._answer.release()
         if isinstance(value, aiohttp.ClientError | TimeoutError):
-            raise Unavailable(f"the transfer broke off: {value}") from value
+            raise BrokeOff(f"the transfer broke off: {value}") from value
 
 
 async def pull(registry: Registry, wanted: references.Reference, store: "ImageStore") -> str:
