@@ -57,12 +57,12 @@ class Folder:
 
     def read_if_changed(self) -> bytes | None:
         """None: nothing new since the last read or write."""
+        path = os.path.join(self.path, "images.json")
         try:
-            with open(os.path.join(self.path, "images.json"), "rb") as file:
-                seen = _identity(os.fstat(file.fileno()))
-                if seen == self._seen:
-                    return None
-                self._seen, self._raw = seen, file.read()
+            if _identity(os.stat(path)) == self._seen:
+                return None
+            with open(path, "rb") as file:
+                self._seen, self._raw = _identity(os.fstat(file.fileno())), file.read()
                 return self._raw
         except FileNotFoundError:
             return None
