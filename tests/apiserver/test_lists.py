@@ -1,10 +1,14 @@
 """Lists: pages, selectors, revisions, other shapes."""
 
+import asyncio
 import base64
 
 import orjson
 import pytest
 
+from steersman.aio.clock import VirtualClock
+from steersman.aio.virtual_loop import VirtualLoop
+from steersman.apiserver import page_expiry
 from tests.apiserver import kit
 from tests.apiserver.kit import MAPS
 
@@ -143,3 +147,27 @@ async def test_reviews_have_no_other_shape(api: kit.Api):
     only = {"accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
     assert (await api.ask("POST", path, review, headers=only)).status == 406
     assert (await api.ask("POST", path, review, headers=kit.TABLE)).body["status"]["allowed"] is True
+
+
+def test_pages_expire_with_time():
+    """As upstream's conformance has it: the token of an old list is refused with one that goes on."""
+
+    async def story() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        async with kit.Api(clock=clock) as api:
+            for number in range(4):
+                await api.make(MAPS, kit.config_map(f"m{number}"))
+            token = (await api.ask("GET", MAPS, query="limit=2")).body["metadata"]["continue"]
+            await clock.sleep(page_expiry.INTERVAL_SECONDS)
+            await api.make(MAPS, kit.config_map("m4"))
+            fresh = await api.ask("GET", MAPS, query=f"limit=2&continue={token}")
+            assert [one["metadata"]["name"] for one in fresh.body["items"]] == ["m2", "m3"]
+            await clock.sleep(2 * page_expiry.INTERVAL_SECONDS)
+            old = await api.ask("GET", MAPS, query=f"limit=2&continue={token}")
+            assert (old.status, old.body["reason"]) == (410, "Expired")
+            on = old.body["metadata"]["continue"]
+            rest = await api.ask("GET", MAPS, query=f"continue={on}")
+            assert [one["metadata"]["name"] for one in rest.body["items"]] == ["m2", "m3", "m4"]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from steersman.apiserver import continue_tokens, decoded, keys, negotiation, selection, shapes
+from steersman.apiserver import continue_tokens, decoded, keys, negotiation, page_expiry, selection, shapes
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.serving import messages
@@ -33,7 +33,14 @@ class _Wanted:
 
 
 class Reader:
-    def __init__(self, store: contract.Store, objects: decoded.DecodedObjects, shaper: shapes.Shaper) -> None:
+    def __init__(
+        self,
+        store: contract.Store,
+        objects: decoded.DecodedObjects,
+        shaper: shapes.Shaper,
+        pages: page_expiry.PageExpiry,
+    ) -> None:
+        self._pages = pages
         self._store = store
         self._objects = objects
         self._shaper = shaper
@@ -125,7 +132,10 @@ class Reader:
             if version not in ("", "0"):
                 raise errors.bad_request("specifying resource version is not allowed when using continue")
             token = continue_tokens.parse(text)
-            return _Wanted(max(0, token.revision), limit, token.start, True)
+            wanted = _Wanted(max(0, token.revision), limit, token.start, True)
+            if 0 < token.revision < self._pages.forgotten:
+                raise _too_old(wanted)
+            return wanted
         number = self.check_not_future(version)
         exact = match == "Exact" or (match == "" and limit and number)
         return _Wanted(number if exact else 0, limit)

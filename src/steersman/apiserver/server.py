@@ -34,6 +34,7 @@ from steersman.apiserver import (
     impersonation,
     metrics,
     negotiation,
+    page_expiry,
     patching,
     paths,
     plain,
@@ -154,10 +155,11 @@ class ApiServer:
         )
         admission = self._admission = chain.Chain(plugins)
         shaper = shapes.Shaper(self._clock)
-        self.reader = reading.Reader(store, objects, shaper)
+        self._pages = page_expiry.PageExpiry(store, self._clock)
+        self.reader = reading.Reader(store, objects, shaper, self._pages)
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
         self.watcher = watching.Watcher(store, self._clock, objects, shaper)
-        parts = handlers.Parts(store, self._clock, self._types, admission, shaper, self._check_may_create)
+        parts = handlers.Parts(store, self._clock, self._types, admission, shaper, self._check_may_create, self._pages)
         self._components = component_status.ComponentStatuses(store, self.watcher.users, shaper)
         self._stored = handlers.Handlers(self.reader, self.writer, self.watcher)
         self._versions = versions.Versions(parts)
@@ -255,6 +257,7 @@ class ApiServer:
         self._health.finished("definitions")
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
+        self._tasks.keep("page expiry", self._pages.run, self._clock)
         if not self.store.expires:
             self._tasks.keep("event expiry", self._expiry.run, self._clock)
         self._ready = True

@@ -6,7 +6,7 @@ from typing import Protocol
 from steersman.aio import clock as clocks
 from steersman.api import schema
 from steersman.api.kind import Kind
-from steersman.apiserver import decoded, reading, shapes, watching, writing
+from steersman.apiserver import decoded, page_expiry, reading, shapes, watching, writing
 from steersman.apiserver.admission import chain
 from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import scaling, view
@@ -30,6 +30,7 @@ class Parts:
     admission: chain.Chain
     shaper: shapes.Shaper
     check_may_create: MayCreate
+    pages: page_expiry.PageExpiry
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def of(parts: Parts, kind: Kind, versions: view.Versions, scale_paths: Object | 
     if scale_paths:
         scaled = scale.Scaling(seen, writer, scaling.seen_by(scale_paths), scaling.change_by(scale_paths))
     return Handlers(
-        reading.Reader(seen, objects, parts.shaper),
+        reading.Reader(seen, objects, parts.shaper, parts.pages),
         writer,
         watching.Watcher(seen, parts.clock, objects, parts.shaper),
         seen,
