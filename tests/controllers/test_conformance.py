@@ -130,3 +130,39 @@ def test_a_job_with_a_time_to_live_is_deleted_when_nobody_holds_it(cluster):
     cluster.client.patch("job/a", {"metadata": {"finalizers": None}})
     cluster.advance(seconds=30)
     assert (cluster.list("jobs"), names(cluster)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("policy", "active", "told"),
+    [
+        ("Allow", 2, {"SuccessfulCreate"}),
+        ("Forbid", 1, {"SuccessfulCreate", "JobAlreadyActive"}),
+        ("Replace", 1, {"SuccessfulCreate", "SuccessfulDelete"}),
+    ],
+)
+def test_a_cron_job_with_a_job_that_still_runs(cluster, policy, active, told):
+    template = job()["spec"]["template"]
+    spec = {"schedule": "*/1 * * * ?", "concurrencyPolicy": policy, "jobTemplate": {"spec": {"template": template}}}
+    cluster.client.create({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"}, "spec": spec})
+    cluster.advance(seconds=150)
+    assert len(cluster.list("jobs")) == active
+    assert len(cluster.get("cronjob/c")["status"]["active"]) == active
+    assert {one["reason"] for one in cluster.events() if one["involvedObject"]["kind"] == "CronJob"} == told
+
+
+def test_a_replication_controller_tells_its_counts_again_when_somebody_else_wrote_them(cluster):
+    spec = {"replicas": 1, "selector": {"app": "a"}, "template": PODS}
+    cluster.client.create(
+        {"apiVersion": "v1", "kind": "ReplicationController", "metadata": {"name": "a"}, "spec": spec}
+    )
+    cluster.advance(seconds=5)
+    what = "replicationcontroller/a"
+    cluster.client.patch(what, {"status": {"readyReplicas": 0, "availableReplicas": 0}}, subresource="status")
+    cluster.advance(seconds=5)
+    assert cluster.get(what)["status"]["availableReplicas"] == 1
+    cluster.client.patch(what, {"spec": {"replicas": 2}}, subresource="scale")
+    cluster.advance(seconds=5)
+    assert cluster.get(what)["status"]["availableReplicas"] == 2
+    cluster.delete(what)
+    cluster.advance(minutes=1)
+    assert len(names(cluster)) == 2  # upstream's default: they stay

@@ -32,12 +32,13 @@ class Seen:
 
 @dataclasses.dataclass(slots=True)
 class _Plan:
-    """`started_at` is told of when the Job is made."""
+    """`started_at` is told of when the Job is made. `replaced`: uids of Jobs that go for it, and so are not missed later."""
 
     actions: list[Action] = dataclasses.field(default_factory=list)
     started_at: datetime.datetime | None = None
     why: str = ""
     again_after_seconds: float | None = None
+    replaced: set[str] = dataclasses.field(default_factory=set)
 
 
 def decide(seen: Seen) -> Decision:
@@ -49,6 +50,9 @@ def decide(seen: Seen) -> Decision:
     if not objects.is_terminating(of):
         plan = _Plan(why="suspended") if spec.get("suspend") else _start(seen)
     actions += plan.actions
+    if plan.replaced:
+        left = [one for one in status.pop("active", ()) if one.get("uid") not in plan.replaced]
+        status |= {"active": left} if left else {}
     if plan.started_at is not None:
         started = {**status, "lastScheduleTime": times.format_seconds(plan.started_at)}
         actions += decision.with_status(kinds.CRON_JOB, of, started, "done")
@@ -182,6 +186,7 @@ def _start_at(seen: Seen, at: datetime.datetime, zone: datetime.tzinfo, plan: _P
         return
     if spec.get("concurrencyPolicy") == "Replace":
         plan.actions += (_delete(of, job) for job in running)
+        plan.replaced = {objects.uid(job) for job in running}
     plan.actions.append(_create(of, name, at, zone))
     plan.started_at, plan.why = at, f"{name} is due"
 
