@@ -231,6 +231,9 @@ async def test_those_of_custom_kinds_come_and_go(api: kit.Api):
     path = f"{SERVICES}/v1.stable.example.com"
     found = await until(api, path, 200)
     assert found.body["spec"]["groupPriorityMinimum"] == 1000
+    await api.ask("DELETE", path)
+    again = await until(api, path, 200)
+    assert again.body["metadata"]["uid"] != found.body["metadata"]["uid"]
     await api.ask("DELETE", f"{definitions.DEFINITIONS}/{definitions.NAME}")
     await until(api, path, 404)
 

@@ -111,6 +111,7 @@ class Aggregator:
                 new = Extension(one, self._parts)
                 self._extensions[name] = new, self._tasks.keep(f"API service {name}", new.run, self._parts.clock)
         self._routes = {(one.group, one.version): one for one, _ in self._extensions.values()}
+        self._custom_news.set()  # one of ours may have been taken away
 
     async def _follow_custom(self) -> None:
         while True:
