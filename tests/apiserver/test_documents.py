@@ -84,7 +84,7 @@ async def test_health(api: kit.Api):
 
 
 async def test_health_checks_have_upstreams_names(api: kit.Api):
-    """Those of upstream's end-to-end test of health handlers that stand for something here."""
+    """Those of upstream's end-to-end test of health handlers."""
     lines = (await api.ask("GET", "/readyz", query="verbose=1&exclude=log&exclude=none")).raw.decode().splitlines()
     for name in (
         "ping",
@@ -98,6 +98,13 @@ async def test_health_checks_have_upstreams_names(api: kit.Api):
         "poststarthook/bootstrap-controller",
         "poststarthook/start-system-namespaces-controller",
         "poststarthook/scheduling/bootstrap-system-priority-classes",
+        "poststarthook/start-cluster-authentication-info-controller",
+        "poststarthook/start-kube-aggregator-informers",
+        "poststarthook/apiservice-registration-controller",
+        "poststarthook/apiservice-status-available-controller",
+        "poststarthook/kube-apiserver-autoregistration",
+        "autoregister-completion",
+        "poststarthook/apiservice-openapi-controller",
     ):
         assert f"[+]{name} ok" in lines
     assert "[+]log excluded: ok" in lines

@@ -16,19 +16,32 @@ HOOKS = {
     "bootstrap": (
         "poststarthook/bootstrap-controller",
         "poststarthook/start-system-namespaces-controller",
+        "poststarthook/start-cluster-authentication-info-controller",
         "poststarthook/scheduling/bootstrap-system-priority-classes",
+        "poststarthook/priority-and-fairness-config-producer",
         "poststarthook/rbac/bootstrap-roles",
     ),
     "addresses": ("poststarthook/start-service-ip-repair-controllers",),
-    "rules": (
-        "poststarthook/start-kube-apiserver-admission-initializer",
-        "poststarthook/generic-apiserver-start-informers",
-    ),
+    "rules": ("poststarthook/generic-apiserver-start-informers",),
     "definitions": (
         "poststarthook/start-apiextensions-informers",
         "poststarthook/start-apiextensions-controllers",
         "poststarthook/crd-informer-synced",
     ),
+    "admission": ("poststarthook/start-kube-apiserver-admission-initializer",),
+    "aggregation": (
+        "poststarthook/start-kube-aggregator-informers",
+        "poststarthook/apiservice-registration-controller",
+        "poststarthook/apiservice-status-available-controller",
+        "poststarthook/apiservice-status-local-available-controller",
+        "poststarthook/apiservice-status-remote-available-controller",
+        "poststarthook/apiservice-discovery-controller",
+        "poststarthook/apiservice-openapi-controller",
+        "poststarthook/apiservice-openapiv3-controller",
+        "poststarthook/kube-apiserver-autoregistration",
+        "autoregister-completion",
+    ),
+    "flows": ("poststarthook/priority-and-fairness-config-consumer",),
 }
 
 
