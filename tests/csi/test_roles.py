@@ -21,6 +21,7 @@ from steersman.csi import driver as csi
 from steersman.csi import roles
 from steersman.kubelet.csi.registration import Drivers, Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
+from steersman.kubelet.dra.plugins import Plugins
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
 from steersman.kubelet.volumes import mounting
@@ -103,7 +104,7 @@ async def stage() -> AsyncIterator[Stage]:
                 )
                 registry = found.options.data_dir / "plugins_registry"
                 await found.driver.start(found.options.data_dir / "plugins" / "csi.sock", registry)
-                registration = Registration("n1", registry, found.drivers, client, clock)
+                registration = Registration("n1", registry, found.drivers, Plugins(), client, clock)
                 running.start("registration", registration.run())
                 running.start("controllers", controllers.run(client, caches, clock))
                 running.start("roles", roles.run(client, caches, clock))

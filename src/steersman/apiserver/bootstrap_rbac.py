@@ -116,6 +116,8 @@ _NODE = [
     _rule([*_READ, "create", "delete", "patch", "update"], ["storage.k8s.io"], ["csinodes"]),
     _rule(_READ, ["discovery.k8s.io"], ["endpointslices"]),
     _rule(_READ, ["node.k8s.io"], ["runtimeclasses"]),
+    _rule(["get"], ["resource.k8s.io"], ["resourceclaims"]),
+    _rule([*_READ, "create", "delete", "patch", "update"], ["resource.k8s.io"], ["resourceslices"]),
     _EVENTS,
     _LEASES,
 ]

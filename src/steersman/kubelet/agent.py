@@ -32,6 +32,8 @@ from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.csi.registration import Drivers, Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.device_manager import DeviceManager
+from steersman.kubelet.dra.claims import Claims
+from steersman.kubelet.dra.plugins import Plugins
 from steersman.kubelet.evictor import Evictor
 from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.images import ImageKeeper
@@ -98,6 +100,7 @@ class Kubelet:
         self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder, nodes)
         self._tasks = Tasks(f"kubelet {node_name}")
         self._drivers = Drivers(options.data_dir)
+        self._device_drivers = Plugins()
         self._csi = CsiVolumes(options, self._drivers, client, clock, recorder, self._tell_volumes)
         self.metrics = Metrics(clock)
         self._node = self._make_services()
@@ -141,6 +144,7 @@ class Kubelet:
             devices=DeviceManager(
                 self.options.device_plugins, self.clock, self._tasks, self.metrics, self._devices_changed
             ),
+            claims=Claims(self.options.data_dir, self.client, self._device_drivers),
             prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
             services=self._services,
             shown_as=status.Node(
@@ -166,7 +170,9 @@ class Kubelet:
             self._heartbeat.start(self._tasks, self._node.alarms)
             if not self.options.on_paper:
                 folder = self.options.data_dir / "plugins_registry"
-                registration = Registration(self.node_name, folder, self._drivers, self.client, self.clock)
+                registration = Registration(
+                    self.node_name, folder, self._drivers, self._device_drivers, self.client, self.clock
+                )
                 self._tasks.keep("plugin registration", registration.run, self.clock)
             await self._pods.cache.synced.wait()
             self._static = self._files.look() if self._files is not None else {}

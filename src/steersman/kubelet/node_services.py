@@ -11,6 +11,7 @@ from steersman.containers import runtime as cri
 from steersman.kubelet import status
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.device_manager import DeviceManager
+from steersman.kubelet.dra.claims import Claims
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.options import Options
@@ -48,6 +49,7 @@ class NodeServices:
     users: UserNamespaces
     processors: Processors
     devices: DeviceManager
+    claims: Claims
     prober: Prober
     services: Cache | None
     shown_as: status.Node

@@ -128,7 +128,11 @@ class PodContainers:
             swap_bytes=node.swap_bytes,
             cpus=node.processors.cpus_of(self._shell.uid, one.name),
             processes_of=target.id if target else "",
-            devices=_with_devices(node.devices.grant_of(self._shell.uid, one.name), node.volumes.devices_of(pod, spec)),
+            devices=_with_devices(
+                node.devices.grant_of(self._shell.uid, one.name),
+                node.volumes.devices_of(pod, spec),
+                node.claims.cdi_devices(self._shell.uid, spec),
+            ),
         )
         return container_config.build(pod, spec, attempt, variables, files, given)
 
@@ -207,5 +211,11 @@ class PodContainers:
         pod_files.remove_log(self._shell.pod, instruction.container, instruction.attempt, node.options)
 
 
-def _with_devices(granted: runtime.DeviceGrant, more: tuple[runtime.Device, ...]) -> runtime.DeviceGrant:
-    return dataclasses.replace(granted, devices=(*granted.devices, *more)) if more else granted
+def _with_devices(
+    granted: runtime.DeviceGrant, more: tuple[runtime.Device, ...], cdi: tuple[str, ...]
+) -> runtime.DeviceGrant:
+    """What plugins gave, block volumes, and what claims hold."""
+    if not more and not cdi:
+        return granted
+    whole = (*granted.devices, *more)
+    return dataclasses.replace(granted, devices=whole, cdi_devices=(*granted.cdi_devices, *cdi))

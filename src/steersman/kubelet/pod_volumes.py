@@ -1,8 +1,9 @@
-"""The shell of one pod's volumes: mounted before its containers, kept fresh, cleared away after them."""
+"""The shell of one pod's volumes and claims: mounted and prepared before its containers, kept fresh, cleared away after them."""
 
 import asyncio
 
 from steersman.kubelet import instructions, pod_events
+from steersman.kubelet.dra.claims import PrepareError
 from steersman.kubelet.pod_shell import RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS, PodShell
 from steersman.kubelet.pod_state import Volumes
 from steersman.kubelet.volumes.volume import MountError
@@ -14,7 +15,8 @@ class PodVolumes:
         self._lock = asyncio.Lock()
 
     def mount_volumes(self, _: instructions.MountVolumes) -> None:
-        if self._shell.node.options.on_paper or not self._shell.pod["spec"].get("volumes"):
+        spec = self._shell.pod["spec"]
+        if self._shell.node.options.on_paper or not (spec.get("volumes") or spec.get("resourceClaims")):
             self._shell.start("volumes", self._shell.say(pod_events.VolumesMounted()))
         else:
             self._shell.start("volumes", self._mount())
@@ -26,9 +28,13 @@ class PodVolumes:
                 async with self._lock:
                     if self._shell.machine.is_ending:
                         return
+                    await self._shell.node.claims.prepare(self._shell.pod)
                     await self._shell.node.volumes.mount(self._shell.pod)
             except MountError as failure:
                 self._shell.tell(pod_events.VolumesFailed(str(failure)))
+            except PrepareError as failure:
+                text = f"Failed to prepare dynamic resources: {failure}"
+                self._shell.node.tell(self._shell.pod, "Warning", "FailedPrepareDynamicResources", text)
             else:
                 self._shell.node.watches.hold(self._shell.uid, self._shell.pod, self.refresh_now)
                 self._shell.tell(pod_events.VolumesMounted())
@@ -72,5 +78,8 @@ class PodVolumes:
                 await self._shell.until_done(
                     "unmounting volumes", lambda: self._shell.node.volumes.unmount(self._shell.uid)
                 )
+            await self._shell.until_done(
+                "giving devices back", lambda: self._shell.node.claims.unprepare(self._shell.uid)
+            )
             self._shell.node.users.release(self._shell.uid)
         self._shell.tell(pod_events.VolumesUnmounted())

@@ -11,7 +11,7 @@ from typing import Any
 from steersman.containers import runtime
 from steersman.containers.images import users
 from steersman.containers.images.store import Image
-from steersman.containers.oci import records, sandbox, shim_mounts, spec, statuses
+from steersman.containers.oci import cdi, records, sandbox, shim_mounts, spec, statuses
 from steersman.containers.oci.host import Facts
 
 
@@ -61,7 +61,8 @@ def write(
     spec_place = _spec_place(place, origin.sandbox.config, process_namespace)
     try:
         specification = spec.container(config, image_config, accounts, spec_place, facts)
-    except (spec.InvalidContainer, users.UnknownUser) as wrong:
+        cdi.apply(config.cdi_devices, specification)
+    except (spec.InvalidContainer, users.UnknownUser, cdi.UnknownDevice) as wrong:
         raise InvalidContainer(str(wrong)) from wrong
     for folder in (place.folder, place.data_folder, _upper(place), _work(place)):
         os.mkdir(folder, 0o755)

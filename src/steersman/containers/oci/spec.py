@@ -228,8 +228,6 @@ def resources(wanted: runtime.Resources, *, privileged: bool, huge_pages: bool =
 def _process(
     config: runtime.ContainerConfig, image: ImageConfig, accounts: users.Accounts, place: Place, facts: Facts
 ) -> dict[str, Any]:
-    if config.cdi_devices:
-        raise InvalidContainer("CDI devices are not supported by this runtime")
     arguments = command_line(config, image)
     if not arguments:
         raise InvalidContainer("no command specified")

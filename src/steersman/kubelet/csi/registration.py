@@ -1,6 +1,7 @@
 """Drivers make themselves known by a socket in the folder `plugins_registry`; they are gone when it is.
 
-Keeps true: the CSINode of this node names the drivers that can be called here, the Node has their topology as labels.
+Keeps true: the CSINode of this node names the CSI drivers that can be called here, the Node has their topology as labels; drivers
+of devices (dynamic resource allocation) are known to `dra`.
 Reads: that folder.  Writes: CSINode, the Node's labels and annotations.
 Source: KEP-595 (plugin watcher), "Deploying a CSI driver on Kubernetes".
 """
@@ -16,6 +17,7 @@ from steersman.client.client import Client, Unreachable
 from steersman.csi import driver as csi
 from steersman.csi import sockets
 from steersman.csi.driver import Driver, DriverError
+from steersman.kubelet.dra.plugins import PluginError, Plugins
 from steersman.kubelet.volumes import host_path
 from steersman.meta import objects, owners
 from steersman.meta.errors import StatusError
@@ -65,10 +67,13 @@ class Drivers:
 
 
 class Registration:
-    def __init__(self, node_name: str, folder: Path, drivers: Drivers, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, node_name: str, folder: Path, drivers: Drivers, plugins: Plugins, client: Client, clock: Clock
+    ) -> None:
         self._node_name = node_name
         self._folder = folder
         self._drivers = drivers
+        self._plugins = plugins
         self._client = client
         self._clock = clock
         self._registered: dict[Path, tuple[int, str]] = {}  # socket → (inode, driver)
@@ -110,12 +115,17 @@ class Registration:
         peer = remote_calls.Peer(address.text, protobuf.load(SCHEMA))
         try:
             info = await peer.call("Registration", "GetInfo", {}, CALL_SECONDS)
-            if info.get("type") != "CSIPlugin":
+            if info.get("type") not in ("CSIPlugin", "DRAPlugin"):
                 return ""
             problem = ""
             try:
-                await self._admit(info)
-            except (DriverError, StatusError, Unreachable) as failure:
+                if info["type"] == "DRAPlugin":
+                    self._plugins.add(
+                        info["name"], Path(info.get("endpoint") or path), info.get("supported_versions", [])
+                    )
+                else:
+                    await self._admit(info)
+            except (DriverError, PluginError, StatusError, Unreachable) as failure:
                 await self._drivers.remove(info.get("name", ""))
                 problem = f"RegisterPlugin error -- plugin registration failed with err: {failure}"
             told = {"plugin_registered": not problem, "error": problem}
@@ -141,6 +151,9 @@ class Registration:
         _log.info("driver %s is registered", name)
 
     async def _unregister(self, name: str) -> None:
+        self._plugins.remove(name)
+        if self._drivers.get(name) is None:
+            return
         await self._drivers.remove(name)
         _log.info("driver %s is gone", name)
         try:

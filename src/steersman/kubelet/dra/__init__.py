@@ -1,0 +1,1 @@
+"""Devices of ResourceClaims on this node: drivers prepare them, containers get them by their CDI names."""
