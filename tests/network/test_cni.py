@@ -129,16 +129,14 @@ async def test_debians_plugins(tmp_path: pathlib.Path):
                 path = str(tmp_path / f"cni-{name}")
                 namespaces.pin({"net": path})
                 pods.append(lab.Pod(name, path))
-        network = cni.CniNetwork(folder, state_dir=tmp_path)
+        network = cni.CniNetwork(folder, state_dir=tmp_path, namespace=one.namespace)
         try:
             for pod in pods:
-                # The subprocess is born in the namespace its thread is in at that moment.
-                with namespaces.entered(one.namespace):
-                    (pod.address,) = await network.attach(pod.name, pod.namespace, pod)
+                (pod.address,) = await network.attach(pod.name, pod.namespace, pod)
             await here.serve_tcp(pods[0].namespace, 80, "a")
             assert await lab.ask_tcp(pods[1].namespace, pods[0].address, 80) == ("a", pods[1].address)
-            with namespaces.entered(one.namespace):
-                await network.keep_only([])
+            await network.keep_only([])
+            assert sorted(path.name for path in (tmp_path / "ipam" / "n").glob("10.*")) == []
         finally:
             for pod in pods:
                 namespaces.unpin(pod.namespace)

@@ -10,7 +10,7 @@ from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node
 from steersman.containers import runtime
 from steersman.containers.oci import cgroups, power
-from steersman.network import cluster_network, pod_network
+from steersman.network import cluster_network, cni, pod_network
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,12 @@ async def _shut_down_all(paths: Paths, cluster: str, nodes: tuple[Node, ...], ki
 
 async def _shut_down(paths: Paths, cluster: str, node: Node, kind: str) -> None:
     path = cluster_network.ClusterNetwork(cluster, paths.run).namespace_path(node.name)
-    network = pod_network.PodNetwork(state_dir=paths.node_data(node.name), namespace=str(path))
+    state = paths.node_data(node.name)
+    network: pod_network.PodNetwork | cni.CniNetwork
+    if cni.was_used(state):
+        network = cni.CniNetwork("", state_dir=state, namespace=str(path))
+    else:
+        network = pod_network.PodNetwork(state_dir=state, namespace=str(path))
     containers = node_runtime.make(paths, cluster, node, kind, network, SystemClock(), namespace=str(path))
     await containers.start()
     running = [one.id for one in await containers.list_containers() if one.state is runtime.State.RUNNING]

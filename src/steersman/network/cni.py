@@ -6,15 +6,17 @@ Source: the CNI specification 1.0.0, "Execution Protocol"; libcni's order of fil
 """
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from steersman.network import bandwidth, netlink
+from steersman.network import bandwidth, namespaces, netlink
 from steersman.network.pod_network import Pod
 
 PLUGIN_DIRS = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
@@ -80,8 +82,14 @@ def addresses_of(result: Config) -> tuple[str, ...]:
     return tuple(str(one["address"]).partition("/")[0] for one in result.get("ips") or ())
 
 
+def was_used(state_dir: str | pathlib.Path) -> bool:
+    """Whether sandboxes of this node were added by plugins."""
+    return (pathlib.Path(state_dir) / "cni").is_dir()
+
+
 class CniNetwork:
-    """Answers `containers.runtime.SandboxNetwork`. Plugins run in the network namespace of the calling process: the node's."""
+    """Answers `containers.runtime.SandboxNetwork`. Plugins run in the node's network namespace: the calling process', or the one at
+    `namespace`."""
 
     def __init__(
         self,
@@ -90,7 +98,9 @@ class CniNetwork:
         state_dir: str | pathlib.Path,
         node_addresses: Sequence[str] = (),
         plugin_dirs: Sequence[str] = PLUGIN_DIRS,
+        namespace: str | None = None,
     ) -> None:
+        self._namespace = namespace
         self._conf_dir = conf_dir
         self._state = pathlib.Path(state_dir) / "cni"
         self._state.mkdir(parents=True, exist_ok=True)
@@ -155,7 +165,12 @@ class CniNetwork:
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
         }
         body = msgspec.json.encode(request(record["network"], plugin, record["capabilities"], previous))
-        code, output, complaint = await _executed(binary, environment, body)
+        try:
+            code, output, complaint = await asyncio.to_thread(_executed, binary, environment, body, self._namespace)
+        except subprocess.TimeoutExpired as late:
+            raise CniError(
+                f"plugin type={kind!r} failed ({command.lower()}): no answer in {_SECONDS_MAX:.0f} s"
+            ) from late
         answer = _decoded(output)
         if code != 0:
             said = f"{answer.get('msg', '')} {answer.get('details', '')}".strip() or complaint or f"exit code {code}"
@@ -178,17 +193,15 @@ class CniNetwork:
         fresh.replace(self._state / sandbox_id)
 
 
-async def _executed(binary: str, environment: Mapping[str, str], body: bytes) -> tuple[int, bytes, str]:
-    process = await asyncio.create_subprocess_exec(
-        binary, env=environment,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    answering = asyncio.ensure_future(process.communicate(body))
-    done, _ = await asyncio.wait([answering], timeout=_SECONDS_MAX)
-    if not done:
-        process.kill()
-    output, complaint = await answering
-    return process.returncode or 0, output, complaint.decode(errors="replace").strip()
+def _executed(
+    binary: str, environment: Mapping[str, str], body: bytes, namespace: str | None
+) -> tuple[int, bytes, str]:
+    """A child is born in the network namespace its thread is in."""
+    with namespaces.entered(namespace) if namespace else contextlib.nullcontext():
+        done = subprocess.run(
+            [binary], env=environment, input=body, capture_output=True, timeout=_SECONDS_MAX, check=False
+        )
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace").strip()
 
 
 def _decoded(output: bytes) -> Config:
