@@ -274,6 +274,7 @@ async def test_refused(extended: Extended, spec, expected):
 # --- availability ---
 
 
+@pytest.mark.slow
 async def test_what_is_missing_is_told(extended: Extended):
     api = extended.api
     await api.make(SERVICES, extended.api_service())
@@ -355,6 +356,7 @@ async def test_an_upgrade_is_a_pipe(extended: Extended):
         assert await ours.receive() == b"hello"
 
 
+@pytest.mark.slow
 async def test_a_certificate_that_nobody_vouches_for_is_no_answer_unless_that_does_not_matter(extended: Extended):
     await extended.service()
     await extended.endpoints()

@@ -620,6 +620,7 @@ async def test_a_service_that_is_not_there(api: kit.Api, hook: Hooks):
 # --- connections and figures ---
 
 
+@pytest.mark.slow
 async def test_more_writes_than_connections_of_a_client_are_asked_about_at_one_time(api: kit.Api, hook: Hooks):
     hook.answers["/yes"] = allow
     hook.delay_seconds = 0.2
