@@ -166,3 +166,23 @@ def test_a_replication_controller_tells_its_counts_again_when_somebody_else_wrot
     cluster.delete(what)
     cluster.advance(minutes=1)
     assert len(names(cluster)) == 2  # upstream's default: they stay
+
+
+def test_a_taint_that_goes_in_time_evicts_nobody(cluster):
+    """Also: the pod that tolerates it for some time goes when that is over, the others at once."""
+    taint = [{"key": "evict", "value": "yes", "effect": "NoExecute"}]
+    for name, seconds in (("none", None), ("short", 5), ("long", 60)):
+        some = {"key": "evict", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}
+        spec = {**PODS["spec"], "nodeName": "node-1", "tolerations": [some] if seconds else []}
+        cluster.client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+    cluster.advance(seconds=5)
+    cluster.client.patch("node/node-1", {"spec": {"taints": taint}})
+    cluster.advance(seconds=3)
+    assert names(cluster) == ["long", "short"]
+    cluster.advance(seconds=20)
+    assert names(cluster) == ["long"]
+    cluster.client.patch("node/node-1", {"spec": {"taints": []}})
+    cluster.advance(minutes=2)
+    assert names(cluster) == ["long"]
+    [told] = [one for one in cluster.events() if one["message"].startswith("Cancelling")]
+    assert (told["reason"], told["message"]) == ("TaintManagerEviction", "Cancelling deletion of Pod default/long")

@@ -70,3 +70,10 @@ def test_a_pod_on_its_way_out_is_left_alone():
     one = pod()
     one["metadata"]["deletionTimestamp"] = shapes.STAMP
     assert decided(Seen(one, [taint()], shapes.NOW)).actions == ()
+
+
+def test_a_pod_whose_time_was_counted_is_told_that_it_may_stay():
+    [event] = decided(Seen(pod(), [], shapes.NOW, awaited=True)).actions
+    assert (event.reason, event.message) == ("TaintManagerEviction", "Cancelling deletion of Pod default/p")
+    assert decided(Seen(pod(), [], shapes.NOW)).actions == ()
+    assert decided(Seen(pod(toleration(tolerationSeconds=5)), [taint()], shapes.NOW, awaited=True)).actions == ()

@@ -33,13 +33,18 @@ def controller() -> Controller:
 class _FirstSeen:
     def __init__(self) -> None:
         self._times: dict[str, dict[tuple[str, str], datetime.datetime]] = {}
+        self._awaited: dict[str, str] = {}  # uids of pods whose time is counted, by key
 
     def observe(self, look: Look, key: str) -> Seen | None:
         pod = look.caches.of(kinds.POD).get(key)
+        was_awaited = self._awaited.pop(key, "")
         if pod is None:
             return None
         node = look.caches.of(kinds.NODE).get(pods.node_name(pod))
-        return Seen(pod, self.taints(node, look.now) if node is not None else (), look.now)
+        taints = self.taints(node, look.now) if node is not None else []
+        if (decide.seconds_left(pod, taints, look.now) or 0.0) > 0:
+            self._awaited[key] = objects.uid(pod)
+        return Seen(pod, taints, look.now, was_awaited == objects.uid(pod))
 
     def taints(self, node: Object, now: datetime.datetime) -> list[Taint]:
         found = no_execute(node)

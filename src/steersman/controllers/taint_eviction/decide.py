@@ -27,18 +27,23 @@ class Taint:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
+    """`awaited`: when it was last looked at, its time on the node was counted."""
+
     pod: Object
     taints: Sequence[Taint]
     now: datetime.datetime
+    awaited: bool = False
 
 
 def decide(seen: Seen) -> Decision:
     pod = seen.pod
-    if not seen.taints or pods.is_terminating(pod) or pods.is_finished(pod):
-        return Decision(why="nothing to evict for")
+    if pods.is_terminating(pod) or pods.is_finished(pod):
+        return Decision(why="nothing to evict")
     left = seconds_left(pod, seen.taints, seen.now)
     if left is None:
-        return Decision(why="tolerates its node's taints for ever")
+        text = f"Cancelling deletion of Pod {objects.key(pod)}"
+        cancelled = (Emit(pod, "Normal", "TaintManagerEviction", text),) if seen.awaited else ()
+        return Decision(cancelled, "tolerates its node's taints for ever")
     if left > 0:
         return Decision(why=f"tolerates its node's taints for {left:.0f} s more", again_after_seconds=left)
     told = conditions.make(
