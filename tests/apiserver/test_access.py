@@ -218,3 +218,8 @@ async def test_bootstrap_tokens(api: kit.Api):
     assert me.body["status"]["userInfo"]["username"] == "system:bootstrap:abcdef"
     wrong = await api.ask("POST", path, {}, headers=bearer("abcdef.0123456789abcdee"), peer=NOBODY)
     assert wrong.status == 401
+
+
+async def test_rules_are_asked_of_a_namespace(api: kit.Api):
+    path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+    assert (await api.ask("POST", path, {"spec": {}})).refusal == (400, "BadRequest", "no namespace on request")

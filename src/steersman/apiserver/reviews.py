@@ -54,6 +54,8 @@ class Reviews:
             case "LocalSubjectAccessReview":
                 _check_namespace(call, spec)
                 return {**review, "status": self._access(call, _subject(call, spec), spec)}
+            case "SelfSubjectRulesReview" if not spec.get("namespace"):
+                raise errors.bad_request("no namespace on request")
             case "SelfSubjectRulesReview":
                 return {**review, "status": self._rules(call.user, spec.get("namespace", ""))}
             case "TokenReview":
@@ -72,8 +74,7 @@ class Reviews:
     def _rules(self, user: users.User, namespace: str) -> Object:
         resource_rules, path_rules = [], []
         rules = [rule for grants in self._authorizer.rules().grants(user, "") for rule in grants.rules]
-        if namespace:
-            rules += [rule for grants in self._authorizer.rules().grants(user, namespace) for rule in grants.rules]
+        rules += [rule for grants in self._authorizer.rules().grants(user, namespace) for rule in grants.rules]
         if user.is_master:
             rules.append({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]})
             rules.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
