@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from steersman.aio.clock import VirtualClock
+from steersman.containers.fake import FakeRuntime
 from steersman.meta import conditions
 from tests.aio import virtual
 from tests.kubelet import world
@@ -273,6 +274,29 @@ def test_a_killed_kubelet_takes_running_containers_over(tmp_path: Path) -> None:
             assert here.is_ready()
             assert len(here.api.statuses("web")) == writes, "nothing to tell"
             assert here.container()["restartCount"] == 0
+
+    run(test, tmp_path)
+
+
+def test_after_a_boot_a_pod_begins_anew_and_remembers(tmp_path: Path) -> None:
+    """The runtime has nothing of it any more: neither the sandbox nor the containers that ended long before."""
+
+    async def test(here: world.World) -> None:
+        async with here.running():
+            ends = {"fake.steersman.dev/run-seconds.first": "1", "fake.steersman.dev/run-seconds.once": "1"}
+            mains = [container(), container("once", restartPolicy="Never")]
+            here.pod(inits=[container("first")], containers=mains, annotations=ends)
+            await here.until(
+                lambda: "terminated" in (here.status().get("containerStatuses") or [{}, {}])[1].get("state", {})
+            )
+        here.runtime = FakeRuntime(here.clock)
+        async with here.running():
+            await here.until(lambda: here.container()["restartCount"] == 1 and "running" in here.container()["state"])
+            assert here.container()["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
+            assert here.container(1)["state"]["terminated"]["reason"] == "Completed", "what is over for good stays over"
+            [first] = here.status()["initContainerStatuses"]
+            assert (first["restartCount"], first["lastState"]["terminated"]["reason"]) == (1, "Completed")
+            assert here.events.of("SandboxChanged")
 
     run(test, tmp_path)
 
