@@ -10,7 +10,7 @@ import pytest
 
 from steersman.aio.clock import SystemClock
 from steersman.containers import runtime
-from steersman.kubelet import device_manager, devices
+from steersman.kubelet import device_manager, devices, pod_resources
 from steersman.meta import objects
 from steersman.meta.objects import Object
 from steersman.serving import protobuf, remote_calls
@@ -106,6 +106,20 @@ def config_of(here: world.World, name: str) -> runtime.ContainerConfig:
     return found.containers[0].config
 
 
+async def told_of_pods(folder: Path, method: str, request: Object) -> protobuf.Message:
+    """What the kubelet's podresources API answers."""
+    peer = remote_calls.Peer(f"unix:{folder / pod_resources.SOCKET}", protobuf.load(pod_resources.SCHEMA))
+    try:
+        return await peer.call("PodResourcesLister", method, request, 5)
+    finally:
+        await peer.close()
+
+
+def has(name: str, ids: list[str]) -> Object:
+    own = {"name": "main", "devices": [{"resource_name": RESOURCE, "device_ids": ids}]}
+    return {"name": name, "namespace": "default", "containers": [own]}
+
+
 async def test_a_plugin_serves_pods(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
@@ -121,6 +135,12 @@ async def test_a_plugin_serves_pods(tmp_path: Path) -> None:
             assert runtime.Mount("/thing", "/lib/thing", read_only=True) in config.mounts
             assert config.annotations["thing"] == "yes"
             assert plugin.asked[1:] == [("allocate", ["b", "c"]), ("start", ["b", "c"])]
+            assert await told_of_pods(tmp_path, "Get", {"pod_namespace": "default", "pod_name": "first"}) == {
+                "pod_resources": has("first", ["b", "c"])
+            }
+            assert await told_of_pods(tmp_path, "List", {}) == {"pod_resources": [has("first", ["b", "c"])]}
+            healthy = {"resource_name": RESOURCE, "device_ids": ["a", "b", "c"]}
+            assert await told_of_pods(tmp_path, "GetAllocatableResources", {}) == {"devices": [healthy]}
             here.pod("second", containers=[wants(2)])
             await until(lambda: here.phase("second") == "Failed")
             assert here.status("second")["reason"] == "OutOfexample.com/thing"

@@ -45,6 +45,7 @@ from steersman.kubelet.node_services import EventRecorder, NodeServices
 from steersman.kubelet.node_shutdown import NodeShutdown
 from steersman.kubelet.options import Options
 from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS
+from steersman.kubelet.pod_resources import SOCKET, PodResources
 from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
@@ -162,6 +163,14 @@ class Kubelet:
             self._tasks.keep("runtime events", self._follow_runtime, self.clock)
             if self.options.device_plugins is not None:
                 self._tasks.keep("device plugins", self._node.devices.run, self.clock)
+                socket = self.options.device_plugins.parent / SOCKET
+                resources = PodResources(
+                    socket,
+                    self._node.devices,
+                    self._node.processors,
+                    lambda: [one.pod for one in self.workers.values()],
+                )
+                self._tasks.keep("pod resources", resources.run, self.clock)
             if not self.options.on_paper:
                 self._heartbeat.volumes_in_use = self._csi.in_use
                 self._tasks.keep("log rotation", lambda: log_rotation.run(self.runtime, self.clock), self.clock)

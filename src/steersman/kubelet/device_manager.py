@@ -102,6 +102,13 @@ class DeviceManager:
         """By pod, container and resource."""
         return self._devices.given
 
+    def healthy(self) -> dict[str, list[str]]:
+        """By resource."""
+        return {
+            name: [one for one, health in found.items() if health == devices.HEALTHY]
+            for name, found in self._devices.health.items()
+        }
+
     def wants(self, pod: Object) -> bool:
         return bool(devices.wishes(pod, self._devices.health)) and objects.uid(pod) not in self._devices.given
 

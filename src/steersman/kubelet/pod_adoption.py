@@ -36,7 +36,7 @@ def adopt(
         if one.phase is Phase.EXITED and one.current is not None:
             pod_restarts.after_exit(pod, one, one.current)
     if not sandboxes and any(one.id for one in pod.containers):
-        pod.sandbox = Sandbox.STOPPED  # it went with all that ran in it: the pod begins anew, as upstream's after a reboot
+        pod.sandbox = Sandbox.STOPPED  # gone with all that ran in it: the pod begins anew, as upstream's after a boot
     pod.started_at = _reported_start(pod.pod) or pod.now
 
 

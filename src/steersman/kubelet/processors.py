@@ -104,6 +104,14 @@ class Processors:
     def is_exclusive(self, uid: str, container: str) -> bool:
         return container in self._now.taken.get(uid, {})
 
+    def own(self, uid: str, container: str) -> frozenset[int]:
+        """Those that nobody else has."""
+        return self._now.taken.get(uid, {}).get(container, frozenset())
+
+    def for_one(self) -> frozenset[int]:
+        """Those that containers could have for themselves."""
+        return self._now.everyone - self._now.reserved if self.is_static else frozenset()
+
     def cpus_of(self, uid: str, container: str) -> str:
         """As control groups have it; empty: wherever the kernel likes."""
         if not self.is_static:
