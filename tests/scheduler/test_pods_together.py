@@ -103,6 +103,15 @@ def app(name, at=None, **more):
             id="too few domains",
         ),
         pytest.param(
+            {
+                **app("web", topologySpreadConstraints=[spread("web", matchLabelKeys=["release"])]),
+                "metadata": {"name": "web", "namespace": "default", "labels": {"app": "web", "release": "2"}},
+            },
+            [app("web", "a1")],
+            {"a1", "a2", "b1"},
+            id="pods of another release do not count",
+        ),
+        pytest.param(
             app("web", topologySpreadConstraints=[spread("db")]),
             [app("db", "a1"), app("db", "a2")],
             {"b1"},
@@ -275,3 +284,17 @@ def test_every_placement_is_allowed_and_every_refusal_right(shapes):
             there.append((body, placed[key]))
         else:
             assert not [name for name in ZONE_OF if is_allowed(body, name, there)], key
+
+
+@pytest.mark.parametrize(("policy", "possible"), [("Ignore", []), ("Honor", ["a1", "b1"])])
+def test_zones_behind_taints_count_by_policy(policy, possible):
+    """A zone that a pod cannot go to holds it up, unless taints are honoured."""
+    taint = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
+    nodes = [
+        node("a1", labels={ZONE: "a"}),
+        node("b1", labels={ZONE: "b"}),
+        node("c1", labels={ZONE: "c"}, taints=[taint]),
+    ]
+    wanted = app("web", topologySpreadConstraints=[spread("web", nodeTaintsPolicy=policy)])
+    seen = picture(nodes, [app("web", "a1"), app("web", "b1")])
+    assert Evaluation(pending(wanted).shape, seen).possible() == possible
