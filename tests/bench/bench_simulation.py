@@ -18,6 +18,7 @@ SIZE = Size(
     kinds=("deployments",),
     quotas=0.0,
     urgent=0,
+    budgets=0.0,
     spare_manager=0.0,
 )
 

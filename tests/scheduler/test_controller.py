@@ -247,6 +247,7 @@ def test_a_less_important_pod_makes_room(stage):
     told = conditions.get(victim, "DisruptionTarget")
     assert told is not None
     assert (told["status"], told["reason"]) == ("True", "PreemptionByScheduler")
+    assert told["observedGeneration"] == victim["metadata"]["generation"] - 1  # its deletion is a generation of its own
     assert told["message"] == "default-scheduler: preempting to accommodate a higher priority pod"
     assert victim["metadata"]["deletionGracePeriodSeconds"] == 30
     preempted = f"Preempted by pod {waiting['metadata']['uid']} on node node1"

@@ -14,7 +14,7 @@ from steersman.aio import workqueue
 from steersman.api import kinds
 from steersman.apiserver import deletion
 from steersman.apiserver.admission import resource_quota
-from steersman.apiserver.subresources import pods
+from steersman.apiserver.subresources import eviction, pods
 from steersman.client import leader_election, requests
 from steersman.client.cache import Cache
 from steersman.containers import fake
@@ -44,6 +44,7 @@ SIZE = Size(
     kinds=("deployments",),
     quotas=0.0,
     urgent=0,
+    budgets=0.0,
     spare_manager=0.0,
 )
 # A sharper look at one kind of trouble.
@@ -271,6 +272,10 @@ def lead_whoever_else_leads(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def evict_without_asking(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(eviction, "judge", lambda pod, budgets, now: eviction.Granted())
+
+
 def tell_equals_to_go(patch: pytest.MonkeyPatch) -> None:
     original = preemption.decide
     patch.setattr(
@@ -327,6 +332,7 @@ BUGS = (
         ("stale", "delay"),
         size=dataclasses.replace(MANY, spare_manager=1.0),
     ),
+    Bug("evict without asking", evict_without_asking, (), size=dataclasses.replace(SIZE, budgets=1.0)),
     Bug("tell equals to go", tell_equals_to_go, (), size=dataclasses.replace(SIZE, urgent=4)),
     Bug("treat an unknown outcome as failure", take_unknown_for_failed, ("lose-answer", "stale"), 15, size=MANY),
 )

@@ -45,7 +45,7 @@ class Evictor:
         old = conditions.get(pod, "PodScheduled")
         said = (old.get("status"), old.get("reason"), old.get("message")) if old is not None else ()
         if said != ("False", "Unschedulable", message):
-            new = conditions.make("PodScheduled", "False", "Unschedulable", message)
+            new = _condition(pod, "PodScheduled", "False", "Unschedulable", message)
             status["conditions"] = conditions.set([old] if old else [], new, self._clock.now())
         if pods.nominated_node(pod) != nominated:
             status["nominatedNodeName"] = nominated or None
@@ -57,7 +57,7 @@ class Evictor:
         scheduler = pod["spec"].get("schedulerName") or pods.DEFAULT_SCHEDULER
         text = f"{scheduler}: preempting to accommodate a higher priority pod"
         old = conditions.get(victim, "DisruptionTarget")
-        new = conditions.make("DisruptionTarget", "True", "PreemptionByScheduler", text)
+        new = _condition(victim, "DisruptionTarget", "True", "PreemptionByScheduler", text)
         told = conditions.set([old] if old else [], new, self._clock.now())
         if not await self._patch(victim, {"conditions": told}, objects.revision(pod)):
             return False
@@ -85,6 +85,11 @@ class Evictor:
             _log.info("%s/%s: status not written: %s", namespace, name, refused)
             return _is_gone(refused)
         return True
+
+
+def _condition(pod: Object, *said: str) -> Object:
+    generation = pod["metadata"].get("generation")
+    return conditions.make(*said) | ({"observedGeneration": generation} if generation else {})
 
 
 def _is_gone(refused: StatusError | Unreachable) -> bool:

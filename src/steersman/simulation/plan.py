@@ -71,6 +71,7 @@ class Size:
     kinds: tuple[str, ...] = tuple(workload.APPS)  # of apps
     quotas: float = 0.25  # the share of namespaces with a quota
     urgent: int = 1  # Jobs that make room for themselves
+    budgets: float = 0.3  # the share of Deployments and StatefulSets with a disruption budget
     spare_manager: float = 0.25  # how probable a second controller manager is
 
     def of_hours(self, hours: float) -> "Size":
@@ -105,6 +106,7 @@ def make(seed: int, size: Size = Size(), faults: Iterable[str] = FAULTS) -> Plan
         kinds=size.kinds,
         quotas=size.quotas,
         urgent=size.urgent,
+        budgets=size.budgets,
     )
     steps = workload.plan(seed, work, size.nodes)
     managers = 2 if Chance(seed, "managers").random() < size.spare_manager else 1

@@ -67,5 +67,18 @@ async def do(client: Client, step: Step) -> None:
                 name = objects.name(found_pods.items[0])
                 grace = 0 if step.verb == "force-delete-pod" else None
                 await client.delete(kinds.POD, name, step.namespace, grace_seconds=grace)
+        case "evict-pod":
+            await _evict(client, step)
         case _:
             raise AssertionError(f"no such verb: {step.verb}")
+
+
+async def _evict(client: Client, step: Step) -> None:
+    """One of the app's pods; told to try later, as a drain is."""
+    found = await client.list(kinds.POD, step.namespace, label_selector=f"app={step.name}")
+    if not found.items:
+        return
+    name = objects.name(found.items[step.body["choose"] % len(found.items)])
+    meta = {"name": name, "namespace": step.namespace}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+    await client.create(kinds.POD, body, step.namespace, subresource="eviction", name=name)

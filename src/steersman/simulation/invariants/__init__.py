@@ -14,6 +14,7 @@ from steersman.simulation.invariants import (
     daemon_sets,
     deployments,
     endpoints,
+    evictions,
     identities,
     jobs,
     leaks,
@@ -42,6 +43,7 @@ AT_EACH_REVISION: tuple[Check, ...] = (
     daemon_sets.check,
     jobs.check,
     quotas.check,
+    evictions.check,
     preemption.check,
 )
 ON_THE_NODES: tuple[Look, ...] = (stateful_sets.look,)

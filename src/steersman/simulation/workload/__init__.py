@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from steersman.aio.clock import Chance
 from steersman.simulation.workload import (
+    budgets,
     daemon_sets,
     deployments,
     jobs,
@@ -27,7 +28,8 @@ APPS = {"deployments": deployments, "statefulsets": stateful_sets, "daemonsets":
 class Size:
     """How much users do: in so many virtual seconds, namespaces, apps in each, with so many replicas at most and so many changes;
     pods of their own (`alone`) in each namespace. `kinds` of apps; `quotas`: the share of namespaces that have one;
-    `urgent` Jobs make room for themselves."""
+    `urgent` Jobs make room for themselves;
+    `budgets`: the share of Deployments and StatefulSets that have one."""
 
     seconds: float
     namespaces: int
@@ -38,6 +40,7 @@ class Size:
     kinds: tuple[str, ...] = tuple(APPS)
     quotas: float = 0.0
     urgent: int = 0
+    budgets: float = 0.0
 
 
 def plan(seed: int, size: Size, nodes: int) -> list[Step]:
@@ -53,6 +56,9 @@ def plan(seed: int, size: Size, nodes: int) -> list[Step]:
             kind = chosen[chance.randrange(len(chosen))]
             user = f"{namespace}-{name}"
             found += kind.plan(chance, user, namespace, name, size.replicas, size.changes, size.seconds)
+            mind = Chance(seed, "budget", namespace, name)
+            if kind in (deployments, stateful_sets) and mind.random() < size.budgets:
+                found += budgets.plan(mind, f"{user}-budget", namespace, name, size.seconds)
         for number in range(size.alone):
             name = f"alone-{number + 1}"
             chance = Chance(seed, "alone", namespace, name)

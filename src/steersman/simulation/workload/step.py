@@ -8,8 +8,8 @@ from steersman.api.kind import Kind
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """`user` does its steps one after the other. `verb`: create, patch, delete, or (force-)delete-pod (any one of
-    the app's pods)."""
+    """`user` does its steps one after the other. `verb`: create, patch, delete, or (force-)delete-pod or
+    evict-pod (any one of the app's pods)."""
 
     at: float
     user: str
