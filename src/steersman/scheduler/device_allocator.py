@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from steersman.api import devices
 from steersman.api.devices import DeviceId
-from steersman.meta import quantities, selectors
+from steersman.meta import node_selectors, quantities
 from steersman.meta.objects import Object
 from steersman.scheduler import tolerations
 from steersman.scheduler.devices import Devices, Offer
@@ -190,19 +190,8 @@ def usable_on(where: Object, node: Node) -> bool:
         return True
     if where.get("nodeName"):
         return bool(where["nodeName"] == node.name)
-    terms = (where.get("nodeSelector") or {}).get("nodeSelectorTerms") or ()
-    return any(_term_holds(term, node) for term in terms)
-
-
-def _term_holds(term: Object, node: Node) -> bool:
-    expressions = list(term.get("matchExpressions") or ())
-    by_name = list(term.get("matchFields") or ())
-    if not expressions and not by_name:
-        return False
-    named = {"metadata.name": node.name}
-    return selectors.object_matches({"matchExpressions": expressions}, node.labels) and selectors.object_matches(
-        {"matchExpressions": by_name}, named
-    )
+    selector = where.get("nodeSelector")
+    return selector is not None and node_selectors.matches(selector, node.name, node.labels)
 
 
 def _alternatives(request: Object) -> Iterator[tuple[str, Object]]:

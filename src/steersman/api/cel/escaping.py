@@ -2,12 +2,9 @@
 
 import re
 
-RESERVED = frozenset(
+# Kept for later versions of the language.
+WORDS = frozenset(
     (
-        "true",
-        "false",
-        "null",
-        "in",
         "as",
         "break",
         "const",
@@ -27,6 +24,7 @@ RESERVED = frozenset(
         "while",
     )
 )
+RESERVED = WORDS | {"true", "false", "null", "in"}
 _ACCEPTED = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*", re.ASCII).fullmatch
 _SPECIAL = re.compile(r"__|\.|-|/")
 _WRITTEN = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}

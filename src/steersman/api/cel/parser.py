@@ -5,7 +5,7 @@ Offsets are cel-go's: an operator's own, the bracket of a call, the dot of a sel
 
 from typing import Any
 
-from steersman.api.cel import lexer, macros
+from steersman.api.cel import escaping, lexer, macros
 from steersman.api.cel.lexer import Token
 from steersman.api.cel.source import CompileError, Issue
 from steersman.api.cel.syntax import Call, Entry, Ident, ListOf, Literal, MapOf, Message, Node, Select
@@ -13,27 +13,6 @@ from steersman.api.cel.syntax import Call, Entry, Ident, ListOf, Literal, MapOf,
 DEPTH_MAX = 250  # cel-go's limit of recursion; Python's own ends earlier in some shapes, with the same words
 LENGTH_MAX = 100_000  # cel-go's: characters of one expression
 
-_RESERVED = frozenset(
-    (
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    )
-)
 _RELATIONS = {
     "==": "_==_",
     "!=": "_!=_",
@@ -215,7 +194,7 @@ class _Parser:
             bracket = self._take().offset
             args = self._arguments(")")
             return self._call(bracket, token.text.removeprefix("."), args, None)
-        if token.text in _RESERVED:
+        if token.text in escaping.WORDS:
             raise self._wrong(token, f"reserved identifier: {token.text}")
         return Ident(token.offset, token.text.removeprefix("."))
 

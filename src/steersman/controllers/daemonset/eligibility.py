@@ -4,10 +4,9 @@ Readiness and free resources do not matter: the pods are made, and the scheduler
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from steersman.meta import objects
+from steersman.meta import node_selectors, objects
 from steersman.meta.objects import Object
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -82,7 +81,7 @@ def target(pod: Object) -> str:
     spec = pod.get("spec") or {}
     if spec.get("nodeName"):
         return str(spec["nodeName"])
-    for term in _terms(spec) or ():
+    for term in (_required(spec) or {}).get("nodeSelectorTerms") or ():
         for field in term.get("matchFields") or ():
             if (
                 field.get("key") == _NAME_FIELD
@@ -98,40 +97,12 @@ def _fits(spec: Object, node: Object) -> bool:
     wanted: Mapping[str, str] = spec.get("nodeSelector") or {}
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
-    terms = _terms(spec)
-    return terms is None or any(_matches(term, objects.name(node), labels) for term in terms)
+    return node_selectors.matches(_required(spec), objects.name(node), labels)
 
 
-def _terms(spec: Object) -> Sequence[Object] | None:
-    required = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(_REQUIRED)
-    return None if required is None else required.get("nodeSelectorTerms") or ()
-
-
-def _matches(term: Object, name: str, labels: Mapping[str, str]) -> bool:
-    expressions: Iterable[Object] = term.get("matchExpressions") or ()
-    fields: Iterable[Object] = term.get("matchFields") or ()
-    if not expressions and not fields:
-        return False
-    return all(_holds(one, labels) for one in expressions) and all(_holds(one, {_NAME_FIELD: name}) for one in fields)
-
-
-def _holds(requirement: Object, found: Mapping[str, str]) -> bool:
-    value: Any = found.get(requirement["key"])
-    values: Sequence[str] = requirement.get("values") or ()
-    match requirement.get("operator"):
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt" as operator:
-            if value is None or not value.lstrip("-").isdecimal():
-                return False
-            return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
-    return False
+def _required(spec: Object) -> Object | None:
+    found: Object | None = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(_REQUIRED)
+    return found
 
 
 def _tolerates(toleration: Object, taint: Object) -> bool:
