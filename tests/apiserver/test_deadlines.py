@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from steersman.aio import clock as clocks
 from steersman.apiserver import deadlines
 from steersman.meta import errors
 from tests.apiserver import kit
@@ -32,5 +33,5 @@ async def test_a_watch_has_no_deadline(api: kit.Api):
 
 async def test_when_the_time_is_over():
     with pytest.raises(errors.StatusError) as refused:
-        await deadlines.within(0.01, asyncio.sleep(10))
+        await deadlines.within(clocks.SystemClock(), 0.01, asyncio.sleep(10))
     assert (refused.value.code, refused.value.reason) == (504, "Timeout")

@@ -8,12 +8,35 @@ from steersman.api.defaults import pods
 from steersman.meta import quantities
 from steersman.meta.objects import Object
 
+# What is written of a status that nobody has set: counts that are no pointers in upstream's types.
+_EMPTY_STATUS: dict[str, Object] = {
+    "DaemonSet": {
+        "currentNumberScheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "numberReady": 0,
+    },
+    "Ingress": {"loadBalancer": {}},
+    "PodDisruptionBudget": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0},
+    "ReplicaSet": {"replicas": 0},
+    "ReplicationController": {"replicas": 0},
+    "Service": {"loadBalancer": {}},
+    "StatefulSet": {"availableReplicas": 0, "replicas": 0},
+}
+
 
 def drop_status(new: Object, old: Object | None) -> None:
-    """The rule of all kinds with a status subresource."""
+    """The rule of all kinds with a status subresource. A new object shows that it has one: typed clients of upstream always do, and
+    programs read it without asking."""
     if old is None:
-        new.pop("status", None)
-    elif "status" in old:
+        new["status"] = dict(_EMPTY_STATUS.get(new.get("kind", ""), {}))
+    else:
+        keep_status(new, old)
+
+
+def keep_status(new: Object, old: Object | None) -> None:
+    """The rule of custom kinds with a status: there is none until somebody writes one."""
+    if old is not None and "status" in old:
         new["status"] = old["status"]
     else:
         new.pop("status", None)
@@ -92,7 +115,7 @@ def prepare_volume(new: Object, old: Object | None) -> None:
 
 
 def prepare_attachment(new: Object, old: Object | None) -> None:
-    drop_status(new, old)
+    keep_status(new, old)
     new.setdefault("status", {"attached": False})
 
 

@@ -4,10 +4,10 @@ Requests that last by their nature (watches, connections to pods) have no deadli
 limits of its own (webhooks, the store), and a client could not know what became of them.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from steersman.aio import clock as clocks
 from steersman.apiserver import paths
 from steersman.meta import errors, times
 from steersman.serving import messages
@@ -32,10 +32,10 @@ def of(request: messages.Request, target: paths.Target, parameters: dict[str, li
     return min(seconds, MAX_SECONDS) if seconds > 0 and is_read else None
 
 
-async def within(seconds: float, answer: Awaitable[T]) -> T:
+async def within(clock: clocks.Clock, seconds: float, answer: Awaitable[T]) -> T:
     """Raises StatusError 504 when the time is over."""
     try:
-        async with asyncio.timeout(seconds):
+        async with clock.timeout(seconds):
             return await answer
     except TimeoutError as over:
         raise errors.timed_out("Timeout: request did not complete within the allotted timeout", 0) from over

@@ -349,7 +349,7 @@ class ApiServer:
     ) -> messages.Response:
         seconds = deadlines.of(request, target, parameters) if "timeout" in parameters else None
         if seconds is not None:
-            return await deadlines.within(seconds, self._dispatch(request, target, user, parameters))
+            return await deadlines.within(self._clock, seconds, self._dispatch(request, target, user, parameters))
         return await self._dispatch(request, target, user, parameters)
 
     async def _dispatch(

@@ -165,7 +165,7 @@ def test_from_request_to_certificate():
             assert made["spec"]["username"] == "kubernetes-admin"
             assert "system:masters" in made["spec"]["groups"]
             await cluster.settle(1)
-            assert "status" not in await cluster.get(kinds.CERTIFICATE_SIGNING_REQUEST, "r")
+            assert (await cluster.get(kinds.CERTIFICATE_SIGNING_REQUEST, "r"))["status"] == {}
             approved = {**made, "status": {"conditions": [{"type": "Approved", "status": "True", "reason": "Mine"}]}}
             await cluster.client.update(kinds.CERTIFICATE_SIGNING_REQUEST, approved, subresource="approval")
             await cluster.settle(1)

@@ -55,7 +55,7 @@ def row(definition: Object, version: Object) -> Kind:
         cells=cells,
         validate=validate,
         warnings=custom.warnings,
-        prepare=strategies.drop_status if has_status else _keep,
+        prepare=strategies.keep_status if has_status else _keep,
         prepare_status=_only_status,
         fields=_selectable(version.get("selectableFields") or []),
         spec_fields=(),

@@ -280,19 +280,19 @@ class CriRuntime:
             "stderr": not tty,
         }
         url = str((await self._call("Exec", request, "ExecError"))["url"])
-        return await streams.open_session(url, stdin=stdin, tty=tty, reason="ExecError")
+        return await streams.open_session(url, stdin=stdin, tty=tty, reason="ExecError", clock=self._clock)
 
     async def attach(self, container_id: str, *, stdin: bool) -> streams.RemoteSession:
         status = await self.container_status(container_id)
         tty = status is not None and status.tty
         request = {"container_id": container_id, "stdin": stdin, "tty": tty, "stdout": True, "stderr": not tty}
         url = str((await self._call("Attach", request, "AttachError"))["url"])
-        return await streams.open_session(url, stdin=stdin, tty=tty, reason="AttachError")
+        return await streams.open_session(url, stdin=stdin, tty=tty, reason="AttachError", clock=self._clock)
 
     async def port_forward(self, sandbox_id: str, port: int) -> Duplex:
         request = {"pod_sandbox_id": sandbox_id, "port": [port]}
         url = str((await self._call("PortForward", request, "PortForwardError"))["url"])
-        return await streams.open_port(url, port)
+        return await streams.open_port(url, port, self._clock)
 
     async def reopen_log(self, container_id: str) -> None:
         await self._call("ReopenContainerLog", {"container_id": container_id}, "ReopenContainerLogError")

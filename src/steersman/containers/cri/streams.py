@@ -9,6 +9,7 @@ import json
 import urllib.parse
 from collections.abc import Mapping
 
+from steersman.aio.clock import Clock
 from steersman.containers.runtime import RuntimeFailure
 from steersman.serving import channels, spdy
 from steersman.serving.messages import Duplex
@@ -43,11 +44,11 @@ class _Socket:
         self._writer.close()
 
 
-async def _upgrade(url: str, protocol: str, reason: str) -> Duplex:
+async def _upgrade(url: str, protocol: str, reason: str, clock: Clock) -> Duplex:
     """Raises RuntimeFailure."""
     target = urllib.parse.urlsplit(url)
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with clock.timeout(CONNECT_SECONDS):
             reader, writer = await asyncio.open_connection(target.hostname, target.port or 80, limit=HEAD_MOST_BYTES)
             writer.write(_request(target, protocol))
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -165,8 +166,8 @@ def exit_code(said: bytes) -> int:
     raise channels.CommandFailed(status.get("message", ""))
 
 
-async def open_session(url: str, *, stdin: bool, tty: bool, reason: str) -> RemoteSession:
-    session = RemoteSession(await _upgrade(url, "v4.channel.k8s.io", reason), stdin=stdin, tty=tty)
+async def open_session(url: str, *, stdin: bool, tty: bool, reason: str, clock: Clock) -> RemoteSession:
+    session = RemoteSession(await _upgrade(url, "v4.channel.k8s.io", reason, clock), stdin=stdin, tty=tty)
     await session.start()
     return session
 
@@ -201,9 +202,9 @@ class Forwarded:
         await asyncio.wait([self._running])
 
 
-async def open_port(url: str, port: int) -> Forwarded:
+async def open_port(url: str, port: int, clock: Clock) -> Forwarded:
     """Raises RuntimeFailure, also where nobody listens."""
-    session = spdy.Session(await _upgrade(url, "portforward.k8s.io", "PortForwardError"), server=False)
+    session = spdy.Session(await _upgrade(url, "portforward.k8s.io", "PortForwardError", clock), server=False)
     running = asyncio.create_task(session.run(), name="cri port-forward")
     headers = {"port": str(port), "requestid": "0"}
     error = await session.open({"streamtype": "error", **headers})
@@ -212,7 +213,7 @@ async def open_port(url: str, port: int) -> Forwarded:
     made = Forwarded(session, data, running)
     said = b""
     with contextlib.suppress(TimeoutError, spdy.Closed):
-        async with asyncio.timeout(REFUSAL_SECONDS):
+        async with clock.timeout(REFUSAL_SECONDS):
             said = await error.receive()
     if said:
         await made.close()

@@ -6,12 +6,12 @@ Reads: that folder.  Writes: CSINode, the Node's labels and annotations.
 Source: KEP-595 (plugin watcher), "Deploying a CSI driver on Kubernetes".
 """
 
-import asyncio
 import json
 import logging
 from pathlib import Path
 
 from steersman.aio.clock import Clock
+from steersman.aio.tasks import turn
 from steersman.api import kinds
 from steersman.client.client import Client, Unreachable
 from steersman.csi import driver as csi
@@ -207,4 +207,4 @@ class Registration:
             except StatusError as refused:
                 if refused.reason != "AlreadyExists":
                     raise
-            await asyncio.sleep(0)
+            await turn()
