@@ -72,6 +72,18 @@ def test_partial_records_are_one_line(tmp_path: Path) -> None:
     assert read(path, tail_lines=1, timestamps=True) == "2026-01-01T00:00:01.000000000Z long line\n"
 
 
+def test_an_unfinished_line_at_the_end_is_a_line_too(tmp_path: Path) -> None:
+    path = tmp_path / "0.log"
+    path.write_bytes(
+        cri_log.record(at(0), "stdout", b"before", full=True)
+        + cri_log.record(at(1), "stdout", b"DO", full=False)
+        + cri_log.record(at(1), "stdout", b"NE", full=False)
+    )
+    assert read(path) == "before\nDONE"
+    assert read(path, tail_lines=1) == "DONE"
+    assert read(path, tail_lines=2) == "before\nDONE"
+
+
 def test_lines_without_text_stay(tmp_path: Path) -> None:
     write(tmp_path / "0.log", "", "x")
     assert read(tmp_path / "0.log") == "\nx\n"

@@ -156,7 +156,7 @@ def _tail(rotated: list[Path], path: Path, lines: int | None) -> list[tuple[Path
         return [(file, 0) for file in files]
     chosen: list[tuple[Path, int]] = []
     for file in reversed(files):
-        offset, found = _offset_of_last(file, lines)
+        offset, found = _offset_of_last(file, lines, is_newest=file == path)
         chosen.insert(0, (file, offset))
         lines -= found
         if lines <= 0:
@@ -164,8 +164,9 @@ def _tail(rotated: list[Path], path: Path, lines: int | None) -> list[tuple[Path
     return chosen
 
 
-def _offset_of_last(path: Path, lines: int) -> tuple[int, int]:
-    """(offset where the last `lines` full lines begin, how many there are). A partial record belongs to its line's end."""
+def _offset_of_last(path: Path, lines: int, *, is_newest: bool) -> tuple[int, int]:
+    """(offset where the last `lines` lines begin, how many there are). A partial record belongs to its line's end; at the end
+    of the newest file that is still to come, and what there is counts as a line."""
     if not path.exists():
         return 0, 0
     size = path.stat().st_size
@@ -179,13 +180,13 @@ def _offset_of_last(path: Path, lines: int) -> tuple[int, int]:
             file.seek(start)
             tail = file.read(end - start) + tail
             end = start
-            found, offset = _count_back(tail, lines, at_start=start == 0)
+            found, offset = _count_back(tail, lines, at_start=start == 0, is_newest=is_newest)
             if offset is not None:
                 return start + offset, found
     return 0, found
 
 
-def _count_back(tail: bytes, lines: int, *, at_start: bool) -> tuple[int, int | None]:
+def _count_back(tail: bytes, lines: int, *, at_start: bool, is_newest: bool) -> tuple[int, int | None]:
     """Go back over whole records; the offset in `tail` once the line before the wanted ones is seen."""
     found, position = 0, len(tail)
     while position > 0:
@@ -193,7 +194,7 @@ def _count_back(tail: bytes, lines: int, *, at_start: bool) -> tuple[int, int | 
         if begin == 0 and not at_start:
             return found, None
         record = tail[begin:position]
-        if _is_full(record):
+        if _is_full(record) or (is_newest and position == len(tail)):
             if found == lines:
                 return found, position
             found += 1

@@ -87,15 +87,16 @@ class Stream:
 
     def flush_fragment(self) -> bool:
         """Write an unfinished line as a partial record; True: there may be more."""
-        self._read_fifo(take_fragment=True, last_tag=b"P")
+        self._read_fifo(take_fragment=True)
         return self.read_ready()
 
     def finish(self) -> None:
-        """The container has ended: take everything that is left."""
+        """The container has ended: take everything that is left. An unfinished line stays one, as containerd has it: readers
+        add no newline that the container did not write (it would be part of its termination message)."""
         while self.read_ready():
             pass
         if self.fragment_since is not None:
-            self._read_fifo(take_fragment=True, last_tag=b"F")
+            self._read_fifo(take_fragment=True)
         for listener in self.listeners:
             listener.close()
         self.listeners.clear()
@@ -108,11 +109,11 @@ class Stream:
         except OSError:  # EIO: the other end is closed; EAGAIN: nothing waits
             return False
         if data:
-            self.log.write(_records(self.name, data, b"P"))
+            self.log.write(_records(self.name, data))
             self._copy(data)
         return bool(data)
 
-    def _read_fifo(self, *, take_fragment: bool = False, last_tag: bytes = b"P") -> bool:
+    def _read_fifo(self, *, take_fragment: bool = False) -> bool:
         assert self._scratch is not None
         try:
             size = syscalls.tee(self.fd, self._scratch[1], CHUNK_BYTES)
@@ -126,7 +127,7 @@ class Stream:
             end = len(data)
         self.fragment_since = self.fragment_since or time.monotonic()  # also when writing fails: tried again later
         if end:
-            self.log.write(_records(self.name, data[:end], last_tag))
+            self.log.write(_records(self.name, data[:end]))
             self._copy(data[:end])
             _take(self.fd, end)
         if end:
@@ -162,8 +163,8 @@ def _whole_length(data: bytes) -> int:
     return end or len(data) - len(data) % PARTIAL_BYTES
 
 
-def _records(stream: bytes, data: bytes, last_tag: bytes) -> bytes:
-    """CRI records for `data`; the text after the last newline, if any, gets `last_tag`."""
+def _records(stream: bytes, data: bytes) -> bytes:
+    """CRI records for `data`; the text after the last newline, if any, is a partial one."""
     head = _timestamp() + b" " + stream + b" "
     if len(data) <= PARTIAL_BYTES and data.count(b"\n") == 1 and data.endswith(b"\n"):
         return head + b"F " + data
@@ -177,8 +178,7 @@ def _records(stream: bytes, data: bytes, last_tag: bytes) -> bytes:
             line = line[PARTIAL_BYTES:]
         out += (full, line, b"\n")
     while rest:
-        tag = last_tag if len(rest) <= PARTIAL_BYTES else b"P"
-        out += (head, tag, b" ", rest[:PARTIAL_BYTES], b"\n")
+        out += (partial, rest[:PARTIAL_BYTES], b"\n")
         rest = rest[PARTIAL_BYTES:]
     return b"".join(out)
 
