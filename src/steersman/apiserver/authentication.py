@@ -151,18 +151,18 @@ def _bearer(header: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-_WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
+WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
 
 
 def _websocket_token(request: messages.Request) -> str:
     """Browsers cannot set headers on a WebSocket: the token comes as a subprotocol."""
     offered = request.headers.get("sec-websocket-protocol")
-    if not offered or _WEBSOCKET_PREFIX not in offered:
+    if not offered or WEBSOCKET_TOKEN not in offered:
         return ""
     for name in offered.split(","):
         name = name.strip()
-        if name.startswith(_WEBSOCKET_PREFIX):
-            raw = name.removeprefix(_WEBSOCKET_PREFIX)
+        if name.startswith(WEBSOCKET_TOKEN):
+            raw = name.removeprefix(WEBSOCKET_TOKEN)
             try:
                 return base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)).decode()
             except (binascii.Error, UnicodeDecodeError) as error:

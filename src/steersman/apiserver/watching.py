@@ -16,7 +16,7 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api.kind import Kind
-from steersman.apiserver import decoded, keys, reading, selection, shapes
+from steersman.apiserver import decoded, keys, reading, selection, shapes, socket_streams
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -66,7 +66,9 @@ class Watcher:
         if call.form.shape == "Table":
             shapes.include_of(call)
         headers = {"content-type": "application/json"}
-        return messages.Response(200, headers, stream=self._stream(call, selected, plan))
+        return socket_streams.of_lines(
+            call.request, messages.Response(200, headers, stream=self._stream(call, selected, plan))
+        )
 
     def _plan(self, call: Call) -> _Plan:
         version, match = call.parameter("resourceVersion"), call.parameter("resourceVersionMatch")

@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 
 from steersman.api import kinds
-from steersman.apiserver import decoded
+from steersman.apiserver import decoded, socket_streams
 from steersman.apiserver.call import Call
 from steersman.client import transport
 from steersman.meta import errors
@@ -55,10 +55,12 @@ class Kubelets:
         container = container_of(pod, call.parameter("container"), "logs")
         node = (pod.get("spec") or {}).get("nodeName", "")
         if not node:
-            return messages.Response(200, {"content-type": "text/plain"})  # nothing has run, nothing was written
+            nothing = messages.Response(200, {"content-type": "text/plain"})  # nothing has run, nothing was written
+            return socket_streams.of_bytes(call.request, nothing)
         query = _query([(name, call.parameter(name)) for name in _LOG_PARAMETERS if call.parameter(name)])
         path = f"/containerLogs/{_of(pod)}/{container}"
-        return await self._ask(node, messages.Request("GET", path, query, passed_on(call.request.headers)))
+        answer = await self._ask(node, messages.Request("GET", path, query, passed_on(call.request.headers)))
+        return socket_streams.of_bytes(call.request, answer)
 
     async def run(self, call: Call) -> messages.Response:
         """exec and attach."""
