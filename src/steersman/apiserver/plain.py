@@ -1,6 +1,6 @@
 """What is no resource: version, health, metrics, the list of paths, discovery and OpenAPI, the documents of the token issuer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
@@ -11,6 +11,7 @@ from steersman.serving import messages
 
 _ALWAYS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _OF_ISSUER = ("/.well-known/openid-configuration", "/openid/v1/jwks")
+_JWK_SET = {"content-type": "application/jwk-set+json"}
 
 
 class Plain:
@@ -54,7 +55,7 @@ class Plain:
             case "/.well-known/openid-configuration" if key is not None:
                 return _json(_issuer(key))
             case "/openid/v1/jwks" if key is not None:
-                return _json(key.jwks())
+                return _json(key.jwks(), _JWK_SET)
         return self._health.answer(request) or self._documents.answer(request)
 
     def _paths(self) -> list[str]:
@@ -75,5 +76,5 @@ def _issuer(key: tokens.TokenKey) -> Object:
     }
 
 
-def _json(obj: Object) -> messages.Response:
-    return messages.Response(200, dict(negotiation.JSON_HEADERS), orjson.dumps(obj))
+def _json(obj: Object, headers: Mapping[str, str] = negotiation.JSON_HEADERS) -> messages.Response:
+    return messages.Response(200, dict(headers), orjson.dumps(obj))
