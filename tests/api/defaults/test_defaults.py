@@ -191,3 +191,23 @@ def test_defaulting_again_changes_nothing_of_any_kind(kind):
     if kind.default is not None:
         kind.default(twice)
     assert twice == once
+
+
+ALWAYS_THERE = [
+    pytest.param(kinds.EVENT, {}, {"source": {}, "reportingComponent": "", "reportingInstance": ""}, id="event"),
+    pytest.param(kinds.EVENT, {"source": {"host": "n"}}, {"source": {"host": "n"}}, id="event with a source"),
+    pytest.param(
+        kinds.ENDPOINT_SLICE,
+        {"endpoints": [{"addresses": ["10.0.0.1"]}]},
+        {"endpoints": [{"addresses": ["10.0.0.1"], "conditions": {}}]},
+        id="endpoint slice",
+    ),
+    pytest.param(kinds.RESOURCE_QUOTA, {}, {"spec": {}}, id="resource quota"),
+]
+
+
+@pytest.mark.parametrize(("kind", "said", "told"), ALWAYS_THERE)
+def test_fields_that_clients_read_without_asking(kind, said, told):
+    obj = {"metadata": {"name": "a"}, **said}
+    kind.default(obj)
+    assert {field: obj[field] for field in told} == told

@@ -1,4 +1,4 @@
-"""Defaults of LimitRanges."""
+"""Defaults of LimitRanges and ResourceQuotas."""
 
 from steersman.meta.objects import Object
 
@@ -13,3 +13,8 @@ def default_limit_range(limit_range: Object) -> None:
         for field, amounts in (("default", limits), ("defaultRequest", requests)):
             if amounts:
                 item[field] = amounts
+
+
+def default_resource_quota(quota: Object) -> None:
+    """One that says nothing limits nothing."""
+    quota.setdefault("spec", {})

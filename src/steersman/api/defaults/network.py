@@ -46,5 +46,7 @@ def default_endpoint_slice(endpoint_slice: Object) -> None:
     for port in endpoint_slice.get("ports") or ():
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")
+    for endpoint in endpoint_slice.get("endpoints") or ():
+        endpoint.setdefault("conditions", {})
     endpoint_slice["endpoints"] = endpoint_slice.get("endpoints") or []
     endpoint_slice["ports"] = endpoint_slice.get("ports") or []

@@ -2,6 +2,7 @@
 
 from steersman.api import selectable, strategies
 from steersman.api.defaults import cluster as cluster_defaults
+from steersman.api.defaults import events as event_defaults
 from steersman.api.defaults import limits as limit_defaults
 from steersman.api.defaults import network as network_defaults
 from steersman.api.defaults import pods as pod_defaults
@@ -131,7 +132,7 @@ EVENT = Kind(
     "", "v1", "Event", "events", "event",
     short_names=("ev",),
     columns=event_cells.COLUMNS, cells=event_cells.event,
-    validate=event_rules.validate_event,
+    default=event_defaults.default_event, validate=event_rules.validate_event,
     fields=selectable.of_event,
     ttl_seconds=3600,  # upstream's --event-ttl
     creates_on_update=True,
@@ -154,7 +155,7 @@ RESOURCE_QUOTA = Kind(
     short_names=("quota",),
     subresources=(status("ResourceQuota"),),
     columns=quota_cells.RESOURCE_QUOTA_COLUMNS, cells=quota_cells.resource_quota,
-    validate=quota_rules.validate_resource_quota,
+    default=limit_defaults.default_resource_quota, validate=quota_rules.validate_resource_quota,
     prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
     deletes_to_status=False,
 )  # fmt: skip
