@@ -16,6 +16,7 @@ _EMPTY_STATUS: dict[str, Object] = {
         "numberMisscheduled": 0,
         "numberReady": 0,
     },
+    "HorizontalPodAutoscaler": {"desiredReplicas": 0},
     "Ingress": {"loadBalancer": {}},
     "PodDisruptionBudget": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0},
     "ReplicaSet": {"replicas": 0},
@@ -35,7 +36,7 @@ def drop_status(new: Object, old: Object | None) -> None:
 
 
 def keep_status(new: Object, old: Object | None) -> None:
-    """The rule of custom kinds with a status: there is none until somebody writes one."""
+    """The rule of custom kinds with a status, and of kinds whose status is a pointer: there is none until somebody writes one."""
     if old is not None and "status" in old:
         new["status"] = old["status"]
     else:

@@ -13,7 +13,7 @@ from typing import cast
 import orjson
 
 from steersman.aio import clock as clocks
-from steersman.api import schema, statuses, strategies
+from steersman.api import schema, strategies
 from steersman.api.kind import Kind
 from steersman.api.managed_fields.entries import Entry as Owner
 from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes, strictness
@@ -436,8 +436,6 @@ def _prepare(kind: Kind, new: Object, old: Object | None) -> None:
         kind.prepare(new, old)
     elif kind.subresource("status") is not None:
         strategies.drop_status(new, old)
-    if old is None:
-        statuses.fill_new(kind, new)
 
 
 def _untouched(call: Call, applied: Object, old: Object) -> Object:

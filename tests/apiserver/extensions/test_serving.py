@@ -156,6 +156,7 @@ async def test_discovery_and_openapi(api: kit.Api):
         {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
     ]
     assert "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" in document["components"]["schemas"]
+    assert schema["x-kubernetes-selectable-fields"] == [{"fieldPath": "spec.image"}]
     v2 = (await api.ask("GET", "/openapi/v2")).body["definitions"]
     assert "com.example.stable.v1.CronTabList" in v2
     wider = definitions.full(deprecated=True)
@@ -167,6 +168,24 @@ async def test_discovery_and_openapi(api: kit.Api):
     assert after != before
     got = await api.ask("GET", CRONTABS)
     assert got.headers["warning"] == '299 - "stable.example.com/v1 CronTab is deprecated"'
+
+
+async def test_a_reader_of_swagger_is_told_nothing_of_a_kind_that_takes_anything(api: kit.Api):
+    """As test/e2e/apimachinery/crd_publish_openapi.go; kubectl would refuse what is not among the properties."""
+    root: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    definition = definitions.definition()
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = root
+    await made(api, definition)
+    told = (await api.ask("GET", "/openapi/v2")).body["definitions"]["com.example.stable.v1.CronTab"]
+    assert sorted(told) == ["type", "x-kubernetes-group-version-kind"]
+    inside = {
+        "type": "object",
+        "properties": {"spec": {**root, "description": "free", "properties": {"a": {"type": "string"}}}},
+    }
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = inside
+    assert (await api.ask("PATCH", AT, {"spec": definition["spec"]}, headers=kit.MERGE)).status == 200
+    told = (await api.ask("GET", "/openapi/v2")).body["definitions"]["com.example.stable.v1.CronTab"]
+    assert told["properties"]["spec"] == {"description": "free", "x-kubernetes-preserve-unknown-fields": True}
 
 
 async def test_rules_in_cel_are_enforced(api: kit.Api):

@@ -33,7 +33,9 @@ def row(definition: Object, version: Object) -> Kind:
     subresources = version.get("subresources") or {}
     has_status = "status" in subresources
     custom = types.Type(
-        publishing.name_of(group, version["name"], kind), (version.get("schema") or {}).get("openAPIV3Schema")
+        publishing.name_of(group, version["name"], kind),
+        (version.get("schema") or {}).get("openAPIV3Schema"),
+        tuple(field["jsonPath"] for field in version.get("selectableFields") or ()),
     )
     shown, cells = columns.of(version)
     namespaced = spec["scope"] == "Namespaced"

@@ -3,7 +3,7 @@
 Source: apiextensions' controllers/openapi/builder and schema/kubeopenapi (ToKubeOpenAPI, ToStructuralOpenAPIV2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steersman.api.kind import Kind
@@ -11,6 +11,7 @@ from steersman.meta.objects import Object
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _PREFIX = "#/$defs/"
+_PRESERVES = "x-kubernetes-preserve-unknown-fields"
 _TEXTS = {
     "apiVersion": (
         "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas "
@@ -36,12 +37,16 @@ def name_of(group: str, version: str, kind: str) -> str:
     return ".".join((*reversed(group.split(".")), version, kind))
 
 
-def definitions(kind: Kind, name: str, schema: Object | None, openapi: str) -> dict[str, Object]:
-    """References are in the schema package's form, as for built-in kinds."""
+def definitions(
+    kind: Kind, name: str, schema: Object | None, openapi: str, selectable: Sequence[str] = ()
+) -> dict[str, Object]:
+    """`selectable` are the JSON paths that field selectors may ask for.
+    References are in the schema package's form, as for built-in kinds."""
     gvk = {"group": kind.group, "version": kind.version}
-    body = _closed(schema or {"type": "object", "x-kubernetes-preserve-unknown-fields": True}, openapi)
-    body = {**body, "properties": {**_head(_META + "ObjectMeta"), **_without_head(body.get("properties") or {})}}
+    body = _body(schema or {"type": "object", _PRESERVES: True}, openapi)
     body["x-kubernetes-group-version-kind"] = [{**gvk, "kind": kind.kind}]
+    if selectable:
+        body["x-kubernetes-selectable-fields"] = [{"fieldPath": path.removeprefix(".")} for path in selectable]
     listed = {
         "description": f"{kind.kind}List is a list of {kind.kind}",
         "type": "object",
@@ -57,6 +62,15 @@ def definitions(kind: Kind, name: str, schema: Object | None, openapi: str) -> d
         "x-kubernetes-group-version-kind": [{**gvk, "kind": f"{kind.kind}List"}],
     }
     return {name: body, f"{name}List": listed}
+
+
+def _body(schema: Object, openapi: str) -> Object:
+    """In v2, a kind that takes any field has no properties at all, those of every object included: kubectl would refuse
+    whatever is not among them."""
+    if openapi == "v2" and schema.get(_PRESERVES):
+        return {"type": "object"}
+    body = _closed(schema, openapi)
+    return {**body, "properties": {**_head(_META + "ObjectMeta"), **_without_head(body.get("properties") or {})}}
 
 
 def _head(of_metadata: str) -> Object:
@@ -75,12 +89,9 @@ def _closed(schema: Object, openapi: str) -> Object:
     """A schema as it is published: rules are kept in v3; v2 also loses what it cannot say."""
     if openapi == "v3":
         return _embedded(schema) if _has_embedded(schema) else schema
-    if schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("nullable"):
-        # A v2 reader would take `properties` for all there is, and null for wrong.
-        kept = {"description", "x-kubernetes-preserve-unknown-fields"} | (
-            {"type"} if not schema.get("nullable") else set()
-        )
-        return {key: value for key, value in schema.items() if key in kept}
+    if schema.get(_PRESERVES) or schema.get("nullable"):
+        # A v2 reader would take `properties` for all there is, null for wrong, and `type` for a reason to ask for properties.
+        return {key: value for key, value in schema.items() if key in ("description", _PRESERVES)}
     result: Object = {}
     for key, value in schema.items():
         if key in _NOT_IN_V2:

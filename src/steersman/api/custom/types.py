@@ -35,11 +35,13 @@ _NOT_CHECKED = (
 
 
 class Type:
-    """`schema` is the openAPIV3Schema of the version, None where there is none (definitions of old API versions)."""
+    """`schema` is the openAPIV3Schema of the version, None where there is none (definitions of old API versions); `selectable`
+    are the JSON paths of its selectable fields."""
 
-    def __init__(self, name: str, openapi: Object | None) -> None:
+    def __init__(self, name: str, openapi: Object | None, selectable: tuple[str, ...] = ()) -> None:
         self.name = name
         self.schema = openapi
+        self._selectable = selectable
 
     @functools.cached_property
     def _node(self) -> structure.Node:
@@ -59,7 +61,7 @@ class Type:
 
     @functools.cached_property
     def digest(self) -> str:
-        return hashlib.sha256(orjson.dumps([self.name, self.schema])).hexdigest()
+        return hashlib.sha256(orjson.dumps([self.name, self.schema, self._selectable])).hexdigest()
 
     def decode(self, kind: Kind, obj: Object, field_validation: str) -> tuple[Object, list[str]]:
         unknown: list[str] = []
@@ -105,7 +107,7 @@ class Type:
         return run.errors
 
     def definitions(self, kind: Kind, *, openapi: str) -> dict[str, Object]:
-        return publishing.definitions(kind, self.name, self.schema, openapi)
+        return publishing.definitions(kind, self.name, self.schema, openapi, self._selectable)
 
 
 def _embedded(node: structure.Node, obj: Object, place: places.Place) -> list[FieldError]:

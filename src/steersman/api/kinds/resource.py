@@ -52,7 +52,7 @@ RESOURCE_POOL_STATUS_REQUEST = Kind(
     namespaced=False,
     subresources=(status("ResourcePoolStatusRequest", RESOURCE, "v1alpha3"),),
     validate=slice_rules.validate_pool_status_request,
-    prepare=strategies.drop_status, prepare_status=strategies.keep_all_but_status,
+    prepare=strategies.keep_status, prepare_status=strategies.keep_all_but_status,
 )  # fmt: skip
 
 _BETA2 = Deprecation(36, 39)
