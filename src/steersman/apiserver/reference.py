@@ -14,10 +14,6 @@ from steersman.apiserver.resource_metrics import answers as resource_metrics
 
 # What upstream does with these kinds and nobody here does. Kinds that are kept, checked and acted on have no line.
 LIMITS = {
-    "deviceclasses.resource.k8s.io": "kept and checked; expressions are not evaluated, as nobody allocates devices",
-    "resourceclaims.resource.k8s.io": "kept and checked; nobody allocates devices: pods that claim some run without",
-    "resourceclaimtemplates.resource.k8s.io": "kept and checked; no claims are made of them",
-    "resourceslices.resource.k8s.io": "kept and checked; the scheduler does not read them",
     "devicetaintrules.resource.k8s.io": "kept and checked; nobody evicts by them",
     "resourcepoolstatusrequests.resource.k8s.io": "kept and checked; nobody answers them",
     "workloads.scheduling.k8s.io": "kept and checked; no groups are made of them",
