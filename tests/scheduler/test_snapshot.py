@@ -1,13 +1,14 @@
 """The snapshot after any history is the snapshot of what is there now."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from steersman.meta.objects import Object
-from steersman.scheduler import shape
+from steersman.scheduler import requests, shape
 from steersman.scheduler.snapshot import Snapshot
-from tests.scheduler.builders import node, picture, pod
+from tests.scheduler.builders import node, pending, picture, pod
 
 NAMES = ["a", "b", "c"]
 TAINT = {"key": "k", "value": "v", "effect": "NoSchedule"}
@@ -94,3 +95,17 @@ def test_rows_of_nodes_that_left_are_used_again():
         seen.set_node(node(f"n{i}"))
         seen.remove_node(f"n{i}")
     assert seen.rows == rows
+
+
+@pytest.mark.parametrize("node_first", [True, False])
+def test_room_that_is_kept_is_given_back_whichever_was_seen_first(node_first):
+    """A scheduler that starts may see a nomination before its node."""
+    snapshot, wanted = Snapshot(), pending(pod("urgent", cpu="1"))
+    if node_first:
+        snapshot.set_node(node("a", cpu="4"))
+    snapshot.nominations.put(wanted.key, wanted.shape, 5, "a")
+    snapshot.set_node(node("a", cpu="4"))
+    cpu, row = snapshot.resource(requests.CPU), snapshot.names.index("a")
+    assert snapshot.requested[cpu, row] == 1000
+    snapshot.nominations.drop(wanted.key)
+    assert snapshot.requested[cpu, row] == 0

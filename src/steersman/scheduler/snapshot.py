@@ -129,6 +129,9 @@ class Snapshot:
         if is_new:
             for key in self._pods_of.get(name, ()):
                 self._count(self._pods[key], row, 1)
+            # At a start nominations may be seen before their nodes: what is given back later must have been kept.
+            for _, nomination in self.nominations.on(name):
+                self._keep_room(nomination, 1)
         return True
 
     def remove_node(self, name: str) -> None:
