@@ -43,7 +43,18 @@ def address(cluster: RunningCluster, space: str) -> str:
     cluster.kubectl("rollout", "status", "deployment/web", "-n", space, "--timeout=60s")
     path = "{.status.loadBalancer.ingress[0].ip}"
     cluster.kubectl("wait", "-n", space, "ingress/web", f"--for=jsonpath={path}", "--timeout=30s")
-    return cluster.jsonpath(path, "ingress", "web", "-n", space)
+    found = cluster.jsonpath(path, "ingress", "web", "-n", space)
+    # The proxy's worker from before may take a connection or two more until it has stopped listening.
+    deadline = CLOCK.monotonic() + 30
+    while _status(found) != 200:
+        assert CLOCK.monotonic() < deadline
+        CLOCK.pause(0.1)
+    return found
+
+
+def _status(address: str) -> int:
+    with contextlib.closing(http.client.HTTPConnection(address, timeout=10)) as connection:
+        return ask(connection)[0]
 
 
 def ask(connection: http.client.HTTPConnection, path: str = "/") -> tuple[int, str]:

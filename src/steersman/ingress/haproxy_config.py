@@ -195,7 +195,8 @@ def _at(server: Server) -> str:
 
 
 def _backend(backend: Backend) -> str:
-    lines = [f"backend {backend.key}", "  balance source" if backend.sticky else "  balance leastconn"]
+    # In turn: by the fewest connections a retry would go to the server that is gone again, as it has none.
+    lines = [f"backend {backend.key}", "  balance source" if backend.sticky else "  balance roundrobin"]
     options = {"http": "", "https": " ssl verify none alpn h2,http/1.1", "h2c": " proto h2"}[backend.protocol]
     if backend.name:
         options += " init-addr last,libc,none"
