@@ -369,3 +369,31 @@ async def test_no_targets_is_500(edge):
 def test_forms_of_rules_are_told_apart():
     assert routes.plain([to("web")]) == "web"
     assert routes.plain([Rule("", "/", Action((Target("web"),), timeout_seconds=1))]) == ""
+
+
+def _processes(folder: pathlib.Path) -> list[pathlib.Path]:
+    name = str(folder).encode()
+    return [path for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if name in _content(path)]
+
+
+def _content(path: pathlib.Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
+async def test_one_that_has_not_written_its_process_id_does_not_stay(edge: Edge):
+    """As when a cluster is taken down while it starts."""
+    await edge.show(Asked([]))
+    (edge.folder / "pid").unlink()
+    haproxy.end(edge.folder)
+    assert not _processes(edge.folder)
+
+
+async def test_one_that_has_not_written_its_process_id_makes_room_for_the_next(edge: Edge):
+    await edge.show(Asked([]))
+    before = _processes(edge.folder)
+    (edge.folder / "pid").unlink()
+    fresh = dataclasses.replace(edge, proxy=haproxy.Haproxy(edge.folder, CLOCK))
+    await fresh.show(Asked([]))
+    assert len(_processes(edge.folder)) == len(before) == 2, "a master and its worker"

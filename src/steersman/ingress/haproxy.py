@@ -14,7 +14,7 @@ import pathlib
 import select
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from steersman.aio.clock import Clock
 from steersman.ingress.backends import Server
@@ -26,6 +26,7 @@ COMMAND_SECONDS = 5.0
 TAKE_OVER_SECONDS = 10.0
 POLL_SECONDS = 0.02
 END_SECONDS = 5.0
+END_ROUNDS = 10
 
 
 class Refused(Exception):
@@ -68,6 +69,7 @@ class Haproxy:
         (self._folder / "new.cfg").replace(self._folder / "haproxy.cfg")
         pid, before = running(self._folder), ""
         if pid is None:
+            await asyncio.to_thread(end_processes, self._folder)
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / "admin.sock").unlink()
             arguments = ["-W", "-D", "-p", str(self._folder / "pid"), "-S", f"{self._folder}/master.sock,mode,600"]
@@ -97,7 +99,13 @@ class Haproxy:
             process = await asyncio.create_subprocess_exec(
                 program, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
             )
-            code = await process.wait()
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+                raise
         if code:
             raise Refused(log_file.read_text(errors="replace").strip())
 
@@ -159,15 +167,34 @@ def running(folder: pathlib.Path) -> int | None:
 
 def end(folder: pathlib.Path) -> None:
     """Stop serving at once, and leave nothing."""
-    pid = running(folder)
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            try:
-                for number in (signal.SIGTERM, signal.SIGKILL):
-                    signal.pidfd_send_signal(descriptor, number)
-                    if select.select([descriptor], [], [], END_SECONDS)[0]:
-                        break
-            finally:
-                os.close(descriptor)
+    end_processes(folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_processes(folder: pathlib.Path) -> None:
+    """By their command lines: one that was just being started, by a process that was killed then, has not written its process id
+    yet. All of them share the ports, so one that is forgotten takes connections of whoever comes next."""
+    number = signal.SIGTERM
+    for _ in range(END_ROUNDS):  # what was forked while it was looked is found by the next look
+        with contextlib.ExitStack() as opened:
+            found = list(_opened(folder, opened))
+            for descriptor in found:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(descriptor, number)
+            for descriptor in found:
+                if not select.select([descriptor], [], [], END_SECONDS)[0]:
+                    number = signal.SIGKILL
+        if not found:
+            return
+
+
+def _opened(folder: pathlib.Path, opened: contextlib.ExitStack) -> Iterator[int]:
+    """Masters, workers and checks, as descriptors."""
+    files = {os.fsencode(folder / name) for name in ("haproxy.cfg", "new.cfg")}
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as here:
+            descriptor = os.pidfd_open(int(path.name))
+            here.callback(os.close, descriptor)
+            if not files.isdisjoint((path / "cmdline").read_bytes().split(b"\0")):
+                opened.push(here.pop_all())
+                yield descriptor
