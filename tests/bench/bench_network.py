@@ -1,6 +1,7 @@
 """Pod networks, packet rules and DNS answers, in throw-away network namespaces (root only)."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import signal
@@ -173,7 +174,12 @@ async def _serve_names(tell: int) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     started = asyncio.create_task(serving.serve(["127.0.0.1"], port))
-    await asyncio.sleep(0.05)
+    while True:
+        await asyncio.sleep(0.001)
+        with contextlib.suppress(ConnectionRefusedError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)  # it listens for datagrams before
+            writer.close()
+            break
     os.write(tell, port.to_bytes(2, "big"))
     await started
 

@@ -21,6 +21,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Pod
 
+from steersman.meta.errors import StatusError
 from steersman.testing import Cluster
 
 # Several leave their sockets to the garbage collector.
@@ -347,7 +348,7 @@ async def test_kopf_with_a_kind_of_its_own(cluster, monkeypatch):
 
     async def until(wish) -> None:
         for _ in range(200):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(StatusError, KeyError):  # not there yet, or without its status
                 if await asyncio.to_thread(wish):
                     return
             await asyncio.sleep(0.1)

@@ -133,6 +133,7 @@ class TestAttach:
         )
         session = await oci.node.attach(container_id, stdin=True)
         await session.write_stdin(b"go\n")
+        await oci.ended(container_id)  # which is cheaper to look at again and again than 8 MiB
         assert len(await oci.log(container_id, lambda text: "END" in text)) == 8 * 1024 * 1024 + 5
         await session.close()
 
