@@ -1,5 +1,6 @@
 """/healthz, /livez, /readyz and /version."""
 
+import functools
 import platform
 from collections.abc import Callable
 
@@ -61,7 +62,10 @@ class Health:
     def add_steps(self) -> None:
         for step, names in HOOKS.items():
             for name in names:
-                self._checks[name] = lambda step=step: "" if step in self._finished else "not finished"  # type: ignore[misc]
+                self._checks[name] = functools.partial(self._check_step, step)
+
+    def _check_step(self, step: str) -> str:
+        return "" if step in self._finished else "not finished"
 
     def names(self, start: str) -> list[str]:
         """The checks of `healthz`, `livez` or `readyz`."""

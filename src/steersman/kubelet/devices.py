@@ -97,8 +97,8 @@ def grant(answers: Iterable[Mapping[str, object]]) -> runtime.DeviceGrant:
         for one in _list(answer, "mounts"):
             mount = runtime.Mount(one.get("container_path", ""), one.get("host_path", ""), bool(one.get("read_only")))
             mounts.setdefault(mount.container_path, mount)
-        environment = {**dict(answer.get("envs") or {}), **environment}  # type: ignore[call-overload]
-        annotations = {**dict(answer.get("annotations") or {}), **annotations}  # type: ignore[call-overload]
+        environment = {**_strings(answer, "envs"), **environment}
+        annotations = {**_strings(answer, "annotations"), **annotations}
         cdi.update(dict.fromkeys(one.get("name", "") for one in _list(answer, "cdi_devices")))
     return runtime.DeviceGrant(
         tuple(devices.values()),
@@ -107,6 +107,12 @@ def grant(answers: Iterable[Mapping[str, object]]) -> runtime.DeviceGrant:
         tuple(annotations.items()),
         tuple(cdi),
     )
+
+
+def _strings(answer: Mapping[str, object], field: str) -> dict[str, str]:
+    found = answer.get(field) or {}
+    assert isinstance(found, dict)
+    return found
 
 
 def _list(answer: Mapping[str, object], field: str) -> list[Object]:

@@ -44,7 +44,7 @@ class Compiler:
         self.cost = 0
 
     def compile(self, node: Node) -> Step:
-        return _COMPILERS[node.__class__](self, node)  # type: ignore[no-any-return]
+        return _COMPILERS[node.__class__](self, node)
 
     def branch(self, node: Node) -> tuple[Step, int]:
         """Something that may not run, and what it costs at least if it does."""
@@ -453,7 +453,7 @@ _SPECIAL: dict[str, Callable[[Compiler, Call], Step]] = {
     "or": Compiler._fallback,
     "orValue": Compiler._fallback,
 }
-_COMPILERS: dict[type, Any] = {
+_COMPILERS: dict[type, Callable[[Compiler, Any], Step]] = {
     Literal: Compiler._literal,
     Ident: Compiler._ident,
     Select: Compiler._select,

@@ -4,6 +4,7 @@ Deviating from upstream means to refuse definitions that others take, so this fo
 Source: cel-go's checker/cost.go; apiserver's cel/library/cost.go.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from steersman.api.cel import costs, types
@@ -47,7 +48,7 @@ class _Estimate:
         self._locals: dict[str, list[_Local]] = {}
 
     def cost(self, node: Node) -> Range:
-        return _VISITORS[node.__class__](self, node)  # type: ignore[no-any-return]
+        return _VISITORS[node.__class__](self, node)
 
     # Nodes.
 
@@ -277,7 +278,7 @@ def _is_scalar(one: Type) -> bool:
     return one.kind in types.SCALARS or (types.is_optional(one) and _is_scalar(one.params[0]))
 
 
-_VISITORS: dict[type, Any] = {
+_VISITORS: dict[type, Callable[[_Estimate, Any], Range]] = {
     Literal: _Estimate._literal,
     Ident: _Estimate._ident,
     Select: _Estimate._select,

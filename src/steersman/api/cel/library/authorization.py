@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from steersman.api.cel import types
-from steersman.api.cel.functions import Functions, member
+from steersman.api.cel.functions import Functions, Overload, member
 from steersman.api.cel.types import BOOL, STRING, Type
 from steersman.api.cel.values import EvalError
 
@@ -89,13 +89,13 @@ def _check(one: Authorizer, verb: str) -> Decision:
     return one.decide(dataclasses.replace(one.question, verb=verb))
 
 
-def _on_resource(field: str, wire: str) -> tuple[str, object]:
+def _on_resource(field: str, wire: str) -> tuple[str, tuple[Overload, ...]]:
     return wire, (
         member(f"resourcecheck_{wire}", (RESOURCE_CHECK, STRING), RESOURCE_CHECK, _narrowed(ResourceCheck, field)),
     )
 
 
-def _about(name: str, result: Type, read: Callable[[Decision], object]) -> tuple[str, object]:
+def _about(name: str, result: Type, read: Callable[[Decision], object]) -> tuple[str, tuple[Overload, ...]]:
     return name, (member(f"decision_{name}", (_DECISION,), result, read),)
 
 
@@ -119,7 +119,7 @@ FUNCTIONS: Functions = {
             _about("error", STRING, lambda decision: decision.error),
             _about("allowed", BOOL, lambda decision: decision.allowed),
             _about("reason", STRING, lambda decision: decision.reason),
-        )  # type: ignore[arg-type]
+        )
     ),
     "check": (
         member("pathcheck_check", (_PATH_CHECK, STRING), _DECISION, _check),

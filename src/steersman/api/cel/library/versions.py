@@ -52,11 +52,12 @@ def _why(text: str) -> str:
 
 def _normalized(text: str) -> str:
     """Without a leading v, without leading zeroes, and with all three numbers."""
-    core, sign, rest = re.fullmatch(r"([^-+]*)([-+]?)(.*)", text.removeprefix("v"), re.DOTALL).groups()  # type: ignore[union-attr]
+    text = text.removeprefix("v")
+    core = re.split("[-+]", text, maxsplit=1)[0]
     parts = [part.lstrip("0") or ("0" if part else "") for part in core.split(".")]
     if len(parts) < 3 and all(parts):
         parts += ["0"] * (3 - len(parts))
-    return ".".join(parts) + sign + rest
+    return ".".join(parts) + text[len(core) :]
 
 
 def _is_semver(text: str, normalize: bool = False) -> bool:
