@@ -206,12 +206,6 @@ OPERATORS: dict[str, Callable[[str | None, list[Any]], bool]] = {
 }
 
 
-def wants_labels(pod: Object) -> bool:
-    """Whether the node's labels matter to it at all."""
-    spec = pod["spec"]
-    return bool(spec.get("nodeSelector") or (spec.get("affinity") or {}).get("nodeAffinity"))
-
-
 def is_new(pod: Object) -> bool:
     """Not taken by an earlier kubelet of this node, and not on its way out."""
     status = pod.get("status") or {}

@@ -41,9 +41,6 @@ class Accounts:
         groups = tuple(dict.fromkeys((gid, *member_of, *security.supplemental_groups)))
         return User(int(entry[2]), gid, groups, entry[5] or "/")
 
-    def uid_of_image(self, image_user: str) -> int:
-        return self.find(runtime.Security(), image_user).uid
-
     def _user(self, who: str) -> list[str]:
         """A passwd line's fields. A number needs none: an unknown uid has group 0 and no name."""
         lines = [line.split(":") for line in self.passwd.splitlines()]
