@@ -93,6 +93,18 @@ def claim_of(volume: Object) -> Object:
     return (volume.get("spec") or {}).get("claimRef") or {}
 
 
+def reference(claim: Object) -> Object:
+    """The `claimRef` of a volume that is for this claim and no later one of its name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": objects.namespace(claim),
+        "name": objects.name(claim),
+        "uid": objects.uid(claim),
+        "resourceVersion": objects.resource_version(claim),
+    }
+
+
 def is_for(volume: Object, claim: Object) -> bool:
     """The volume is bound to this claim, or set aside for it (no uid yet)."""
     reference = claim_of(volume)

@@ -63,14 +63,7 @@ def volume(claim: Object, storage_class: Object, driver: str, made: Message) -> 
     spec: Object = {
         "accessModes": volumes.access_modes(claim),
         "capacity": {"storage": quantities.of_bytes(size)},
-        "claimRef": {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "namespace": objects.namespace(claim),
-            "name": objects.name(claim),
-            "uid": objects.uid(claim),
-            "resourceVersion": objects.resource_version(claim),
-        },
+        "claimRef": volumes.reference(claim),
         "csi": source,
         "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
         "storageClassName": objects.name(storage_class),

@@ -48,19 +48,11 @@ class VolumeBinder:
             raise BindingFailedError(f'binding volumes: persistentvolume "{name}" not found')
         if volumes.is_for(volume, claim):
             return
-        reference = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "namespace": objects.namespace(claim),
-            "name": objects.name(claim),
-            "uid": objects.uid(claim),
-            "resourceVersion": objects.resource_version(claim),
-        }
         meta = {
             "resourceVersion": objects.resource_version(volume),
             "annotations": {volumes.BOUND_BY_CONTROLLER: "yes"},
         }
-        patch = {"metadata": meta, "spec": {"claimRef": reference}}
+        patch = {"metadata": meta, "spec": {"claimRef": volumes.reference(claim)}}
         await self._client.patch(kinds.PERSISTENT_VOLUME, name, "", patch, because=because)
 
     async def _choose_node(self, claim: Object, node: str, because: int) -> int:

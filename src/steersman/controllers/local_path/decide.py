@@ -106,14 +106,7 @@ def _new(claim: Object, storage_class: Object, node: Object) -> Object:
     spec: Object = {
         "accessModes": volumes.access_modes(claim),
         "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
-        "claimRef": {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "namespace": objects.namespace(claim),
-            "name": objects.name(claim),
-            "uid": objects.uid(claim),
-            "resourceVersion": objects.resource_version(claim),
-        },
+        "claimRef": volumes.reference(claim),
         "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
         "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
         "storageClassName": volumes.class_of(claim),

@@ -60,7 +60,7 @@ def _volume_to_claim(volume: Object, claim: Object) -> tuple[Action, ...]:
     was_for = volumes.is_for(volume, claim)
     body: Object = {}
     if not was_for or volumes.claim_of(volume).get("uid") != objects.uid(claim):
-        body["spec"] = {"claimRef": _reference(claim)}
+        body["spec"] = {"claimRef": volumes.reference(claim)}
     if not was_for and volumes.BOUND_BY_CONTROLLER not in objects.annotations(volume):
         body["metadata"] = {"annotations": {volumes.BOUND_BY_CONTROLLER: "yes"}}
     return (decision.patch(kinds.PERSISTENT_VOLUME, volume, body),) if body else ()
@@ -77,14 +77,3 @@ def _claim_to_volume(claim: Object, volume: Object) -> tuple[Action, ...]:
     if missing:
         body["metadata"] = {"annotations": missing}
     return (decision.patch(kinds.PERSISTENT_VOLUME_CLAIM, claim, body),) if body else ()
-
-
-def _reference(claim: Object) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "namespace": objects.namespace(claim),
-        "name": objects.name(claim),
-        "uid": objects.uid(claim),
-        "resourceVersion": objects.resource_version(claim),
-    }
