@@ -10,38 +10,17 @@ import urllib.parse
 from collections.abc import Mapping
 
 from steersman.aio.clock import Clock
+from steersman.containers.connection import Connection
 from steersman.containers.runtime import RuntimeFailure
 from steersman.serving import channels, spdy
 from steersman.serving.messages import Duplex
 
 CONNECT_SECONDS = 10.0
 HEAD_MOST_BYTES = 64 * 1024
-CHUNK_BYTES = 65536
 PIECES_WAITING_MAX = 16
 # How long a refused connection has to say so before a forwarded port counts as open.
 REFUSAL_SECONDS = 0.25
 STDOUT, STDERR, END = 1, 2, 0
-
-
-class _Socket:
-    """A Duplex over a connection that was made by hand."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def receive(self) -> bytes:
-        try:
-            return await self._reader.read(CHUNK_BYTES)
-        except ConnectionError:
-            return b""
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def close(self) -> None:
-        self._writer.close()
 
 
 async def _upgrade(url: str, protocol: str, reason: str, clock: Clock) -> Duplex:
@@ -57,7 +36,7 @@ async def _upgrade(url: str, protocol: str, reason: str, clock: Clock) -> Duplex
     if head.split(" ", 2)[1:2] != ["101"]:
         writer.close()
         raise RuntimeFailure(reason, f"unable to upgrade connection: {head.splitlines()[0]}")
-    return _Socket(reader, writer)
+    return Connection(reader, writer)
 
 
 def _request(target: urllib.parse.SplitResult, protocol: str) -> bytes:

@@ -1,39 +1,15 @@
 """Connections into a pod's network namespace, for port-forward."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import threading
 
 from steersman.containers import runtime, syscalls
+from steersman.containers.connection import Connection
 from steersman.containers.runtime import RuntimeFailure
 
-CHUNK_BYTES = 65536
 CONNECT_SECONDS = 10.0
-
-
-class Connection:
-    """A Duplex over a socket."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def receive(self) -> bytes:
-        try:
-            return await self._reader.read(CHUNK_BYTES)
-        except ConnectionError:
-            return b""
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(ConnectionError):  # the peer was faster
-            await self._writer.wait_closed()
 
 
 async def connect(namespace_path: str, port: int) -> Connection:
