@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import dataclasses
-import gc
 import itertools
 import logging
 from collections.abc import Iterator
 
-from steersman.aio import tasks
+from steersman.aio import garbage, tasks
 from steersman.aio.virtual_loop import VirtualLoop
 from steersman.simulation import cluster as clusters
 from steersman.simulation import invariants, settled, shadow
@@ -54,7 +53,8 @@ def run(what: Plan) -> Result:
     """Raises nothing: what goes wrong is a problem of the result."""
     base = clusters.bootstrapped().fork()
     loop = VirtualLoop()
-    with _quiet_garbage(), _listening() as crashes:
+    # What the collector ends (generators), it would end at another moment on each machine.
+    with garbage.uncollected(), _listening() as crashes:
         try:
             result = loop.run_until_complete(_Run(what, crashes).run(base))
         finally:
@@ -151,18 +151,6 @@ def _missing(cluster: SimulatedCluster, shadows: shadow.Shadows) -> Iterator[str
 
 def _user(step: Step) -> str:
     return step.user
-
-
-@contextlib.contextmanager
-def _quiet_garbage() -> Iterator[None]:
-    """The collector runs between runs only: what it ends (generators) it would end at another moment on each machine."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class _Crashes(logging.Handler):

@@ -1,16 +1,14 @@
 """The parts of a cluster in one process, wired without sockets: API server, controllers, scheduler, kubelets on paper."""
 
 import asyncio
-import contextlib
-import gc
 import pathlib
 import tempfile
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from steersman import controllers
-from steersman.aio import tasks
+from steersman.aio import garbage, tasks
 from steersman.aio.clock import Clock
 from steersman.api import kinds, schema
 from steersman.apiserver.server import ApiServer, Options
@@ -32,18 +30,6 @@ READY_SECONDS = 30.0
 
 ADMIN = (pki.ADMIN.user, pki.ADMIN.groups)
 API_SERVER = (pki.API_TO_KUBELET.user, pki.API_TO_KUBELET.groups)
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """A start makes many objects that stay: looking among them for garbage would take a quarter of its time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class Parts:
@@ -84,7 +70,8 @@ class Parts:
         self._tasks.start("scheduler's caches", scheduler_caches.run())
         for number, node in enumerate(self._nodes):
             self._start_node(number, node)
-        with _uncollected():
+        # A start makes many objects that stay: looking among them for garbage would take a quarter of its time.
+        with garbage.uncollected():
             await self._wait_until(self._ready(self.client_of(*ADMIN)))
 
     def _start_node(self, number: int, node: FakeNode) -> None:
