@@ -139,9 +139,8 @@ class DeviceManager:
             plugin = self._plugins.get(resource)
             if plugin is not None and plugin.options.get("pre_start_required"):
                 try:
-                    request = {"devices_ids": list(ids)}
-                    await plugin.peer.call(SERVICE, "PreStartContainer", request, PRE_START_SECONDS)
-                except Exception as failed:
+                    await self._call(plugin, "PreStartContainer", {"devices_ids": list(ids)}, PRE_START_SECONDS)
+                except Unavailable as failed:
                     raise runtime.RuntimeFailure(
                         "PreStartHookError", f"device plugin PreStartContainer rpc failed with err: {failed}"
                     ) from failed
@@ -215,7 +214,7 @@ class DeviceManager:
         if plugin is None or not plugin.options.get("get_preferred_allocation_available") or len(may) == wish.count:
             return may[: wish.count]
         request = {"available_deviceIDs": may, "must_include_deviceIDs": must, "allocation_size": wish.count}
-        answer = await self._call(plugin, wish.resource, "GetPreferredAllocation", request)
+        answer = await self._call(plugin, "GetPreferredAllocation", {"container_requests": [request]})
         preferred = (answer.get("container_responses") or [{}])[0].get("deviceIDs", [])
         good = [*must, *(one for one in preferred if one in may and one not in must)]
         return [*good, *(one for one in may if one not in good)][: wish.count]
@@ -225,16 +224,19 @@ class DeviceManager:
         if plugin is None:
             raise Unavailable(f"endpoint not found in cache for a registered resource: {wish.resource}")
         began = self._clock.monotonic()
-        answer = await self._call(plugin, wish.resource, "Allocate", {"devices_ids": ids})
+        answer = await self._call(plugin, "Allocate", {"container_requests": [{"devices_ids": ids}]})
         took = self._clock.monotonic() - began
         self._metrics.observe("kubelet_device_plugin_alloc_duration_seconds", took, resource_name=wish.resource)
         return dict((answer.get("container_responses") or [{}])[0])
 
-    async def _call(self, plugin: _Plugin, resource: str, method: str, request: dict[str, Any]) -> protobuf.Message:
+    async def _call(
+        self, plugin: _Plugin, method: str, request: dict[str, Any], seconds: float | None = None
+    ) -> protobuf.Message:
+        """Raises Unavailable."""
         from steersman.serving import remote_calls
 
         try:
-            return await plugin.peer.call(SERVICE, method, {"container_requests": [request]}, None)
+            return await plugin.peer.call(SERVICE, method, request, seconds)
         except remote_calls.CallFailed as failed:
             raise Unavailable(f"rpc error: code = {failed.code.title()} desc = {failed.message}") from failed
 
