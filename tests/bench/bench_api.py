@@ -129,6 +129,10 @@ def _api_server(folder: pathlib.Path) -> Iterator[tuple["subprocess.Popen[bytes]
     profile = os.environ.get("BENCH_PROFILE")
     if profile:  # a file for `python -m pstats`
         command = [sys.executable, "-m", "cProfile", "-o", profile, "-m", "tests.bench.api_process", str(folder)]
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(
+        [sys.executable, "-c", "import tests.bench.api_process"], env=compiled, check=True
+    )  # as pip installs it
     began = time.perf_counter()
     process = subprocess.Popen(command)
     try:
