@@ -11,14 +11,12 @@ import hmac
 from collections.abc import Mapping
 
 from steersman.aio import clock as clocks
-from steersman.api import kinds
+from steersman.api import bootstrap_tokens, kinds
 from steersman.apiserver import decoded, token_use, tokens, users
-from steersman.meta import errors, times
-from steersman.meta.objects import Object
+from steersman.meta import errors
 from steersman.serving import messages
 
 TOKENS_MAX = 4096  # tokens whose signature is remembered: one or two for each pod that talks to the API
-BOOTSTRAP_GROUP = "system:bootstrappers"
 
 
 class Authenticator:
@@ -120,30 +118,13 @@ class Authenticator:
         return users.service_account(claims.namespace, claims.name, claims.uid, extra)
 
     async def _bootstrap_user(self, token: str) -> users.User | None:
-        """`ID.SECRET`, kept as Secret kube-system/bootstrap-token-ID. Source: "Authenticating with Bootstrap Tokens"."""
-        token_id, _, secret = token.partition(".")
-        found = await self._objects.get(kinds.SECRET, "kube-system", f"bootstrap-token-{token_id}")
-        if found is None or found.get("type") != "bootstrap.kubernetes.io/token":
+        parts = bootstrap_tokens.parse(token)
+        if parts is None:
             return None
-        if found["metadata"].get("deletionTimestamp"):
-            return None
-        read = _secret_reader(found)
-        if read("token-id") != token_id or not hmac.compare_digest(
-            read("token-secret").encode(), secret.encode("utf-8", "replace")
-        ):
-            return None
-        if read("usage-bootstrap-authentication") != "true" or self._is_past(read("expiration")):
-            return None
-        groups = tuple(group for group in read("auth-extra-groups").split(",") if group)
-        return users.authenticated(f"system:bootstrap:{token_id}", (*groups, BOOTSTRAP_GROUP))
-
-    def _is_past(self, text: str) -> bool:
-        if not text:
-            return False
-        try:
-            return times.parse(text) <= self._clock.now()
-        except ValueError:
-            return True
+        name = f"{bootstrap_tokens.NAME_PREFIX}{parts[0]}"
+        found = await self._objects.get(kinds.SECRET, bootstrap_tokens.NAMESPACE, name)
+        groups = bootstrap_tokens.groups(found, *parts, self._clock.now()) if found is not None else None
+        return users.authenticated(f"system:bootstrap:{parts[0]}", groups) if groups is not None else None
 
 
 def _bearer(header: str) -> str:
@@ -168,15 +149,3 @@ def _websocket_token(request: messages.Request) -> str:
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise errors.unauthorized() from error
     return ""
-
-
-def _secret_reader(secret: Object):  # type: ignore[no-untyped-def]
-    data = secret.get("data") or {}
-
-    def read(name: str) -> str:
-        try:
-            return base64.b64decode(data.get(name, "")).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-
-    return read

@@ -41,7 +41,7 @@ async def ensure(
 ) -> None:
     """Few transactions for all that is missing: a fresh cluster is ready after a write to disk or two.
 
-    `more` are objects of other parts; the data of ConfigMaps among them is that of today."""
+    `more` are objects of other parts; what they say in ConfigMaps is that of today."""
     now = times.format_seconds(clock.now())
     operations: list[contract.Put | contract.Delete] = []
     for kind, wanted in [*_always(service_cidrs, now), *_endpoints(advertise), *more]:
@@ -86,6 +86,8 @@ def _moved(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contra
     fields = _FOLLOWED[kind]
     if kind.default is not None:
         kind.default(wanted)
+    if kind is kinds.CONFIG_MAP:  # others may have put more into it
+        wanted["data"] = {**(stored.get("data") or {}), **wanted["data"]}
     if all(stored.get(field) == wanted.get(field) for field in fields):
         return []
     changed = {**stored, **{field: wanted[field] for field in fields}}

@@ -238,7 +238,7 @@ _READER_RULE = _rule(_READ, [""], ["configmaps"], ["extension-apiserver-authenti
 
 
 def objects() -> list[tuple[Kind, Object]]:
-    found: list[tuple[Kind, Object]] = _authentication_reader()
+    found: list[tuple[Kind, Object]] = [*_authentication_reader(), *_of_controllers()]
     for name, rules in _CLUSTER_ROLES.items():
         role = {**_start(kinds.CLUSTER_ROLE, name), "rules": rules}
         for part_of in _AGGREGATED:
@@ -261,15 +261,53 @@ def objects() -> list[tuple[Kind, Object]]:
 
 
 def _authentication_reader() -> list[tuple[Kind, Object]]:
-    role = {**_start(kinds.ROLE, _READER), "rules": [_READER_RULE]}
-    users = ("system:kube-controller-manager", "system:kube-scheduler")
-    binding = {
-        **_start(kinds.ROLE_BINDING, f"system::{_READER}"),
-        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": _READER},
-        "subjects": [{"kind": _USER, "apiGroup": _RBAC, "name": name} for name in users],
-    }
+    users = [_user("system:kube-controller-manager"), _user("system:kube-scheduler")]
+    return _in_namespace("kube-system", _READER, [_READER_RULE], f"system::{_READER}", users)
+
+
+# What upstream's controller managers need of a namespace when each controller has an account of its own.
+_OF_CONTROLLERS = (
+    (
+        "kube-public", "bootstrap-signer",
+        [
+            _rule(_READ, [""], ["configmaps"]),
+            _rule(["update"], [""], ["configmaps"], ["cluster-info"]),
+            _rule(["create", "patch", "update"], ["", "events.k8s.io"], ["events"]),
+        ],
+    ),
+    ("kube-system", "bootstrap-signer", [_rule(_READ, [""], ["secrets"])]),
+    (
+        "kube-system", "token-cleaner",
+        [
+            _rule([*_READ, "delete"], [""], ["secrets"]),
+            _rule(["create", "patch", "update"], ["", "events.k8s.io"], ["events"]),
+        ],
+    ),
+)  # fmt: skip
+
+
+def _of_controllers() -> list[tuple[Kind, Object]]:
+    found = []
+    for namespace, controller, rules in _OF_CONTROLLERS:
+        name = f"system:controller:{controller}"
+        account = {"kind": "ServiceAccount", "name": controller, "namespace": "kube-system"}
+        found += _in_namespace(namespace, name, rules, name, [account])
+    return found
+
+
+def _user(name: str) -> Object:
+    return {"kind": _USER, "apiGroup": _RBAC, "name": name}
+
+
+def _in_namespace(
+    namespace: str, name: str, rules: list[Object], binding_name: str, subjects: list[Object]
+) -> list[tuple[Kind, Object]]:
+    """A Role and its RoleBinding."""
+    role = {**_start(kinds.ROLE, name), "rules": rules}
+    reference = {"apiGroup": _RBAC, "kind": "Role", "name": name}
+    binding = {**_start(kinds.ROLE_BINDING, binding_name), "roleRef": reference, "subjects": subjects}
     for obj in (role, binding):
-        obj["metadata"]["namespace"] = "kube-system"
+        obj["metadata"]["namespace"] = namespace
     return [(kinds.ROLE, role), (kinds.ROLE_BINDING, binding)]
 
 

@@ -32,6 +32,7 @@ from steersman.apiserver import (
     gauges,
     health,
     impersonation,
+    joining,
     metrics,
     negotiation,
     page_expiry,
@@ -79,6 +80,7 @@ class Options:
     `service_cidrs`: one per address family, the default one first.
     `dns_address` is where nodes answer DNS, which Service `kube-system/kube-dns` tells.
     `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it.
+    `cluster_info` is what machines that want to join are told.
     """
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
@@ -93,6 +95,7 @@ class Options:
     token_key_pem: bytes = b""
     release: str = schema.RELEASE
     front_proxy: identity.FrontProxy | None = None
+    cluster_info: joining.ClusterInfo | None = None
 
 
 class ApiServer:
@@ -274,6 +277,8 @@ class ApiServer:
             found += bootstrap.name_server(self.options.dns_address)
         if self.options.front_proxy is not None:
             found.append((builtin.CONFIG_MAP, identity.config_map(self.options.front_proxy)))
+        if self.options.cluster_info is not None:
+            found += joining.objects(self.options.cluster_info)
         return found
 
     async def close(self) -> None:

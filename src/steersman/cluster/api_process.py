@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from steersman.aio.clock import Clock, SystemClock
 from steersman.api import releases
+from steersman.apiserver import joining
 from steersman.apiserver.aggregation import identity
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client import kubeconfig
@@ -30,6 +31,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             token_key_pem=plan.service_account_key.read_bytes(),
             release=releases.parse(plan.options.kubernetes_version),
             front_proxy=_front_proxy(plan),
+            cluster_info=joining.ClusterInfo(plan.server, plan.authority.read_bytes()),
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,
         pod_connector=_Pods(clock).transport if plan.address else None,

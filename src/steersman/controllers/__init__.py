@@ -15,6 +15,7 @@ from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
 from steersman.controllers.attach_detach import controller as attach_detach
+from steersman.controllers.bootstrap_signer import controller as bootstrap_signer
 from steersman.controllers.clusterrole_aggregation import controller as clusterrole_aggregation
 from steersman.controllers.cronjob import controller as cronjob
 from steersman.controllers.csr_approving import controller as csr_approving
@@ -133,6 +134,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         service_account_tokens.controller(options.root_ca),
         legacy_token_cleaner.controller(),
         token_cleaner.controller(),
+        bootstrap_signer.controller(),
         node_ttl.controller(),
     ]
     if options.cluster_cidrs:

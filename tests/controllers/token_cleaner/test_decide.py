@@ -5,7 +5,7 @@ import datetime
 
 import pytest
 
-from steersman.api import kinds
+from steersman.api import bootstrap_tokens, kinds
 from steersman.controllers.token_cleaner import decide
 from steersman.controllers.token_cleaner.decide import Seen
 from steersman.meta import times
@@ -15,12 +15,12 @@ from tests.controllers import paper, shapes
 def token(expiration):
     data = {} if expiration is None else {"expiration": base64.b64encode(expiration.encode()).decode()}
     meta = {"name": "bootstrap-token-abcdef", "namespace": "kube-system", "uid": "u"}
-    return {"metadata": meta, "type": decide.TYPE, "data": data}
+    return {"metadata": meta, "type": bootstrap_tokens.TYPE, "data": data}
 
 
 CASES = {
     "no end": (None, 0, None),
-    "no date": ("soon", 0, None),
+    "no date": ("soon", 1, None),
     "later": ("2026-01-01T12:00:10Z", 0, 10.0),
     "now": (shapes.STAMP, 1, None),
     "another zone": ("2026-01-01T12:30:00+01:00", 1, None),

@@ -1,6 +1,6 @@
 """What the bootstrap token cleaner watches and sees."""
 
-from steersman.api import kinds
+from steersman.api import bootstrap_tokens, kinds
 from steersman.controllers.loop import Controller, Look, Watch
 from steersman.controllers.token_cleaner import decide
 from steersman.controllers.token_cleaner.decide import Seen
@@ -24,4 +24,4 @@ def observe(look: Look, key: str) -> Seen | None:
 
 
 def _is_token(old: Object | None, new: Object | None) -> bool:
-    return new is not None and new.get("type") == decide.TYPE and objects.namespace(new) == decide.NAMESPACE
+    return new is not None and bootstrap_tokens.is_token(new)
