@@ -2,6 +2,7 @@
 
 from steersman import controllers
 from steersman.api import kinds, volumes
+from steersman.csi import naming
 from steersman.meta import objects
 from tests.controllers import paper, shapes
 from tests.controllers.volume_shapes import WAITS, claim, storage_class, volume
@@ -230,5 +231,42 @@ def test_a_pod_waits_until_a_claim_that_is_going_is_gone():
             assert len(await cluster.all(kinds.POD)) == 1
             assert await claims(cluster) == ["data-db-0"]
             assert "deletionTimestamp" not in (await cluster.get(CLAIM, "data-db-0"))["metadata"]
+
+    paper.run(story)
+
+
+def attached_by_hand(node: str):
+    spec = {"attacher": "e2e-test.storage.k8s.io", "nodeName": node, "source": {"persistentVolumeName": "nowhere"}}
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "VolumeAttachment",
+        "metadata": {"name": "by-hand"},
+        "spec": spec,
+    }
+
+
+def test_a_volume_leaves_a_silent_node_after_six_minutes_and_what_people_attached_stays():
+    async def story():
+        async with paper.cluster(BARE) as cluster:
+            source = {"driver": "d.x", "volumeHandle": "h"}
+            await cluster.create(VOLUME, fresh(volume(csi=source, storageClassName="", hostPath=None)))
+            await cluster.create(CLAIM, fresh(claim(storageClassName="")))
+            await cluster.settle()
+            await cluster.create(kinds.POD, user("data"))
+            await cluster.create(kinds.VOLUME_ATTACHMENT, attached_by_hand("node-1"))
+            await cluster.settle()
+
+            async def attachments():
+                return sorted(one["spec"]["attacher"] for one in await cluster.all(kinds.VOLUME_ATTACHMENT))
+
+            assert await attachments() == ["d.x", "e2e-test.storage.k8s.io"]
+            cluster.nodes[0].silent = True
+            body = {"status": {"volumesInUse": [naming.in_use("d.x", "h")]}}
+            await cluster.client.patch(kinds.NODE, "node-1", "", body, subresource="status")
+            await cluster.delete(kinds.POD, "user", grace_seconds=0)
+            await cluster.settle(350)
+            assert await attachments() == ["d.x", "e2e-test.storage.k8s.io"]
+            await cluster.settle(20)
+            assert await attachments() == ["e2e-test.storage.k8s.io"]
 
     paper.run(story)
