@@ -35,9 +35,9 @@ async def run(plan: Plan, bridge: str) -> None:
         load_balancer_pool=plan.options.load_balancer_pool,
         signing_ca=(plan.authority.read_bytes(), plan.authority.with_suffix(".key").read_bytes()),
     )
-    client = processes.client(plan, pki.CONTROLLERS, "steersman-controllers", clock)
+    client = processes.client(plan, pki.CONTROLLERS, "kube-controller-manager", clock)
     caches = Caches(client, clock)
-    scheduling = processes.client(plan, pki.SCHEDULER, "steersman-scheduler", clock)
+    scheduling = processes.client(plan, pki.SCHEDULER, "kube-scheduler", clock)
     async with Tasks("control plane") as running:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
         running.start("csi", csi_roles.run(client, caches, clock))

@@ -235,11 +235,12 @@ async def _move_input(channels: _Channels, session: Session, wanted: Wanted) -> 
 
 
 def _parse_size(data: bytes) -> tuple[int, int] | None:
-    """`{"Width": 80, "Height": 24}`; nonsense is left alone, as upstream does."""
+    """`{"Width": 80, "Height": 24}`, in any case: Go's decoder does not look at it, and the JavaScript client writes small
+    letters. Nonsense is left alone, as upstream does."""
     try:
-        size: Any = json.loads(data)
-        width, height = int(size["Width"]), int(size["Height"])
-    except (ValueError, TypeError, KeyError):
+        size = {name.lower(): value for name, value in json.loads(data).items()}
+        width, height = int(size["width"]), int(size["height"])
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return (width, height) if 0 < width < 65536 and 0 < height < 65536 else None
 

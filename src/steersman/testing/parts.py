@@ -60,10 +60,10 @@ class Parts:
 
     async def start(self) -> None:
         await self.server.start()
-        controlling = self._part(pki.CONTROLLERS.user)
+        controlling = self._part("kube-controller-manager", pki.CONTROLLERS.user)
         controller_caches = Caches(controlling, self._clock)
         self._tasks.start("controllers", controllers.run(controlling, controller_caches, self._clock))
-        scheduling = self._part(pki.SCHEDULER.user)
+        scheduling = self._part("kube-scheduler", pki.SCHEDULER.user)
         scheduler_caches = Caches(scheduling, self._clock)
         self._tasks.start("scheduler", scheduler.run(scheduling, scheduler_caches, self._clock))
         self._tasks.start("caches", controller_caches.run())
@@ -76,7 +76,7 @@ class Parts:
 
     def _start_node(self, number: int, node: FakeNode) -> None:
         identity = pki.node_identity(node.name)
-        client = self._part(identity.user, identity.groups)
+        client = self._part("kubelet", identity.user, identity.groups)
         folder = pathlib.Path(self._folder.name)
         running = RunningNode(
             node, number, client, self._clock, folder, self._earlier.get(node.name), f"v{self._release}"
@@ -110,10 +110,10 @@ class Parts:
         """Requests of clients outside the cluster."""
         return await self._outside(request)
 
-    def _part(self, user: str, groups: tuple[str, ...] = ()) -> Client:
-        """What a part of the cluster talks through: faults befall it."""
+    def _part(self, name: str, user: str, groups: tuple[str, ...] = ()) -> Client:
+        """What a part of the cluster talks through: faults befall it. `name` is the manager of the fields that it writes."""
         transport = self._faults.transport(InProcessTransport(self.server.handle, user, groups), user)
-        return Client(transport, user_agent="steersman", clock=self._clock)
+        return Client(transport, user_agent=name, clock=self._clock)
 
     def client_of(self, user: str, groups: tuple[str, ...] = ()) -> Client:
         return Client(InProcessTransport(self.server.handle, user, groups), user_agent="steersman", clock=self._clock)
