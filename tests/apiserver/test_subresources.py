@@ -37,6 +37,17 @@ async def test_scale(api: kit.Api):
     assert negative.refusal[:2] == (422, "Invalid")
 
 
+@pytest.mark.parametrize("path", ["", "/scale", "/status"])
+async def test_a_strategic_merge_does_not_look_at_what_the_patch_calls_the_object(api: kit.Api, path: str):
+    await api.make(DEPLOYMENTS, kit.deployment("d"))
+    body = {"apiVersion": "v9", "kind": "Other", "metadata": {"annotations": {"a": "b"}}}
+    patched = await api.ask("PATCH", f"{DEPLOYMENTS}/d{path}", body, headers=kit.STRATEGIC)
+    assert patched.status == 200
+    assert patched.body["kind"] == ("Scale" if path == "/scale" else "Deployment")
+    merged = await api.ask("PATCH", f"{DEPLOYMENTS}/d{path}", body, headers=MERGE)
+    assert merged.status >= 400, "which reads the whole anew, as what it says it is"
+
+
 class Kubelet:
     """What a node is asked, and canned answers."""
 

@@ -193,7 +193,9 @@ async def test_over_spdy(protocol: str) -> None:
     await client.running
 
 
-@pytest.mark.parametrize("size", [b'{"Width":100,"Height":50}', b'{"height":50,"width":100}'], ids=["kubectl", "javascript"])
+@pytest.mark.parametrize(
+    "size", [b'{"Width":100,"Height":50}', b'{"height":50,"width":100}'], ids=["kubectl", "javascript"]
+)
 async def test_a_terminal_over_spdy_is_resized(size: bytes) -> None:
     run = Exec("stdin=1&stdout=1&tty=1", spdy_headers("v4.channel.k8s.io"))
     client = SpdyClient(await run.open())

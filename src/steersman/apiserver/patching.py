@@ -102,7 +102,7 @@ def apply(call: Call, patch: Patch, obj: Object) -> Object:
     elif patch.media_type == MERGE:
         new = merge_patch.apply(obj, patch.body)
     else:
-        new = strategic_merge.apply(call.kind, obj, patch.body)
+        new = _of_its_type(strategic_merge.apply(call.kind, obj, patch.body), obj)
     if not isinstance(new, dict):
         raise errors.bad_request("json: cannot unmarshal the patched document into an object")
     return new
@@ -112,4 +112,12 @@ def apply_to_scale(call: Call, patch: Patch, scale: Object) -> Object:
     """A patch of `…/scale`. A Scale has no lists, so a strategic merge is a plain merge."""
     if patch.media_type == JSON:
         return json_patch.apply(scale, patch.body)
-    return merge_patch.apply(scale, patch.body)
+    new = merge_patch.apply(scale, patch.body)
+    return _of_its_type(new, scale) if patch.media_type == STRATEGIC else new
+
+
+def _of_its_type(new: Object, old: Object) -> Object:
+    """A strategic merge works on an object whose type is known: as upstream, what the patch calls it does not matter.
+    Ansible's k8s_scale relies on it: its patch of a Scale says that it is a Deployment."""
+    new.update({name: old[name] for name in ("apiVersion", "kind") if name in old})
+    return new
