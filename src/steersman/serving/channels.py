@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from steersman.meta import errors
 from steersman.meta.objects import Object
