@@ -1,5 +1,6 @@
 """The command line. Each command imports its part only when it is called, so that `--help` and completion are instant."""
 
+import pathlib
 import sys
 from typing import Any
 
@@ -53,6 +54,18 @@ def _checked_pool(context: click.Context, parameter: click.Parameter, text: str 
     except address_pools.PoolError as problem:
         raise click.BadParameter(str(problem), context, parameter) from problem
     return text
+
+
+def _checked_kubelet_config(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    if not path:
+        return path
+    from steersman.kubelet import configuration_file
+
+    try:
+        configuration_file.check(path)
+    except (ValueError, OSError) as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+    return str(pathlib.Path(path).absolute())
 
 
 def _checked_release(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -132,6 +145,12 @@ def main() -> None:
     "--cni-conf-dir",
     metavar="DIR",
     help="Connect pods by the CNI plugins configured there, as in /etc/cni/net.d.  [default: Steersman's own network]",
+)
+@click.option(
+    "--kubelet-config",
+    callback=_checked_kubelet_config,
+    metavar="FILE",
+    help="A KubeletConfiguration for real nodes: eviction, reservations, swap, logs, images, shutdown.",
 )
 @click.option(
     "--load-balancer-pool",

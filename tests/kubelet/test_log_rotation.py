@@ -12,9 +12,11 @@ import pytest
 from steersman.aio.clock import VirtualClock
 from steersman.containers.runtime import ContainerStatus, RuntimeFailure, State
 from steersman.kubelet import log_reader, log_rotation
+from steersman.kubelet.options import Options
 from tests.aio import virtual
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+OPTIONS = Options(Path())
 TIME = "2026-01-01T00:00:00.000000000Z"
 
 
@@ -45,7 +47,7 @@ class Writer:
         self._file.close()
 
 
-def grow(log: Path, size: int = log_rotation.FILE_MOST_BYTES + 1) -> None:
+def grow(log: Path, size: int = OPTIONS.log_most_bytes + 1) -> None:
     with log.open("ab") as file:
         file.truncate(size)
 
@@ -68,7 +70,7 @@ def writer(log: Path) -> Iterator[Writer]:
 
 
 async def test_a_large_log_is_begun_anew(log: Path, writer: Writer) -> None:
-    await log_rotation.look(writer, START)
+    await log_rotation.look(writer, START, OPTIONS)
     assert names(log) == ["0.log", "0.log.20260101-000000"]
     assert log.stat().st_size == 0
 
@@ -80,35 +82,35 @@ async def test_a_large_log_is_begun_anew(log: Path, writer: Writer) -> None:
 )
 async def test_what_is_left_alone(log: Path, writer: Writer, change: dict[str, object]) -> None:
     writer.status = dataclasses.replace(writer.status, **change)  # type: ignore[arg-type]
-    await log_rotation.look(writer, START)
+    await log_rotation.look(writer, START, OPTIONS)
     assert names(log) == ["0.log"]
 
 
 async def test_a_log_of_fair_size_is_left_alone(log: Path, writer: Writer) -> None:
-    grow(log, log_rotation.FILE_MOST_BYTES)
-    await log_rotation.look(writer, START)
+    grow(log, OPTIONS.log_most_bytes)
+    await log_rotation.look(writer, START, OPTIONS)
     assert names(log) == ["0.log"]
 
 
 async def test_only_the_newest_are_kept(log: Path, writer: Writer) -> None:
     for minute in range(10):
         grow(log)
-        await log_rotation.look(writer, START + datetime.timedelta(minutes=minute))
-    assert len(names(log)) == log_rotation.FILES_MOST
+        await log_rotation.look(writer, START + datetime.timedelta(minutes=minute), OPTIONS)
+    assert len(names(log)) == OPTIONS.logs_most
     assert names(log)[-1] == "0.log.20260101-000900"
 
 
 async def test_a_log_whose_writer_holds_on_keeps_its_name(log: Path, writer: Writer) -> None:
     writer.is_stuck = True
-    await log_rotation.look(writer, START)
+    await log_rotation.look(writer, START, OPTIONS)
     assert names(log) == ["0.log"]
     writer.is_stuck = False
-    await log_rotation.look(writer, START)
+    await log_rotation.look(writer, START, OPTIONS)
     assert names(log) == ["0.log", "0.log.20260101-000000"]
 
 
-def test_logs_stay_small_and_whole_while_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_rotation, "FILE_MOST_BYTES", 600)
+def test_logs_stay_small_and_whole_while_followed(tmp_path: Path) -> None:
+    options = dataclasses.replace(OPTIONS, log_most_bytes=600)
     path = tmp_path / "0.log"
 
     async def body(clock: VirtualClock) -> None:
@@ -121,14 +123,14 @@ def test_logs_stay_small_and_whole_while_followed(tmp_path: Path, monkeypatch: p
             for second in range(60):
                 for _ in range(10):
                     writer.write(str(next(numbers)))
-                await log_rotation.look(writer, START + datetime.timedelta(seconds=second))
+                await log_rotation.look(writer, START + datetime.timedelta(seconds=second), options)
                 await clock.sleep(1)
             over = True
 
         async def follow() -> None:
             nonlocal seen
-            options = log_reader.LogOptions(follow=True)
-            async for piece in log_reader.read(path, options, clock, lambda: over):
+            asked = log_reader.LogOptions(follow=True)
+            async for piece in log_reader.read(path, asked, clock, lambda: over):
                 seen += piece
 
         async with asyncio.TaskGroup() as group:
@@ -136,7 +138,7 @@ def test_logs_stay_small_and_whole_while_followed(tmp_path: Path, monkeypatch: p
             group.create_task(follow())
         writer.close()
         assert [int(line) for line in seen.split()] == list(range(600)), "no line lost, none twice"
-        assert len(list(tmp_path.iterdir())) == log_rotation.FILES_MOST
+        assert len(list(tmp_path.iterdir())) == OPTIONS.logs_most
         rest = b"".join([piece async for piece in log_reader.read(path, log_reader.LogOptions(), clock, lambda: True)])
         left = [int(line) for line in rest.split()]
         assert left == list(range(left[0], 600))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from steersman.kubelet import storage_limits
-from steersman.kubelet.storage_limits import Usage
+from steersman.kubelet.storage_limits import Disk, Excess, Usage
 from steersman.meta.objects import Object
 from tests.kubelet import world
 from tests.kubelet.world import container
@@ -23,23 +23,32 @@ def pod(limit: str = "", volume: Object | None = None, second: str = "") -> Obje
 
 
 CASES = {
-    "nothing limited": (pod(), Usage({"work": 9 * MI}, {"main": 9 * MI}), ""),
-    "within": (pod("2Mi", {"sizeLimit": "2Mi"}), Usage({"work": 2 * MI}, {"main": MI}), ""),
+    "nothing limited": (pod(), Usage({"work": Disk(9 * MI)}, {"main": Disk(9 * MI)}), None),
+    "within": (pod("3Mi", {"sizeLimit": "2Mi"}), Usage({"work": Disk(2 * MI)}, {"main": Disk(MI)}), None),
     "volume": (
-        pod(volume={"sizeLimit": "1Mi"}),
-        Usage({"work": 2 * MI}, {}),
-        'Usage of EmptyDir volume "work" exceeds the limit "1Mi". ',
+        pod(volume={"sizeLimit": "1024Ki"}),
+        Usage({"work": Disk(2 * MI)}, {}),
+        Excess("emptydirfs.limit", 'Usage of EmptyDir volume "work" exceeds the limit "1Mi". '),
     ),
-    "memory is not disk": (pod(volume={"sizeLimit": "1Mi", "medium": "Memory"}), Usage({"work": 2 * MI}, {}), ""),
+    "memory is not disk": (
+        pod(volume={"sizeLimit": "1Mi", "medium": "Memory"}),
+        Usage({"work": Disk(2 * MI)}, {}),
+        None,
+    ),
     "container": (
-        pod("1Mi"),
-        Usage({}, {"main": 2 * MI}),
-        'Container main exceeded its local ephemeral storage limit "1Mi". ',
+        pod("1Mi", second="9Mi"),
+        Usage({}, {"main": Disk(MI)}, {"main": Disk(MI)}),
+        Excess("ephemeralcontainerfs.limit", 'Container main exceeded its local ephemeral storage limit "1Mi". '),
     ),
     "whole pod": (
         pod("1Mi", second="1Mi"),
-        Usage({"work": 2 * MI}, {"main": MI}),
-        "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ",
+        Usage({"work": Disk(2 * MI)}, {"main": Disk(MI)}),
+        Excess("ephemeralpodfs.limit", "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. "),
+    ),
+    "whole pod, where only some containers have a limit": (
+        pod("1Mi"),
+        Usage({}, {"second": Disk(2 * MI)}),
+        Excess("ephemeralpodfs.limit", "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "),
     ),
 }
 
@@ -53,6 +62,9 @@ def test_decide(case: str) -> None:
 def test_measure(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_bytes(b"x" * MI)
+    (tmp_path / "a" / "same").hardlink_to(tmp_path / "a" / "file")
     (tmp_path / "link").symlink_to("/")
-    assert MI <= storage_limits.measure([tmp_path]) < MI + 64 * 1024
-    assert storage_limits.measure([tmp_path / "gone"]) == 0
+    found = storage_limits.measure([tmp_path])
+    assert MI <= found.bytes < MI + 64 * 1024
+    assert found.inodes == 4
+    assert storage_limits.measure([tmp_path / "gone"]) == Disk()

@@ -4,6 +4,7 @@ import datetime
 
 from steersman.containers import runtime
 from steersman.kubelet import storage_limits, summary
+from steersman.kubelet.storage_limits import Disk
 from tests.kubelet import world
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -27,7 +28,12 @@ def seen(**about: object) -> summary.Seen:
         "started_at": NOW,
         "memory_capacity_bytes": 100,
         "file_system": summary.FileSystem(1000, 400, 50, 20),
-        "disk": {"u1": storage_limits.Usage({"data": 8}, {"main": 7, "side": 1}, {"main": 2})},
+        "images": summary.FileSystem(2000, 300, 50, 20, used_bytes=77),
+        "disk": {
+            "u1": storage_limits.Usage(
+                {"data": Disk(8, 3)}, {"main": Disk(5, 30)}, {"main": Disk(2, 1), "side": Disk(1, 1)}
+            )
+        },
         "cores": {"id-main": 5, "id-side": 6},
     }
     return summary.Seen(**{**known, **about})  # type: ignore[arg-type]
@@ -58,8 +64,9 @@ def test_the_node() -> None:
     assert (node["fs"]["usedBytes"], node["fs"]["availableBytes"], node["runtime"]["imageFs"]["capacityBytes"]) == (
         600,
         400,
-        1000,
+        2000,
     )
+    assert (node["fs"]["inodesUsed"], node["runtime"]["imageFs"]["usedBytes"]) == (30, 77)
     assert [one["name"] for one in node["systemContainers"]] == ["kubelet", "pods"]
 
 

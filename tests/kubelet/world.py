@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,20 @@ class Events:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str, str]] = []
+        self.annotations: dict[str, dict[str, str]] = {}
 
-    def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None:  # noqa: A002
+    def event(
+        self,
+        obj: Object,
+        type: str,  # noqa: A002
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        if annotations:
+            self.annotations[reason] = dict(annotations)
         self.said.append((type, reason, message))
 
     def of(self, reason: str) -> list[str]:

@@ -7,6 +7,7 @@ become one "(combined from similar events)"; the same event again raises its cou
 import dataclasses
 import datetime
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from steersman.meta import times
@@ -34,6 +35,7 @@ class Occurrence:
     at: datetime.datetime
     component: str
     host: str
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def source_and_object(self) -> Key:
@@ -149,10 +151,13 @@ def reference(obj: Object, field_path: str = "") -> Object:
 
 def _event(seen: Occurrence, message: str, known: _Recorded, stamp: str) -> Object:
     source = {"component": seen.component} | ({"host": seen.host} if seen.host else {})
+    metadata: Object = {"name": known.name, "namespace": seen.involved.get("namespace") or "default"}
+    if seen.annotations:
+        metadata["annotations"] = dict(seen.annotations)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": known.name, "namespace": seen.involved.get("namespace") or "default"},
+        "metadata": metadata,
         "involvedObject": seen.involved,
         "reason": seen.reason,
         "message": message,

@@ -6,6 +6,7 @@ dropped, as upstream does. What becomes of an occurrence is decided in `event_co
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from steersman.aio.clock import Clock
 from steersman.api import kinds
@@ -40,10 +41,21 @@ class Recorder:
         self._dropped_untold = 0
         self._tell_drops_at = 0.0
 
-    def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None:  # noqa: A002
-        """`type` is Normal or Warning; `obj` carries apiVersion and kind; `field_path` like `spec.containers{web}`."""
+    def event(
+        self,
+        obj: Object,
+        type: str,  # noqa: A002
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """`type` is Normal or Warning; `obj` carries apiVersion and kind; `field_path` like `spec.containers{web}`;
+        `annotations`: of the Event itself."""
         involved = event_correlation.reference(obj, field_path)
-        seen = Occurrence(involved, type, reason, message, self._clock.now(), self._component, self._host)
+        now, component, host = self._clock.now(), self._component, self._host
+        seen = Occurrence(involved, type, reason, message, now, component, host, annotations or {})
         try:
             self._queue.put_nowait(seen)
         except asyncio.QueueFull:

@@ -16,7 +16,7 @@ from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
 from steersman.dns import forwarder, metrics
 from steersman.dns import server as dns
-from steersman.kubelet import local_paths
+from steersman.kubelet import configuration_file, local_paths
 from steersman.kubelet import server as kubelet_server
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.local_paths import LocalPaths
@@ -192,7 +192,7 @@ async def serve(
 
 
 def kubelet_options(plan: Plan, node: Node) -> Options:
-    return Options(
+    made = Options(
         data_dir=node_runtime.kubelet_dir(plan.paths, node),
         address=plan.addresses_of(node)[0],
         second_address="".join(plan.addresses_of(node)[1:]),
@@ -211,3 +211,5 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
     )
+    file = plan.options.kubelet_config
+    return configuration_file.with_configuration(made, configuration_file.read(file)) if file else made

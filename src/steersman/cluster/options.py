@@ -26,6 +26,7 @@ class Options:
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `ip_families`: those of pods and Services, the default one first, with a comma between.
     `cni_conf_dir`: where CNI configurations are, if plugins shall connect pods instead of our own network.
+    `kubelet_config`: a KubeletConfiguration file for real nodes, read at each start of one.
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -48,6 +49,7 @@ class Options:
     load_balancer_pool: str = ""
     ip_families: str = "IPv4"
     cni_conf_dir: str = ""
+    kubelet_config: str = ""
     kubeconfig: str = ""
 
     @property

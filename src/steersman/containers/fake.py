@@ -81,6 +81,10 @@ class FakeRuntime:
         return runtime.Features((runtime.Handler("", True, True),), supplemental_groups_policy=True)
 
     @property
+    def file_systems(self) -> runtime.FileSystems:
+        return runtime.FileSystems()
+
+    @property
     def images(self) -> FakeImages:
         return self._images
 

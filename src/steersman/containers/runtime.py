@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from steersman.serving.messages import Duplex
 
@@ -356,6 +356,13 @@ class Features:
     supplemental_groups_policy: bool = False
 
 
+class FileSystems(NamedTuple):
+    """A folder on the file system of images, and one on that of what containers write; "": the kubelet's own."""
+
+    images: str = ""
+    containers: str = ""
+
+
 class Runtime(Protocol):
     """RuntimeService."""
 
@@ -368,6 +375,10 @@ class Runtime(Protocol):
 
     @property
     def images(self) -> "Images": ...
+
+    @property
+    def file_systems(self) -> FileSystems:
+        """Known after `start`."""
 
     async def start(self) -> None:
         """Take over whatever already runs; called once before anything else."""

@@ -8,6 +8,7 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
@@ -23,7 +24,6 @@ from steersman.kubelet import (
     node_shutdown,
     pod_events,
     pod_files,
-    pressure,
     sandbox_config,
     static_pods,
     status,
@@ -34,6 +34,9 @@ from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims
 from steersman.kubelet.dra.plugins import Plugins
+from steersman.kubelet.eviction import conditions as pressure
+from steersman.kubelet.eviction.observations import Observations, Places, observe
+from steersman.kubelet.eviction.ranking import Layout
 from steersman.kubelet.evictor import Evictor
 from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.images import ImageKeeper
@@ -85,7 +88,7 @@ class Kubelet:
         services: Cache | None = None,
         nodes: Cache | None = None,
         machine: node_object.Machine | None = None,
-        signals: Callable[[], Sequence[pressure.Signal]] | None = None,
+        observations: Callable[[], Observations] | None = None,
     ) -> None:
         self.node_name = node_name
         self.runtime = containers
@@ -106,20 +109,30 @@ class Kubelet:
         self.metrics = Metrics(clock)
         self._node = self._make_services()
         self._heartbeat.devices = lambda: (self._node.devices.capacity(), self._node.devices.allocatable())
-        self._images = ImageCollection(self._node, lambda: self._heartbeat.node, options.data_dir)
+        self._images = ImageCollection(self._node, lambda: self._heartbeat.node, lambda: self.places.images)
         self._evictor = Evictor(
             self._node,
             self._heartbeat,
             self.workers,
-            signals or (lambda: pressure.observe(options.data_dir)),
+            observations or (lambda: observe(self.places)),
             self._images,
+            lambda: Layout(self.places.images_are_apart, self.places.containers_are_with_images),
+            node_object.memory_of_pods(self._machine, options),
         )
-        self.statistics = Statistics(node_name, self._node, self._machine, lambda: list(self.workers.values()))
+        self.statistics = Statistics(
+            node_name, self._node, self._machine, lambda: list(self.workers.values()), lambda: self.places
+        )
         self._shutdown = NodeShutdown(self._node, self._heartbeat, lambda: list(self.workers.values()))
-        self._groups = NodeGroups(self._node, self.workers.values)
+        self._groups = NodeGroups(self._node, self.workers.values, node_object.memory_of_pods(self._machine, options))
         self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
         self._static: dict[str, Object] = {}
         self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
+
+    @property
+    def places(self) -> Places:
+        """Where the node's file systems are; known once the runtime has started."""
+        images, containers = (Path(one) if one else self.options.data_dir for one in self.runtime.file_systems)
+        return Places(self.options.data_dir, images, containers)
 
     def _make_services(self) -> NodeServices:
         alarms = Alarms(self.clock, self._tasks)
@@ -173,7 +186,9 @@ class Kubelet:
                 self._tasks.keep("pod resources", resources.run, self.clock)
             if not self.options.on_paper:
                 self._heartbeat.volumes_in_use = self._csi.in_use
-                self._tasks.keep("log rotation", lambda: log_rotation.run(self.runtime, self.clock), self.clock)
+                self._tasks.keep(
+                    "log rotation", lambda: log_rotation.run(self.runtime, self.clock, self.options), self.clock
+                )
             node = await self._heartbeat.register()
             self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
             self._heartbeat.start(self._tasks, self._node.alarms)

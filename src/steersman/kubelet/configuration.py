@@ -1,6 +1,6 @@
 """What the kubelet was told, as /configz shows it: a KubeletConfiguration. Pure."""
 
-from steersman.kubelet import log_rotation, pressure
+from steersman.kubelet.eviction.thresholds import Settings
 from steersman.kubelet.options import Options
 from steersman.meta import quantities
 from steersman.meta.objects import Object
@@ -32,17 +32,31 @@ def configz(options: Options) -> Object:
             "systemReserved": dict(options.system_reserved),
             "kubeReserved": dict(options.kube_reserved),
             "enforceNodeAllocatable": ["pods"],
-            "evictionHard": pressure.thresholds(),
-            "evictionPressureTransitionPeriod": _duration(pressure.STAYS_SECONDS),
+            **_eviction(options.eviction),
             "imageMinimumGCAge": _duration(options.image_age_least_seconds),
             "imageMaximumGCAge": _duration(options.image_age_most_seconds),
             "imageGCHighThresholdPercent": options.image_high_percent,
             "imageGCLowThresholdPercent": options.image_low_percent,
-            "containerLogMaxSize": quantities.of_bytes(log_rotation.FILE_MOST_BYTES),
-            "containerLogMaxFiles": log_rotation.FILES_MOST,
+            "containerLogMaxSize": quantities.of_bytes(options.log_most_bytes),
+            "containerLogMaxFiles": options.logs_most,
+            "containerLogMonitorInterval": _duration(options.log_look_seconds),
             "shutdownGracePeriod": _duration(options.shutdown_grace_seconds),
             "shutdownGracePeriodCriticalPods": _duration(options.shutdown_grace_critical_seconds),
         }
+    }
+
+
+def _eviction(settings: Settings) -> Object:
+    soft = {
+        "evictionSoft": dict(settings.soft),
+        "evictionSoftGracePeriod": dict(settings.soft_grace_periods),
+        "evictionMinimumReclaim": dict(settings.minimum_reclaims),
+    }
+    return {
+        "evictionHard": dict(settings.hard),
+        **{name: found for name, found in soft.items() if found},
+        "evictionMaxPodGracePeriod": settings.pod_grace_most_seconds,
+        "evictionPressureTransitionPeriod": _duration(settings.transition_seconds),
     }
 
 

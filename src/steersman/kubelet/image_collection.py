@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steersman.containers import runtime
+from steersman.kubelet.eviction import observations
 from steersman.kubelet.node_services import NodeServices
 from steersman.meta.objects import Object
 
@@ -84,9 +85,9 @@ def free(
 
 
 class ImageCollection:
-    """`about` is the Node, for events. `folder` is on the file system that counts."""
+    """`about` is the Node, for events. `folder` is on the file system of images."""
 
-    def __init__(self, node: NodeServices, about: Callable[[], Object], folder: Path) -> None:
+    def __init__(self, node: NodeServices, about: Callable[[], Object], folder: Callable[[], Path]) -> None:
         self._node = node
         self._about = about
         self._folder = folder
@@ -156,5 +157,5 @@ class ImageCollection:
             self._node.metrics.count("kubelet_image_garbage_collected_total", reason=reason)
 
     def _disk(self) -> Disk:
-        found = os.statvfs(self._folder)
+        found = os.statvfs(observations.existing(self._folder()))
         return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, self._node.clock.monotonic())

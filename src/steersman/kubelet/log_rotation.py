@@ -12,13 +12,9 @@ from typing import Protocol
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
+from steersman.kubelet.options import Options
 
 _log = logging.getLogger(__name__)
-
-FILE_MOST_BYTES = 10 * 1024 * 1024
-FILES_MOST = 5  # the one that is written included
-# Upstream looks every 10 s; a container that only writes fills 5 GB of a fast disk in that time.
-LOOK_SECONDS = 2.0
 
 
 class Writers(Protocol):
@@ -28,28 +24,28 @@ class Writers(Protocol):
     async def reopen_log(self, container_id: str) -> None: ...
 
 
-async def run(writers: Writers, clock: Clock) -> None:
+async def run(writers: Writers, clock: Clock, options: Options) -> None:
     """Until cancelled."""
     while True:
-        await clock.sleep(LOOK_SECONDS)
-        await look(writers, clock.now())
+        await clock.sleep(options.log_look_seconds)
+        await look(writers, clock.now(), options)
 
 
-async def look(writers: Writers, now: datetime.datetime) -> None:
+async def look(writers: Writers, now: datetime.datetime, options: Options) -> None:
     """Rotate every log that is too large. One that cannot be waits for the next look."""
     for one in await writers.list_containers():
         if one.state is runtime.State.RUNNING and one.log_path:
             path = Path(one.log_path)
-            if _size(path) > FILE_MOST_BYTES:
+            if _size(path) > options.log_most_bytes:
                 try:
-                    await _rotate(path, one.id, writers, now)
+                    await _rotate(path, one.id, writers, now, options.logs_most)
                 except (runtime.RuntimeFailure, OSError) as failure:
                     _log.warning("the log of container %s of pod %s stays large: %s", one.name, one.pod_uid, failure)
 
 
-async def _rotate(path: Path, container_id: str, writers: Writers, now: datetime.datetime) -> None:
+async def _rotate(path: Path, container_id: str, writers: Writers, now: datetime.datetime, logs_most: int) -> None:
     """A log whose writer did not let go of it gets its name back: nothing that is written may be out of sight."""
-    for old in sorted(path.parent.glob(f"{path.name}.*"))[: -(FILES_MOST - 2) or None]:
+    for old in sorted(path.parent.glob(f"{path.name}.*"))[: -(logs_most - 2) or None]:
         old.unlink(missing_ok=True)
     rotated = path.with_name(f"{path.name}.{now:%Y%m%d-%H%M%S}")
     path.rename(rotated)

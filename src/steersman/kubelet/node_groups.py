@@ -38,8 +38,14 @@ def wanted(pods: Iterable[Object], cpu_millicores: int, memory_limit_bytes: int)
 
 
 class NodeGroups:
-    def __init__(self, node: NodeServices, workers: Callable[[], Iterable[PodWorker]]) -> None:
+    """`memory_of_pods_bytes`: what all pods together may use (`node_object.memory_of_pods`), without what they would be evicted
+    for: eviction acts before the kernel does."""
+
+    def __init__(
+        self, node: NodeServices, workers: Callable[[], Iterable[PodWorker]], memory_of_pods_bytes: int
+    ) -> None:
         self._node = node
+        self._memory_of_pods_bytes = memory_of_pods_bytes
         self._workers = workers
 
     def follow_soon(self) -> None:
@@ -51,13 +57,11 @@ class NodeGroups:
         self._node.tasks.start("groups", self._follow())
 
     async def _follow(self) -> None:
-        options = self._node.options
-        reserves = "memory" in {**options.system_reserved, **options.kube_reserved}
         pods = [worker.pod for worker in self._workers() if not worker.machine.is_over]
         groups = wanted(
             pods,
             int(quantities.millis(self._node.allocatable["cpu"])),
-            int(quantities.whole(self._node.allocatable["memory"])) if reserves else 0,
+            self._memory_of_pods_bytes,
         )
         try:
             for path, group in groups.items():

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from steersman.containers import runtime
-from steersman.kubelet import admission, pressure
+from steersman.kubelet import admission
+from steersman.kubelet.eviction import conditions as pressure
+from steersman.kubelet.eviction import thresholds
 from steersman.kubelet.options import Options
 from steersman.meta import conditions, quantities, times
 from steersman.meta.objects import Object
@@ -107,14 +109,20 @@ def allocatable(of: Mapping[str, str], options: Options) -> dict[str, str]:
     left = dict(of)
     kept = [*options.system_reserved.items(), *options.kube_reserved.items()]
     if not options.on_paper:
-        disk = int(quantities.whole(of["ephemeral-storage"]) * pressure.DISK_LEAST_SHARE)
-        kept += [("memory", str(pressure.MEMORY_LEAST_BYTES)), ("ephemeral-storage", str(disk))]
+        for name, signal in (("memory", thresholds.MEMORY), ("ephemeral-storage", thresholds.NODE_BYTES)):
+            kept.append((name, str(options.eviction.reserved(signal, int(quantities.whole(of[name]))))))
     for name, amount in kept:
         if name in left:
             rest = quantities.parse(left[name]).nanos - quantities.parse(amount).nanos
             form = quantities.parse(left[name]).form
             left[name] = str(quantities.Quantity(max(0, rest), form))
     return left
+
+
+def memory_of_pods(machine: Machine, options: Options) -> int:
+    """Bytes that all pods together may use, where something is reserved beside them; 0: nothing is."""
+    kept = [one["memory"] for one in (options.system_reserved, options.kube_reserved) if "memory" in one]
+    return machine.memory_bytes - sum(int(quantities.whole(one)) for one in kept) if kept else 0
 
 
 def build(name: str, options: Options, machine: Machine) -> Object:

@@ -1,6 +1,7 @@
 """What the workers of one node's pods share."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Protocol
 
 from steersman.aio.clock import Clock
@@ -28,7 +29,16 @@ from steersman.meta.objects import Object
 class EventRecorder(Protocol):
     """`client.events.Recorder`, or anything that answers like it."""
 
-    def event(self, obj: Object, type: str, reason: str, message: str, *, field_path: str = "") -> None: ...  # noqa: A002
+    def event(
+        self,
+        obj: Object,
+        type: str,  # noqa: A002
+        reason: str,
+        message: str,
+        *,
+        field_path: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +68,15 @@ class NodeServices:
     memory_capacity_bytes: int
     swap_bytes: int
 
-    def tell(self, pod: Object, type_: str, reason: str, message: str, container: str = "") -> None:
+    def tell(
+        self,
+        pod: Object,
+        type_: str,
+        reason: str,
+        message: str,
+        container: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
         """An Event about the pod, or about one of its containers (involvedObject.fieldPath)."""
         path = ""
         if container:
@@ -66,4 +84,4 @@ class NodeServices:
             named = (field for field in fields for one in pod["spec"].get(field) or [] if one["name"] == container)
             path = f"spec.{next(named, 'containers')}{{{container}}}"
         reference: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
-        self.recorder.event(reference, type_, reason, message, field_path=path)
+        self.recorder.event(reference, type_, reason, message, field_path=path, annotations=annotations)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from steersman.kubelet.eviction.thresholds import Settings
 from steersman.meta.objects import Object
 
 
@@ -14,6 +15,9 @@ class Options:
     `second_address` and `second_pod_cidr` are those of the other address family, "" with one only.
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `device_plugins` is the folder of their sockets.
+    A container's log is renamed away when it is larger than `log_most_bytes`, looked at every `log_look_seconds` (upstream's 10 s
+    are enough to write 5 GB); `logs_most` of them are kept, the one that is written included.
+    `eviction`: when the node counts as short, looked at every `eviction_seconds`.
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
     `system_reserved` and `kube_reserved` (quantities) are kept from pods; `pod_pids_max` 0: no limit. `cpu_policy`: none or static.
     `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
@@ -64,6 +68,10 @@ class Options:
     static_pods: Path | None = None
     static_pods_seconds: float = 1.0
     device_plugins: Path | None = None
+    log_most_bytes: int = 10 * 1024 * 1024
+    logs_most: int = 5
+    log_look_seconds: float = 2.0
+    eviction: Settings = Settings()
     eviction_seconds: float = 10.0
     shutdown_grace_seconds: float = 30.0
     shutdown_grace_critical_seconds: float = 10.0

@@ -18,13 +18,13 @@ from steersman.kubelet import (
     pod_events,
     pod_files,
     pod_resize,
-    pressure,
     qos,
     static_pods,
     status,
     storage_limits,
 )
 from steersman.kubelet.container_probes import ContainerProbes
+from steersman.kubelet.eviction import ranking
 from steersman.kubelet.instructions import Instruction
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_containers import PodContainers
@@ -37,9 +37,6 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
-
-# What upstream gives a pod that fills the disk or memory right now.
-EVICTION_GRACE_SECONDS = 1.0
 
 
 class PodWorker:
@@ -134,22 +131,36 @@ class PodWorker:
         """Which processors are for everyone has changed."""
         self.containers.follow_processors()
 
-    async def enforce_storage_limits(self) -> None:
-        why = storage_limits.decide(self.pod, await self.storage_use())
-        if why and not self.machine.is_ending:
-            self.evict(why, EVICTION_GRACE_SECONDS, "ephemeralcontainerfs.limit")
+    async def enforce_storage_limits(self) -> bool:
+        """Whether it has to go for what it wrote."""
+        excess = storage_limits.decide(self.pod, await self.storage_use())
+        if excess is None or self.machine.is_ending:
+            return False
+        self.evict(excess.signal, excess.message, ranking.GRACE_SECONDS)
+        return True
 
-    async def disk_cost(self) -> pressure.Cost:
-        use = await self.storage_use()
-        name = storage_limits.RESOURCE
-        by_container = {one: {name: used} for one, used in use.containers.items()}
-        return pressure.cost(self.pod, by_container, {name: sum(use.volumes.values())})
-
-    def evict(self, message: str, grace_seconds: float, signal: str) -> None:
-        """For the node's sake: the pod fails, and is not started again here."""
-        self._node.tell(self.pod, "Warning", "Evicted", message)
+    def evict(
+        self,
+        signal: str,
+        message: str,
+        grace_seconds: float,
+        *,
+        for_the_node: bool = False,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """The pod fails, and is not started again here; `for_the_node`: by no fault of its own. `annotations`: of the Event."""
+        self._node.tell(self.pod, "Warning", "Evicted", message, annotations=annotations)
         self._node.metrics.count("kubelet_evictions", eviction_signal=signal)
-        self.tell(pod_events.PodFailed("Evicted", message, grace_seconds, disrupts=True))
+        self.tell(pod_events.PodFailed("Evicted", message, grace_seconds, disrupts=for_the_node))
+
+    async def remove_dead_containers(self) -> None:
+        """Of a pod that is over: what they wrote and their logs go, so that their images may go, too. Raises RuntimeFailure."""
+        if not self.machine.is_over or self.machine.deleting:
+            return
+        for one in await self._node.runtime.list_containers():
+            if one.pod_uid == self.uid and one.state is runtime.State.EXITED:
+                await self._node.runtime.remove_container(one.id)
+                pod_files.remove_log(self.pod, one.name, one.attempt, self._node.options)
 
     async def storage_use(self) -> storage_limits.Usage:
         """Measured now, in a thread."""
@@ -165,8 +176,7 @@ class PodWorker:
                 for one in (volumes, changes, texts)
             ]
         )
-        both = {one.name: of_changes.get(one.name, 0) + of_logs[one.name] for one in alive}
-        return storage_limits.Usage(of_volumes, both, of_logs)
+        return storage_limits.Usage(of_volumes, of_changes, of_logs)
 
     def _carry_out(self, out: list[Instruction]) -> None:
         for instruction in out:

@@ -151,6 +151,12 @@ def pod_requests(pod: Object) -> dict[str, int]:
     return {**found, "pods": 1}
 
 
+def pod_limit(pod: Object, name: str) -> int:
+    """What all containers together may use, where only some have a limit: the sum of those; 0: nobody has one."""
+    total = _pod_total(pod, "limits", name, lambda amounts: amount(name, amounts.get(name, 0)), every=False)
+    return total + amount(name, (pod["spec"].get("overhead") or {}).get(name, 0)) if total else 0
+
+
 def cpu_shares(millicores: int) -> int:
     return max(SHARES_LEAST, min(millicores * 1024 // 1000, SHARES_MOST))
 

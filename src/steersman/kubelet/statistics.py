@@ -1,6 +1,7 @@
 """Looks at a node for whoever asks what it uses: the runtime, the disk, its own process. Formats are `summary`'s and
 `resource_metrics`'."""
 
+import dataclasses
 import datetime
 import os
 import resource
@@ -10,6 +11,7 @@ from pathlib import Path
 from steersman.containers import runtime
 from steersman.kubelet import metrics, resource_metrics, static_pods, storage_limits, summary
 from steersman.kubelet.container_lifecycle import Role
+from steersman.kubelet.eviction import observations
 from steersman.kubelet.metrics import Sample
 from steersman.kubelet.node_object import Machine
 from steersman.kubelet.node_services import NodeServices
@@ -23,12 +25,18 @@ CORES_SECONDS = 1.0
 
 class Statistics:
     def __init__(
-        self, node_name: str, node: NodeServices, machine: Machine, workers: Callable[[], Sequence[PodWorker]]
+        self,
+        node_name: str,
+        node: NodeServices,
+        machine: Machine,
+        workers: Callable[[], Sequence[PodWorker]],
+        places: Callable[[], observations.Places],
     ) -> None:
         self._node_name = node_name
         self._node = node
         self._machine = machine
         self._workers = workers
+        self._places = places
         self._started_at = node.clock.now()
         self._disk: dict[str, tuple[float, storage_limits.Usage]] = {}
         self._cpu: dict[str, tuple[datetime.datetime, int]] = {}
@@ -37,6 +45,8 @@ class Statistics:
     async def summary(self, *, only_cpu_and_memory: bool = False) -> Object:
         usage = await self._node.runtime.usage()
         self._see_cores(usage)
+        places = self._places()
+        disk = {} if only_cpu_and_memory else await self._measure()
         seen = summary.Seen(
             node_name=self._node_name,
             pods=self._pods(),
@@ -45,12 +55,20 @@ class Statistics:
             now=self._node.clock.now(),
             started_at=self._started_at,
             memory_capacity_bytes=self._machine.memory_bytes,
-            file_system=_file_system(self._node.options.data_dir),
-            disk={} if only_cpu_and_memory else await self._measure(),
+            file_system=_file_system(places.node),
+            images=dataclasses.replace(
+                _file_system(places.images),
+                used_bytes=sum(one.size_bytes for one in await self._node.runtime.images.list()),
+            ),
+            containers=dataclasses.replace(
+                _file_system(places.containers),
+                used_bytes=sum(one.bytes for used in disk.values() for one in used.roots.values()),
+            ),
+            disk=disk,
             cores=self._cores,
             kubelet=_own_process(),
-            processes_most=_number("/proc/sys/kernel/pid_max"),
-            processes=_processes(),
+            processes_most=observations.processes_most(),
+            processes=observations.processes(),
         )
         return summary.stats(seen)
 
@@ -155,7 +173,7 @@ class Statistics:
 
 
 def _file_system(folder: Path) -> summary.FileSystem:
-    found = os.statvfs(next(one for one in (folder, *folder.parents) if one.exists()))
+    found = os.statvfs(observations.existing(folder))
     return summary.FileSystem(
         found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_favail
     )
@@ -169,18 +187,6 @@ def _own_process() -> tuple[int, int]:
 
 def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def _processes() -> int:
-    """Of the machine: the fourth word of /proc/loadavg is running/all."""
-    return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
-
-
-def _number(path: str) -> int:
-    try:
-        return int(Path(path).read_text())
-    except OSError:
-        return 0
 
 
 def _process(started_at: datetime.datetime) -> Iterator[Sample]:

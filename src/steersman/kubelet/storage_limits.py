@@ -8,7 +8,9 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+from steersman.kubelet import qos
 from steersman.meta import quantities
 from steersman.meta.objects import Object
 
@@ -16,30 +18,58 @@ RESOURCE = "ephemeral-storage"
 BLOCK_BYTES = 512  # the unit of st_blocks
 
 
+class Disk(NamedTuple):
+    """What something takes of a file system."""
+
+    bytes: int = 0
+    inodes: int = 0
+
+    def __add__(self, other: tuple[int, ...]) -> "Disk":  # type: ignore[override]
+        return Disk(self.bytes + other[0], self.inodes + other[1])
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes on disk: of emptyDir volumes by name, and of containers (their changes and logs) by name; `logs` alone too."""
+    """On disk: local volumes by name; what containers have changed of their root (`roots`) and their logs, by container. `beside`:
+    the kubelet's own files for the pod."""
 
-    volumes: Mapping[str, int]
-    containers: Mapping[str, int]
-    logs: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    volumes: Mapping[str, Disk] = dataclasses.field(default_factory=dict)
+    roots: Mapping[str, Disk] = dataclasses.field(default_factory=dict)
+    logs: Mapping[str, Disk] = dataclasses.field(default_factory=dict)
+    beside: Disk = Disk()
+
+    def of_container(self, name: str) -> Disk:
+        return self.roots.get(name, Disk()) + self.logs.get(name, Disk())
+
+    @property
+    def total(self) -> Disk:
+        return sum([*self.volumes.values(), *self.roots.values(), *self.logs.values()], self.beside)
 
 
-def decide(pod: Object, usage: Usage) -> str:
-    """Why the pod has to go; empty when it keeps its limits. Upstream's order: volumes, the whole pod, containers."""
+class Excess(NamedTuple):
+    """`signal` is what metrics call it."""
+
+    signal: str
+    message: str
+
+
+def decide(pod: Object, usage: Usage) -> Excess | None:
+    """None when the pod keeps its limits. Upstream's order: volumes, the whole pod, containers."""
     for name, limit in volume_limits(pod).items():
-        if usage.volumes.get(name, 0) > quantities.whole(limit):
-            return f'Usage of EmptyDir volume "{name}" exceeds the limit "{limit}". '
-    limits = container_limits(pod)
-    if limits and len(limits) == len(pod["spec"]["containers"]):
-        total = sum(quantities.whole(limit) for limit in limits.values())
-        if sum(usage.volumes.values()) + sum(usage.containers.values()) > total:
-            text = quantities.of_bytes(total)
-            return f"Pod ephemeral local storage usage exceeds the total limit of containers {text}. "
-    for name, limit in limits.items():
-        if usage.containers.get(name, 0) > quantities.whole(limit):
-            return f'Container {name} exceeded its local ephemeral storage limit "{limit}". '
-    return ""
+        if usage.volumes.get(name, Disk()).bytes > quantities.whole(limit):
+            shown = quantities.canonical(limit)
+            return Excess("emptydirfs.limit", f'Usage of EmptyDir volume "{name}" exceeds the limit "{shown}". ')
+    total = qos.pod_limit(pod, RESOURCE)
+    if total and usage.total.bytes > total:
+        shown = quantities.of_bytes(total)
+        text = f"Pod ephemeral local storage usage exceeds the total limit of containers {shown}. "
+        return Excess("ephemeralpodfs.limit", text)
+    for name, limit in container_limits(pod).items():
+        if usage.of_container(name).bytes > quantities.whole(limit):
+            shown = quantities.canonical(limit)
+            text = f'Container {name} exceeded its local ephemeral storage limit "{shown}". '
+            return Excess("ephemeralcontainerfs.limit", text)
+    return None
 
 
 def volume_limits(pod: Object) -> dict[str, str]:
@@ -53,34 +83,45 @@ def volume_limits(pod: Object) -> dict[str, str]:
 
 def container_limits(pod: Object) -> dict[str, str]:
     both = {one["name"]: (one.get("resources") or {}).get("limits") or {} for one in pod["spec"]["containers"]}
-    return {name: str(limits[RESOURCE]) for name, limits in both.items() if RESOURCE in limits}
+    found = {name: str(limits[RESOURCE]) for name, limits in both.items() if RESOURCE in limits}
+    return {name: limit for name, limit in found.items() if quantities.whole(limit)}
 
 
 def is_limited(pod: Object) -> bool:
-    return bool(volume_limits(pod) or container_limits(pod))
+    return bool(volume_limits(pod) or qos.pod_limit(pod, RESOURCE))
 
 
 def disk_volumes(pod: Object) -> list[str]:
-    """The emptyDir volumes that count."""
-    volumes = pod["spec"].get("volumes") or []
-    return [one["name"] for one in volumes if "emptyDir" in one and (one["emptyDir"] or {}).get("medium") != "Memory"]
+    """The volumes that count against limits: emptyDir on disk, and ConfigMaps' files."""
+
+    def counts(volume: Object) -> bool:
+        return "configMap" in volume or ("emptyDir" in volume and not (volume["emptyDir"] or {}).get("medium"))
+
+    return [one["name"] for one in pod["spec"].get("volumes") or [] if counts(one)]
 
 
-def measure(paths: Iterable[Path]) -> int:
-    """Blocks in use below these paths; what vanishes meanwhile does not count."""
-    return sum(_measure_one(path) for path in paths) * BLOCK_BYTES
+def measure(paths: Iterable[Path]) -> Disk:
+    """Blocks and inodes in use below these paths; what vanishes meanwhile does not count."""
+    return sum((_measure_one(path) for path in paths), Disk())
 
 
-def _measure_one(path: Path) -> int:
-    blocks = _blocks(str(path))
-    for folder, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            blocks += _blocks(f"{folder}/{name}")
-    return blocks
+def _measure_one(top: Path) -> Disk:
+    """A file with several names counts once, what is mounted below counts there where it lies."""
+    blocks, seen = 0, set()
+    device = None
+    for path in _walk(top):
+        try:
+            found = os.lstat(path)
+        except OSError:  # removed between two looks, or not to be reached: it is not there to be counted
+            continue
+        device = found.st_dev if device is None else device
+        if found.st_dev == device and found.st_ino not in seen:
+            seen.add(found.st_ino)
+            blocks += found.st_blocks
+    return Disk(blocks * BLOCK_BYTES, len(seen))
 
 
-def _blocks(path: str) -> int:
-    try:
-        return os.lstat(path).st_blocks
-    except OSError:  # removed between two looks, or not to be reached: it is not there to be counted
-        return 0
+def _walk(top: Path) -> Iterable[str]:
+    yield str(top)
+    for folder, folders, files in os.walk(top):
+        yield from (f"{folder}/{name}" for name in (*folders, *files))

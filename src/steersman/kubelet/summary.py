@@ -15,18 +15,20 @@ from steersman.meta.objects import Object
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FileSystem:
-    """The one that everything of the node is on."""
+    """`used_bytes` 0: all that is not available is in use by somebody of the node."""
 
     capacity_bytes: int = 0
     available_bytes: int = 0
     inodes: int = 0
     inodes_free: int = 0
+    used_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """A node at one moment. `disk`: measured use by pod uid, where somebody has measured. `cores`: use of processors by container
-    id, in billionths of one, where two looks allow to tell. `kubelet`: its own process (cpu ns, memory bytes)."""
+    """A node at one moment. `file_system` is its own, beside those of `images` and of what `containers` write. `disk`: measured use
+    by pod uid, where somebody has measured. `cores`: use of processors by container id, in billionths of one, where two looks
+    allow to tell. `kubelet`: its own process (cpu ns, memory bytes)."""
 
     node_name: str
     pods: Sequence[Object]
@@ -36,6 +38,8 @@ class Seen:
     started_at: datetime.datetime
     memory_capacity_bytes: int = 0
     file_system: FileSystem = FileSystem()
+    images: FileSystem = FileSystem()
+    containers: FileSystem = FileSystem()
     disk: Mapping[str, storage_limits.Usage] = dataclasses.field(default_factory=dict)
     cores: Mapping[str, int] = dataclasses.field(default_factory=dict)
     kubelet: tuple[int, int] = (0, 0)
@@ -57,8 +61,6 @@ def _node(seen: Seen) -> Object:
     use = _use(seen.usage, seen)
     working_set = use["memory"]["workingSetBytes"]
     available = max(0, seen.memory_capacity_bytes - working_set)
-    whole = {**_room(seen, at), "usedBytes": seen.file_system.capacity_bytes - seen.file_system.available_bytes}
-    images = {**whole}
     return {
         "nodeName": seen.node_name,
         "systemContainers": [
@@ -68,8 +70,8 @@ def _node(seen: Seen) -> Object:
         "startTime": times.format_seconds(seen.started_at),
         **use,
         "memory": {**use["memory"], "availableBytes": available},
-        "fs": whole,
-        "runtime": {"imageFs": images, "containerFs": images},
+        "fs": _whole(seen.file_system, at),
+        "runtime": {"imageFs": _whole(seen.images, at), "containerFs": _whole(seen.containers, at)},
         "rlimit": {"time": at, "maxpid": seen.processes_most, "curproc": seen.processes},
     }
 
@@ -97,10 +99,9 @@ def _pod(pod: Object, usage: Sequence[runtime.Usage], network: runtime.SandboxUs
     if network is not None and network.interfaces:
         shown["network"] = _network(network)
     if disk is not None:
-        room = _room(seen, at)
-        shown["volume"] = [{**room, "usedBytes": used, "name": name} for name, used in disk.volumes.items()]
-        used = sum(disk.volumes.values()) + sum(disk.containers.values())
-        shown["ephemeral-storage"] = {**room, "usedBytes": used}
+        of_node = seen.file_system
+        shown["volume"] = [{**_part(of_node, at, used), "name": name} for name, used in disk.volumes.items()]
+        shown["ephemeral-storage"] = _part(of_node, at, disk.total)
     return shown
 
 
@@ -110,11 +111,8 @@ def _container(one: runtime.Usage, disk: storage_limits.Usage | None, seen: Seen
     if one.started_at is not None:
         shown["startTime"] = times.format_seconds(one.started_at)
     if disk is not None:
-        shown["rootfs"] = {
-            **_room(seen, at),
-            "usedBytes": disk.containers.get(one.name, 0) - disk.logs.get(one.name, 0),
-        }
-        shown["logs"] = {**_room(seen, at), "usedBytes": disk.logs.get(one.name, 0)}
+        shown["rootfs"] = _part(seen.containers, at, disk.roots.get(one.name, storage_limits.Disk()))
+        shown["logs"] = _part(seen.file_system, at, disk.logs.get(one.name, storage_limits.Disk()))
     return shown
 
 
@@ -148,13 +146,21 @@ def _network(found: runtime.SandboxUsage) -> Object:
     return {"time": times.format_seconds(found.at), **shown[0], "interfaces": shown}
 
 
-def _room(seen: Seen, at: str) -> Object:
-    found = seen.file_system
+def _whole(found: FileSystem, at: str) -> Object:
+    used = found.used_bytes or found.capacity_bytes - found.available_bytes
+    return {**_room(found, at), "usedBytes": used, "inodesUsed": found.inodes - found.inodes_free}
+
+
+def _part(found: FileSystem, at: str, used: storage_limits.Disk) -> Object:
+    """What one thing takes of a file system."""
+    return {**_room(found, at), "usedBytes": used.bytes, "inodesUsed": used.inodes}
+
+
+def _room(found: FileSystem, at: str) -> Object:
     return {
         "time": at,
         "availableBytes": found.available_bytes,
         "capacityBytes": found.capacity_bytes,
         "inodesFree": found.inodes_free,
         "inodes": found.inodes,
-        "inodesUsed": found.inodes - found.inodes_free,
     }

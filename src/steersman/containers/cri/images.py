@@ -40,6 +40,17 @@ class CriImages:
         if (found := await self.status(reference)) is not None:
             await self._call("RemoveImage", {"image": {"image": found.id}})
 
+    async def file_systems(self) -> runtime.FileSystems:
+        """A runtime that does not tell where containers write has them where images are."""
+        found = await self._call("ImageFsInfo", {})
+        [images, containers] = (
+            next(
+                (str(one["fs_id"]["mountpoint"]) for one in found.get(f"{kind}_filesystems", []) if "fs_id" in one), ""
+            )
+            for kind in ("image", "container")
+        )
+        return runtime.FileSystems(images, containers or images)
+
     async def _call(self, method: str, request: Message) -> Message:
         try:
             return await self._peer.call(SERVICE, method, request, CALL_SECONDS)

@@ -51,6 +51,7 @@ class CriRuntime:
         self._hierarchy = cgroups.NONE
         self._name = "containerd://"
         self._features = runtime.Features()
+        self._file_systems = runtime.FileSystems()
         self._sandboxes: dict[str, runtime.SandboxConfig] = {}
         self._ready: dict[str, bool] = {}
         self._states: dict[str, tuple[State, str]] = {}  # of containers, with their sandboxes
@@ -67,6 +68,10 @@ class CriRuntime:
         return self._features
 
     @property
+    def file_systems(self) -> runtime.FileSystems:
+        return self._file_systems
+
+    @property
     def images(self) -> images.CriImages:
         return self._images
 
@@ -75,6 +80,7 @@ class CriRuntime:
         found = await self._call("Version", {"version": "v1"})
         self._name = f"{found.get('runtime_name', '')}://{found.get('runtime_version', '')}"
         self._features = translate.features(await self._call("Status", {}))
+        self._file_systems = await self._images.file_systems()
         hierarchy = cgroups.detect(Path("/proc/self/mountinfo").read_text())
         self._hierarchy = hierarchy if cgroups.is_writable(hierarchy, self._cgroup_root) else cgroups.NONE
         self._state_dir.mkdir(parents=True, exist_ok=True)

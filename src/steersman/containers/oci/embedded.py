@@ -93,6 +93,10 @@ class OciRuntime:
         return self._images
 
     @property
+    def file_systems(self) -> runtime.FileSystems:
+        return runtime.FileSystems(self._images.layers_dir, self._home.root_dir)
+
+    @property
     def facts(self) -> host.Facts:
         return self._home.facts
 
