@@ -190,3 +190,36 @@ async def test_bodies_of_subresources_have_types(api: kit.Api, path, body):
     await api.make(kit.PODS, kit.pod("p"))
     answer = await api.ask("POST", path, body)
     assert answer.status in (400, 422), answer.raw
+
+
+PRIORITY_CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
+GROUPS = "/apis/scheduling.k8s.io/{}/namespaces/default/{}"
+GANG = {"schedulingPolicy": {"gang": {"minCount": 2}}}
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1alpha3"])
+async def test_priorities_of_groups(ready: kit.Api, version: str):
+    high = {"metadata": {"name": "high"}, "value": 7, "preemptionPolicy": "Never"}
+    await ready.make(PRIORITY_CLASSES, high)
+    place = GROUPS.format(version, "podgroups")
+    named = await ready.make(place, {"metadata": {"name": "g"}, "spec": {**GANG, "priorityClassName": "high"}})
+    assert (named["spec"]["priority"], named["spec"]["preemptionPolicy"]) == (7, "Never")
+    assert named["metadata"]["finalizers"] == ["scheduling.k8s.io/podgroup-protection"]
+    other = await ready.make(place, {"metadata": {"name": "h"}, "spec": GANG})
+    assert (other["spec"]["priority"], other["spec"]["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+    refused = await ready.ask("POST", place, {"metadata": {"name": "i"}, "spec": {**GANG, "priority": 3}})
+    assert (refused.status, refused.body["reason"]) == (403, "Forbidden")
+    template = {"name": "t", **GANG, "priorityClassName": "high"}
+    spec = {"podGroupTemplates": [template]}
+    workload = await ready.make(GROUPS.format(version, "workloads"), {"metadata": {"name": "w"}, "spec": spec})
+    assert workload["spec"]["podGroupTemplates"][0]["priority"] == 7
+
+
+async def test_the_group_of_a_pod(ready: kit.Api):
+    for group, why in (({}, "must specify one of: `podGroupName`"), ({"podGroupName": "A_b"}, "RFC 1123 subdomain")):
+        refused = await ready.ask("POST", PODS, kit.pod("p", schedulingGroup=group))
+        assert refused.status == 422
+        assert why in refused.body["message"]
+    made = await ready.make(PODS, kit.pod("p", schedulingGroup={"podGroupName": "g"}))
+    made["spec"]["schedulingGroup"] = {"podGroupName": "h"}
+    assert (await ready.ask("PUT", f"{PODS}/p", made)).status == 422

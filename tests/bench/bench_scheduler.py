@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from steersman.meta.objects import Object
-from steersman.scheduler import decide, shape, snapshot
+from steersman.scheduler import decide, pending, shape, snapshot
 from tests.bench.report import Figure
 
 NODES, PODS = 5_000, 10_000
@@ -66,7 +66,7 @@ def _measure(name: str, spec: Object, pods: int, upstream: float, goal: float) -
     shapes = shape.Shapes()
     bodies = [_pod(number, **spec) for number in range(pods)]
     start = time.perf_counter()
-    wanted = [decide.PendingPod(f"bench/pod-{number}", shapes.of(body)) for number, body in enumerate(bodies)]
+    wanted = [pending.PendingPod(f"bench/pod-{number}", shapes.of(body)) for number, body in enumerate(bodies)]
     placed = 0
     for first in range(0, pods, 1_000):  # the controller's batches
         decision = decide.decide(wanted[first : first + 1_000], picture)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from steersman.api.pod_groups import group_of
 from steersman.meta.objects import Object
-from steersman.scheduler import decide, shape, snapshot
+from steersman.scheduler import shape, snapshot
+from steersman.scheduler.pending import PendingPod
 
 _SHAPES = shape.Shapes()
 
@@ -44,10 +46,11 @@ def pod(name: str = "web-1", *, namespace: str = "default", cpu: str = "", memor
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status}
 
 
-def pending(obj: Object) -> decide.PendingPod:
+def pending(obj: Object) -> PendingPod:
     spec = obj["spec"]
     key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
-    return decide.PendingPod(key, _SHAPES.of(obj), spec.get("priority", 0), spec.get("preemptionPolicy") != "Never")
+    preempts = spec.get("preemptionPolicy") != "Never"
+    return PendingPod(key, _SHAPES.of(obj), spec.get("priority", 0), preempts, group_of(obj))
 
 
 def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot:  # noqa: B006
@@ -64,11 +67,12 @@ def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot
             terminating="deletionTimestamp" in obj["metadata"],
             priority=obj["spec"].get("priority", 0),
             started=obj["status"].get("startTime", ""),
+            pod_group=group_of(obj),
         )
     return seen
 
 
-def replicas(count: int, **more: Any) -> list[decide.PendingPod]:
+def replicas(count: int, **more: Any) -> list[PendingPod]:
     """Pods of one shape."""
     first = pending(pod("web-0", **more))
-    return [decide.PendingPod(f"default/web-{i}", first.shape, first.priority) for i in range(count)]
+    return [PendingPod(f"default/web-{i}", first.shape, first.priority) for i in range(count)]

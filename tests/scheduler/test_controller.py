@@ -1,5 +1,7 @@
 """The scheduler against a real API server in virtual time, with a network between them that can fail."""
 
+from typing import Any
+
 import pytest
 
 from steersman.aio import tasks
@@ -272,3 +274,90 @@ def test_a_pod_that_waits_for_nothing_any_more_says_so(stage):
     stage.objects.delete("pods", "web-1", grace_seconds=0)
     stage.advance(10)
     assert "nominatedNodeName" not in stage.objects.get("pods", "important")["status"]
+
+
+# --- groups of pods ---
+
+GANG = {"apiVersion": "scheduling.k8s.io/v1beta1", "kind": "PodGroup", "metadata": {"name": "g"}}
+IN_GANG: dict[str, Any] = {"schedulingGroup": {"podGroupName": "g"}}
+
+
+def gang(stage, count, **more):
+    stage.objects.create({**GANG, "spec": {"schedulingPolicy": {"gang": {"minCount": count}}, **more}})
+
+
+def condition_of_gang(stage):
+    found = conditions.get(stage.objects.get("podgroups", "g"), "PodGroupInitiallyScheduled")
+    return (found["status"], found["reason"]) if found is not None else None
+
+
+def test_a_gang_waits_for_its_group_and_for_its_pods_and_then_goes_at_once(stage):
+    stage.create(node("node1"), pod("web-1", **IN_GANG), pod("web-2", **IN_GANG))
+    stage.advance()
+    assert not stage.node_of("web-1")
+    gang(stage, 3)
+    stage.advance(30)
+    assert not stage.node_of("web-1")
+    assert stage.events_of("web-1") == []
+    assert condition_of_gang(stage) is None
+    stage.create(pod("web-3", **IN_GANG))
+    stage.advance()
+    assert [stage.node_of(f"web-{number}") for number in (1, 2, 3)] == ["node1"] * 3
+    assert stage.events_of("web-1") == [SCHEDULED]
+    assert condition_of_gang(stage) == ("True", "Scheduled")
+    stage.create(pod("web-4", cpu="100", **IN_GANG))
+    stage.advance()
+    assert condition_of_gang(stage) == ("True", "Scheduled")
+
+
+def test_a_gang_without_room_waits_as_one_until_there_is(stage):
+    gang(stage, 3)
+    stage.create(node("node1", cpu="2"), *(pod(f"web-{number}", **IN_GANG, cpu="1") for number in range(3)))
+    stage.advance()
+    assert condition_of_gang(stage) == ("False", "Unschedulable")
+    assert not any(stage.node_of(f"web-{number}") for number in range(3))
+    stage.create(node("node2", cpu="1"))
+    stage.advance()
+    assert sorted(stage.node_of(f"web-{number}") for number in range(3)) == ["node1", "node1", "node2"]
+
+
+def test_a_gang_that_wants_less_is_tried_again(stage):
+    gang(stage, 3)
+    stage.create(node("node1", cpu="2"), *(pod(f"web-{number}", **IN_GANG, cpu="1") for number in range(3)))
+    stage.advance()
+    patch = {"spec": {"schedulingPolicy": {"gang": {"minCount": 2}}}}
+    stage.objects.patch("podgroups", patch, "g")
+    stage.advance()
+    assert sum(bool(stage.node_of(f"web-{number}")) for number in range(3)) == 2
+    stage.objects.patch("nodes", {"status": {"allocatable": {"cpu": "3"}}}, "node1", subresource="status")
+    stage.advance(2)
+    assert sum(bool(stage.node_of(f"web-{number}")) for number in range(3)) == 3
+
+
+def test_a_pod_of_a_gang_whose_binding_is_refused_is_tried_again(stage):
+    stage.network.instead.append(errors.conflict("pods/binding", "web-1", "try again"))
+    gang(stage, 2)
+    stage.create(node("node1"), pod("web-1", **IN_GANG), pod("web-2", **IN_GANG))
+    stage.advance(5)
+    assert [stage.node_of(name) for name in ("web-1", "web-2")] == ["node1"] * 2
+
+
+def test_a_gang_makes_room_for_itself(stage):
+    for name, value in (("low", 1), ("high", 9)):
+        of_class = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        stage.objects.create({**of_class, "value": value})
+    stage.create(node("node1", cpu="2"))
+    stage.create(*(pod(f"low-{number}", cpu="1", priorityClassName="low") for number in range(2)))
+    stage.advance()
+    gang(stage, 2, priorityClassName="high")
+    stage.create(*(pod(f"web-{n}", cpu="1", priorityClassName="high", **IN_GANG) for n in (1, 2)))
+    stage.advance(0.5)
+    uid = stage.objects.get("podgroups", "g")["metadata"]["uid"]
+    preempted = ("Normal", "Preempted", f"Preempted by podgroup {uid} on node node1")
+    assert preempted in stage.events_of("low-0")
+    assert preempted in stage.events_of("low-1")
+    for one in stage.objects.list("pods"):
+        if one["metadata"]["name"].startswith("low"):
+            stage.objects.delete("pods", one["metadata"]["name"], grace_seconds=0)
+    stage.advance(3)
+    assert [stage.node_of(name) for name in ("web-1", "web-2")] == ["node1"] * 2

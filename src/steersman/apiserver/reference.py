@@ -16,9 +16,8 @@ from steersman.apiserver.resource_metrics import answers as resource_metrics
 LIMITS = {
     "devicetaintrules.resource.k8s.io": "kept and checked; nobody evicts by them",
     "resourcepoolstatusrequests.resource.k8s.io": "kept and checked; nobody answers them",
-    "workloads.scheduling.k8s.io": "kept and checked; no groups are made of them",
-    "podgroups.scheduling.k8s.io": "kept and checked; pods are placed one by one",
-    "compositepodgroups.scheduling.k8s.io": "kept and checked; pods are placed one by one",
+    "workloads.scheduling.k8s.io": "kept and checked; groups are made of them by whoever owns them",
+    "compositepodgroups.scheduling.k8s.io": "kept and checked; its PodGroups are placed one by one",
     "evictionrequests.lifecycle.k8s.io": "kept and checked; nobody evicts by them (`pods/eviction` works)",
     "evictions.lifecycle.k8s.io": "kept and checked; nobody evicts by them (`pods/eviction` works)",
     "podcertificaterequests.certificates.k8s.io": "kept and checked; kubelets make none, and no signer of ours answers them",

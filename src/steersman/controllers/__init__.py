@@ -42,6 +42,7 @@ from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.node_ttl import controller as node_ttl
 from steersman.controllers.persistent_volume import controller as persistent_volume
 from steersman.controllers.pod_gc import controller as pod_gc
+from steersman.controllers.podgroup_protection import controller as podgroup_protection
 from steersman.controllers.policy_status import controller as policy_status
 from steersman.controllers.pv_protection import controller as pv_protection
 from steersman.controllers.pvc_protection import controller as pvc_protection
@@ -121,6 +122,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         horizontal_pod_autoscaler.controller(served),
         persistent_volume.controller(),
         pvc_protection.controller(),
+        podgroup_protection.controller(),
         policy_status.controller(),
         pv_protection.controller(),
         vac_protection.controller(),

@@ -2,10 +2,10 @@
 
 Keeps true: every pod that asks for this scheduler gets a node as soon as one will do; one that cannot says why in its
 condition PodScheduled and in an Event.
-Reads: Pods, Nodes, Namespaces (labels, for pod affinity), claims, volumes and what storage.k8s.io says of them,
+Reads: Pods, PodGroups, Nodes, Namespaces (labels, for pod affinity), claims, volumes and what storage.k8s.io says of them,
 ResourceClaims and devices, disruption budgets.
-Writes: pods/binding, pods/status (that condition, the node nominated for it), Events; claims and volumes (what was chosen for
-them); deletes pods that have to make room for more important ones.
+Writes: pods/binding, pods/status (that condition, the node nominated for it), podgroups/status (the condition of a group), Events;
+claims and volumes (what was chosen for them); deletes pods that have to make room for more important ones.
 Leaves to others: whether a node is fit for pods at all (node lifecycle's taints), starting the pod (kubelet).
 
 A placement counts as soon as it is decided ("assumed"), before the API server knows: the next decision builds on it. What
@@ -18,17 +18,20 @@ from collections.abc import Callable, Iterable
 
 from steersman.aio import backoff, tasks
 from steersman.aio.clock import Clock
-from steersman.api import kinds
+from steersman.api import kinds, pod_groups
 from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client, Unreachable
 from steersman.client.events import Recorder
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
-from steersman.scheduler import decide, filters, pods
-from steersman.scheduler.decide import PendingPod, Placement, Rejection
+from steersman.scheduler import filters, gangs, pending, pods
+from steersman.scheduler.decide import GroupOutcome, Placement, Rejection
 from steersman.scheduler.device_binder import DeviceBinder
 from steersman.scheduler.evictor import Evictor
+from steersman.scheduler.group_teller import GroupTeller
+from steersman.scheduler.pending import PendingGroup, PendingPod
+from steersman.scheduler.pod_groups import PodGroups
 from steersman.scheduler.queue import Queue
 from steersman.scheduler.shape import Shapes
 from steersman.scheduler.snapshot import Snapshot
@@ -88,6 +91,9 @@ class Scheduler:
         self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()
         self._queue = Queue()
+        self._pod_groups = caches.of(kinds.POD_GROUP_V1BETA1)
+        self._groups = PodGroups(self._snapshot.groups)
+        self._group_teller = GroupTeller(client, clock, self._pod_groups)
         self._assumed: dict[str, str] = {}  # key → uid of pods placed by us that the cache does not show as bound yet
         self._victims: dict[str, str] = {}  # key → uid of pods told to go, which the cache may not show yet
         self._helped: set[str] = set()  # filters that something which happened since the last decision may help
@@ -101,14 +107,16 @@ class Scheduler:
             *(cache.subscribe(self._kept(keep, filters.HELPED_BY_VOLUMES)) for cache, keep in self._about_volumes),
             *(cache.subscribe(self._kept(keep, filters.HELPED_BY_DEVICES)) for cache, keep in self._about_devices),
             *(cache.subscribe(self._kept(keep, frozenset())) for cache, keep in self._about_budgets),
+            self._pod_groups.subscribe(self._group_changed),
             self._pods.subscribe(self._pod_changed),
         ]
         try:
-            for cache in (self._namespaces, self._nodes, *self._kept_caches(), self._pods):
+            for cache in (self._namespaces, self._nodes, *self._kept_caches(), self._pod_groups, self._pods):
                 await cache.synced.wait()
             async with self._running as running:
                 for number in range(WRITERS):
                     running.start(f"writer {number}", self._write_decisions())
+                running.start("conditions of groups", self._group_teller.run())
                 running.start("decisions", self._decide_for_ever())
                 await running.wait()
         finally:
@@ -117,7 +125,7 @@ class Scheduler:
 
     def statistics(self) -> dict[str, int]:
         counts = {"nodes": len(self._snapshot), "assumed": len(self._assumed), "writes waiting": self._writes.qsize()}
-        return {**self._queue.statistics(), **counts}
+        return {**self._queue.statistics(), **self._groups.statistics(), **counts}
 
     # Observe
 
@@ -156,19 +164,58 @@ class Scheduler:
         match pods.classify(new, self._name):
             case pods.Place.ASSIGNED:
                 self._assumed.pop(key, None)
-                self._queue.remove(key)
+                self._leave_queue(key)
                 self._snapshot.nominations.drop(key)
                 if self._set_pod(key, new):
                     self._happened(filters.HELPED_BY_PLACEMENTS)
+                    self._offer(pod_groups.group_of(new))
             case pods.Place.PENDING:
                 if self._assumed.get(key) != objects.uid(new):
                     self._forget_assumed(key)
-                    pending = self._pending(key, new)
-                    self._see_nomination(pending, old, new)
-                    if self._queue.put(pending):
-                        self._wake.set()
+                    waiting = self._pending(key, new)
+                    self._see_nomination(waiting, old, new)
+                    self._enqueue(waiting)
             case _:
                 self._gone(key)
+
+    def _enqueue(self, pod: PendingPod) -> None:
+        if not pod.pod_group:
+            if self._queue.put(pod):
+                self._wake.set()
+        elif self._groups.wait(pod):
+            self._offer(pod.pod_group)
+
+    def _leave_queue(self, key: str) -> None:
+        self._queue.remove(key)
+        group = self._groups.leave(key)
+        if group:
+            self._keep_in_queue(group)
+
+    def _offer(self, group: str) -> None:
+        """To be tried, if enough of its pods are there."""
+        found = self._groups.ready(group, len(self._snapshot.members_of(group))) if group else None
+        if found is not None and self._queue.put(found):
+            self._wake.set()
+
+    def _keep_in_queue(self, group: str) -> PendingGroup | None:
+        """Without those of its pods that wait no more; not at all when there are too few."""
+        found = self._groups.ready(group, len(self._snapshot.members_of(group)))
+        if found is None:
+            self._queue.remove(pending.queue_key(group))
+        else:
+            self._queue.replace(found)
+        return found
+
+    def _group_changed(self, old: Object | None, new: Object | None) -> None:
+        either = new or old
+        assert either is not None
+        key = objects.key(either)
+        if new is None:
+            del self._snapshot.groups[key]
+            self._queue.remove(pending.queue_key(key))
+        else:
+            self._snapshot.groups[key] = pending.read_group(new)
+            self._offer(key)
 
     def _set_pod(self, key: str, pod: Object) -> bool:
         return self._snapshot.set_pod(
@@ -178,13 +225,14 @@ class Scheduler:
             terminating=objects.is_terminating(pod) or self._victims.get(key) == objects.uid(pod),
             priority=int(pod["spec"].get("priority") or 0),
             started=(pod.get("status") or {}).get("startTime") or pod["metadata"].get("creationTimestamp") or "",
+            pod_group=pod_groups.group_of(pod),
         )
 
-    def _see_nomination(self, pending: PendingPod, old: Object | None, new: Object) -> None:
+    def _see_nomination(self, waiting: PendingPod, old: Object | None, new: Object) -> None:
         """What an earlier scheduler, or somebody else, wrote. Our own stands before it is seen."""
         was, now = pods.nominated_node(old) if old is not None else "", pods.nominated_node(new)
         if now != was or (now and old is None):
-            self._snapshot.nominations.put(pending.key, pending.shape, pending.priority, now)
+            self._snapshot.nominations.put(waiting.key, waiting.shape, waiting.priority, now)
             if not now:
                 self._happened(filters.HELPED_BY_PODS)
 
@@ -194,14 +242,14 @@ class Scheduler:
         if self._snapshot.nominations.node_of(key):
             self._snapshot.nominations.drop(key)
             self._happened(filters.HELPED_BY_PODS)
-        self._queue.remove(key)
+        self._leave_queue(key)
         if self._snapshot.remove_pod(key):
             self._happened(filters.HELPED_BY_PODS)
 
     def _pending(self, key: str, pod: Object) -> PendingPod:
         spec = pod["spec"]
         preempts = spec.get("preemptionPolicy") != "Never"
-        return PendingPod(key, self._shapes.of(pod), int(spec.get("priority") or 0), preempts)
+        return PendingPod(key, self._shapes.of(pod), int(spec.get("priority") or 0), preempts, pod_groups.group_of(pod))
 
     def _forget_assumed(self, key: str) -> None:
         if self._assumed.pop(key, None) is not None and self._snapshot.remove_pod(key):
@@ -220,12 +268,14 @@ class Scheduler:
             if self._helped:
                 self._queue.happened(self._helped, now)
                 self._helped.clear()
-            decision = decide.decide(self._queue.take(BATCH_PODS_MAX, now), self._snapshot)
+            decision = gangs.decide(self._queue.take(BATCH_PODS_MAX, now), self._snapshot)
             for placement in decision.placements:
                 self._assume(placement.pod)
             for rejection in decision.rejections:
                 self._queue.refused(rejection.pod, rejection.filters, now)
                 self._mark_victims(rejection)
+            for outcome in decision.groups:
+                self._settle_group(outcome, now)
             for placement in decision.placements:
                 await self._writes.put(placement)
             for rejection in decision.rejections:
@@ -254,10 +304,18 @@ class Scheduler:
             if victim is not None:
                 self._victims[key] = objects.uid(victim)
 
+    def _settle_group(self, outcome: GroupOutcome, now: float) -> None:
+        """Its pods that still have no node wait until something changes."""
+        rest = self._keep_in_queue(outcome.group.group.key)
+        if rest is not None:
+            self._queue.refused(rest, outcome.filters, now)
+        self._group_teller.tell(outcome)
+
     def _assume(self, pod: PendingPod) -> None:
         seen = self._pods.get(pod.key)
         assert seen is not None, "a pod leaves the queue when it leaves the cache"
         self._assumed[pod.key] = objects.uid(seen)
+        self._groups.leave(pod.key)
 
     # Apply
 
@@ -291,7 +349,7 @@ class Scheduler:
                 self._take_back(placement, pod, why)
                 return
         if self._assumed.get(placement.pod.key) == objects.uid(pod):
-            self._queue.remove(placement.pod.key)
+            self._leave_queue(placement.pod.key)
         text = f"Successfully assigned {namespace}/{name} to {placement.node}"
         self._recorder.event(pod, "Normal", "Scheduled", text)
 
@@ -343,19 +401,26 @@ class Scheduler:
         if self._assumed.get(key) != objects.uid(pod):
             return
         self._forget_assumed(key)
-        self._queue.failed(placement.pod, self._clock.monotonic())
-        self._wake.set()
+        self._try_again(placement.pod)
         self._recorder.event(pod, "Warning", "FailedScheduling", f"{step}: {why}")
 
+    def _try_again(self, pod: PendingPod) -> None:
+        """After a pause."""
+        self._enqueue(pod)
+        again = self._keep_in_queue(pod.pod_group) if pod.pod_group else pod
+        if again is not None:
+            self._queue.failed(again, self._clock.monotonic())
+        self._wake.set()
+
     async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
-        made_room = await self._evictor.make_room(rejection, pod)
+        group = self._pod_groups.get(rejection.pod.pod_group)
+        made_room = await self._evictor.make_room(rejection, pod, group)
         if not made_room:
             self._spare(rejection.victims)
             self._snapshot.nominations.drop(rejection.pod.key)
-            self._queue.failed(rejection.pod, self._clock.monotonic())
-            self._wake.set()
+            self._try_again(rejection.pod)
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)
-        await self._evictor.say(pod, rejection.message, rejection.nominated if made_room else "")
+        await self._evictor.say(pod, rejection, rejection.nominated if made_room else "")
 
     def _spare(self, victims: Iterable[str]) -> None:
         """Nobody told them to go after all, or only some."""

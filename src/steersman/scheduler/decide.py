@@ -18,6 +18,8 @@ from steersman.scheduler import preemption
 from steersman.scheduler.devices import DevicePlan
 from steersman.scheduler.filters import FILTERS, dynamic_resources, volume_binding
 from steersman.scheduler.filters.check import Refusal
+from steersman.scheduler.label_columns import Mask
+from steersman.scheduler.pending import PendingGroup, PendingPod
 from steersman.scheduler.scores import SCORES
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
@@ -29,16 +31,6 @@ NO_NODES = "no nodes available to schedule pods"
 JUST_NOW = "9999"
 # Below every real score, so that a node that is not possible is never the best one.
 _IMPOSSIBLE = -1
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PendingPod:
-    """A pod without a node. `key` is namespace/name; of two pods the one with higher `priority` goes first."""
-
-    key: str
-    shape: Shape
-    priority: int = 0
-    preempts: bool = True  # False: preemptionPolicy Never
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +47,7 @@ class Placement:
 class Rejection:
     """No node will do. `message` is what users see; `filters` are upstream's names of those that said no.
 
+    `reason`: of the condition PodScheduled.
     `nominated`: the node on which room is kept for it, "" for none; `victims` are the keys of pods that have to go for that,
     `overtaken` those of waiting pods for which room on that node is kept no more.
     """
@@ -65,12 +58,25 @@ class Rejection:
     nominated: str = ""
     victims: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
+    reason: str = "Unschedulable"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
     placements: Sequence[Placement]
     rejections: Sequence[Rejection]
+    groups: "Sequence[GroupOutcome]" = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupOutcome:
+    """What became of a PodGroup: the condition PodGroupInitiallyScheduled, and the filters that refused its pods."""
+
+    group: PendingGroup
+    scheduled: bool
+    reason: str
+    message: str = ""
+    filters: frozenset[str] = frozenset()
 
 
 def decide(pods: Iterable[PendingPod], snapshot: Snapshot) -> Decision:
@@ -85,22 +91,31 @@ def decide(pods: Iterable[PendingPod], snapshot: Snapshot) -> Decision:
                 if row is None:
                     rejections.append(evaluation.reject(pod))
                 else:
-                    placements.append(_place(pod, row, snapshot))
+                    placements.append(place(pod, row, snapshot))
                     evaluation.placed(row)
     return Decision(placements, rejections)
 
 
-def _place(pod: PendingPod, row: int, snapshot: Snapshot) -> Placement:
+def place(pod: PendingPod, row: int, snapshot: Snapshot) -> Placement:
     node = snapshot.names[row]
     plan = volume_binding.plan(pod.shape, snapshot, row)
     devices = dynamic_resources.plan(pod.shape, snapshot, row)
     snapshot.nominations.drop(pod.key)
-    snapshot.set_pod(pod.key, pod.shape, node, priority=pod.priority, started=JUST_NOW)
+    snapshot.set_pod(pod.key, pod.shape, node, priority=pod.priority, started=JUST_NOW, pod_group=pod.pod_group)
     if plan is not None:
         snapshot.volumes.promise(plan)
     if devices is not None:
         snapshot.devices.promise(devices)
     return Placement(pod, node, plan, devices)
+
+
+def take_back(placement: Placement, snapshot: Snapshot) -> None:
+    """As if it had not been placed; a nomination that it had is not put back."""
+    snapshot.remove_pod(placement.pod.key)
+    if placement.plan is not None:
+        snapshot.volumes.take_back(placement.plan)
+    if placement.devices is not None:
+        snapshot.devices.take_back(placement.devices)
 
 
 def _batches(pods: Iterable[PendingPod], snapshot: Snapshot) -> Iterable[tuple[Shape, list[PendingPod]]]:
@@ -117,10 +132,11 @@ def _batches(pods: Iterable[PendingPod], snapshot: Snapshot) -> Iterable[tuple[S
 
 
 class Evaluation:
-    """All filters and scores of one shape over all nodes, kept right while pods of the shape are placed."""
+    """All filters and scores of one shape over all nodes (or some: `within`), kept right while pods of the shape are placed."""
 
-    def __init__(self, shape: Shape, snapshot: Snapshot) -> None:
+    def __init__(self, shape: Shape, snapshot: Snapshot, within: Mask | None = None) -> None:
         self._shape = shape
+        self._within = within
         self._snapshot = snapshot
         made = [(make, make(shape, snapshot)) for make in FILTERS]
         self._made = [(make, check) for make, check in made if check is not None]
@@ -160,9 +176,7 @@ class Evaluation:
 
     def reject(self, pod: PendingPod) -> Rejection:
         """Why no node will do, and who has to go so that one will. Their room is then kept for the pod in the snapshot."""
-        if self._explained is None:
-            self._explained = self._explain()
-        message, filters = self._explained
+        message, filters = self.explained()
         if message == NO_NODES:
             return Rejection(pod, message, filters)
         nominated = self._snapshot.nominations.node_of(pod.key)
@@ -176,6 +190,12 @@ class Evaluation:
             return Rejection(pod, _with_preemption(message, _counted(len(self._snapshot), reasons)), filters)
         overtaken = self._keep_room(pod, candidate)
         return Rejection(pod, message, filters, candidate.node, candidate.keys, overtaken)
+
+    def explained(self) -> tuple[str, frozenset[str]]:
+        """Why no node will do, and the filters that say so."""
+        if self._explained is None:
+            self._explained = self._explain()
+        return self._explained
 
     def _candidate(self, pod: PendingPod) -> tuple[preemption.Candidate | None, preemption.Reasons]:
         """What was not found for one pod is not found for the next of its batch."""
@@ -202,11 +222,15 @@ class Evaluation:
             snapshot.set_terminating(key, terminating=True)
         return overtaken
 
-    def _possible_nodes(self) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        feasible = self._snapshot.alive.copy()
+    def _possible_nodes(self) -> Mask:
+        feasible = self._nodes()
         for check in self._checks:
             feasible &= check.mask
         return feasible
+
+    def _nodes(self) -> Mask:
+        alive = self._snapshot.alive
+        return alive.copy() if self._within is None else alive & self._within
 
     def _ranks(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         total = np.zeros(self._snapshot.rows, np.int64)
@@ -221,7 +245,8 @@ class Evaluation:
         return sum(int(score.values[row]) * weight for score, weight in self._scores)
 
     def _explain(self) -> tuple[str, frozenset[str]]:
-        nodes = len(self._snapshot)
+        remaining = self._nodes()
+        nodes = int(np.count_nonzero(remaining))
         if nodes == 0:
             return NO_NODES, frozenset()
         for check in self._checks:
@@ -229,7 +254,6 @@ class Evaluation:
                 return f"0/{nodes} nodes are available: {check.message}.", frozenset({check.filter})
         reasons: collections.Counter[str] = collections.Counter()
         filters = set()
-        remaining = self._snapshot.alive.copy()
         for check in self._checks:
             failing = np.flatnonzero(remaining & ~check.mask)
             if len(failing):

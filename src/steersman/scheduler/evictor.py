@@ -29,23 +29,25 @@ class Evictor:
         self._pods = known
         self._recorder = recorder
 
-    async def make_room(self, rejection: Rejection, pod: Object) -> bool:
-        """Whether every victim was told to go (or has gone meanwhile)."""
+    async def make_room(self, rejection: Rejection, pod: Object, group: Object | None = None) -> bool:
+        """For the pod, or for its whole group: whether every victim was told to go (or has gone meanwhile)."""
+        told_for = ("podgroup", objects.uid(group)) if group is not None else ("pod", objects.uid(pod))
         victims = [victim for key in rejection.victims if (victim := self._pods.get(key)) is not None]
-        told = await asyncio.gather(*(self._evict(victim, pod, rejection.nominated) for victim in victims))
+        told = await asyncio.gather(*(self._evict(victim, pod, told_for) for victim in victims))
         for key in rejection.overtaken:
             other = self._pods.get(key)
             if other is not None and pods.nominated_node(other):
                 await self._patch(other, {"nominatedNodeName": None}, objects.revision(pod))
         return all(told)
 
-    async def say(self, pod: Object, message: str, nominated: str) -> None:
+    async def say(self, pod: Object, rejection: Rejection, nominated: str) -> None:
         """Why it has no node, and where room is kept for it."""
+        reason, message = rejection.reason, rejection.message
         status: Object = {}
         old = conditions.get(pod, "PodScheduled")
         said = (old.get("status"), old.get("reason"), old.get("message")) if old is not None else ()
-        if said != ("False", "Unschedulable", message):
-            new = _condition(pod, "PodScheduled", "False", "Unschedulable", message)
+        if said != ("False", reason, message):
+            new = _condition(pod, "PodScheduled", "False", reason, message)
             status["conditions"] = conditions.set([old] if old else [], new, self._clock.now())
         if pods.nominated_node(pod) != nominated:
             status["nominatedNodeName"] = nominated or None
@@ -53,15 +55,16 @@ class Evictor:
             # If the pod is gone or made anew, or the server is away, the next attempt says it again.
             await self._patch(pod, status, objects.revision(pod))
 
-    async def _evict(self, victim: Object, pod: Object, node: str) -> bool:
+    async def _evict(self, victim: Object, pod: Object, told_for: tuple[str, str]) -> bool:
+        what, uid = told_for
         scheduler = pod["spec"].get("schedulerName") or pods.DEFAULT_SCHEDULER
-        text = f"{scheduler}: preempting to accommodate a higher priority pod"
+        text = f"{scheduler}: preempting to accommodate a higher priority {what}"
         old = conditions.get(victim, "DisruptionTarget")
         new = _condition(victim, "DisruptionTarget", "True", "PreemptionByScheduler", text)
         told = conditions.set([old] if old else [], new, self._clock.now())
         if not await self._patch(victim, {"conditions": told}, objects.revision(pod)):
             return False
-        name, namespace = objects.name(victim), objects.namespace(victim)
+        name, namespace, node = objects.name(victim), objects.namespace(victim), victim["spec"].get("nodeName")
         try:
             await self._client.delete(
                 kinds.POD, name, namespace, uid=objects.uid(victim), because=objects.revision(pod)
@@ -70,7 +73,7 @@ class Evictor:
             if not _is_gone(refused):
                 _log.warning("%s/%s does not make room: %s", namespace, name, refused)
                 return False
-        self._recorder.event(victim, "Normal", "Preempted", f"Preempted by pod {objects.uid(pod)} on node {node}")
+        self._recorder.event(victim, "Normal", "Preempted", f"Preempted by {what} {uid} on node {node}")
         return True
 
     async def _patch(self, pod: Object, status: Object, because: int) -> bool:

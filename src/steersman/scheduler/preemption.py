@@ -135,38 +135,37 @@ class _Node:
         self._snapshot = snapshot
         self._row = row
         self._name = snapshot.names[row]
-        pods = ((key, snapshot.pod(key)) for key in snapshot.pods_of(self._name))
-        self._lower: list[_Pod] = [(key, pod) for key, pod in pods if pod is not None and pod.priority < priority]
+        self._lower = units_below(snapshot, priority, snapshot.pods_of(self._name))
 
     def candidate(self) -> Candidate | Reasons:
         """Or why not, for this one node."""
         if not self._lower:
             return collections.Counter({NO_VICTIMS: 1})
-        for key, _ in self._lower:
-            self._snapshot.remove_pod(key)
-        out = {key for key, _ in self._lower}
+        for unit in self._lower:
+            take_out(unit, self._snapshot)
+        out = {unit.key for unit in self._lower}
         try:
             refusing = self._refusing()
             if refusing is not None:
                 return +refusing.explain(np.array([self._row]))
-            violating, others = _by_budgets(sorted(self._lower, key=_importance), self._snapshot.budgets.values())
+            violating, others = by_budgets(sorted(self._lower, key=importance), self._snapshot.budgets.values())
             violations = sum(not self._stays(one, out) for one in violating)
             for one in others:
                 self._stays(one, out)
-            victims = sorted((one for one in self._lower if one[0] in out), key=_rank)
-            return Candidate(self._name, tuple(victims), violations)
+            pods = sorted((pod for unit in self._lower if unit.key in out for pod in unit.pods), key=_rank)
+            return Candidate(self._name, tuple(pods), violations)
         finally:
-            for key, pod in self._lower:
-                self._snapshot.put_back(key, pod)
+            for unit in self._lower:
+                if unit.key in out:
+                    put_back(unit, self._snapshot)
 
-    def _stays(self, one: _Pod, out: set[str]) -> bool:
+    def _stays(self, unit: "Unit", out: set[str]) -> bool:
         """Put back, if the new one still fits beside it."""
-        key, pod = one
-        self._snapshot.put_back(key, pod)
+        put_back(unit, self._snapshot)
         if self._refusing() is None:
-            out.discard(key)
+            out.discard(unit.key)
             return True
-        self._snapshot.remove_pod(key)
+        take_out(unit, self._snapshot)
         return False
 
     def _refusing(self) -> Check | None:
@@ -177,25 +176,72 @@ class _Node:
         return None
 
 
+# --- who goes together ---
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """One pod, or all placed pods of a group that can only be disrupted together (disruptionMode `all`)."""
+
+    key: str
+    pods: tuple[_Pod, ...]
+    priority: int
+    is_group: bool = False
+
+
+def units_below(snapshot: Snapshot, priority: int, keys: Iterable[str]) -> list[Unit]:
+    """What of these pods may be sent away for somebody of `priority`, with the pods of other nodes that go along."""
+    found: dict[str, Unit] = {}
+    for key in keys:
+        pod = snapshot.pod(key)
+        assert pod is not None, "keys are of pods in the snapshot"
+        group = snapshot.groups.get(pod.pod_group) if pod.pod_group else None
+        if group is None or not group.goes_together:
+            unit = Unit(key, ((key, pod),), pod.priority)
+        elif group.key in found:
+            continue
+        else:
+            members = ((one, snapshot.pod(one)) for one in snapshot.members_of(group.key))
+            together = tuple((one, member) for one, member in members if member is not None)
+            unit = Unit(group.key, together, group.priority, is_group=True)
+        if unit.priority < priority:
+            found[unit.key] = unit
+    return [*found.values()]
+
+
+def take_out(unit: Unit, snapshot: Snapshot) -> None:
+    for key, _ in unit.pods:
+        snapshot.remove_pod(key)
+
+
+def put_back(unit: Unit, snapshot: Snapshot) -> None:
+    for key, pod in unit.pods:
+        snapshot.put_back(key, pod)
+
+
 def _rank(one: _Pod) -> tuple[int, str, str]:
     """Most important first: of one priority, who has run for longer."""
     key, pod = one
     return -pod.priority, pod.started, key
 
 
-def _importance(one: _Pod) -> tuple[bool, int, str, str]:
-    """As above, but whoever is going already is never worth keeping."""
-    return one[1].terminating, *_rank(one)
+def importance(unit: Unit) -> tuple[bool, int, bool, int, str, str]:
+    """Most important first: by priority, groups before single pods, large before small ones, old before young ones; but
+    whoever is going already is never worth keeping."""
+    is_going = all(pod.terminating for _, pod in unit.pods)
+    started = min(pod.started for _, pod in unit.pods)
+    return is_going, -unit.priority, not unit.is_group, -len(unit.pods), started, unit.key
 
 
-def _by_budgets(pods: Iterable[_Pod], budgets: Iterable[Object]) -> tuple[list[_Pod], list[_Pod]]:
+def by_budgets(units: Iterable[Unit], budgets: Iterable[Object]) -> tuple[list[Unit], list[Unit]]:
     """Those that a budget cannot spare any more, counted in order of importance; and the others."""
     known = [_Budget(budget) for budget in budgets]
-    violating: list[_Pod] = []
-    others: list[_Pod] = []
-    for key, pod in pods:
-        spared = [budget.spares(key, pod) for budget in known if not pod.terminating]
-        (others if all(spared) else violating).append((key, pod))
+    violating: list[Unit] = []
+    others: list[Unit] = []
+    for unit in units:
+        pods = [one for one in unit.pods if not one[1].terminating]
+        spared = [budget.spares(key, pod) for key, pod in pods for budget in known]
+        (others if all(spared) else violating).append(unit)
     return violating, others
 
 

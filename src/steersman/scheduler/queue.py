@@ -1,4 +1,4 @@
-"""Pods that wait for a node: those to try now, by priority and age, and those that were refused and wait for a change.
+"""Pods, and groups of pods, that wait for nodes: those to try now, by priority and age, and those that wait for a change.
 
 Keeps true: a pod is in the queue at most once, and either ready, waiting, or in the caller's hands (taken).
 A refused pod is ready again when something happens that could help one of the filters that refused it, but not before its
@@ -10,7 +10,7 @@ import dataclasses
 import heapq
 from collections.abc import Iterable
 
-from steersman.scheduler.decide import PendingPod
+from steersman.scheduler.pending import Pending
 
 BACKOFF_INITIAL_SECONDS = 1.0
 BACKOFF_MAX_SECONDS = 10.0
@@ -21,7 +21,7 @@ WAIT_MAX_SECONDS = 300.0
 class _Entry:
     """`due`: when it becomes ready by itself; None while ready or taken."""
 
-    pod: PendingPod
+    pod: Pending
     age: int
     attempts: int = 0
     refused_by: frozenset[str] = frozenset()
@@ -47,12 +47,12 @@ class Queue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, pod: PendingPod) -> bool:
+    def put(self, pod: Pending) -> bool:
         """A new pod, or one that now asks for something else: try it now. False: it is known like this."""
         entry = self._entries.get(pod.key)
         if entry is None:
             entry = self._entries[pod.key] = _Entry(pod, self._next_age())
-        elif (entry.pod.shape, entry.pod.priority, entry.pod.preempts) == (pod.shape, pod.priority, pod.preempts):
+        elif entry.pod.is_like(pod):
             return False
         else:
             entry = self._entries[pod.key] = dataclasses.replace(entry, pod=pod, due=None, taken=False)
@@ -60,15 +60,21 @@ class Queue:
         self._make_ready(entry)
         return True
 
+    def replace(self, pod: Pending) -> None:
+        """A group of which some pods wait no more: it stays where it is in the queue."""
+        entry = self._entries.get(pod.key)
+        if entry is not None:
+            entry.pod = pod
+
     def remove(self, key: str) -> None:
         """The pod has a node, or is gone."""
         self._entries.pop(key, None)
         self._waiting.pop(key, None)
 
-    def take(self, limit: int, now: float) -> list[PendingPod]:
+    def take(self, limit: int, now: float) -> list[Pending]:
         """The next pods to try; each must then be `remove`d, `refused` or `failed`."""
         self._wake_due(now)
-        found: list[PendingPod] = []
+        found: list[Pending] = []
         while self._ready and len(found) < limit:
             *_, entry = heapq.heappop(self._ready)
             if self._is_current(entry) and not entry.taken and entry.due is None:
@@ -76,7 +82,7 @@ class Queue:
                 found.append(entry.pod)
         return found
 
-    def refused(self, pod: PendingPod, filters: frozenset[str], now: float) -> None:
+    def refused(self, pod: Pending, filters: frozenset[str], now: float) -> None:
         """No node will do: wait until something changes."""
         entry = self._entries.get(pod.key)
         if entry is None or entry.pod is not pod:
@@ -86,7 +92,7 @@ class Queue:
         self._waiting[pod.key] = entry
         self._wait_until(entry, now + WAIT_MAX_SECONDS)
 
-    def failed(self, pod: PendingPod, now: float) -> None:
+    def failed(self, pod: Pending, now: float) -> None:
         """A node was chosen but could not be had: try again after a pause."""
         entry = self._entries.get(pod.key)
         if entry is None or entry.pod is not pod:

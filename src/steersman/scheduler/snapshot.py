@@ -7,7 +7,7 @@ A node is a row; rows of nodes that left are used again, and `alive` tells which
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from steersman.scheduler.counts import Counts
 from steersman.scheduler.devices import Devices
 from steersman.scheduler.label_columns import LabelColumns, Mask
 from steersman.scheduler.nominations import Nomination, Nominations
+from steersman.scheduler.pending import PodGroup
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.volumes import Volumes
 
@@ -42,13 +43,17 @@ class Taint:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class PlacedPod:
-    """`started` as in its status (or when it was made): of one priority, who runs longer is more important."""
+    """`started` as in its status (or when it was made): of one priority, who runs longer is more important.
+
+    `pod_group` is namespace/name of its PodGroup, "" for none.
+    """
 
     shape: Shape
     node: str
     terminating: bool
     priority: int = 0
     started: str = ""
+    pod_group: str = ""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -81,6 +86,7 @@ class Snapshot:
         self.volumes = Volumes()
         self.devices = Devices()
         self.budgets: dict[str, Object] = {}  # PodDisruptionBudgets, by key
+        self.groups: dict[str, PodGroup] = {}  # by namespace/name
         self.nominations = Nominations(self._keep_room)
         self._priorities: collections.Counter[int] = collections.Counter()  # of the pods on nodes
         self._namespaces: dict[str, Mapping[str, str]] = {}
@@ -89,6 +95,7 @@ class Snapshot:
         self._nodes: dict[str, _Node] = {}
         self._pods: dict[str, PlacedPod] = {}
         self._pods_of: dict[str, dict[str, None]] = {}  # node name (known or not) → pod keys
+        self._members: dict[str, dict[str, None]] = {}  # PodGroup → keys of its pods that have nodes
 
     def __len__(self) -> int:
         """How many nodes there are."""
@@ -104,8 +111,16 @@ class Snapshot:
     def pod(self, key: str) -> PlacedPod | None:
         return self._pods.get(key)
 
+    def pod_keys(self) -> Collection[str]:
+        """Of all pods that have nodes."""
+        return self._pods.keys()
+
     def pods_of(self, node: str) -> Iterable[str]:
         return tuple(self._pods_of.get(node, ()))
+
+    def members_of(self, pod_group: str) -> Collection[str]:
+        """Pods of the group that have nodes."""
+        return tuple(self._members.get(pod_group, ()))
 
     # Nodes
 
@@ -173,10 +188,18 @@ class Snapshot:
     # Pods
 
     def set_pod(
-        self, key: str, shape: Shape, node: str, *, terminating: bool = False, priority: int = 0, started: str = ""
+        self,
+        key: str,
+        shape: Shape,
+        node: str,
+        *,
+        terminating: bool = False,
+        priority: int = 0,
+        started: str = "",
+        pod_group: str = "",
     ) -> bool:
         """Put the pod on the node, taking it from where it was; says whether that changed anything that others are placed by."""
-        old, new = self._pods.get(key), PlacedPod(shape, node, terminating, priority, started)
+        old, new = self._pods.get(key), PlacedPod(shape, node, terminating, priority, started, pod_group)
         is_new = old is None or (old.shape, old.node, old.terminating) != (shape, node, terminating)
         if is_new or old is None or (old.priority, old.started) != (priority, started):
             self.remove_pod(key)
@@ -188,6 +211,8 @@ class Snapshot:
         self._pods[key] = pod
         self._priorities[pod.priority] += 1
         self._pods_of.setdefault(pod.node, {})[key] = None
+        if pod.pod_group:
+            self._members.setdefault(pod.pod_group, {})[key] = None
         self.volumes.use(key, pod.shape.claims)
         row = self._row_of.get(pod.node)
         if row is not None:
@@ -212,10 +237,9 @@ class Snapshot:
         self._priorities[pod.priority] -= 1
         if not self._priorities[pod.priority]:
             del self._priorities[pod.priority]
-        keys = self._pods_of[pod.node]
-        del keys[key]
-        if not keys:
-            del self._pods_of[pod.node]
+        _drop(self._pods_of, pod.node, key)
+        if pod.pod_group:
+            _drop(self._members, pod.pod_group, key)
         row = self._row_of.get(pod.node)
         if row is not None:
             self._count(pod, row, -1)
@@ -308,6 +332,13 @@ class Snapshot:
         self.for_scores = _wider(self.for_scores, more)
         self.labels.grow(rows)
         self.counts.grow(rows)
+
+
+def _drop(keys_of: dict[str, dict[str, None]], name: str, key: str) -> None:
+    keys = keys_of[name]
+    del keys[key]
+    if not keys:
+        del keys_of[name]
 
 
 def _longer(mask: Mask, more: int) -> Mask:

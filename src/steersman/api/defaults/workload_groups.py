@@ -6,4 +6,3 @@ from steersman.meta.objects import Object
 def default_pod_group(group: Object) -> None:
     spec = group.setdefault("spec", {})
     spec.setdefault("disruptionMode", {"single": {}})
-    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")

@@ -20,11 +20,19 @@ def validate(spec: Object, path: str) -> list[FieldError]:
     errors = labels.validate(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
     errors += validate_tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
     errors += _gates(spec.get("schedulingGates") or (), f"{path}.schedulingGates")
+    if spec.get("schedulingGroup") is not None:
+        errors += _group(spec["schedulingGroup"], f"{path}.schedulingGroup")
     if spec.get("affinity"):
         errors += _affinity(spec["affinity"], f"{path}.affinity")
     if spec.get("topologySpreadConstraints"):
         errors += _spreading(spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
     return errors
+
+
+def _group(group: Object, path: str) -> list[FieldError]:
+    if group.get("podGroupName") is None:
+        return [fields.required(path, "must specify one of: `podGroupName`")]
+    return fields.check_name(f"{path}.podGroupName", group["podGroupName"], names.subdomain_errors)
 
 
 def validate_tolerations(tolerations: Iterable[Object], path: str) -> list[FieldError]:

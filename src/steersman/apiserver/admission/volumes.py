@@ -1,6 +1,6 @@
-"""What claims and volumes get when they are made (a class, protection) and what may be asked of them later.
+"""What claims and volumes get when they are made (a class) and what may be asked of them later.
 
-DefaultStorageClass, StorageObjectInUseProtection, PersistentVolumeClaimResize. Reads: StorageClasses.
+DefaultStorageClass, PersistentVolumeClaimResize. Reads: StorageClasses.
 """
 
 from steersman.aio import clock as clocks
@@ -11,11 +11,6 @@ from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.meta import errors, times
 from steersman.meta.objects import Object
 
-_FINALIZERS = {
-    kinds.PERSISTENT_VOLUME: volumes.VOLUME_PROTECTION,
-    kinds.PERSISTENT_VOLUME_CLAIM: volumes.CLAIM_PROTECTION,
-    kinds.VOLUME_ATTRIBUTES_CLASS: volumes.ATTRIBUTES_PROTECTION,
-}
 _NOT_EXPANDABLE = (
     "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
 )
@@ -38,21 +33,6 @@ class DefaultStorageClass(Plugin):
         if found is None:
             return False
         claim["spec"] = {**(claim.get("spec") or {}), "storageClassName": found["metadata"]["name"]}
-        return True
-
-
-class InUseProtection(Plugin):
-    """Volumes in use are not deleted: controllers take the finalizer away when nobody uses them."""
-
-    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
-        return kind in _FINALIZERS and not subresource and operation == "CREATE"
-
-    async def mutate(self, review: Review) -> bool:
-        meta, ours = review.new["metadata"], _FINALIZERS[review.call.kind]
-        present = meta.get("finalizers") or []
-        if ours in present:
-            return False
-        meta["finalizers"] = [*present, ours]
         return True
 
 
