@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from steersman.containers import syscalls
-from steersman.containers.oci import protocol, shim_mounts, shim_namespaces
+from steersman.containers.oci import protocol, sealed, shim_mounts, shim_namespaces
 from steersman.containers.oci.shim_container import Container, ExecProcess
 from steersman.containers.oci.shim_log import FRAGMENT_SECONDS
 
@@ -64,6 +64,7 @@ class Shim:
         self._children: dict[int, Callable[[int], None]] = {}
         self._unclaimed: dict[int, tuple[int, float]] = {}
         self._launches = 0
+        self._program = sealed.Program(config.runtime[0])
         self._idle_since = time.monotonic()
         self._stopping = False
 
@@ -160,7 +161,7 @@ class Shim:
         command = [*self.config.runtime, *arguments]
         actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(streams)]
         pid = os.posix_spawn(
-            command[0],
+            self._program.path,
             command,
             os.environ,
             file_actions=actions,
