@@ -49,6 +49,19 @@ async def test_it_is_process_1_and_sees_no_other(oci: Lab):
     assert (await output(oci, "echo $$; ls -d /proc/[0-9]* | wc -l")).split()[0] == "1"
 
 
+async def test_what_is_mounted_leaves_nothing_among_its_changes(oci: Lab, tmp_path: Path):
+    (tmp_path / "hosts").write_text("127.0.0.1 localhost\n")
+    (tmp_path / "token").mkdir()
+    mounts = (
+        Mount("/etc/hosts", str(tmp_path / "hosts")),
+        Mount("/var/run/secrets/kubernetes.io/serviceaccount", str(tmp_path / "token")),
+    )
+    container_id = await oci.run(mounts=mounts)
+    assert list(Path(oci.node.changes_folder(container_id)).rglob("*")) == []
+    plain = await output(oci, "ls -d /var/run/secrets 2>/dev/null; cat /etc/hosts")
+    assert plain == "", "without a token there is no place for one, and an empty file where nobody mounts one"
+
+
 async def test_it_may_join_another_s_processes(oci: Lab):
     sandbox_id = await oci.sandbox()
     target = await oci.run(sandbox_id=sandbox_id)

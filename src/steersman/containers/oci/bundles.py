@@ -11,7 +11,7 @@ from typing import Any
 from steersman.containers import runtime
 from steersman.containers.images import users
 from steersman.containers.images.store import Image
-from steersman.containers.oci import cdi, records, sandbox, shim_mounts, spec, statuses
+from steersman.containers.oci import cdi, mount_points, records, sandbox, shim_mounts, spec, statuses
 from steersman.containers.oci.host import Facts
 
 
@@ -78,6 +78,8 @@ def write(
     ]
     if own_users is not None:
         launch |= {"user_namespace": spec_place.namespaces["user"], "volumes": volumes}
+    else:  # (with its own users, layers come from a mount of their own, which has nothing beside it)
+        launch["lower"].append(mount_points.layer([mount.container_path for mount in config.mounts]))
     records.write(os.path.join(place.folder, records.LAUNCH), launch)
     statuses.write_container(place.folder, record)
     return record

@@ -22,6 +22,7 @@ from steersman.containers.oci import (
     execs,
     host,
     host_mounts,
+    mount_points,
     pod_network,
     sandbox,
     sessions,
@@ -154,6 +155,7 @@ class OciRuntime:
         host_mounts.ensure_mount_point(os.path.join(run_dir, shim_mounts.ROOTS))
         os.makedirs(os.path.join(root_dir, "containers"), exist_ok=True)
         self._images.open(facts.is_rootless)
+        mount_points.ensure(self._images.layers_dir)
         return facts
 
     # The shim

@@ -70,9 +70,9 @@ class Container:
                 reply({"ok": self._started(terminal)})
             except Exception as failed:
                 self._close_streams()
-                shim_mounts.unmount_root(self._root)
                 reply({"error": str(failed)})
             finally:
+                shim_mounts.unmount_root(self._root)
                 if terminal is not None:
                     terminal.close()
 
