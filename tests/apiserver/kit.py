@@ -7,6 +7,8 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.apiserver import server, users
+from steersman.apiserver.protobuf import messages as protobuf
+from steersman.apiserver.protobuf import objects
 from steersman.meta.objects import Object
 from steersman.serving.messages import Peer, Request, Response
 from steersman.store.memory import MemoryStore
@@ -38,6 +40,8 @@ class Answer:
 
     @property
     def body(self) -> Object:
+        if self.headers.get("content-type") == protobuf.MEDIA_TYPE:
+            return objects.decode(self.raw)
         found: Object = orjson.loads(self.raw)
         return found
 

@@ -3,7 +3,6 @@
 import pytest
 
 from steersman.apiserver import discovery
-from steersman.apiserver.protobuf import objects as protobuf_objects
 from steersman.apiserver.protobuf import openapi as openapi_protobuf
 from steersman.apiserver.protobuf import wire
 from tests.apiserver import kit
@@ -234,5 +233,5 @@ BROKEN = {
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
 async def test_broken_protobuf_is_400(api: kit.Api, body: bytes):
-    headers = {"content-type": protobuf_objects.MEDIA_TYPE}
+    headers = {"content-type": "application/vnd.kubernetes.protobuf"}
     assert (await api.ask("POST", kit.MAPS, body, headers=headers)).refusal[:2] == (400, "BadRequest")

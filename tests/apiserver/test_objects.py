@@ -59,15 +59,19 @@ REFUSALS: dict[str, Any] = {
         "POST", "/api/v1/configmaps", kit.config_map("a"), {},
         (405, "MethodNotAllowed", "the server does not allow this method on the requested resource"),
     ),
-    "protobuf only": (
-        "GET", MAPS, None, {"accept": "application/vnd.kubernetes.protobuf"},
-        (406, "NotAcceptable", "only the following media types are accepted: application/json, application/yaml"),
+    "cbor only": (
+        "GET", MAPS, None, {"accept": "application/cbor"},
+        (
+            406, "NotAcceptable",
+            "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        ),
     ),
     "body of another type": (
         "POST", MAPS, {}, {"content-type": "text/plain"},
         (
             415, "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, "
+            "application/vnd.kubernetes.protobuf",
         ),
     ),
     "other namespace in the body": (

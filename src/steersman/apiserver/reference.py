@@ -27,7 +27,7 @@ LIMITS = {
 
 # Of the protocol.
 ALWAYS_MISSING = (
-    "Answers in protobuf (406) and bodies in CBOR (415). Bodies in protobuf are read.",
+    "Bodies (415) and answers (406) in CBOR. Protobuf is read, and written for clients that take nothing else.",
     "Subresources and columns that a release before 1.37 does not have are there under `--kubernetes-version`, too.",
     "Betas of older releases whose fields have other names than those of the stable version.",
 )

@@ -11,8 +11,6 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-import orjson
-
 from steersman.aio import clock as clocks
 from steersman.aio import tasks
 from steersman.api import kinds as builtin
@@ -556,9 +554,10 @@ def _failed(request: messages.Request, failure: Exception) -> errors.StatusError
 
 
 def _refused(request: messages.Request, refusal: errors.StatusError) -> messages.Response:
-    headers = dict(negotiation.JSON_HEADERS)
+    response = negotiation.respond(negotiation.form_of_refusal(request), refusal.status, refusal.code)
+    headers = response.headers
     if refusal.retry_after_seconds is not None:
         headers["retry-after"] = str(refusal.retry_after_seconds)
     if refusal.code == 401:
         headers["www-authenticate"] = 'Bearer realm="kubernetes-master"'
-    return messages.Response(refusal.code, headers, orjson.dumps(refusal.status))
+    return response

@@ -16,7 +16,7 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api.kind import Kind
-from steersman.apiserver import decoded, keys, reading, selection, shapes, socket_streams
+from steersman.apiserver import decoded, keys, negotiation, reading, selection, shapes, socket_streams
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -61,14 +61,22 @@ class Watcher:
         """Raises StatusError for wrong parameters; a forgotten revision is an ERROR event in the stream, as upstream has it."""
         selected = selection.of(call)
         plan = self._plan(call)
-        if call.form.encoding != "json":
+        if call.form.encoding == "yaml":
             raise errors.not_acceptable("application/json;stream=watch")
         if call.form.shape == "Table":
             shapes.include_of(call)
+        if call.form.encoding == "protobuf":
+            return self._as_protobuf(call, selected, plan)
         headers = {"content-type": "application/json"}
         return socket_streams.of_lines(
             call.request, messages.Response(200, headers, stream=self._stream(call, selected, plan))
         )
+
+    def _as_protobuf(self, call: Call, selected: selection.Selection, plan: _Plan) -> messages.Response:
+        """The same events, each as a message that begins with its length. Raises StatusError 406."""
+        negotiation.protobuf_of(self._shaper.shape(call, _bare(call.kind, {})))  # has it one?
+        headers = {"content-type": f"{negotiation.PROTOBUF};stream=watch"}
+        return messages.Response(200, headers, stream=_protobuf_frames(self._stream(call, selected, plan)))
 
     def _plan(self, call: Call) -> _Plan:
         version, match = call.parameter("resourceVersion"), call.parameter("resourceVersionMatch")
@@ -233,7 +241,7 @@ class Framer:
         meta: dict[str, Any] = {"resourceVersion": str(revision)}
         if initial_end:
             meta["annotations"] = {INITIAL_EVENTS_END: "true"}
-        obj: Object = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": meta}
+        obj = _bare(self._kind, meta)
         if self._shape == "Table":
             table = self._shaper.shape(self._call, obj, headers=False)
             return _frame("BOOKMARK", orjson.dumps(table))
@@ -279,6 +287,18 @@ def _plain_frame(event: Event) -> bytes:
 
 def _frame(kind_of_event: str, value: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (kind_of_event.encode(), value)
+
+
+def _bare(kind: Kind, meta: dict[str, Any]) -> Object:
+    return {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
+
+
+async def _protobuf_frames(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    from steersman.apiserver.protobuf import encoding  # late, as where requests are read
+
+    async for piece in pieces:
+        events = map(orjson.loads, piece.splitlines())
+        yield b"".join(encoding.frame(event["type"], negotiation.protobuf_of(event["object"])) for event in events)
 
 
 def _error(refusal: errors.StatusError) -> bytes:

@@ -1,89 +1,94 @@
-"""Write `fields.json`: the field numbers of Kubernetes' messages, read from the file descriptors inside a kubectl binary.
+"""Write `fields.json`: how Kubernetes' messages look on the wire, read from the Go packages that declare them.
 
-`python -m steersman.apiserver.protobuf.extract PATH_TO_KUBECTL` (1.33 or older; later ones carry none). For developers.
+`python -m steersman.apiserver.protobuf.extract PATH_TO_src/k8s.io`: the folder with `api`, `apimachinery`, `kube-aggregator` and
+`apiextensions-apiserver` (whatever of them there is) of a Go workspace. For developers.
+
+Numbers and types come from each package's `generated.proto`; what the wire does not tell (which fields are pointers, which are
+written although empty, what is embedded) from the tags of the Go structs. Messages that are in the file and not in the folder stay.
 """
 
 import pathlib
+import re
 import sys
-import zlib
+from collections.abc import Iterator
 
 import orjson
 
-from steersman.apiserver.protobuf import wire
+from steersman.api import releases, schema
 
-_GZIP = b"\x1f\x8b\x08"
-_DESCRIPTOR_BYTES_MAX = 1 << 20
-# FieldDescriptorProto.Type → ours.
-_SCALARS = {1: "double", 3: "int", 4: "int", 5: "int", 8: "bool", 9: "string", 12: "bytes", 13: "int"}
-_MESSAGE, _REPEATED = 11, 3
-_PACKAGES = ("k8s.io.api.", "k8s.io.apimachinery.")
-_STABLE = ("v1", "v2", "resource", "intstr", "runtime")
+TARGET = pathlib.Path(__file__).with_name("fields.json")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_MESSAGE = re.compile(r"message (\w+) \{(.*?)\n\}", re.DOTALL)
+_FIELD = re.compile(r"(optional|repeated|map<string, ([\w.]+)>) *([\w.]*) (\w+) = (\d+);")
+_STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.DOTALL | re.MULTILINE)
+_TAGS = re.compile(r'^\s+(?:\w+\s+)?(\S+)\s+`[^`\n]*json:"([^"]*)"[^`\n]*protobuf:"\w+,(\d+)', re.MULTILINE)
+_SCALARS = {
+    **dict.fromkeys(("int32", "int64", "uint32", "uint64"), "int"),
+    **{name: name for name in ("double", "bool", "string", "bytes")},
+}
 
-
-def descriptors(binary: bytes) -> list[bytes]:
-    """Every gzipped FileDescriptorProto of a `generated.proto`."""
-    found, at = [], 0
-    while (at := binary.find(_GZIP, at)) >= 0:
-        try:
-            raw = zlib.decompressobj(31).decompress(binary[at : at + _DESCRIPTOR_BYTES_MAX])
-        except zlib.error:
-            raw = b""
-        if b"generated.proto" in raw[:200]:
-            found.append(raw)
-        at += 1
-    return found
+Message = dict[str, list[str]]
 
 
-def messages(descriptor: bytes) -> dict[str, dict[str, list[str]]]:
-    """message name (as OpenAPI names it) → field number → [JSON name, type]; `[]` marks lists, `map:` maps."""
-    top = _children(descriptor)
-    package = _text(top, 2)
-    if not package.startswith(_PACKAGES) or package.rpartition(".")[2] not in _STABLE:
-        return {}
-    return {_openapi(f"{package}.{_text(_children(raw), 1)}"): _fields(raw) for raw in top.get(4, [])}
+def package(folder: pathlib.Path, name: str) -> Iterator[tuple[str, Message]]:
+    """(message name as OpenAPI has it, field number → [JSON name, type]) of one package.
+
+    A type begins with `[]` for lists and `map:` for maps; before that `*` for a pointer, `!` for a field that is written although
+    empty. An embedded field has no name.
+    """
+    text = _COMMENT.sub("", (folder / "generated.proto").read_text())
+    structs = dict(_structs(folder))
+    for found in _MESSAGE.finditer(text):
+        tags = structs.get(found[1], {})
+        yield (
+            f"{_openapi(name)}.{found[1]}",
+            dict(_field(one, tags, name) for one in _FIELD.findall(found[2])),
+        )
 
 
-def _fields(message: bytes) -> dict[str, list[str]]:
-    top = _children(message)
-    entries = {_text(_children(raw), 1): _fields(raw) for raw in top.get(3, [])}
-    found = {}
-    for raw in top.get(2, []):
-        field = _children(raw)
-        kind = field[5][0]
-        if kind == _MESSAGE:
-            name = _text(field, 6).removeprefix(".")
-            entry = entries.get(name.rpartition(".")[2])
-            spelled = f"map:{entry['2'][1]}" if entry else _openapi(name)
-        else:
-            spelled = _SCALARS[kind]
-        if field[4][0] == _REPEATED and not spelled.startswith("map:"):
-            spelled = "[]" + spelled
-        found[str(field[3][0])] = [_text(field, 1), spelled]
-    return found
+def _field(declared: tuple[str, ...], tags: dict[str, tuple[str, str]], package_name: str) -> tuple[str, list[str]]:
+    label, of_map, kind, name, number = declared
+    kind = of_map or kind
+    spelled = _SCALARS.get(kind) or _openapi(kind.removeprefix(".") if "." in kind else f"{package_name}.{kind}")
+    spelled = f"map:{spelled}" if of_map else f"[]{spelled}" if label == "repeated" else spelled
+    go_type, json = tags.get(number, ("", f"{name},omitempty"))
+    json_name, _, options = json.partition(",")
+    if go_type.startswith("*"):
+        spelled = f"*{spelled}"
+    elif not options:
+        spelled = f"!{spelled}"
+    return number, [json_name, spelled]
 
 
-def _children(raw: bytes):  # type: ignore[no-untyped-def]
-    found: dict[int, list[object]] = {}
-    for number, _, value in wire.fields(raw):
-        found.setdefault(number, []).append(bytes(value) if isinstance(value, memoryview) else value)
-    return found
-
-
-def _text(children, number: int) -> str:  # type: ignore[no-untyped-def]
-    return str(children[number][0].decode())
+def _structs(folder: pathlib.Path) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
+    """(name, field number → (Go type, JSON tag))."""
+    for path in folder.glob("*.go"):
+        if not path.name.startswith(("generated", "zz_")) and not path.name.endswith("_test.go"):
+            for name, body in _STRUCT.findall(path.read_text()):
+                yield name, {number: (go_type, json) for go_type, json, number in _TAGS.findall(body)}
 
 
 def _openapi(name: str) -> str:
-    return "io.k8s." + name.removeprefix("k8s.io.")
+    return "io.k8s." + name.removeprefix("k8s.io.").replace("_", "-")  # a package's name has no dashes
+
+
+def _served() -> frozenset[str]:
+    """Every type that a release we speak has."""
+    minors = range(releases.OLDEST_MINOR, releases.NEWEST_MINOR + 1)
+    return frozenset().union(*(schema.of_release(f"1.{minor}.0").definitions for minor in minors))
 
 
 def main(path: str) -> None:
-    found: dict[str, dict[str, list[str]]] = {}
-    for descriptor in descriptors(pathlib.Path(path).read_bytes()):
-        found.update(messages(descriptor))
-    target = pathlib.Path(__file__).with_name("fields.json")
+    root = pathlib.Path(path)
+    found: dict[str, Message] = orjson.loads(TARGET.read_bytes())
+    served = _served()
+    for proto in sorted(root.glob("*/**/generated.proto")):
+        name = ".".join(("k8s", "io", *proto.parent.relative_to(root).parts))
+        messages = dict(package(proto.parent, name))
+        if not served.isdisjoint(messages):
+            found.update(messages)
     lines = [f"{orjson.dumps(name).decode()}:{orjson.dumps(fields).decode()}" for name, fields in sorted(found.items())]
-    target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":

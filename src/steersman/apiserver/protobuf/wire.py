@@ -62,6 +62,10 @@ def double(value: int) -> float:
     return found
 
 
+def from_double(value: float) -> bytes:
+    return struct.pack("<d", value)
+
+
 def write_varint(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
@@ -74,6 +78,10 @@ def write_varint(value: int) -> bytes:
 def write_bytes(number: int, value: bytes | str) -> bytes:
     raw = value.encode() if isinstance(value, str) else value
     return write_varint(number << 3 | BYTES) + write_varint(len(raw)) + raw
+
+
+def write_int(number: int, value: int) -> bytes:
+    return write_varint(number << 3 | VARINT) + write_varint(value & 0xFFFFFFFFFFFFFFFF)
 
 
 def write_bool(number: int, value: bool) -> bytes:
