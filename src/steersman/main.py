@@ -65,7 +65,12 @@ def _checked_kubelet_config(context: click.Context, parameter: click.Parameter, 
         configuration_file.check(path)
     except (ValueError, OSError) as problem:
         raise click.BadParameter(str(problem), context, parameter) from problem
-    return str(pathlib.Path(path).absolute())
+    return _absolute(context, parameter, path)
+
+
+def _absolute(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    """The cluster's processes have working directories of their own."""
+    return str(pathlib.Path(path).absolute()) if path else path
 
 
 def _checked_release(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -151,6 +156,12 @@ def main() -> None:
     callback=_checked_kubelet_config,
     metavar="FILE",
     help="A KubeletConfiguration for real nodes: eviction, reservations, swap, logs, images, shutdown.",
+)
+@click.option(
+    "--registry-hosts-dir",
+    callback=_absolute,
+    metavar="DIR",
+    help="Mirrors, certificates and headers of registries: REGISTRY/hosts.toml, as in /etc/containerd/certs.d.",
 )
 @click.option(
     "--load-balancer-pool",

@@ -17,6 +17,7 @@ from steersman.containers.images.store import ImageStore
 from steersman.containers.runtime import RuntimeFailure
 from steersman.meta.objects import Object
 from tests.containers import lab
+from tests.containers.images import canned_registry
 from tests.kubelet import paper_api, world
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -115,17 +116,23 @@ async def test_the_shim_is_killed_at_any_moment(node: Node):
     await node.delete_all()
 
 
-async def test_a_full_disk_while_pulling(clean_machine: str, clock: Any, hello_archive: str):
+@pytest.mark.parametrize("packed", [True, False], ids=["when it is unpacked", "while it comes"])
+async def test_a_layer_that_is_larger_than_the_disk(clean_machine: str, tmp_path: Path, clock: Any, packed: bool):
     small = Path(clean_machine) / "small"
     small.mkdir()
     syscalls.mount("small", str(small), "tmpfs", 0, "size=200k")
+    content = "x" * 400_000 if packed else random.Random(1).randbytes(400_000).hex()
     try:
         store = ImageStore(str(small), clock)
         store.open(False)
-        with pytest.raises((RuntimeFailure, OSError)) as refused:
-            await store.load(hello_archive)
-        assert "No space left on device" in str(refused.value)
+        async with canned_registry.serving() as registry:
+            registry.add_image(tmp_path, "a", "1", content)
+            with pytest.raises(RuntimeFailure) as refused:
+                await store.pull(f"{registry.address}/a:1")
+        assert refused.value.reason == "ErrImagePull"
+        assert "No space left on device" in refused.value.message
         assert not list(Path(store.layers_dir).iterdir()), "nothing half done stays"
+        assert [one.name for one in Path(store.temporary_path("x")).parent.iterdir()] == ["lock"]
         assert not list(await store.list())
         await store.close()
     finally:

@@ -63,7 +63,14 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     policies = policy.Policies(proxy_caches, node.name, clock, versions=versions, always=always)
     policed = policy.PolicedNetwork(network, policies)
     containers = node_runtime.make(
-        plan.paths, plan.options.name, node, plan.options.runtime, policed, clock, host_namespace=host_namespace
+        plan.paths,
+        plan.options.name,
+        node,
+        plan.options.runtime,
+        policed,
+        clock,
+        host_namespace=host_namespace,
+        registry_hosts=plan.options.registry_hosts_dir,
     )
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)

@@ -33,12 +33,13 @@ def make(
     *,
     namespace: str = namespaces.OWN,
     host_namespace: str = namespaces.OWN,
+    registry_hosts: str = "",
 ) -> "OciRuntime | CriRuntime":
     """Also used to switch the node off. `namespace` is the node's network. The embedded runtime pulls images from the host's: a
     registry, a proxy and the resolvers of this machine may listen on its loopback."""
     data, group = paths.node_data(node.name), f"steersman/{cluster}/{node.name}"
     if runtimes.is_cri(kind):
-        return _cri(paths, node, kind, clock, group, namespace)
+        return _cri(paths, node, kind, clock, group, namespace, registry_hosts)
     return OciRuntime(
         data,
         paths.node_run(node.name) / "containers",
@@ -47,21 +48,26 @@ def make(
         group,
         shared_dirs=[kubelet_dir(paths, node)],
         images_dir=paths.images,
+        registry_hosts=registry_hosts,
         registry_network=functools.partial(namespaces.entered, host_namespace),
     )
 
 
-def _cri(paths: Paths, node: Node, kind: str, clock: Clock, group: str, namespace: str) -> "CriRuntime":
+def _cri(
+    paths: Paths, node: Node, kind: str, clock: Clock, group: str, namespace: str, registry_hosts: str
+) -> "CriRuntime":
     from steersman.containers.cri import own, remote  # gRPC is large
 
     records = paths.node_data(node.name) / "sandboxes"
     socket = kind.partition(":")[2]
     if socket:
         return remote.CriRuntime(socket, records, clock, group)
-    return own.OwnContainerd(daemon(paths, node, clock, namespace), records, clock, group)
+    return own.OwnContainerd(daemon(paths, node, clock, namespace, registry_hosts), records, clock, group)
 
 
-def daemon(paths: Paths, node: Node, clock: Clock, namespace: str = namespaces.OWN) -> containerd.Containerd:
+def daemon(
+    paths: Paths, node: Node, clock: Clock, namespace: str = namespaces.OWN, registry_hosts: str = ""
+) -> containerd.Containerd:
     return containerd.Containerd(
         paths.node_data(node.name) / "containerd",
         paths.node_run(node.name) / "containerd",
@@ -69,6 +75,7 @@ def daemon(paths: Paths, node: Node, clock: Clock, namespace: str = namespaces.O
         clock,
         shared_dirs=[kubelet_dir(paths, node)],
         network=functools.partial(namespaces.entered, namespace),
+        registry_hosts=registry_hosts,
     )
 
 

@@ -27,6 +27,7 @@ class Options:
     `ip_families`: those of pods and Services, the default one first, with a comma between.
     `cni_conf_dir`: where CNI configurations are, if plugins shall connect pods instead of our own network.
     `kubelet_config`: a KubeletConfiguration file for real nodes, read at each start of one.
+    `registry_hosts_dir`: where hosts.toml files say which hosts images of a registry are asked of, read at each pull.
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -50,6 +51,7 @@ class Options:
     ip_families: str = "IPv4"
     cni_conf_dir: str = ""
     kubelet_config: str = ""
+    registry_hosts_dir: str = ""
     kubeconfig: str = ""
 
     @property

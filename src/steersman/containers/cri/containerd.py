@@ -36,7 +36,7 @@ class NotInstalled(RuntimeError):
 
 class Containerd:
     """`pod_cidr` is where pods' addresses come from. Mounts below `shared_dirs` (of volumes) must reach containers. `network`
-    takes the calling thread into the network that containerd lives in."""
+    takes the calling thread into the network that containerd lives in. `registry_hosts`: a folder of hosts.toml files."""
 
     def __init__(
         self,
@@ -47,7 +47,9 @@ class Containerd:
         *,
         shared_dirs: Sequence[Path] = (),
         network: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+        registry_hosts: str = "",
     ) -> None:
+        self._registry_hosts = registry_hosts
         self._shared_dirs = shared_dirs
         self._network = network
         self._root = root
@@ -111,7 +113,7 @@ class Containerd:
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self._run, *self._shared_dirs):
             host_mounts.ensure_shared(str(folder))
-        (self._run / "config.toml").write_text(config(self._root, self._run, paths))
+        (self._run / "config.toml").write_text(config(self._root, self._run, paths, self._registry_hosts))
         (self._run / "cni" / "10-steersman.conflist").write_text(network(self._pod_cidr, self._root / "addresses"))
 
     def _launch(self) -> None:
@@ -176,7 +178,7 @@ def installed() -> Paths:
     return Paths(runtime, plugins)
 
 
-def config(root: Path, run: Path, paths: Paths) -> str:
+def config(root: Path, run: Path, paths: Paths, registry_hosts: str = "") -> str:
     """containerd's own, with CRI on, for pods of this node only."""
     may_raise = bool(host.own_capabilities() >> host.CAP_SYS_RESOURCE & 1)
     cri = '[plugins."io.containerd.grpc.v1.cri"'
@@ -202,6 +204,8 @@ state = {_text(run / "state")}
   runtime_type = "io.containerd.runc.v2"
 {cri}.containerd.runtimes.{Path(paths.runtime).name}.options]
   BinaryName = {_text(paths.runtime)}
+{cri}.registry]
+  config_path = {_text(registry_hosts)}
 """
 
 

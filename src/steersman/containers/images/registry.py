@@ -1,31 +1,26 @@
-"""Pulling from a registry over HTTP(S): the OCI distribution API, with basic and token authentication.
+"""Asking one registry over HTTP(S): the OCI distribution API, with basic and token authentication.
 
-Every byte is checked against its digest before it is used. Plain HTTP only for this machine's own registries (loopback) and those
-configured as insecure. Source: OCI distribution specification; Docker's token authentication.
+Every byte is checked against its digest before it is used. Plain HTTP only where the host is meant so.
+Source: OCI distribution specification; Docker's token authentication.
 """
 
 import asyncio
 import contextlib
 import hashlib
-import ipaddress
 import json
-import os
 import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import aiohttp
 from aiohttp import abc as aiohttp_abc
 
 import steersman
 from steersman.containers import runtime
-from steersman.containers.images import blobs, platforms, references
-
-if TYPE_CHECKING:
-    from steersman.containers.images.store import ImageStore
+from steersman.containers.images import blobs, hosts
 
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -34,14 +29,10 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024  # the specification's own advice
-CONFIG_BYTES_MAX = 4 * 1024 * 1024
 TOKEN_BYTES_MAX = 1024 * 1024
-LAYERS_AT_ONCE = 3  # as Docker and containerd
 TRANSFERS_MOST = 6  # of one blob that breaks off again and again
-CONNECT_SECONDS = 30.0
 SILENCE_SECONDS = 60.0  # a transfer that stands still for so long has failed
 COPY_BYTES = 1 << 18
-DOCKER_HUB = "registry-1.docker.io"
 
 Network = Callable[[], contextlib.AbstractContextManager[object]]
 """Takes the calling thread, for the length of a `with`, into the network that registries are reached from."""
@@ -59,37 +50,36 @@ class BrokeOff(Unavailable):
     """In the middle of a transfer: what has come so far is good."""
 
 
+class NotFound(RegistryError):
+    """It does not have that."""
+
+
 class Registry:
-    """One registry, one login, for the length of a pull."""
+    """One host, for the length of a pull. The login goes to the registry itself, never to a mirror."""
 
     def __init__(
         self,
-        domain: str,
+        host: hosts.Host,
         login: runtime.RegistryLogin | None,
-        *,
-        insecure: Sequence[str] = (),
-        authority_file: str = "",
         network: Network = contextlib.nullcontext,
     ) -> None:
-        host = DOCKER_HUB if domain == references.DEFAULT_DOMAIN else domain
-        self._is_plain = may_be_plain(domain, insecure)
-        self._base = f"https://{host}"
-        self._plain_base = f"http://{host}"
-        self._login = login
-        self._insecure = domain in insecure
-        self._authority_file = authority_file
+        self.host = host
+        self._base = host.base
+        self._plain_base = host.base.replace("https://", "http://", 1)
+        self._login = None if host.namespace else login
         self._network = network
         self._authorization = ""
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Registry":
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.host.connect_seconds, sock_read=SILENCE_SECONDS)
         self._session = aiohttp.ClientSession(
             timeout=timeout,
             connector=aiohttp.TCPConnector(
-                ssl=self._tls(), resolver=_Resolver(self._network), socket_factory=self._open_socket
+                ssl=self.host.tls(), resolver=_Resolver(self._network), socket_factory=self._open_socket
             ),
-            headers={"User-Agent": f"steersman/{steersman.__version__}"},
+            headers=[("User-Agent", f"steersman/{steersman.__version__}"), *self.host.headers],
+            proxy=self.host.proxy or None,
             auto_decompress=False,
         )
         return self
@@ -102,12 +92,12 @@ class Registry:
 
     async def manifest(self, name: str, target: str) -> tuple[bytes, str]:
         """(bytes, media type)."""
-        async with self._get(f"/v2/{name}/manifests/{target}", name, accept=", ".join(MANIFEST_TYPES)) as answer:
+        async with self._get(f"/{name}/manifests/{target}", name, accept=", ".join(MANIFEST_TYPES)) as answer:
             data = await _read(answer, MANIFEST_BYTES_MAX)
             return data, answer.content_type
 
     async def blob(self, name: str, digest: str, limit: int) -> bytes:
-        async with self._get(f"/v2/{name}/blobs/{digest}", name) as answer:
+        async with self._get(f"/{name}/blobs/{digest}", name) as answer:
             return blobs.check(await _read(answer, limit), digest)
 
     async def download(self, name: str, digest: str, path: str) -> int:
@@ -118,7 +108,7 @@ class Registry:
             transfer = _Transfer(file)
             for times_left in reversed(range(TRANSFERS_MOST)):
                 try:
-                    async with self._get(f"/v2/{name}/blobs/{digest}", name, begin=transfer.size) as answer:
+                    async with self._get(f"/{name}/blobs/{digest}", name, begin=transfer.size) as answer:
                         await transfer.take(answer)
                         break
                 except BrokeOff:
@@ -149,16 +139,19 @@ class Registry:
         headers = dict(asked)
         if self._authorization:
             headers["Authorization"] = self._authorization
+        query = {"ns": self.host.namespace} if self.host.namespace else None
         assert self._session is not None
         try:
-            return await self._session.get(self._base + path, headers=headers)
+            return await self._session.get(self._base + path, headers=headers, params=query)
+        except aiohttp.ClientConnectorCertificateError as failed:  # it does speak HTTPS, but nobody vouches for it
+            raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
         except (
             aiohttp.ClientSSLError,
             aiohttp.ServerDisconnectedError,
             aiohttp.ClientConnectorError,
             ssl.SSLError,
         ) as failed:
-            if not self._is_plain or self._base == self._plain_base:
+            if not self.host.may_be_plain or self._base == self._plain_base:
                 raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
             self._base = self._plain_base
             return await self._try(path, asked)
@@ -200,11 +193,6 @@ class Registry:
         family, kind, protocol, _, _ = address
         with self._network():
             return socket.socket(family, kind, protocol)
-
-    def _tls(self) -> ssl.SSLContext | bool:
-        if self._insecure:
-            return False
-        return ssl.create_default_context(cafile=self._authority_file) if self._authority_file else True
 
 
 class _Resolver(aiohttp_abc.AbstractResolver):
@@ -282,72 +270,6 @@ class _Answer:
             raise BrokeOff(f"the transfer broke off: {value}") from value
 
 
-async def pull(registry: Registry, wanted: references.Reference, store: "ImageStore") -> str:
-    """Fetch what the store lacks and add the image; its id."""
-    raw, media_type = await registry.manifest(wanted.path, wanted.target)
-    if wanted.digest:
-        blobs.check(raw, wanted.digest)
-    digest = blobs.digest(raw)
-    manifest = json.loads(raw)
-    if "manifests" in manifest:
-        entry = platforms.pick(manifest["manifests"])
-        raw, _ = await registry.manifest(wanted.path, entry["digest"])
-        manifest = json.loads(blobs.check(raw, entry["digest"]))
-    if "config" not in manifest or "layers" not in manifest:
-        raise RegistryError(f"unsupported manifest of type {media_type}")
-    config = await registry.blob(wanted.path, manifest["config"]["digest"], CONFIG_BYTES_MAX)
-    diff_ids = json.loads(config)["rootfs"]["diff_ids"]
-    if len(diff_ids) != len(manifest["layers"]):
-        raise RegistryError(
-            f"mismatched image rootfs and manifest layers: {len(diff_ids)} and {len(manifest['layers'])}"
-        )
-    await _fetch_layers(registry, wanted.path, list(zip(diff_ids, manifest["layers"], strict=True)), store)
-    size = len(config) + sum(int(layer["size"]) for layer in manifest["layers"])
-    tags = [f"{wanted.name}:{wanted.tag}"] if wanted.tag else []
-    return await asyncio.to_thread(store.add_image, config, size, tags=tags, digests=[f"{wanted.name}@{digest}"])
-
-
-async def _fetch_layers(registry: Registry, name: str, layers: list[tuple[str, Any]], store: "ImageStore") -> None:
-    slots = asyncio.Semaphore(LAYERS_AT_ONCE)
-
-    async def fetch(diff_id: str, digest: str) -> None:
-        async with slots:
-            await _fetch_layer(registry, name, diff_id, digest, store)
-
-    wanted = {diff_id: layer["digest"] for diff_id, layer in layers if not store.has_layer(diff_id)}
-    try:
-        async with asyncio.TaskGroup() as group:
-            for diff_id, digest in wanted.items():
-                group.create_task(fetch(diff_id, digest))
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-
-
-async def _fetch_layer(registry: Registry, name: str, diff_id: str, digest: str, store: "ImageStore") -> None:
-    from steersman.containers.images.store import Layer
-
-    path = store.temporary_path("blob")
-    try:
-        await registry.download(name, digest, path)
-        await asyncio.to_thread(store.add_layer, Layer(diff_id, path))
-    finally:
-        if os.path.exists(path):
-            os.unlink(path)
-
-
-def may_be_plain(domain: str, insecure: Sequence[str]) -> bool:
-    """Whether plain HTTP may be spoken with a registry."""
-    if domain in insecure:
-        return True
-    host = re.sub(r":\d+$", "", domain).strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def parse_challenge(text: str) -> tuple[str, dict[str, str]]:
     """A WWW-Authenticate header: (scheme in lower case, parameters)."""
     scheme, _, rest = text.partition(" ")
@@ -358,7 +280,7 @@ def parse_challenge(text: str) -> tuple[str, dict[str, str]]:
 def refusal(status: int, url: str, body: bytes) -> RegistryError:
     """The registry's words where it has any."""
     if status == 404:
-        return RegistryError(f"{url}: not found")
+        return NotFound(f"{url}: not found")
     words = ""
     try:
         errors = json.loads(body).get("errors") or []

@@ -59,14 +59,12 @@ class ImageStore:
         folder: str,
         clock: Clock,
         *,
-        insecure_registries: Sequence[str] = (),
-        authority_file: str = "",
+        registry_hosts: str = "",
         registry_network: "registry.Network" = contextlib.nullcontext,
     ) -> None:
         self._folder = store_folder.Folder(folder)
         self._clock = clock
-        self._insecure = tuple(insecure_registries)
-        self._authority_file = authority_file
+        self._registry_hosts = registry_hosts
         self._registry_network = registry_network
         self._images: dict[str, Image] = {}
         self._names: dict[str, str] = {}
@@ -141,19 +139,13 @@ class ImageStore:
         return await asyncio.shield(task)
 
     async def _pull(self, wanted: references.Reference, login: runtime.RegistryLogin | None) -> str:
-        from steersman.containers.images import registry
+        from steersman.containers.images import pulling, registry
 
         async with self._pull_slots:
             try:
-                async with registry.Registry(
-                    wanted.domain,
-                    login,
-                    insecure=self._insecure,
-                    authority_file=self._authority_file,
-                    network=self._registry_network,
-                ) as source:
+                async with pulling.opened(wanted, login, self._registry_hosts, self._registry_network) as source:
                     with self._folder.adding():
-                        return await registry.pull(source, wanted, self)
+                        return await pulling.pull(source, wanted, self)
             except (registry.RegistryError, ValueError, OSError, tarfile.TarError, *blobs.MALFORMED) as failed:
                 message = f'failed to pull and unpack image "{wanted}": {failed}'
                 raise RuntimeFailure("ErrImagePull", message) from failed

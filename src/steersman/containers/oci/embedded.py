@@ -46,7 +46,8 @@ MEETING_PAUSE_SECONDS = 0.05
 class OciRuntime:
     """`root_dir` is kept over reboots, `run_dir` is not; both may be shared with nobody. `cgroup_root` is relative, as in
     `steersman/node-1`. `shared_dirs`: further folders (of volumes) below which mounts must reach the containers. `images_dir`
-    may be shared by the runtimes of several nodes of one machine. Registries are asked from `registry_network`."""
+    may be shared by the runtimes of several nodes of one machine. Registries are asked from `registry_network`,
+    as the hosts.toml files in `registry_hosts` say."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class OciRuntime:
         *,
         runtime_path: str = "",
         shared_dirs: Sequence[str | os.PathLike[str]] = (),
-        insecure_registries: Sequence[str] = (),
+        registry_hosts: str = "",
         shim_idle_seconds: float = 60.0,
         images_dir: str | os.PathLike[str] | None = None,
         registry_network: "registry.Network" = contextlib.nullcontext,
@@ -68,9 +69,7 @@ class OciRuntime:
         self._shared_dirs = [os.path.abspath(folder) for folder in shared_dirs]
         self._shim_idle_seconds = shim_idle_seconds
         images = os.path.abspath(images_dir or os.path.join(self._home.root_dir, "images"))
-        self._images = ImageStore(
-            images, clock, insecure_registries=insecure_registries, registry_network=registry_network
-        )
+        self._images = ImageStore(images, clock, registry_hosts=registry_hosts, registry_network=registry_network)
         self._groups = Groups(self._home, cgroup_root.strip("/"))
         self._containers = Containers(self._home, self._groups, self._images)
         self._sandboxes = Sandboxes(
