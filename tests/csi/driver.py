@@ -17,7 +17,14 @@ from steersman.kubelet.csi import registration
 from steersman.serving import protobuf, remote_calls
 
 NAME = "folders.csi.example.com"
-CONTROLLER = ("CREATE_DELETE_VOLUME", "PUBLISH_UNPUBLISH_VOLUME", "EXPAND_VOLUME")
+CONTROLLER = (
+    "CREATE_DELETE_VOLUME",
+    "PUBLISH_UNPUBLISH_VOLUME",
+    "EXPAND_VOLUME",
+    "CLONE_VOLUME",
+    "MODIFY_VOLUME",
+    "CREATE_DELETE_SNAPSHOT",
+)
 NODE = ("STAGE_UNSTAGE_VOLUME", "EXPAND_VOLUME")
 
 Message = dict[str, Any]
@@ -88,11 +95,19 @@ class FolderDriver:
         return {"node_id": f"id-{self.node}", "max_volumes_per_node": 3, "accessible_topology": {"segments": segments}}
 
     def do_CreateVolume(self, request: Message) -> Message:  # noqa: N802
+        source = request.get("volume_content_source") or {}
+        if "volume" in source:
+            shutil.copytree(self.root / source["volume"]["volume_id"], self.root / request["name"], dirs_exist_ok=True)
+        elif "snapshot" in source:
+            shutil.copytree(
+                self.root / source["snapshot"]["snapshot_id"], self.root / request["name"], dirs_exist_ok=True
+            )
         (self.root / request["name"]).mkdir(exist_ok=True)
         found = {
             "volume_id": request["name"],
             "capacity_bytes": request["capacity_range"]["required_bytes"],
             "volume_context": {"made": "here"},
+            **({"content_source": source} if source else {}),
         }
         wanted = (request.get("accessibility_requirements") or {}).get("preferred")
         return {"volume": {**found, **({"accessible_topology": wanted} if wanted else {})}}

@@ -26,7 +26,7 @@ from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
 from steersman.kubelet.volumes import mounting
 from steersman.kubelet.volumes.volume import MountError
-from steersman.meta import objects
+from steersman.meta import conditions, objects
 from steersman.meta.objects import Object
 from steersman.store.memory import MemoryStore
 from steersman.testing import waiting
@@ -48,10 +48,15 @@ class Stage:
         self.options = Options(data_dir=folder / "kubelet")
         self.drivers = Drivers(self.options.data_dir)
         self.csi = CsiVolumes(self.options, self.drivers, client, clock, self)
-        references = References(client, clock, running)
         self.node: Object = {"metadata": {"name": "n1", "labels": {}}}
-        self.volumes = mounting.Volumes(self.options, references, clock, {}, lambda: self.node, self.csi)
+        self._running = running
+        self.volumes = self.volumes_that_know_nothing()
         self.told: list[str] = []
+
+    def volumes_that_know_nothing(self) -> mounting.Volumes:
+        """Whatever was asked of the API before is asked again."""
+        references = References(self.client, self.clock, self._running)
+        return mounting.Volumes(self.options, references, self.clock, {}, lambda: self.node, self.csi)
 
     def event(self, obj: Object, type: str, reason: str, message: str) -> None:  # noqa: A002
         self.told.append(reason)
@@ -79,6 +84,12 @@ class Stage:
         spec: Object = {"nodeName": "n1", "containers": containers, "volumes": [{"name": "v", **volume}]}
         spec["automountServiceAccountToken"] = False
         return await self.make(kinds.POD, "user", spec=spec)
+
+    async def event_said(self, reason: str, text: str) -> None:
+        deadline = self.clock.monotonic() + SECONDS
+        while text not in (said := await self.events(reason)):
+            assert self.clock.monotonic() < deadline, said
+            await self.clock.sleep(0.02)
 
     async def events(self, reason: str) -> list[str]:
         page = await self.client.list(kinds.EVENT, "default")
@@ -151,11 +162,15 @@ async def test_a_claim_is_made_attached_mounted_grown_and_given_back():
 
         body = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
         await at.client.patch(CLAIM, "data", "default", body)
-        await at.until(CLAIM, "data", lambda one: bool(one["status"].get("conditions")))
-        await at.clock.sleep(1.1)  # what was asked before is fresh for a second
-        await at.volumes.refresh(pod)
+        await at.until(CLAIM, "data", lambda one: conditions.is_true(one, "FileSystemResizePending"))
+        waiting_claim = await at.client.get(CLAIM, "data", "default")
+        assert waiting_claim["status"]["allocatedResources"] == {"storage": "2Gi"}
+        assert waiting_claim["status"]["allocatedResourceStatuses"] == {"storage": "NodeResizePending"}
+        at.volumes = at.volumes_that_know_nothing()
+        await at.volumes.mount(pod)
         grown = await at.client.get(CLAIM, "data", "default")
         assert (grown["status"]["capacity"], grown["status"].get("conditions")) == ({"storage": "2Gi"}, None)
+        assert "allocatedResourceStatuses" not in grown["status"]
         assert at.told == ["FileSystemResizeSuccessful"]
 
         await at.volumes.unmount(uid)
@@ -228,3 +243,113 @@ async def test_a_driver_that_is_gone_leaves_its_volumes_alone():
         assert (at.options.pods_dir / objects.uid(pod)).exists()
         with pytest.raises(MountError, match=f"driver name {NAME} not found in the list of registered CSI drivers"):
             await at.volumes.mount(pod)
+
+
+async def attributes_class(at: Stage, name: str, **parameters: str) -> None:
+    await at.make(kinds.VOLUME_ATTRIBUTES_CLASS, name, driverName=NAME, parameters=parameters)
+
+
+async def wish(at: Stage, name: str) -> None:
+    await at.client.patch(CLAIM, "data", "default", {"spec": {"volumeAttributesClassName": name}})
+
+
+async def test_a_volume_gets_another_class_of_attributes():
+    async with stage() as at:
+        claim = await at.bound_claim()
+        await wish(at, "gold")
+        pending = await at.until(CLAIM, "data", lambda one: bool(one["status"].get("modifyVolumeStatus")))
+        assert pending["status"]["modifyVolumeStatus"]["status"] == "Pending"
+        await attributes_class(at, "gold", iops="9")
+        done = await at.until(
+            CLAIM, "data", lambda one: one["status"].get("currentVolumeAttributesClassName") == "gold"
+        )
+        assert (done["status"].get("modifyVolumeStatus"), done["status"].get("conditions")) == (None, None)
+        volume = await at.client.get(VOLUME, claim["spec"]["volumeName"])
+        assert volume["spec"]["volumeAttributesClassName"] == "gold"
+        [asked] = at.driver.called("ControllerModifyVolume")
+        assert asked == {"volume_id": objects.name(volume), "mutable_parameters": {"iops": "9"}}
+        await at.event_said(
+            "VolumeModifySuccessful", "external resizer modified volume data with vac gold successfully"
+        )
+
+
+async def test_a_class_that_the_driver_cannot_give_is_forgotten_when_nobody_wishes_for_it_any_more():
+    async with stage() as at:
+        await attributes_class(at, "silver", iops="1")
+        await attributes_class(at, "gold", iops="9")
+        await at.bound_claim()
+        await wish(at, "silver")
+        await at.until(CLAIM, "data", lambda one: one["status"].get("currentVolumeAttributesClassName") == "silver")
+        at.driver.failures["ControllerModifyVolume"] = "INVALID_ARGUMENT"
+        await wish(at, "gold")
+
+        def is_refused(claim: Object) -> bool:
+            return bool((claim["status"].get("modifyVolumeStatus") or {}).get("status") == "Infeasible")
+
+        refused = await at.until(CLAIM, "data", is_refused)
+        [condition] = refused["status"]["conditions"]
+        why = "rpc error: code = InvalidArgument desc = on purpose"
+        assert (condition["type"], condition["message"]) == (
+            "ModifyVolumeError",
+            f"ModifyVolume failed with error: {why}. Waiting for retry.",
+        )
+        await wish(at, "silver")
+        back = await at.until(CLAIM, "data", lambda one: not one["status"].get("modifyVolumeStatus"))
+        assert (back["status"]["currentVolumeAttributesClassName"], back["status"].get("conditions")) == (
+            "silver",
+            None,
+        )
+        assert len(at.driver.called("ControllerModifyVolume")) == 2
+
+
+async def wish_for(at: Stage, size: str) -> None:
+    await at.client.patch(CLAIM, "data", "default", {"spec": {"resources": {"requests": {"storage": size}}}})
+
+
+async def test_a_size_that_the_driver_cannot_give_is_told_and_may_be_taken_back():
+    async with stage() as at:
+        await at.bound_claim()
+        at.driver.failures["ControllerExpandVolume"] = "OUT_OF_RANGE"
+        await wish_for(at, "9Gi")
+        told = await at.until(CLAIM, "data", lambda one: conditions.is_true(one, "ControllerResizeError"))
+        assert told["status"]["allocatedResourceStatuses"] == {"storage": "ControllerResizeInfeasible"}
+        await wish_for(at, "2Gi")
+        taken = await at.until(CLAIM, "data", lambda one: conditions.is_true(one, "FileSystemResizePending"))
+        assert [one["type"] for one in taken["status"]["conditions"]] == ["FileSystemResizePending"]
+        assert taken["status"]["allocatedResources"] == {"storage": "2Gi"}
+
+
+async def test_a_claim_is_copied():
+    async with stage() as at:
+        claim = await at.bound_claim()
+        (at.driver.root / claim["spec"]["volumeName"] / "file").write_text("once")
+        spec = {key: claim["spec"][key] for key in ("accessModes", "storageClassName", "resources")}
+        source = {"kind": "PersistentVolumeClaim", "name": "data"}
+        await at.make(CLAIM, "copy", spec={**spec, "dataSource": source})
+        copy = await at.until(CLAIM, "copy", lambda one: one["status"]["phase"] == "Bound")
+        assert (at.driver.root / copy["spec"]["volumeName"] / "file").read_text() == "once"
+
+
+async def test_a_copy_of_what_is_not_there_says_so():
+    async with stage() as at:
+        claim = await at.bound_claim()
+        spec = {key: claim["spec"][key] for key in ("accessModes", "storageClassName", "resources")}
+        sources = {
+            "a": {"kind": "PersistentVolumeClaim", "name": "nobody"},
+            "b": {"kind": "VolumeSnapshot", "name": "nobody", "apiGroup": "snapshot.storage.k8s.io"},
+        }
+        for name, source in sources.items():
+            await at.make(CLAIM, name, spec={**spec, "dataSource": source})
+        other = {"kind": "Populator", "name": "x", "apiGroup": "example.com"}
+        await at.make(CLAIM, "c", spec={**spec, "dataSourceRef": other})
+        why = 'error getting PVC nobody (namespace "default") from api server: persistentvolumeclaim "nobody" not found'
+        await at.event_said("ProvisioningFailed", f"{NO_SOURCE} PersistentVolumeClaim by Name nobody: {why}")
+        why = (
+            'error getting snapshot nobody from api server: volumesnapshots.snapshot.storage.k8s.io "nobody" not found'
+        )
+        await at.event_said("ProvisioningFailed", f"{NO_SOURCE} VolumeSnapshot by Name nobody: {why}")
+        assert len(at.driver.called("CreateVolume")) == 1
+        assert (await at.client.get(CLAIM, "c", "default"))["status"]["phase"] == "Pending"
+
+
+NO_SOURCE = 'failed to provision volume with StorageClass "folders": error getting handle for DataSource Type'

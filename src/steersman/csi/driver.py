@@ -14,6 +14,9 @@ CALL_SECONDS = 120.0  # upstream's csiTimeout
 BUILT_IN = "storage.steersman.dev/controller"  # annotation of a CSIDriver: `built-in` asks for `roles`
 ENDPOINTS = "storage.steersman.dev/csi-endpoints"  # annotation of a Node: its drivers' sockets, as JSON
 
+# After these nobody knows whether what was asked for happened, or will.
+UNCERTAIN = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED"))
+
 # gRPC's words where Go's are not theirs in title case.
 _GO_CODES = {"CANCELLED": "Canceled", "DATA_LOSS": "DataLoss"}
 

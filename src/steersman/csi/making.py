@@ -49,7 +49,9 @@ def request(claim: Object, storage_class: Object, segments: dict[str, str]) -> M
     return found
 
 
-def volume(claim: Object, storage_class: Object, driver: str, made: Message) -> Object:
+def volume(
+    claim: Object, storage_class: Object, driver: str, made: Message, attributes_class: Object | None = None
+) -> Object:
     parameters = storage_class.get("parameters") or {}
     source: Object = {"driver": driver, "volumeHandle": made.get("volume_id", "")}
     if parameters.get(FS_TYPE):
@@ -69,6 +71,8 @@ def volume(claim: Object, storage_class: Object, driver: str, made: Message) -> 
         "storageClassName": objects.name(storage_class),
         "volumeMode": volumes.mode_of(claim),
     }
+    if attributes_class is not None:
+        spec["volumeAttributesClassName"] = objects.name(attributes_class)
     if storage_class.get("mountOptions"):
         spec["mountOptions"] = storage_class["mountOptions"]
     terms = [_term(one.get("segments") or {}) for one in made.get("accessible_topology") or ()]
@@ -85,6 +89,13 @@ def secret_of(storage_class: Object, which: str) -> Object | None:
     parameters = storage_class.get("parameters") or {}
     name, namespace = parameters.get(f"{which}-name"), parameters.get(f"{which}-namespace")
     return {"name": name, "namespace": namespace} if name and namespace else None
+
+
+def annotated_secret(volume: Object) -> Object | None:
+    """The one that its deletion needs."""
+    found = objects.annotations(volume)
+    name = found.get(DELETION_SECRET_NAME)
+    return {"name": name, "namespace": found.get(DELETION_SECRET_NAMESPACE, "")} if name else None
 
 
 def decoded(secret: Object) -> dict[str, str]:

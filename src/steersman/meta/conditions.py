@@ -4,7 +4,7 @@
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from steersman.meta import times
 from steersman.meta.objects import Object
@@ -53,6 +53,12 @@ def set(conditions: Sequence[Object], new: Object, now: datetime.datetime) -> li
     if old is None:
         return [*conditions, changed]
     return [changed if condition is old else condition for condition in conditions]
+
+
+def set_only(conditions: Sequence[Object], new: Object, types: Collection[str], now: datetime.datetime) -> list[Object]:
+    """As `set`, with `new` in the place of all conditions of `types`."""
+    kept = [one for one in conditions if one.get("type") not in types or one.get("type") == new["type"]]
+    return set(kept, new, now)
 
 
 def remove(conditions: Sequence[Object], type: str) -> list[Object]:  # noqa: A002

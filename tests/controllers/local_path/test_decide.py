@@ -61,6 +61,10 @@ CASES = {
     ),
     "many writers": (SeenClaim(wanted(accessModes=["ReadWriteMany"]), CLASS, NODE), failed(MODES)),
     "block": (SeenClaim(wanted(volumeMode="Block"), CLASS, NODE), failed(MODES)),
+    "data source": (
+        SeenClaim(wanted(dataSourceRef={"kind": "PersistentVolumeClaim", "name": "x"}), CLASS, NODE),
+        failed("a volume of local-path cannot be filled from a data source"),
+    ),
     "selector": (
         SeenClaim(wanted(selector={"matchLabels": {"a": "b"}}), CLASS, NODE),
         failed("claim.Spec.Selector is not supported"),

@@ -74,6 +74,8 @@ def _claim(seen: SeenClaim) -> Decision:
 
 
 def _refusal(claim: Object, node: str) -> str:
+    if claim["spec"].get("dataSource") is not None or claim["spec"].get("dataSourceRef") is not None:
+        return "a volume of local-path cannot be filled from a data source"
     if claim["spec"].get("selector") is not None:
         return "claim.Spec.Selector is not supported"
     if not set(volumes.access_modes(claim)) <= _MODES or volumes.mode_of(claim) == "Block":

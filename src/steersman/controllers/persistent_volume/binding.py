@@ -40,7 +40,8 @@ def volume_phase(volume: Object, phase: str, now: datetime.datetime, message: st
 
 
 def claim_phase(claim: Object, phase: str, volume: Object | None) -> tuple[Action, ...]:
-    """Size and modes of a bound claim are its volume's; the size is told once, later changes are a resize's."""
+    """Size, modes and class of attributes of a bound claim are its volume's. Size and class are told once; later it is for
+    those who change them to tell."""
     status = claim.get("status") or {}
     told = {**status, "phase": phase}
     if volume is None:
@@ -51,7 +52,7 @@ def claim_phase(claim: Object, phase: str, volume: Object | None) -> tuple[Actio
         if not status.get("capacity") or status.get("phase") == "Pending":
             told["capacity"] = {"storage": volume["spec"]["capacity"]["storage"]}
         attributes_class = volume["spec"].get("volumeAttributesClassName")
-        if attributes_class and not status.get("currentVolumeAttributesClassName"):
+        if attributes_class and status.get("phase") == "Pending":
             told["currentVolumeAttributesClassName"] = attributes_class
     return decision.with_status(kinds.PERSISTENT_VOLUME_CLAIM, claim, told, "done")
 

@@ -18,7 +18,7 @@ from steersman.aio.clock import Clock
 from steersman.api import kinds, volumes
 from steersman.client.client import Client, Unreachable
 from steersman.csi import driver as csi
-from steersman.csi import naming
+from steersman.csi import naming, resizing
 from steersman.csi.driver import Driver, DriverError
 from steersman.kubelet import references as refs
 from steersman.kubelet.csi import records
@@ -225,17 +225,30 @@ class CsiVolumes:
             return
         source, name = volume["spec"]["csi"], objects.name(volume)
         record = Record(context.folder("csi", name), source["driver"], source["volumeHandle"], name)
+        claim = await self._now(claim)
+        if not conditions.is_true(claim, "FileSystemResizePending"):
+            return
+        claim = await self._tell(claim, resizing.on_node(claim))
         await self._expand(record, volumes.capacity_bytes(volume))
-        status = claim["status"]
-        left = conditions.remove(status.get("conditions") or [], "FileSystemResizePending")
-        body = {"status": {"capacity": volume["spec"]["capacity"], "conditions": left or None}}
-        kind, space = kinds.PERSISTENT_VOLUME_CLAIM, objects.namespace(claim)
-        try:
-            await self._client.patch(kind, objects.name(claim), space, body, subresource="status")
-        except (StatusError, Unreachable) as failure:
-            raise MountError(f"the claim's new size cannot be told: {failure}") from failure
+        await self._tell(claim, resizing.finished(claim, volume["spec"]["capacity"]["storage"]))
         text = f'MountVolume.NodeExpandVolume succeeded for volume "{name}" {context.node_name}'
         self._recorder.event(context.pod, "Normal", "FileSystemResizeSuccessful", text)
+
+    async def _now(self, claim: Object) -> Object:
+        """As it is now, not a second ago: what is told of it replaces all that is told."""
+        kind, space = kinds.PERSISTENT_VOLUME_CLAIM, objects.namespace(claim)
+        try:
+            return await self._client.get(kind, objects.name(claim), space)
+        except (StatusError, Unreachable) as failure:
+            raise MountError(f"the claim cannot be read: {failure}") from failure
+
+    async def _tell(self, claim: Object, status: Object) -> Object:
+        kind, space = kinds.PERSISTENT_VOLUME_CLAIM, objects.namespace(claim)
+        body = {"metadata": {"resourceVersion": objects.resource_version(claim)}, "status": status}
+        try:
+            return await self._client.patch(kind, objects.name(claim), space, body, subresource="status")
+        except (StatusError, Unreachable) as failure:
+            raise MountError(f"how far the claim has grown cannot be told: {failure}") from failure
 
     async def _expand(self, record: Record, size_bytes: int) -> None:
         driver = self._driver(record.driver)
