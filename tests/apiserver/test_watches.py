@@ -102,6 +102,29 @@ async def test_one_name(api: kit.Api):
     await watched.close()
 
 
+async def test_pods_of_one_node(api: kit.Api):
+    """They appear when they are bound, from the past as well; what happens on other nodes is not told."""
+    await kit.with_account(api)
+    start = api.store.revision
+    query = "fieldSelector=spec.nodeName%3Dnode-1"
+    live = await watch(api, query, kit.PODS)
+    told_live = asyncio.ensure_future(live.told(2))
+    for _ in range(5):  # turns in which the watch begins
+        await asyncio.sleep(0)
+    assert api.server.watcher.open
+    for name in ("a", "b"):
+        await api.make(kit.PODS, kit.pod(name))
+    for name, node in (("b", "node-2"), ("a", "node-1")):
+        binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
+        await api.make(f"{kit.PODS}/{name}/binding", binding)
+    for name in ("b", "a"):
+        await api.ask("DELETE", f"{kit.PODS}/{name}", {"gracePeriodSeconds": 0})
+    later = await watch(api, f"{query}&resourceVersion={start}", kit.PODS)
+    for watched, told in ((live, told_live), (later, later.told(2))):
+        assert await told == [("ADDED", "a"), ("DELETED", "a")]
+        await watched.close()
+
+
 async def test_streaming_list_says_where_the_state_ends(api: kit.Api):
     await api.make(MAPS, kit.config_map("a"))
     query = "sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"

@@ -323,6 +323,29 @@ async def test_watch_by_prefix(store, prefix, expected):
     watch.close()
 
 
+async def test_a_watch_with_an_interest_misses_nothing_of_it(store):
+    """From the past and live; its revision moves on with what it has no use for."""
+
+    def topics(event):
+        return (event.value.rpartition(b"=")[2][:2].decode(),)
+
+    start = store.revision
+    await write(store, put(pod("a"), "=n1"))
+    await write(store, put(pod("b"), "=n2"))
+    watches = [store.watch("/core/pods/", start, contract.Interest(topics, f"n{number}")) for number in (1, 2, 3)]
+    whole = store.watch("/core/pods/", start)
+    await write(store, put(pod("c"), "=n2"), put(pod("d"), "=n1"))
+    newest = await write(store, delete(pod("a"), "=n1"))
+    await events(whole, 5)
+    found = [event.key for event in await events(watches[0], 3) if topics(event) == ("n1",)]
+    assert found == [pod("a"), pod("d"), pod("a")]
+    found = [event.key for event in await events(watches[1], 2) if topics(event) == ("n2",)]
+    assert found == [pod("b"), pod("c")]
+    assert [watch.revision for watch in watches] == [newest] * 3
+    for watch in (*watches, whole):
+        watch.close()
+
+
 async def test_every_watcher_gets_the_same_event(store):
     watches = [store.watch("/core/pods/", store.revision) for _ in range(3)]
     await write(store, put(pod("a")))

@@ -13,7 +13,7 @@ see `apiserver.registry`. The store only needs them to be text that sorts.
 """
 
 import dataclasses
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
 from typing import Protocol
 
 
@@ -89,6 +89,14 @@ class Event:
     deleted: bool
     before: Entry | None
     frames: dict[Hashable, bytes] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Interest:
+    """What a watcher has use for: events that `topics` names `value` for. Watchers with equal `topics` share its answers."""
+
+    topics: Callable[[Event], Collection[str]]
+    value: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,8 +178,9 @@ class Store(Protocol):
         """Apply all or none, each key at most once; returns the new revision, or the current one when nothing changed
         (deleting what is not there). Raises Mismatch, UnknownOutcome."""
 
-    def watch(self, prefix: str, after_revision: int) -> Watch:
-        """Raises Compacted at once or from the iterator; Overrun from the iterator."""
+    def watch(self, prefix: str, after_revision: int, interest: Interest | None = None) -> Watch:
+        """With an interest, other events need not be delivered, but may be. Raises Compacted at once or from the iterator;
+        Overrun from the iterator."""
 
     async def compact(self, revision: int) -> None:
         """Forget history up to and including `revision`; current entries stay."""

@@ -71,10 +71,10 @@ class MemoryStore:
             self._keep_cause(revision, cause)
         return self._state.revision
 
-    def watch(self, prefix: str, after_revision: int) -> contract.Watch:
+    def watch(self, prefix: str, after_revision: int, interest: contract.Interest | None = None) -> contract.Watch:
         self._fanout.flush()
         replay = self._state.later_than(after_revision, prefix)
-        return self._fanout.add(prefix, after_revision, replay)
+        return self._fanout.add(prefix, after_revision, replay, interest)
 
     async def compact(self, revision: int) -> None:
         self._state.check_kept(revision)

@@ -70,7 +70,7 @@ class View:
             operations = [await self._stored(one) for one in operations]
         return await self._store.txn(operations, cause)
 
-    def watch(self, prefix: str, after_revision: int) -> contract.Watch:
+    def watch(self, prefix: str, after_revision: int, interest: contract.Interest | None = None) -> contract.Watch:
         """One that is opened after the end of the view ends at once: its client watches on as things are now."""
         watch = _Watch(self._store.watch(prefix, after_revision), self._events, self._watches.discard)
         self._watches.add(watch)
