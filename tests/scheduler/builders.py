@@ -50,7 +50,9 @@ def pending(obj: Object) -> PendingPod:
     spec = obj["spec"]
     key = f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
     preempts = spec.get("preemptionPolicy") != "Never"
-    return PendingPod(key, _SHAPES.of(obj), spec.get("priority", 0), preempts, group_of(obj))
+    return PendingPod(
+        key, _SHAPES.of(obj), spec.get("priority", 0), preempts, group_of(obj), obj["metadata"].get("uid", "")
+    )
 
 
 def picture(nodes: list[Object], placed: list[Object] = []) -> snapshot.Snapshot:  # noqa: B006

@@ -361,3 +361,107 @@ def test_a_gang_makes_room_for_itself(stage):
             stage.objects.delete("pods", one["metadata"]["name"], grace_seconds=0)
     stage.advance(3)
     assert [stage.node_of(name) for name in ("web-1", "web-2")] == ["node1"] * 2
+
+
+# --- devices ---
+
+GPU_CLASS = {
+    "apiVersion": "resource.k8s.io/v1",
+    "kind": "DeviceClass",
+    "metadata": {"name": "gpu"},
+    "spec": {"selectors": [{"cel": {"expression": "device.driver == 'gpu.test'"}}]},
+}
+
+
+def devices_of(node, *names, **more):
+    pool = {"name": node, "generation": 1, "resourceSliceCount": 1}
+    offered = [{"name": name, **more} for name in names]
+    spec = {"driver": "gpu.test", "nodeName": node, "pool": pool, "devices": offered}
+    return {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": node}, "spec": spec}
+
+
+def claiming(stage, name, *expressions, **more):
+    asked = {"deviceClassName": "gpu", "selectors": [{"cel": {"expression": one}} for one in expressions], **more}
+    spec = {"devices": {"requests": [{"name": "one", "exactly": asked}]}}
+    made = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "metadata": {"name": name}, "spec": spec}
+    return stage.objects.create(made)
+
+
+def user(name, claim="c", **more):
+    return pod(name, resourceClaims=[{"name": "d", "resourceClaimName": claim}], **more)
+
+
+def claim_status(stage, name="c"):
+    return stage.objects.get("resourceclaims", name).get("status") or {}
+
+
+def test_a_claim_gets_its_device_before_the_pod_gets_its_node(stage):
+    stage.objects.create(GPU_CLASS)
+    claiming(stage, "c")
+    stage.create(node("node1"), node("node2"), user("web-1"))
+    stage.advance()
+    why = "0/2 nodes are available: 2 cannot allocate all claims. still not schedulable, preemption: "
+    [(_, _, text)] = stage.events_of("web-1")
+    assert text == why + "0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+    stage.objects.create(devices_of("node2", "gpu-0"))
+    stage.advance(2)
+    assert stage.node_of("web-1") == "node2"
+    status = claim_status(stage)
+    [result] = status["allocation"]["devices"]["results"]
+    assert (result["pool"], result["device"]) == ("node2", "gpu-0")
+    assert [one["name"] for one in status["reservedFor"]] == ["web-1"]
+
+
+def test_an_allocation_on_the_wrong_node_is_given_up_when_nobody_uses_it(stage):
+    stage.objects.create(GPU_CLASS)
+    stage.objects.create(devices_of("node1", "gpu-0"))
+    stage.objects.create(devices_of("node2", "gpu-0"))
+    claiming(stage, "c")
+    stage.create(node("node1"), user("web-1"))
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+    taken = claim_status(stage)["allocation"]
+    stage.create(node("node2"), user("web-2", nodeSelector={"kubernetes.io/hostname": "node2"}))
+    stage.advance(20)
+    assert stage.node_of("web-2") == ""
+    assert claim_status(stage)["allocation"] == taken
+    claim = stage.objects.get("resourceclaims", "c")
+    claim["status"].pop("reservedFor")
+    stage.objects.patch("resourceclaims", {"status": {"reservedFor": None}}, "c", subresource="status")
+    stage.advance(20)
+    assert stage.node_of("web-2") == "node2"
+    told = [text for _, reason, text in stage.events_of("web-2") if reason == "FailedScheduling"]
+    assert any("deallocation of ResourceClaim completed, preemption: " in text for text in told)
+    assert claim_status(stage)["allocation"]["devices"]["results"][0]["pool"] == "node2"
+
+
+def test_a_selector_that_goes_wrong_keeps_the_pod_pending(stage):
+    stage.objects.create(GPU_CLASS)
+    stage.objects.create(devices_of("node1", "gpu-0", attributes={"there": {"bool": True}}))
+    stage.objects.create(devices_of("node2", "gpu-0"))
+    claiming(stage, "c", "device.attributes['gpu.test'].there")
+    stage.create(node("node1"), node("node2"), user("web-1"))
+    stage.advance()
+    condition = conditions.get(stage.objects.get("pods", "web-1"), "PodScheduled")
+    assert condition is not None
+    assert condition["reason"] == "SchedulerError"
+    text = (
+        'running "DynamicResources" filter plugin: claim default/c: selector #0: CEL runtime error: no such key: there'
+    )
+    assert condition["message"] == text
+    assert stage.node_of("web-1") == ""
+
+
+def test_a_shared_device_has_a_name_for_each_share(stage):
+    stage.objects.create(GPU_CLASS)
+    capacity = {"memory": {"value": "10Gi"}}
+    stage.objects.create(devices_of("node1", "gpu-0", allowMultipleAllocations=True, capacity=capacity))
+    for name in ("c", "d", "e"):
+        claiming(stage, name, capacity={"requests": {"memory": "4Gi"}})
+    stage.create(node("node1"), user("web-1"), user("web-2", "d"), user("web-3", "e"))
+    stage.advance(2)
+    assert sorted(bool(stage.node_of(f"web-{number}")) for number in (1, 2, 3)) == [False, True, True]
+    found = [claim_status(stage, name).get("allocation") for name in ("c", "d", "e")]
+    results = [one["devices"]["results"][0] for one in found if one is not None]
+    assert len({one["shareID"] for one in results}) == 2
+    assert [one["consumedCapacity"] for one in results] == [{"memory": "4Gi"}] * 2

@@ -3,6 +3,7 @@
 Source: KEP-4381 (structured parameters), upstream's dynamic-resource-allocation/cel.
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from steersman.meta.objects import Object
 
 FINALIZER = "resource.kubernetes.io/delete-protection"
 CLAIM_OF_POD = "resource.kubernetes.io/pod-claim-name"  # on claims made from a template: the name in the pod
+RESERVED_MAX = 256  # who may use one claim at a time
 PROGRAMS_MAX = 1_000
 
 DeviceId = tuple[str, str, str]
@@ -53,10 +55,26 @@ def is_reserved_for(claim: Object, pod: Object) -> bool:
     return any(one.get("uid") == objects.uid(pod) for one in reserved_for(claim))
 
 
-def devices_of(found: Object) -> Iterator[tuple[DeviceId, bool]]:
-    """What an allocation holds, and whether only to look at it (admin access takes nothing away)."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Held:
+    """A device, or a share of one, that an allocation holds. `consumed` are amounts of its capacity by name."""
+
+    id: DeviceId
+    is_share: bool
+    consumed: Mapping[str, object]
+
+
+def held_by(found: Object) -> Iterator[Held]:
+    """What an allocation keeps from others: not what it only looks at (admin access)."""
     for one in (found.get("devices") or {}).get("results") or ():
-        yield (one["driver"], one["pool"], one["device"]), bool(one.get("adminAccess"))
+        if not one.get("adminAccess"):
+            device = one["driver"], one["pool"], one["device"]
+            yield Held(device, "shareID" in one, one.get("consumedCapacity") or {})
+
+
+def drivers_of(found: Object) -> list[str]:
+    """Of all devices of an allocation, in order."""
+    return [*dict.fromkeys(one["driver"] for one in (found.get("devices") or {}).get("results") or ())]
 
 
 @functools.lru_cache(PROGRAMS_MAX)
@@ -68,15 +86,19 @@ def program(expression: str) -> Program | str:
         return str(wrong)
 
 
+class SelectorError(Exception):
+    """A selector that cannot be compiled, or not be evaluated for a device. Its text is the user's."""
+
+
 def matches(expression: str, driver: str, device: Object) -> bool:
-    """Whether the selector holds; one that cannot be evaluated for a device does not hold for it."""
+    """Whether the selector holds. Raises SelectorError."""
     found = program(expression)
     if isinstance(found, str):
-        return False
+        raise SelectorError(f"CEL compile error: {found}")
     try:
         return found.run(_seen_by_expressions(driver, device)) is True
-    except (EvalError, CostExceeded):
-        return False
+    except (EvalError, CostExceeded) as wrong:
+        raise SelectorError(f"CEL runtime error: {wrong}") from wrong
 
 
 def attribute(driver: str, device: Object, name: str) -> object:

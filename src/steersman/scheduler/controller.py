@@ -83,6 +83,7 @@ class Scheduler:
             (caches.of(kinds.RESOURCE_CLAIM), self._snapshot.devices.set_claim),
             (caches.of(kinds.RESOURCE_SLICE), self._snapshot.devices.set_slice),
             (caches.of(kinds.DEVICE_CLASS), _setter(self._snapshot.devices.classes)),
+            (caches.of(kinds.DEVICE_TAINT_RULE), _setter(self._snapshot.devices.rules)),
         ]
         self._about_budgets = [(caches.of(kinds.POD_DISRUPTION_BUDGET), _setter(self._snapshot.budgets))]
         self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
@@ -249,7 +250,8 @@ class Scheduler:
     def _pending(self, key: str, pod: Object) -> PendingPod:
         spec = pod["spec"]
         preempts = spec.get("preemptionPolicy") != "Never"
-        return PendingPod(key, self._shapes.of(pod), int(spec.get("priority") or 0), preempts, pod_groups.group_of(pod))
+        priority, group = int(spec.get("priority") or 0), pod_groups.group_of(pod)
+        return PendingPod(key, self._shapes.of(pod), priority, preempts, group, objects.uid(pod))
 
     def _forget_assumed(self, key: str) -> None:
         if self._assumed.pop(key, None) is not None and self._snapshot.remove_pod(key):
@@ -419,8 +421,17 @@ class Scheduler:
             self._spare(rejection.victims)
             self._snapshot.nominations.drop(rejection.pod.key)
             self._try_again(rejection.pod)
+        if rejection.deallocated:
+            await self._give_up(rejection.deallocated, pod)
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)
         await self._evictor.say(pod, rejection, rejection.nominated if made_room else "")
+
+    async def _give_up(self, claim: str, pod: Object) -> None:
+        try:
+            await self._device_binder.give_up(claim, pod)
+        except (StatusError, Unreachable) as refused:
+            # The next attempt finds it in the way once more.
+            _log.info("%s: not given up for %s: %s", claim, objects.key(pod), refused)
 
     def _spare(self, victims: Iterable[str]) -> None:
         """Nobody told them to go after all, or only some."""

@@ -17,7 +17,7 @@ import numpy as np
 from steersman.scheduler import preemption
 from steersman.scheduler.devices import DevicePlan
 from steersman.scheduler.filters import FILTERS, dynamic_resources, volume_binding
-from steersman.scheduler.filters.check import Refusal
+from steersman.scheduler.filters.check import Failure, Refusal
 from steersman.scheduler.label_columns import Mask
 from steersman.scheduler.pending import PendingGroup, PendingPod
 from steersman.scheduler.scores import SCORES
@@ -25,6 +25,7 @@ from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
 from steersman.scheduler.volumes import Plan
 
+FAILED = "SchedulerError"
 NO_NODES = "no nodes available to schedule pods"
 
 # Younger than every time that is known.
@@ -47,7 +48,7 @@ class Placement:
 class Rejection:
     """No node will do. `message` is what users see; `filters` are upstream's names of those that said no.
 
-    `reason`: of the condition PodScheduled.
+    `reason`: of the condition PodScheduled. `deallocated`: the key of a claim to be given up, so that the pod finds a node.
     `nominated`: the node on which room is kept for it, "" for none; `victims` are the keys of pods that have to go for that,
     `overtaken` those of waiting pods for which room on that node is kept no more.
     """
@@ -59,6 +60,7 @@ class Rejection:
     victims: tuple[str, ...] = ()
     overtaken: tuple[str, ...] = ()
     reason: str = "Unschedulable"
+    deallocated: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -177,19 +179,41 @@ class Evaluation:
     def reject(self, pod: PendingPod) -> Rejection:
         """Why no node will do, and who has to go so that one will. Their room is then kept for the pod in the snapshot."""
         message, filters = self.explained()
+        if any(isinstance(check, Failure) for check in self._checks):
+            return Rejection(pod, message, filters, reason=FAILED)
         if message == NO_NODES:
             return Rejection(pod, message, filters)
+        claim = self._stands_in_the_way(pod)
+        return dataclasses.replace(self._make_room(pod, message, filters, _about_claims(pod, claim)), deallocated=claim)
+
+    def _make_room(self, pod: PendingPod, message: str, filters: frozenset[str], claims: str) -> Rejection:
+        """`claims` is what the user is told of claims that were in the way."""
+
+        def refused(why: str, nominated: str = "") -> Rejection:
+            return Rejection(pod, f"{message} {claims}, preemption: {why}", filters, nominated)
+
         nominated = self._snapshot.nominations.node_of(pod.key)
         if not pod.preempts:
-            return Rejection(pod, _with_preemption(message, preemption.NEVER), filters, nominated)
+            return refused(preemption.NEVER, nominated)
         if preemption.is_waiting(pod.key, pod.priority, self._snapshot, self._checks):
-            return Rejection(pod, _with_preemption(message, preemption.WAITING), filters, nominated)
+            return refused(preemption.WAITING, nominated)
         candidate, reasons = self._candidate(pod)
         if candidate is None:
             self._snapshot.nominations.drop(pod.key)
-            return Rejection(pod, _with_preemption(message, _counted(len(self._snapshot), reasons)), filters)
+            return refused(_counted(len(self._snapshot), reasons))
         overtaken = self._keep_room(pod, candidate)
         return Rejection(pod, message, filters, candidate.node, candidate.keys, overtaken)
+
+    def _stands_in_the_way(self, pod: PendingPod) -> str:
+        """A claim that could be given up for nodes which nothing else speaks against; "" for none."""
+        found = next((check for check in self._checks if isinstance(check, dynamic_resources.Devices)), None)
+        if found is None:
+            return ""
+        others = self._nodes()
+        for check in self._checks:
+            if check is not found:
+                others &= check.mask
+        return found.stands_in_the_way(pod.uid, np.flatnonzero(others))
 
     def explained(self) -> tuple[str, frozenset[str]]:
         """Why no node will do, and the filters that say so."""
@@ -250,6 +274,8 @@ class Evaluation:
         if nodes == 0:
             return NO_NODES, frozenset()
         for check in self._checks:
+            if isinstance(check, Failure):
+                return check.message, frozenset({check.filter})
             if isinstance(check, Refusal):
                 return f"0/{nodes} nodes are available: {check.message}.", frozenset({check.filter})
         reasons: collections.Counter[str] = collections.Counter()
@@ -263,9 +289,11 @@ class Evaluation:
         return _counted(nodes, reasons), frozenset(filters)
 
 
-def _with_preemption(message: str, why: str) -> str:
-    # "no new claims to deallocate" is upstream's answer for pods without resource claims, since 1.34.
-    return f"{message} no new claims to deallocate, preemption: {why}"
+def _about_claims(pod: PendingPod, given_up: str) -> str:
+    """Upstream's answers; the first one is that for pods without resource claims."""
+    if not pod.shape.resource_claims:
+        return "no new claims to deallocate"
+    return "deallocation of ResourceClaim completed" if given_up else "still not schedulable"
 
 
 def _counted(nodes: int, reasons: "collections.Counter[str] | dict[str, int]") -> str:

@@ -25,6 +25,23 @@ class DeviceBinder:
         for key in plan.claims:
             await self._settle(key, plan.allocations.get(key), pod)
 
+    async def give_up(self, key: str, pod: Object) -> None:
+        """An allocation that keeps the pod from the nodes it could go to, unless somebody else uses the claim by now.
+
+        Raises StatusError, Unreachable.
+        """
+        space, name = objects.split_key(key)
+        claim = await self._client.get(kinds.RESOURCE_CLAIM, name, space)
+        if devices.allocation(claim) is None or any(
+            one.get("uid") != objects.uid(pod) for one in devices.reserved_for(claim)
+        ):
+            return
+        gone = ("allocation", "reservedFor")
+        status = {field: value for field, value in claim["status"].items() if field not in gone}
+        await self._client.update(
+            kinds.RESOURCE_CLAIM, {**claim, "status": status}, subresource="status", because=objects.revision(pod)
+        )
+
     async def _settle(self, key: str, wanted: Object | None, pod: Object) -> None:
         for attempt in range(TRIES_MAX):
             try:
@@ -51,12 +68,21 @@ class DeviceBinder:
             )
         status: Object = dict(claim.get("status") or {})
         if wanted is not None:
-            status["allocation"] = {**wanted, "allocationTimestamp": times.format_seconds(self._clock.now())}
+            status["allocation"] = self._finished(wanted)
         consumer = {"resource": "pods", "name": objects.name(pod), "uid": objects.uid(pod)}
         status["reservedFor"] = [*devices.reserved_for(claim), consumer]
         await self._client.update(
             kinds.RESOURCE_CLAIM, {**claim, "status": status}, subresource="status", because=objects.revision(pod)
         )
+
+    def _finished(self, wanted: Object) -> Object:
+        """With the time, and with names for the shares of devices."""
+        found: Object = {**wanted, "allocationTimestamp": times.format_seconds(self._clock.now())}
+        results = (wanted["devices"] or {}).get("results")
+        if results:
+            named = [{**one, "shareID": self._clock.uid()} if "shareID" in one else one for one in results]
+            found["devices"] = {**wanted["devices"], "results": named}
+        return found
 
 
 def _changed(name: str) -> Object:

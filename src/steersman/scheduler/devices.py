@@ -5,10 +5,11 @@ Written by the controller (what the caches say) and by `decide` (its placements)
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from steersman.api import devices
-from steersman.api.devices import DeviceId
+from steersman.api import device_taints, devices
+from steersman.api.devices import DeviceId, Held
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -57,8 +58,8 @@ class Devices:
         self.classes: dict[str, Object] = {}
         self.slices: dict[str, Object] = {}
         self._promised: dict[str, Object] = {}  # claim → allocation
-        self._offers: list[Offer] | None = None
-        self._counters: dict[tuple[str, str, str], Object] = {}
+        self.rules: dict[str, Object] = {}  # DeviceTaintRules by name
+        self._pools: _Pools | None = None
 
     # What the caches say
 
@@ -72,7 +73,7 @@ class Devices:
             self._promised.pop(key, None)
 
     def set_slice(self, name: str, found: Object | None) -> None:
-        self._offers = None
+        self._pools = None
         if found is None:
             self.slices.pop(name, None)
         else:
@@ -85,24 +86,33 @@ class Devices:
         claim = self.claims.get(key)
         return self._promised.get(key) or (devices.allocation(claim) if claim is not None else None)
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> Sequence[Offer]:
         """Every device of every pool that all slices of its newest generation have been seen of."""
-        if self._offers is None:
-            self._counters = {}
-            self._offers = [offer for found in self._complete_pools() for one in found for offer in self._of_slice(one)]
-        return self._offers
+        return self._read().offers
+
+    def offers_near(self, node: str) -> Iterator[Offer]:
+        """Those that may be usable on the node, in order: not those of other nodes alone."""
+        found = self._read()
+        numbered = heapq.merge(found.of_node.get(node, ()), found.elsewhere, key=lambda one: one[0])
+        return (offer for _, offer in numbered)
+
+    def updated(self) -> Sequence[tuple[str, Object]]:
+        """Pools that are not complete just now, as driver/pool, and where a slice of each can be used."""
+        return self._read().updated
 
     def counters(self, driver: str, pool: str, name: str) -> Object:
         """What a set of shared counters has, by name."""
-        self.offers()
-        return self._counters.get((driver, pool, name), {})
+        return self._read().counters.get((driver, pool, name), {})
 
-    def held(self) -> Iterator[tuple[DeviceId, bool]]:
-        """Devices of all allocations; True for those only looked at."""
+    def taints(self, offer: Offer) -> list[Object]:
+        return [*(offer.device.get("taints") or ()), *device_taints.of_rules(offer.id, self.rules.values())]
+
+    def held(self) -> Iterator[Held]:
+        """What all allocations keep from others."""
         for key in {*self.claims, *self._promised}:
             found = self.allocation(key)
             if found is not None:
-                yield from devices.devices_of(found)
+                yield from devices.held_by(found)
 
     # What is promised
 
@@ -113,20 +123,45 @@ class Devices:
         for key in plan.allocations:
             self._promised.pop(key, None)
 
-    def _complete_pools(self) -> Iterator[list[Object]]:
-        pools: dict[tuple[str, str], list[Object]] = {}
-        for found in self.slices.values():
-            pools.setdefault((found["spec"]["driver"], found["spec"]["pool"]["name"]), []).append(found)
-        for _, slices in sorted(pools.items()):
-            newest = max(one["spec"]["pool"].get("generation", 0) for one in slices)
-            current = [one for one in slices if one["spec"]["pool"].get("generation", 0) == newest]
-            if len(current) >= current[0]["spec"]["pool"].get("resourceSliceCount", 1):
-                yield sorted(current, key=objects.name)
+    def _read(self) -> "_Pools":
+        if self._pools is None:
+            self._pools = _read(self.slices.values())
+        return self._pools
 
-    def _of_slice(self, found: Object) -> Iterator[Offer]:
-        spec = found["spec"]
-        driver, pool = spec["driver"], spec["pool"]["name"]
-        for one in spec.get("sharedCounters") or ():
-            self._counters[driver, pool, one["name"]] = one.get("counters") or {}
-        for device in spec.get("devices") or ():
-            yield Offer((driver, pool, device["name"]), device, device if spec.get("perDeviceNodeSelection") else spec)
+
+@dataclasses.dataclass(slots=True)
+class _Pools:
+    """What slices say, read once. Numbers are places in `offers`."""
+
+    offers: list[Offer] = dataclasses.field(default_factory=list)
+    of_node: dict[str, list[tuple[int, Offer]]] = dataclasses.field(default_factory=dict)
+    elsewhere: list[tuple[int, Offer]] = dataclasses.field(default_factory=list)
+    updated: list[tuple[str, Object]] = dataclasses.field(default_factory=list)
+    counters: dict[tuple[str, str, str], Object] = dataclasses.field(default_factory=dict)
+
+
+def _read(slices: Iterable[Object]) -> _Pools:
+    found = _Pools()
+    pools: dict[tuple[str, str], list[Object]] = {}
+    for one in slices:
+        pools.setdefault((one["spec"]["driver"], one["spec"]["pool"]["name"]), []).append(one)
+    for (driver, pool), all_of_it in sorted(pools.items()):
+        newest = max(one["spec"]["pool"].get("generation", 0) for one in all_of_it)
+        current = [one for one in all_of_it if one["spec"]["pool"].get("generation", 0) == newest]
+        if len(current) < current[0]["spec"]["pool"].get("resourceSliceCount", 1):
+            found.updated += [(f"{driver}/{pool}", one["spec"]) for one in current]
+            continue
+        for one in sorted(current, key=objects.name):
+            _read_slice(one["spec"], driver, pool, found)
+    return found
+
+
+def _read_slice(spec: Object, driver: str, pool: str, found: _Pools) -> None:
+    for one in spec.get("sharedCounters") or ():
+        found.counters[driver, pool, one["name"]] = one.get("counters") or {}
+    for device in spec.get("devices") or ():
+        where = device if spec.get("perDeviceNodeSelection") else spec
+        offer = Offer((driver, pool, device["name"]), device, where)
+        node = where.get("nodeName")
+        (found.of_node.setdefault(node, []) if node else found.elsewhere).append((len(found.offers), offer))
+        found.offers.append(offer)

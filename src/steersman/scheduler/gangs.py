@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from steersman.scheduler import decide as single
 from steersman.scheduler import gang_preemption
-from steersman.scheduler.decide import Decision, Evaluation, GroupOutcome, Placement, Rejection
+from steersman.scheduler.decide import FAILED, Decision, Evaluation, GroupOutcome, Placement, Rejection
 from steersman.scheduler.label_columns import Mask
 from steersman.scheduler.pending import Pending, PendingGroup, PendingPod
 from steersman.scheduler.snapshot import Snapshot
 
 FILTER = "GangScheduling"
 UNSCHEDULABLE = "pod group is unschedulable"
-SCHEDULED, REFUSED, FAILED = "Scheduled", "Unschedulable", "SchedulerError"
+SCHEDULED, REFUSED = "Scheduled", "Unschedulable"
 
 
 def decide(pending: Iterable[Pending], snapshot: Snapshot) -> Decision:

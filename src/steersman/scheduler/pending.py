@@ -23,6 +23,7 @@ class PendingPod:
     priority: int = 0
     preempts: bool = True  # False: preemptionPolicy Never
     pod_group: str = ""
+    uid: str = ""
 
     def is_like(self, other: "Pending") -> bool:
         """Asks for the same: what failed for one fails for the other."""

@@ -100,7 +100,7 @@ class Claims:
             prepared = known[objects.uid(claim)] = Prepared(*where, {}, {})
         prepared.pods[objects.uid(pod)] = name
         allocation = devices.allocation(claim) or {}
-        for driver in dict.fromkeys(device[0] for device, _ in devices.devices_of(allocation)):
+        for driver in devices.drivers_of(allocation):
             if driver not in prepared.drivers:
                 self._write()  # before the driver does anything: what it does must be undone
                 try:

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 
 from steersman.scheduler.label_columns import Mask
-from steersman.scheduler.snapshot import Rows
+from steersman.scheduler.shape import Shape
+from steersman.scheduler.snapshot import Rows, Snapshot
 
 
 class Check(Protocol):
@@ -46,9 +47,42 @@ class Fixed:
         return len(rows)
 
 
+class OfClaims:
+    """A check of what a pod claims, made anew after each placement: a pod of the same claims has chosen for all of them.
+
+    Removing pods from nodes does not help: claims stay.
+    """
+
+    filter: str
+    mask: Mask
+
+    def __init__(self, shape: Shape, snapshot: Snapshot) -> None:
+        self._shape = shape
+        self._snapshot = snapshot
+        self.look()
+
+    def look(self) -> None:
+        """Sets `mask`."""
+        raise NotImplementedError
+
+    def placed(self, row: int) -> bool:
+        self.look()
+        return True
+
+    def hopeless(self, rows: Rows) -> int:
+        return len(rows)
+
+
 class Refusal(Fixed):
     """No node at all will do, and the message is about the pod, not about nodes (upstream's PreFilter)."""
 
     def __init__(self, filter: str, rows: int, message: str) -> None:  # noqa: A002 — Kubernetes' own word
         super().__init__(filter, np.zeros(rows, np.bool_), message)
         self.message = message
+
+
+class Failure(Refusal):
+    """Something is wrong that is neither the pod's nor the nodes' state, and may be right at the next attempt."""
+
+    def __init__(self, filter: str, rows: int, message: str) -> None:  # noqa: A002 — Kubernetes' own word
+        super().__init__(filter, rows, f'running "{filter}" filter plugin: {message}')

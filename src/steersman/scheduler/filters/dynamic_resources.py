@@ -8,35 +8,80 @@ import collections
 
 import numpy as np
 
+from steersman.api import devices
 from steersman.meta import objects
 from steersman.meta.objects import Object
 from steersman.scheduler.device_allocator import Allocator, Node, usable_on
+from steersman.scheduler.device_wishes import AllocationError
 from steersman.scheduler.devices import DevicePlan
-from steersman.scheduler.filters.check import Check, Refusal
-from steersman.scheduler.label_columns import Mask
+from steersman.scheduler.filters.check import Check, Failure, OfClaims, Refusal
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Rows, Snapshot
 
 FILTER = "DynamicResources"
 REASON_ELSEWHERE = "resourceclaim not available on the node"
 REASON_NONE = "cannot allocate all claims"
+IN_USE = "resourceclaim in use"
 
 
 def check(shape: Shape, snapshot: Snapshot) -> Check | None:
     if not shape.resource_claims:
         return None
     why = _refusal(shape, snapshot)
-    return Refusal(FILTER, snapshot.rows, why) if why else _Devices(shape, snapshot)
+    if why:
+        return Refusal(FILTER, snapshot.rows, why)
+    try:
+        return Devices(shape, snapshot)
+    except AllocationError as wrong:
+        return Failure(FILTER, snapshot.rows, str(wrong))
 
 
 def plan(shape: Shape, snapshot: Snapshot, row: int) -> DevicePlan | None:
     """What has to be written when the pod goes to this node; None without claims."""
     if not shape.resource_claims:
         return None
-    node = _node(snapshot, row)
-    found = Allocator(snapshot.devices, node).allocate(_waiting(shape, snapshot))
+    found = Allocator(snapshot.devices).allocate(_waiting(shape, snapshot), _node(snapshot, row))
     assert found is not None, "the filter found devices on this node"
     return DevicePlan(found, tuple(use.key for use in shape.resource_claims))
+
+
+class Devices(OfClaims):
+    filter = FILTER
+
+    def explain(self, rows: Rows) -> collections.Counter[str]:
+        elsewhere = int(np.count_nonzero(~self._available[rows]))
+        return collections.Counter({REASON_ELSEWHERE: elsewhere, REASON_NONE: len(rows) - elsewhere})
+
+    def look(self) -> None:
+        """Raises AllocationError."""
+        snapshot, waiting = self._snapshot, _waiting(self._shape, self._snapshot)
+        selectors = [selector for _, selector in self._bound()]
+        allocator = Allocator(snapshot.devices)
+        self._available = np.zeros(snapshot.rows, np.bool_)
+        self.mask = np.zeros(snapshot.rows, np.bool_)
+        for row in np.flatnonzero(snapshot.alive):
+            node = _node(snapshot, int(row))
+            if all(usable_on({"nodeSelector": selector}, node) for selector in selectors):
+                self._available[row] = True
+                self.mask[row] = not waiting or allocator.allocate(waiting, node) is not None
+
+    def stands_in_the_way(self, uid: str, rows: Rows) -> str:
+        """A claim whose allocation keeps the pod from one of the rows, and that nobody else uses; "" for none."""
+        known = self._snapshot.devices
+        nodes = [_node(self._snapshot, int(row)) for row in rows]
+        for key, selector in self._bound():
+            claim = known.claims[key]
+            others = [one for one in devices.reserved_for(claim) if one.get("uid") != uid]
+            if devices.allocation(claim) is None or others:
+                continue  # promised only, or used
+            if any(not usable_on({"nodeSelector": selector}, node) for node in nodes):
+                return key
+        return ""
+
+    def _bound(self) -> list[tuple[str, Object]]:
+        """Claims whose allocation can be used on some nodes only, and on which."""
+        found = ((use.key, self._snapshot.devices.allocation(use.key)) for use in self._shape.resource_claims)
+        return [(key, one["nodeSelector"]) for key, one in found if one is not None and one.get("nodeSelector")]
 
 
 def _refusal(shape: Shape, snapshot: Snapshot) -> str:
@@ -50,6 +95,8 @@ def _refusal(shape: Shape, snapshot: Snapshot) -> str:
             return f'resourceclaim "{name}" not found'
         if objects.is_terminating(claim):
             return f'resourceclaim "{name}" is being deleted'
+        if len(devices.reserved_for(claim)) >= devices.RESERVED_MAX:
+            return IN_USE
         for request in _requests(claim):
             if request not in snapshot.devices.classes:
                 return f"request references device class {request} which does not exist"
@@ -73,36 +120,3 @@ def _waiting(shape: Shape, snapshot: Snapshot) -> dict[str, Object]:
 
 def _node(snapshot: Snapshot, row: int) -> Node:
     return Node(snapshot.names[row], snapshot.labels_of_row(row))
-
-
-class _Devices:
-    filter = FILTER
-
-    def __init__(self, shape: Shape, snapshot: Snapshot) -> None:
-        self._shape = shape
-        self._snapshot = snapshot
-        self._look()
-
-    def placed(self, row: int) -> bool:
-        """A pod of the same claims has chosen for all of them."""
-        self._look()
-        return True
-
-    def explain(self, rows: Rows) -> collections.Counter[str]:
-        elsewhere = int(np.count_nonzero(~self._available[rows]))
-        return collections.Counter({REASON_ELSEWHERE: elsewhere, REASON_NONE: len(rows) - elsewhere})
-
-    def hopeless(self, rows: Rows) -> int:
-        return len(rows)
-
-    def _look(self) -> None:
-        snapshot, waiting = self._snapshot, _waiting(self._shape, self._snapshot)
-        allocated = [snapshot.devices.allocation(use.key) for use in self._shape.resource_claims]
-        selectors = [one["nodeSelector"] for one in allocated if one is not None and one.get("nodeSelector")]
-        self._available = np.zeros(snapshot.rows, np.bool_)
-        self.mask: Mask = np.zeros(snapshot.rows, np.bool_)
-        for row in np.flatnonzero(snapshot.alive):
-            node = _node(snapshot, int(row))
-            if all(usable_on({"nodeSelector": selector}, node) for selector in selectors):
-                self._available[row] = True
-                self.mask[row] = not waiting or Allocator(snapshot.devices, node).allocate(waiting) is not None

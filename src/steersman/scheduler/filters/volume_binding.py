@@ -15,7 +15,7 @@ from steersman.api import volume_matching, volumes
 from steersman.meta import objects, quantities
 from steersman.meta.objects import Object
 from steersman.scheduler import node_terms
-from steersman.scheduler.filters.check import Check, Refusal
+from steersman.scheduler.filters.check import Check, OfClaims, Refusal
 from steersman.scheduler.label_columns import Mask
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Rows, Snapshot
@@ -76,18 +76,8 @@ def plan(shape: Shape, snapshot: Snapshot, row: int) -> Plan | None:
     return Plan(name, matched, tuple(objects.key(claim) for claim in rest))
 
 
-class _Binding:
+class _Binding(OfClaims):
     filter = FILTER
-
-    def __init__(self, shape: Shape, snapshot: Snapshot) -> None:
-        self._shape = shape
-        self._snapshot = snapshot
-        self._look()
-
-    def placed(self, row: int) -> bool:
-        """A pod of the same claims has chosen for all of them."""
-        self._look()
-        return True
 
     def explain(self, rows: Rows) -> collections.Counter[str]:
         found: collections.Counter[str] = collections.Counter()
@@ -95,10 +85,7 @@ class _Binding:
             found[reason] += int(np.count_nonzero(~mask[rows]))
         return found
 
-    def hopeless(self, rows: Rows) -> int:
-        return len(rows)
-
-    def _look(self) -> None:
+    def look(self) -> None:
         found = classify(self._shape.claims, self._snapshot)
         nobody = np.zeros(self._snapshot.rows, np.bool_)
         if isinstance(found, str):
@@ -109,7 +96,7 @@ class _Binding:
                 (_fits_bound(found, self._snapshot), REASON_AFFINITY),
                 *_fits_waiting(found.waiting, self._snapshot),
             ]
-        self.mask: Mask = np.logical_and.reduce([mask for mask, _ in self._reasons])
+        self.mask = np.logical_and.reduce([mask for mask, _ in self._reasons])
 
 
 def _unusable(claim: Object, use: ClaimUse) -> str:
