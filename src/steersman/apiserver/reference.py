@@ -14,7 +14,6 @@ from steersman.apiserver.resource_metrics import answers as resource_metrics
 
 # What upstream does with these kinds and nobody here does. Kinds that are kept, checked and acted on have no line.
 LIMITS = {
-    "devicetaintrules.resource.k8s.io": "kept and checked; nobody evicts by them",
     "resourcepoolstatusrequests.resource.k8s.io": "kept and checked; nobody answers them",
     "workloads.scheduling.k8s.io": "kept and checked; groups are made of them by whoever owns them",
     "compositepodgroups.scheduling.k8s.io": "kept and checked; its PodGroups are placed one by one",

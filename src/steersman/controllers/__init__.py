@@ -24,6 +24,7 @@ from steersman.controllers.csr_signing import controller as csr_signing
 from steersman.controllers.custom_kinds import CustomKinds
 from steersman.controllers.daemonset import controller as daemonset
 from steersman.controllers.deployment import controller as deployment
+from steersman.controllers.device_taint_eviction import controller as device_taint_eviction
 from steersman.controllers.disruption import controller as disruption
 from steersman.controllers.endpointslice import controller as endpointslice
 from steersman.controllers.endpointslice_mirroring import controller as endpointslice_mirroring
@@ -111,6 +112,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         namespace.controller(served),
         node_lifecycle.controller(clock, options.node_grace_seconds, options.node_startup_grace_seconds),
         taint_eviction.controller(),
+        device_taint_eviction.controller(),
         pod_gc.controller(options.terminated_pods_max, options.node_missing_seconds),
         service_account.controller(),
         resource_quota.controller(served),

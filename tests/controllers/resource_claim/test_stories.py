@@ -1,5 +1,7 @@
 """Devices from offer to release, through API server, scheduler and controllers."""
 
+from typing import Any
+
 import pytest
 
 from steersman.testing import Cluster
@@ -69,6 +71,42 @@ def test_a_device_goes_from_pod_to_pod():
         assert [one["name"] for one in claim["status"]["reservedFor"]] == ["second"]
         cluster.delete("pod/second")
         cluster.wait(f"resourceclaim/{claim['metadata']['name']}", "Deleted")
+
+
+RULE = """
+apiVersion: resource.k8s.io/v1
+kind: DeviceTaintRule
+metadata: {name: broken}
+spec:
+  deviceSelector: {driver: gpu.test}
+  taint: {key: test.example.com/evict, value: now, effect: EFFECT}
+"""
+
+
+def test_a_rule_sends_pods_away_from_a_device():
+    with Cluster(nodes=1) as cluster:
+        cluster.apply(OFFER.replace("fake2", cluster.list("nodes")[0]["metadata"]["name"]))
+        cluster.apply(POD.replace("NAME", "first"))
+        cluster.wait("pod/first", "Ready")
+        cluster.apply(RULE.replace("EFFECT", "None"))
+        cluster.wait("devicetaintrule/broken", lambda rule: _condition(rule) is not None)
+        rule = cluster.get("devicetaintrule/broken")
+        assert _condition(rule)["message"].startswith(
+            "2 published devices selected. 1 allocated device selected. 1 pod would be evicted in 1 namespace if"
+        )
+        assert rule["spec"]["taint"]["timeAdded"]
+        cluster.apply(RULE.replace("EFFECT", "NoExecute"))
+        cluster.wait("pod/first", "Deleted")
+        told = [event for event in cluster.list("events") if event["reason"] == "DeviceTaintManagerEviction"]
+        assert [event["message"] for event in told] == ["Marking for deletion"]
+        cluster.apply(POD.replace("NAME", "second"))
+        cluster.wait("pod/second", lambda pod: "cannot allocate all claims" in _message(pod))
+        cluster.delete("devicetaintrule/broken")
+        cluster.wait("pod/second", "Ready")
+
+
+def _condition(obj: Any) -> Any:
+    return next(iter((obj.get("status") or {}).get("conditions") or ()), None)
 
 
 def _message(pod):

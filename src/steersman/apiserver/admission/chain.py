@@ -8,6 +8,7 @@ from steersman.apiserver import authorization, decoded
 from steersman.apiserver.admission import (
     certificate_requests,
     custom_kinds,
+    device_claims,
     escalation,
     ingresses,
     ip_addresses,
@@ -56,6 +57,8 @@ def plugins(
         certificate_requests.CertificateRequests(authorizer, clock),
         trust_bundles.TrustBundles(authorizer),
         custom_kinds.CustomKinds(clock),
+        device_claims.TaintTimes(clock),
+        device_claims.AdminAccess(objects),
         ingresses.DefaultIngressClass(objects),
         *mutating,
         *validating,
