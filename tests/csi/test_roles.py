@@ -19,7 +19,8 @@ from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport
 from steersman.csi import driver as csi
 from steersman.csi import roles
-from steersman.kubelet.csi.registration import Drivers, Registration
+from steersman.kubelet.csi.drivers import Drivers
+from steersman.kubelet.csi.registration import Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.dra.plugins import Plugins
 from steersman.kubelet.options import Options
@@ -183,6 +184,16 @@ async def test_a_claim_is_made_attached_mounted_grown_and_given_back():
         await at.client.delete(CLAIM, "data", "default")
         await at.until(VOLUME, objects.name(volume), "Deleted")
         assert not (at.driver.root / objects.name(volume)).exists()
+
+
+async def test_a_volume_that_is_deleted_before_its_claim_leaves_nothing_behind():
+    async with stage() as at:
+        name = (await at.bound_claim())["spec"]["volumeName"]
+        await at.client.delete(VOLUME, name)
+        assert (await at.client.get(VOLUME, name))["metadata"]["deletionTimestamp"]
+        await at.client.delete(CLAIM, "data", "default")
+        await at.until(VOLUME, name, "Deleted")
+        assert len(at.driver.called("DeleteVolume")) == 1
 
 
 async def test_what_the_driver_refuses_is_told_and_tried_again():

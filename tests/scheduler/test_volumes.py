@@ -84,9 +84,11 @@ def limit(name: str, count: int) -> Object:
     return {"metadata": {"name": name}, "spec": {"drivers": drivers}}
 
 
+STRICT = {"metadata": {"name": "disk.example.com"}, "spec": {"preventPodSchedulingIfMissing": True}}
 CSI: Any = {"csi": {"driver": "disk.example.com", "volumeHandle": "h"}}
 
 POSSIBLE = {
+    "a driver that has to be there": (user("data"), [bound(), volume(**CSI), STRICT, limit("b", 3)], "b"),
     "a volume anywhere": (user("data"), [bound(), volume()], "abc"),
     "a volume of one node": (user("data"), [bound(), volume(at="kubernetes.io/hostname=b")], "b"),
     "two volumes": (
@@ -188,6 +190,11 @@ REFUSED = {
         user("data"),
         [bound(), volume(meta={"labels": {"topology.kubernetes.io/zone": "z"}})],
         counted("node(s) had no available volume zone"),
+    ),
+    "no driver": (
+        user("data"),
+        [bound(), volume(**CSI), STRICT],
+        counted("node(s) did not have the CSI driver installed"),
     ),
     "limits": (
         user("data"),

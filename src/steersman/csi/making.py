@@ -16,6 +16,8 @@ PROVISIONER_SECRET, NODE_STAGE_SECRET, NODE_PUBLISH_SECRET, CONTROLLER_PUBLISH_S
 )
 DELETION_SECRET_NAME = "volume.kubernetes.io/provisioner-deletion-secret-name"
 DELETION_SECRET_NAMESPACE = "volume.kubernetes.io/provisioner-deletion-secret-namespace"
+# Of a volume that is to be deleted with its claim: the object stays until the driver has deleted what it stands for.
+FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 _REFERENCES = {
     "nodeStageSecretRef": NODE_STAGE_SECRET,
     "nodePublishSecretRef": NODE_PUBLISH_SECRET,
@@ -81,7 +83,9 @@ def volume(
     annotations = {volumes.PROVISIONED_BY: driver}
     if secret := secret_of(storage_class, PROVISIONER_SECRET):
         annotations |= {DELETION_SECRET_NAME: secret["name"], DELETION_SECRET_NAMESPACE: secret["namespace"]}
-    meta = {"name": volume_name(claim), "annotations": annotations}
+    meta: Object = {"name": volume_name(claim), "annotations": annotations}
+    if spec["persistentVolumeReclaimPolicy"] == "Delete":
+        meta["finalizers"] = [FINALIZER]
     return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": meta, "spec": spec}
 
 

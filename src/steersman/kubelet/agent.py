@@ -29,7 +29,8 @@ from steersman.kubelet import (
     status,
 )
 from steersman.kubelet.alarms import Alarms
-from steersman.kubelet.csi.registration import Drivers, Registration
+from steersman.kubelet.csi.drivers import Drivers
+from steersman.kubelet.csi.registration import Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims

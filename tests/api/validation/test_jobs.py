@@ -177,6 +177,23 @@ def test_what_an_update_may_change():
     assert len(_changed(started, template=directed, suspend=True)) == 1
 
 
+@pytest.mark.parametrize(("active", "suspended", "count"), [(0, "True", 0), (1, "True", 1), (0, "False", 1)])
+def test_a_suspended_job_without_pods_may_ask_for_more_and_go_elsewhere(active, suspended, count):
+    old = builders.stored(kinds.JOB, _job(completions=3))
+    told = {"startTime": "2026-01-01T00:00:00Z", "active": active}
+    told["conditions"] = [{"type": "Suspended", "status": suspended}]
+    rests = {**old, "spec": {**old["spec"], "suspend": True}, "status": told}
+    template = old["spec"]["template"]
+    more = [{**one, "resources": {"requests": {"cpu": "2"}}} for one in template["spec"]["containers"]]
+    other = {**template, "spec": {**template["spec"], "containers": more, "nodeSelector": {"a": "b"}}}
+    assert len(_changed(rests, template=other, suspend=True)) == count
+    image = [{**one, "image": "other"} for one in template["spec"]["containers"]]
+    assert (
+        len(_changed(rests, template={**template, "spec": {**template["spec"], "containers": image}}, suspend=True))
+        == 1
+    )
+
+
 def test_an_indexed_job_grows_with_its_parallelism():
     old = builders.stored(kinds.JOB, _job(**INDEXED, parallelism=3))
     assert _changed(old, completions=5, parallelism=5) == []

@@ -77,6 +77,17 @@ def told(found):
 
 
 GOING: Any = {"deletionTimestamp": shapes.STAMP}
+TEMPLATES = [{"metadata": {"name": "data"}, "spec": {}}]
+
+
+def test_a_claim_that_somebody_deleted_is_made_anew_while_its_pod_waits_for_it():
+    of = stateful_set(replicas=1, volumeClaimTemplates=TEMPLATES)
+    old = revision(of)
+    for phase, expect in (("Pending", ["create data-web-0"]), ("Running", [])):
+        waiting = pod(0, old, ready=False, phase=phase)
+        assert told(decided(Seen(of, [waiting], [old], shapes.NOW))) == expect
+
+
 PARALLEL: Any = {"podManagementPolicy": "Parallel"}
 KEPT: Any = {"revisions": [OLD]}
 

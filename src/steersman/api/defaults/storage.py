@@ -43,7 +43,14 @@ def default_class(storage_class: Object) -> None:
 def default_driver(driver: Object) -> None:
     spec = driver.setdefault("spec", {})
     spec.setdefault("attachRequired", True)
-    for field in ("podInfoOnMount", "storageCapacity", "requiresRepublish", "seLinuxMount"):
+    switches = (
+        "podInfoOnMount",
+        "storageCapacity",
+        "requiresRepublish",
+        "seLinuxMount",
+        "preventPodSchedulingIfMissing",
+    )
+    for field in switches:
         spec.setdefault(field, False)
     spec["fsGroupPolicy"] = spec.get("fsGroupPolicy") or "ReadWriteOnceWithFSType"
     spec["volumeLifecycleModes"] = spec.get("volumeLifecycleModes") or ["Persistent"]

@@ -208,16 +208,24 @@ def _template_labels(spec: Object) -> dict[str, str]:
 def _update(spec: Object, old: Object, job: Object) -> list[FieldError]:
     errors = _completions_update(spec, old)
     errors += fields.check_immutable("spec.selector", spec.get("selector"), old.get("selector"))
-    has_begun = (job.get("status") or {}).get("startTime") is not None
     template, before = spec.get("template"), old.get("template")
-    if old.get("suspend") and not has_begun:
+    rests = _rests(old, job.get("status") or {})
+    if rests or (old.get("suspend") and (job.get("status") or {}).get("startTime") is None):
         errors += labels.validate(_template_labels(spec), "spec.template.metadata.labels")
         template, before = _without_directives(template), _without_directives(before)
+    if rests:
+        template, before = _without_resources(template), _without_resources(before)
     if template != before:
         errors.append(fields.invalid("spec.template", spec.get("template"), fields.IMMUTABLE))
     for field in _IMMUTABLE:
         errors += fields.check_immutable(f"spec.{field}", spec.get(field), old.get(field))
     return errors
+
+
+def _rests(spec: Object, status: Object) -> bool:
+    """It is suspended, its controller has seen that, and its pods are gone: its next ones may be others (KEP-5440)."""
+    told = any(one.get("type") == "Suspended" and one.get("status") == "True" for one in status.get("conditions") or ())
+    return bool(spec.get("suspend")) and told and not status.get("active")
 
 
 def _completions_update(spec: Object, old: Object) -> list[FieldError]:
@@ -228,6 +236,15 @@ def _completions_update(spec: Object, old: Object) -> list[FieldError]:
     if new is None or new == spec.get("parallelism"):
         return []
     return [fields.invalid(path, new, "can only be modified in tandem with spec.parallelism")]
+
+
+def _without_resources(template: Any) -> Any:
+    """The template without what its containers ask for."""
+    spec = dict(template["spec"])
+    for field in ("initContainers", "containers"):
+        if spec.get(field):
+            spec[field] = [{name: value for name, value in one.items() if name != "resources"} for one in spec[field]]
+    return {**template, "spec": spec}
 
 
 def _without_directives(template: Any) -> Any:

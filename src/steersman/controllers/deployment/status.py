@@ -92,10 +92,10 @@ def counted(rollout: Rollout, found: Sequence[Object]) -> Object:
         "readyReplicas": _sum(everything, "readyReplicas"),
         "availableReplicas": available,
         "unavailableReplicas": max(0, sizes.total(everything) - available),
-        "terminatingReplicas": _sum(everything, "terminatingReplicas"),
     }
     status: Object = {"observedGeneration": deployment["metadata"].get("generation", 0)}
     status |= {name: count for name, count in counts.items() if count}
+    status["terminatingReplicas"] = _sum(everything, "terminatingReplicas")
     status["conditions"] = set_condition(found, condition, rollout.now)
     if collisions is not None:
         status["collisionCount"] = collisions

@@ -8,7 +8,8 @@ from steersman.client.cache import Caches
 from steersman.controllers import indexes, pods, scales
 from steersman.controllers.disruption import decide
 from steersman.controllers.disruption.decide import Scale, Seen, SeenTarget
-from steersman.controllers.loop import Controller, Index, Look, Watch
+from steersman.controllers.known_kinds import KnownKinds
+from steersman.controllers.loop import Controller, Look, Watch
 from steersman.meta import objects, owners, selectors
 from steersman.meta.objects import Object
 
@@ -22,8 +23,7 @@ def controller(served: Kinds = kinds.BUILTIN) -> Controller:
 
 class _Keeper:
     def __init__(self, served: Kinds) -> None:
-        self._served = served
-        self._custom: dict[str, Kind] = {}
+        self._kinds = KnownKinds(served)
 
     def controller(self) -> Controller:
         return Controller(
@@ -36,20 +36,8 @@ class _Keeper:
             observe=self.observe,
             decide=decide.decide,
             indexes=(indexes.by_label(kinds.POD),),
-            custom=self,
+            custom=self._kinds,
         )
-
-    # Custom kinds are asked for their scale only
-
-    def added(self, kind: Kind) -> tuple[tuple[Watch, ...], tuple[Index, ...]]:
-        self._custom[kind.resource] = kind
-        return (), ()
-
-    def waiting_for(self, kind: Kind) -> tuple[str, ...]:
-        return ()
-
-    def removed(self, kind: Kind) -> None:
-        self._custom.pop(kind.resource, None)
 
     # Observing
 
@@ -69,7 +57,7 @@ class _Keeper:
         return Seen(budget, selected, found, look.now, _rivals(look.caches, namespace, selected))
 
     async def _scale(self, look: Look, reference: Object, namespace: str) -> Scale | str | None:
-        kind = self._kind(reference)
+        kind = self._kinds.of(str(reference["apiVersion"]), reference["kind"])
         if kind is None:
             return f'no matches for kind "{reference["kind"]}" in version "{reference["apiVersion"]}"'
         if kind in _WITH_TEMPLATE:
@@ -81,12 +69,6 @@ class _Keeper:
         if scale is None or objects.uid(scale) != reference["uid"]:
             return None
         return Scale(objects.uid(scale), (scale.get("spec") or {}).get("replicas") or 0)
-
-    def _kind(self, reference: Object) -> Kind | None:
-        """Owners of any version of their group are the same."""
-        group, name = str(reference["apiVersion"]).rpartition("/")[0], reference["kind"]
-        known = (*self._served, *self._custom.values())
-        return next((one for one in known if (one.group, one.kind) == (group, name)), None)
 
 
 def _cached_scale(caches: Caches, kind: Kind, reference: Object, namespace: str) -> Scale | None:

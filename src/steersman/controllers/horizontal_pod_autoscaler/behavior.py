@@ -121,56 +121,42 @@ def _steady(wish: Wish, behavior: Object) -> tuple[int, tuple[str, str]]:
 
 def _by_rate(wish: Wish, behavior: Object) -> tuple[int, tuple[str, str]]:
     if wish.desired > wish.current:
-        fastest = max(wish.current, _highest(wish, behavior.get("scaleUp") or {}))
+        fastest = max(wish.current, _bound(wish, behavior.get("scaleUp") or {}, _UP))
         most, reason = (fastest, _TOO_FAST) if wish.most > fastest else (wish.most, _TOO_MANY)
         if wish.desired > most:
             return most, reason
     elif wish.desired < wish.current:
-        slowest = min(wish.current, _lowest(wish, behavior.get("scaleDown") or {}))
+        slowest = min(wish.current, _bound(wish, behavior.get("scaleDown") or {}, _DOWN))
         least, reason = (slowest, _TOO_FAST_DOWN) if wish.least < slowest else (wish.least, _TOO_FEW)
         if wish.desired < least:
             return least, reason
     return wish.desired, _WITHIN
 
 
-def _highest(wish: Wish, rules: Object) -> int:
-    """How many there may be by now."""
-    chosen = rules.get("selectPolicy") or "Max"
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Direction:
+    """`further` and `nearer` pick, of several bounds, the one that allows more, or less."""
+
+    sign: int
+    rounded: Callable[[float], int]
+    further: Callable[[list[int]], int]
+    nearer: Callable[[list[int]], int]
+
+
+_UP, _DOWN = _Direction(1, math.ceil, max, min), _Direction(-1, int, min, max)
+
+
+def _bound(wish: Wish, rules: Object, direction: _Direction) -> int:
+    """How many there may be by now, at most or at least."""
+    chosen, found = rules.get("selectPolicy") or "Max", []
     if chosen == "Disabled":
         return wish.current
-    proposals = []
     for policy in rules.get("policies") or ():
-        period, value = policy["periodSeconds"], policy["value"]
-        start = (
-            wish.current
-            - sum(_since(wish.history.ups, wish.now, period))
-            + sum(_since(wish.history.downs, wish.now, period))
-        )
-        grown = start + value if policy["type"] == "Pods" else math.ceil(start * (1 + value / 100))
-        proposals.append(grown)
-    return _pick(min if chosen == "Min" else max, proposals, wish.current)
-
-
-def _lowest(wish: Wish, rules: Object) -> int:
-    """How few there may be by now."""
-    chosen = rules.get("selectPolicy") or "Max"
-    if chosen == "Disabled":
-        return wish.current
-    proposals = []
-    for policy in rules.get("policies") or ():
-        period, value = policy["periodSeconds"], policy["value"]
-        start = (
-            wish.current
-            + sum(_since(wish.history.downs, wish.now, period))
-            - sum(_since(wish.history.ups, wish.now, period))
-        )
-        shrunk = start - value if policy["type"] == "Pods" else int(start * (1 - value / 100))
-        proposals.append(shrunk)
-    return _pick(max if chosen == "Min" else min, proposals, wish.current)
-
-
-def _pick(choose: Callable[[list[int]], int], proposals: list[int], otherwise: int) -> int:
-    return choose(proposals) if proposals else otherwise
+        ups, downs = (_since(of, wish.now, policy["periodSeconds"]) for of in (wish.history.ups, wish.history.downs))
+        start, change = wish.current - sum(ups) + sum(downs), direction.sign * policy["value"]
+        found.append(start + change if policy["type"] == "Pods" else direction.rounded(start * (1 + change / 100)))
+    pick = direction.nearer if chosen == "Min" else direction.further
+    return pick(found) if found else wish.current
 
 
 def _window(behavior: Object, which: str, otherwise: int) -> int:

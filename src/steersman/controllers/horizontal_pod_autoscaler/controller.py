@@ -15,7 +15,8 @@ from steersman.controllers.horizontal_pod_autoscaler.behavior import History
 from steersman.controllers.horizontal_pod_autoscaler.decide import Seen
 from steersman.controllers.horizontal_pod_autoscaler.metrics import Values
 from steersman.controllers.horizontal_pod_autoscaler.sources import Sources
-from steersman.controllers.loop import Controller, Index, Look, Watch
+from steersman.controllers.known_kinds import KnownKinds
+from steersman.controllers.loop import Controller, Look, Watch
 from steersman.meta import objects, selectors
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
@@ -28,8 +29,7 @@ def controller(served: Kinds = kinds.BUILTIN) -> Controller:
 
 class _Scaler:
     def __init__(self, served: Kinds) -> None:
-        self._served = served
-        self._custom: dict[str, Kind] = {}
+        self._kinds = KnownKinds(served)
         self._histories: dict[str, History] = {}  # by uid
         self._selectors: dict[
             str, tuple[str, Selector]
@@ -45,20 +45,8 @@ class _Scaler:
             observe=self.observe,
             decide=self.decide,
             indexes=(indexes.by_label(kinds.POD),),
-            custom=self,
+            custom=self._kinds,
         )
-
-    # Custom kinds are scaled as any other
-
-    def added(self, kind: Kind) -> tuple[tuple[Watch, ...], tuple[Index, ...]]:
-        self._custom[kind.resource] = kind
-        return (), ()
-
-    def waiting_for(self, kind: Kind) -> tuple[str, ...]:
-        return ()
-
-    def removed(self, kind: Kind) -> None:
-        self._custom.pop(kind.resource, None)
 
     # Deciding
 
@@ -90,9 +78,10 @@ class _Scaler:
     async def _scale(self, look: Look, autoscaler: Object) -> tuple[Kind | None, Object | str]:
         """Of the target, or why there is none."""
         reference = autoscaler["spec"].get("scaleTargetRef") or {}
-        group, name = str(reference.get("apiVersion", "")).rpartition("/")[0], str(reference.get("name", ""))
-        kind = self.kind_of(group, str(reference.get("kind", "")))
+        version, name = str(reference.get("apiVersion", "")), str(reference.get("name", ""))
+        kind = self._kinds.of(version, str(reference.get("kind", "")))
         if kind is None:
+            group = version.rpartition("/")[0]
             return None, f'no matches for kind "{reference.get("kind")}" in group "{group}"'
         try:
             found = await scales.get(look.client, kind, name, objects.namespace(autoscaler))
@@ -132,12 +121,8 @@ class _Scaler:
         return sorted(key for key, one in here.items() if any(map(one.matches, labels)))
 
     async def _values(self, look: Look, autoscaler: Object, selector: str) -> list[Values]:
-        sources = Sources(look.client, objects.namespace(autoscaler), selector, self.kind_of)
+        sources = Sources(look.client, objects.namespace(autoscaler), selector, self._kinds.of)
         return [await sources.values(metric) for metric in autoscaler["spec"].get("metrics") or ()]
-
-    def kind_of(self, group: str, name: str) -> Kind | None:
-        known = (*self._served, *self._custom.values())
-        return next((one for one in known if (one.group, one.kind) == (group, name) and one.storage is None), None)
 
 
 def _matters(old: Object | None, new: Object | None) -> bool:

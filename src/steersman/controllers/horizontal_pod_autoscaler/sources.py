@@ -22,7 +22,7 @@ CUSTOM = ("/apis/custom.metrics.k8s.io/v1beta2", "/apis/custom.metrics.k8s.io/v1
 EXTERNAL = "/apis/external.metrics.k8s.io/v1beta1"
 DEFAULT_WINDOW_SECONDS = 60.0  # of custom metrics that do not say theirs
 
-KindOf = Callable[[str, str], Kind | None]  # group and kind
+KindOf = Callable[[str, str], Kind | None]  # apiVersion and kind
 
 
 class _Refused(Exception):
@@ -84,9 +84,10 @@ class Sources:
 
     async def _object(self, source: Object) -> int:
         described, name = source["describedObject"], _quoted(source["metric"]["name"])
-        group = str(described.get("apiVersion", "")).rpartition("/")[0]
-        kind = self._kind_of(group, described.get("kind", ""))
+        version = str(described.get("apiVersion", ""))
+        kind = self._kind_of(version, described.get("kind", ""))
         if kind is None:
+            group = version.rpartition("/")[0]
             raise _Refused(f'no matches for kind "{described.get("kind")}" in group "{group}"')
         if kind.plural == "namespaces" and not kind.group:
             place = f"namespaces/{_quoted(described.get('name', ''))}/metrics/{name}"

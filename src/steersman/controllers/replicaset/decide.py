@@ -119,9 +119,10 @@ def _status(seen: Seen, live: Sequence[Object]) -> tuple[Object, float | None]:
         "fullyLabeledReplicas": labelled,
         "readyReplicas": ready,
         "availableReplicas": available,
-        "terminatingReplicas": sum(pods.is_terminating(pod) and not pods.is_finished(pod) for pod in seen.owned),
     }
     status |= {name: count for name, count in counts.items() if count}
+    going = (pod for pod in seen.owned if pods.is_terminating(pod) and not pods.is_finished(pod))
+    status["terminatingReplicas"] = sum(1 for _ in going)
     status["observedGeneration"] = seen.replica_set["metadata"].get("generation", 0)
     found = _conditions(seen, wanted(seen.replica_set) - len(live))
     if found:

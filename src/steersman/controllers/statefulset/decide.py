@@ -151,7 +151,9 @@ def _replica(view: _View, index: int) -> tuple[tuple[Action, ...], bool]:
     if pods.is_finished(pod):
         return () if pods.seconds_to_replace(pod, view.now) else (_delete(view.of, pod),), True
     if not view.is_available(pod):
-        return (), True
+        # It may wait for a claim that somebody has deleted.
+        claims_gone = pods.phase(pod) == "Pending" and volume_claims.missing(view.of, view.start + index, view.claims)
+        return claims_gone or (), True
     labels = identity.missing_labels(pod)
     return ((_label(view.of, pod, labels),), False) if labels else ((), False)
 

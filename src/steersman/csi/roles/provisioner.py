@@ -107,13 +107,18 @@ class Provisioner:
             return None
 
     async def delete(self, volume: Object) -> None:
+        """Also one that somebody has deleted while its claim had it: what it stands for would be left behind."""
         parts, source, name = self._parts, volume["spec"].get("csi"), objects.name(volume)
         if not source or objects.annotations(volume).get(volumes.PROVISIONED_BY) != source["driver"]:
             return
         is_released = (volume.get("status") or {}).get("phase") == "Released"
         policy = volume["spec"].get("persistentVolumeReclaimPolicy")
         driver = parts.driver(source["driver"])
-        if driver is None or not is_released or policy != "Delete" or objects.is_terminating(volume):
+        if driver is None:
+            return
+        if policy != "Delete" and making.FINALIZER in (volume["metadata"].get("finalizers") or ()):
+            await self._let_go(volume)
+        if policy != "Delete" or not is_released:
             return
         if any(parts.volume_name_of(one) == name for one in parts.attachments.list()):
             return  # looked at again when the attachment is gone
@@ -123,7 +128,16 @@ class Provisioner:
         except DriverError as failure:
             self._tell(volume, "Warning", "VolumeFailedDelete", str(failure))
             raise
-        await parts.client.delete(kinds.PERSISTENT_VOLUME, name, uid=objects.uid(volume))
+        if not objects.is_terminating(volume):
+            await parts.client.delete(kinds.PERSISTENT_VOLUME, name, uid=objects.uid(volume))
+        if making.FINALIZER in (volume["metadata"].get("finalizers") or ()):
+            found = await self._found(kinds.PERSISTENT_VOLUME, name, "")
+            if found is not None and objects.uid(found) == objects.uid(volume):
+                await self._let_go(found)
+
+    async def _let_go(self, volume: Object) -> None:
+        left = [one for one in volume["metadata"].get("finalizers") or () if one != making.FINALIZER]
+        await self._parts.patch(kinds.PERSISTENT_VOLUME, volume, {"metadata": {"finalizers": left or None}})
 
     def _tell(self, about: Object, type: str, reason: str, message: str) -> None:  # noqa: A002
         self._parts.recorder.event(about, type, reason, message)

@@ -16,9 +16,10 @@ from steersman.api import kinds
 from steersman.client.client import Client, Unreachable
 from steersman.csi import driver as csi
 from steersman.csi import sockets
-from steersman.csi.driver import Driver, DriverError
+from steersman.csi.driver import DriverError
+from steersman.kubelet.csi.drivers import Drivers
+from steersman.kubelet.csi.volume_counts import VolumeCounts
 from steersman.kubelet.dra.plugins import PluginError, Plugins
-from steersman.kubelet.volumes import host_path
 from steersman.meta import objects, owners
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
@@ -31,39 +32,6 @@ LOOK_SECONDS = 1.0  # between two looks into the folder; a driver is new once in
 TRIES_SECONDS = 10.0  # before a socket that could not be registered is tried again
 CALL_SECONDS = 5.0
 NODE_ID = "csi.volume.kubernetes.io/nodeid"  # annotation of the Node, for tools older than CSINode
-ALIAS = host_path.KUBELET  # where drivers in containers believe the kubelet's folder to be
-
-
-class Drivers:
-    """Those that can be called, by name. `root` is the kubelet's own folder."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._known: dict[str, tuple[Driver, bool]] = {}
-
-    def get(self, name: str) -> Driver | None:
-        found = self._known.get(name)
-        return found[0] if found else None
-
-    def path_for(self, name: str, path: Path) -> str:
-        """How the driver knows a path below the kubelet's folder: those in containers by upstream's name for the folder."""
-        _, aliased = self._known[name]
-        return str(ALIAS / path.relative_to(self._root)) if aliased else str(path)
-
-    def add(self, name: str, endpoint: str) -> Driver:
-        aliased = Path(endpoint).is_relative_to(ALIAS) and self._root != ALIAS
-        socket = self._root / Path(endpoint).relative_to(ALIAS) if aliased else Path(endpoint)
-        made = Driver(name, socket)
-        self._known[name] = (made, aliased)
-        return made
-
-    async def remove(self, name: str) -> None:
-        found = self._known.pop(name, None)
-        if found is not None:
-            await found[0].close()
-
-    def sockets(self) -> dict[str, str]:
-        return {name: str(found.socket) for name, (found, _) in sorted(self._known.items())}
 
 
 class Registration:
@@ -78,6 +46,7 @@ class Registration:
         self._clock = clock
         self._registered: dict[Path, tuple[int, str]] = {}  # socket → (inode, driver)
         self._failed: dict[Path, float] = {}
+        self._counts = VolumeCounts(drivers, client, clock, self._show)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -85,6 +54,7 @@ class Registration:
         await self._ensure_csi_node()
         while True:
             await self._look()
+            await self._counts.look()
             await self._clock.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:

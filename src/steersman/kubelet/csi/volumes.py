@@ -22,8 +22,8 @@ from steersman.csi import naming, resizing
 from steersman.csi.driver import Driver, DriverError
 from steersman.kubelet import references as refs
 from steersman.kubelet.csi import records
+from steersman.kubelet.csi.drivers import Drivers
 from steersman.kubelet.csi.records import Record
-from steersman.kubelet.csi.registration import Drivers
 from steersman.kubelet.options import Options
 from steersman.kubelet.volumes import ownership
 from steersman.kubelet.volumes.volume import Context, MountError, UnavailableError

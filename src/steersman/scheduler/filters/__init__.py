@@ -30,6 +30,7 @@ FILTERS: Sequence[Callable[[Shape, Snapshot], Check | None]] = (
     ports.check,
     resources.check,
     volume_restrictions.check,
+    volume_limits.check_installed,
     volume_limits.check,
     volume_binding.check,
     volume_zone.check,

@@ -1,4 +1,5 @@
-"""A node takes only as many volumes of a CSI driver as the driver said (`CSINode.spec.drivers[].allocatable.count`)."""
+"""A node takes only as many volumes of a CSI driver as the driver said (`CSINode.spec.drivers[].allocatable.count`), and none where
+the driver is missing, if it asks for that (`preventPodSchedulingIfMissing`)."""
 
 import collections
 from collections.abc import Iterable
@@ -7,7 +8,7 @@ import numpy as np
 
 from steersman.api import volumes
 from steersman.meta.objects import Object
-from steersman.scheduler.filters.check import Check
+from steersman.scheduler.filters.check import Check, Fixed
 from steersman.scheduler.label_columns import Mask
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Rows, Snapshot
@@ -16,7 +17,27 @@ from steersman.scheduler.volumes import ClaimUse
 FILTER = "NodeVolumeLimits"
 REASON = "node(s) exceed max volume count"
 
+MISSING = "node(s) did not have the CSI driver installed"
+
 _Volume = tuple[str, str]  # driver, what is unique of it
+
+
+def check_installed(shape: Shape, snapshot: Snapshot) -> Check | None:
+    """Not counted among the limits: removing pods brings no driver."""
+    known = snapshot.volumes
+    strict = {
+        driver
+        for driver, _ in _volumes_of(shape, snapshot)
+        if ((known.drivers.get(driver) or {}).get("spec") or {}).get("preventPodSchedulingIfMissing")
+    }
+    if not strict:
+        return None
+    mask: Mask = np.zeros(snapshot.rows, np.bool_)
+    for name, node in known.csi_nodes.items():
+        row = snapshot.row_of(name)
+        if row is not None:
+            mask[row] = strict <= {one["name"] for one in (node.get("spec") or {}).get("drivers") or ()}
+    return Fixed(FILTER, mask, MISSING)
 
 
 def check(shape: Shape, snapshot: Snapshot) -> Check | None:
