@@ -8,8 +8,10 @@ Objects are shared with everyone in the process: never change them.
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from steersman.aio import backoff, tasks
 from steersman.aio.clock import Clock
@@ -61,8 +63,19 @@ class Index:
         return list(self._keys)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Seed:
+    """What a cache held at a revision. One that begins with it watches on from there, as after a lost watch."""
+
+    objects: Mapping[str, Object]
+    revision: int
+
+
 class Cache:
-    """All objects of one kind, or those of one namespace or selector. Empty until `synced` is set; `run` keeps it."""
+    """All objects of one kind, or those of one namespace or selector. Empty until `synced` is set; `run` keeps it.
+
+    With a `seed`, which must come from a cache of the same objects, it is synced from the start and lists nothing.
+    """
 
     def __init__(
         self,
@@ -73,6 +86,7 @@ class Cache:
         namespace: str = "",
         field_selector: str = "",
         label_selector: str = "",
+        seed: Seed | None = None,
     ) -> None:
         self.kind = kind
         self.revision = 0
@@ -86,6 +100,9 @@ class Cache:
         self._by_namespace = Index(lambda obj: (objects.namespace(obj),))
         self._indexes: dict[str, Index] = {}
         self._handlers: list[Handler] = []
+        if seed is not None:
+            self.replace({**seed.objects}, seed.revision)
+            self.synced.set()
 
     # Reading
 
@@ -129,6 +146,10 @@ class Cache:
         for obj in [*self._objects.values()]:
             handler(None, obj)
         return lambda: self._handlers.remove(handler)
+
+    def seed(self) -> Seed | None:
+        """What another cache can begin with; None while it is not known what there is."""
+        return Seed({**self._objects}, self.revision) if self.synced.is_set() and self.revision else None
 
     # Keeping up
 
@@ -225,14 +246,22 @@ class Cache:
             handler(old, new)
 
 
+# Which objects: apiVersion, plural, namespace, field selector, label selector.
+Which = tuple[str, str, str, str, str]
+Seeds = Mapping[Which, Seed]
+NO_SEEDS: Seeds = MappingProxyType({})
+
+
 class Caches:
     """One cache per kind and selector for everyone in the process."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock, seeds: Seeds = NO_SEEDS) -> None:
+        """`seeds`: what the caches of the same identity held at another moment of this history, earlier than now."""
         self.client = client
         self._clock = clock
-        self._caches: dict[tuple[str, str, str, str, str], Cache] = {}
-        self._running: dict[tuple[str, str, str, str, str], asyncio.Task[None]] = {}
+        self._seeds = {**seeds}
+        self._caches: dict[Which, Cache] = {}
+        self._running: dict[Which, asyncio.Task[None]] = {}
         self._tasks: tasks.Tasks | None = None
 
     def of(self, kind: Kind, *, namespace: str = "", field_selector: str = "", label_selector: str = "") -> Cache:
@@ -247,6 +276,7 @@ class Caches:
                 namespace=namespace,
                 field_selector=field_selector,
                 label_selector=label_selector,
+                seed=self._seeds.pop(key, None),
             )
             self._caches[key] = cache
             if self._tasks is not None:
@@ -282,10 +312,14 @@ class Caches:
     def all(self) -> list[Cache]:
         return [*self._caches.values()]
 
+    def seeds(self) -> Seeds:
+        """For the caches of a copy of this cluster."""
+        return {which: seed for which, cache in self._caches.items() if (seed := cache.seed()) is not None}
+
     def statistics(self) -> dict[str, int]:
         return {cache.kind.resource: len(cache) for cache in self._caches.values()}
 
-    def _start(self, key: tuple[str, str, str, str, str], cache: Cache) -> None:
+    def _start(self, key: Which, cache: Cache) -> None:
         assert self._tasks is not None
         self._running[key] = self._tasks.start(cache.kind.resource, cache.run())
 

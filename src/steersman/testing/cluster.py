@@ -53,7 +53,7 @@ class AsyncCluster:
         self.seed = seed
         self.faults = Faults(self.clock, lambda: self._store.revision)
         self._store = begin.store if begin is not None else MemoryStore()
-        self._containers = begin.containers if begin is not None else {}
+        self._remains = begin.remains if begin is not None else parts.Remains()
         self._token_key = token_key or access.make_token_key(seed if isinstance(self.clock, VirtualClock) else None)
         self._parts: parts.Parts | None = None
         self._access: Access | None = None
@@ -61,7 +61,7 @@ class AsyncCluster:
     async def start(self) -> None:
         """Returns when every node is Ready and pods can be created."""
         self._parts = parts.Parts(
-            self._store, self.nodes, self.clock, self._token_key, self.faults, self._containers, self.release
+            self._store, self.nodes, self.clock, self._token_key, self.faults, self._remains, self.release
         )
         try:
             await self._parts.start()
@@ -98,12 +98,12 @@ class AsyncCluster:
         return self._access
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self._store.fork(), self._running.containers(), self.clock.now())
+        return Snapshot(self._store.fork(), self._running.remains(), self.clock.now())
 
     async def restore(self, snapshot: Snapshot) -> None:
         """Be as the snapshot says; pods go on running. Parts start anew; watches end, and whoever watched lists again."""
         await self._stop()
-        self._store, self._containers = snapshot.store.fork(), snapshot.containers
+        self._store, self._remains = snapshot.store.fork(), snapshot.remains
         await self.start()
 
     def save(self, folder: str | pathlib.Path, why: str = "") -> None:
@@ -117,7 +117,7 @@ class AsyncCluster:
             compacted=self._store.compacted_revision,
             token_key=self._token_key.decode(),
             nodes=tuple(saved.Node(node.name, node.capacity, node.labels) for node in self.nodes),
-            containers=self._running.containers(),
+            containers=self._running.remains().containers,
             kubernetes_version=self.release,
             why=why,
         )

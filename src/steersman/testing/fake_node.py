@@ -8,7 +8,6 @@ from steersman.aio import tasks
 from steersman.aio.clock import Clock
 from steersman.api import kinds
 from steersman.client.cache import Caches
-from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.containers import fake_behaviour
 from steersman.containers.fake import FakeRuntime
@@ -43,18 +42,19 @@ class RunningNode:
         self,
         node: FakeNode,
         number: int,
-        client: Client,
+        caches: Caches,
         clock: Clock,
         folder: pathlib.Path,
         content: Content | None = None,
         version: str = "",
     ) -> None:
         """Its pods get addresses out of 10.244.NUMBER.0/24. `content` is what ran on it before."""
+        client = caches.client
         self.name = node.name
         cidr = f"10.244.{number}.0/24"
         self.runtime = FakeRuntime(clock, script=node.script, pod_cidr=cidr, content=content)
         self.runtime.move_logs(folder / node.name / "logs" / "pods")
-        self._caches = Caches(client, clock)
+        self._caches = caches
         pods = PodsByNode(self._caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
         self._recorder = Recorder(client, clock, "kubelet", node.name)
         known = options.Options(

@@ -1,10 +1,10 @@
 """The parts of a cluster in one process, wired without sockets: API server, controllers, scheduler, kubelets on paper."""
 
 import asyncio
+import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Coroutine, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from steersman import controllers
@@ -12,7 +12,7 @@ from steersman.aio import garbage, tasks
 from steersman.aio.clock import Clock
 from steersman.api import kinds, schema
 from steersman.apiserver.server import ApiServer, Options
-from steersman.client.cache import Caches
+from steersman.client.cache import NO_SEEDS, Caches, Seeds
 from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport, Transport, Unreachable
 from steersman.cluster import pki
@@ -32,6 +32,14 @@ ADMIN = (pki.ADMIN.user, pki.ADMIN.groups)
 API_SERVER = (pki.API_TO_KUBELET.user, pki.API_TO_KUBELET.groups)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Remains:
+    """What goes on from an earlier run beside its store: containers by node, what caches held by the part whose they are."""
+
+    containers: Mapping[str, Content] = dataclasses.field(default_factory=dict)
+    caches: Mapping[str, Seeds] = dataclasses.field(default_factory=dict)
+
+
 class Parts:
     """The parts of one run of a cluster, and the order in which they start and end."""
 
@@ -42,14 +50,14 @@ class Parts:
         clock: Clock,
         token_key: bytes,
         faults: Faults,
-        containers: Mapping[str, Content] = MappingProxyType({}),
+        remains: Remains = Remains(),
         release: str = schema.RELEASE,
     ) -> None:
-        """`containers` are those of an earlier run, by node: they go on running."""
         self._release = release
         self._nodes = nodes
         self._faults = faults
-        self._earlier = containers
+        self._earlier = remains
+        self._caches: dict[str, Caches] = {}
         self._clock = clock
         self._tasks = tasks.Tasks("cluster")
         self._folder = tempfile.TemporaryDirectory(prefix="steersman-nodes-")
@@ -61,13 +69,11 @@ class Parts:
     async def start(self) -> None:
         await self.server.start()
         controlling = self._part("kube-controller-manager", pki.CONTROLLERS.user)
-        controller_caches = Caches(controlling, self._clock)
-        self._tasks.start("controllers", controllers.run(controlling, controller_caches, self._clock))
         scheduling = self._part("kube-scheduler", pki.SCHEDULER.user)
-        scheduler_caches = Caches(scheduling, self._clock)
-        self._tasks.start("scheduler", scheduler.run(scheduling, scheduler_caches, self._clock))
-        self._tasks.start("caches", controller_caches.run())
-        self._tasks.start("scheduler's caches", scheduler_caches.run())
+        self._tasks.start("controllers", controllers.run(controlling.client, controlling, self._clock))
+        self._tasks.start("scheduler", scheduler.run(scheduling.client, scheduling, self._clock))
+        self._tasks.start("caches", controlling.run())
+        self._tasks.start("scheduler's caches", scheduling.run())
         for number, node in enumerate(self._nodes):
             self._start_node(number, node)
         # A start makes many objects that stay: looking among them for garbage would take a quarter of its time.
@@ -76,11 +82,10 @@ class Parts:
 
     def _start_node(self, number: int, node: FakeNode) -> None:
         identity = pki.node_identity(node.name)
-        client = self._part("kubelet", identity.user, identity.groups)
+        caches = self._part("kubelet", identity.user, identity.groups)
         folder = pathlib.Path(self._folder.name)
-        running = RunningNode(
-            node, number, client, self._clock, folder, self._earlier.get(node.name), f"v{self._release}"
-        )
+        content = self._earlier.containers.get(node.name)
+        running = RunningNode(node, number, caches, self._clock, folder, content, f"v{self._release}")
         self._running_nodes[node.name] = running
         self._tasks.start(node.name, running.run())
 
@@ -103,17 +108,20 @@ class Parts:
             raise Unreachable(f"no kubelet runs for node {name}")
         return self._faults.transport(InProcessTransport(node.handle, *API_SERVER), pki.node_identity(name).user)
 
-    def containers(self) -> dict[str, Content]:
-        return {name: node.runtime.content() for name, node in self._running_nodes.items()}
+    def remains(self) -> Remains:
+        containers = {name: node.runtime.content() for name, node in self._running_nodes.items()}
+        return Remains(containers, {part: caches.seeds() for part, caches in self._caches.items()})
 
     async def handle_outside(self, request: Request) -> Response:
         """Requests of clients outside the cluster."""
         return await self._outside(request)
 
-    def _part(self, name: str, user: str, groups: tuple[str, ...] = ()) -> Client:
-        """What a part of the cluster talks through: faults befall it. `name` is the manager of the fields that it writes."""
+    def _part(self, name: str, user: str, groups: tuple[str, ...] = ()) -> Caches:
+        """What a part of the cluster sees and talks through: faults befall it. `name` is the manager of the fields that it writes."""
         transport = self._faults.transport(InProcessTransport(self.server.handle, user, groups), user)
-        return Client(transport, user_agent=name, clock=self._clock)
+        client = Client(transport, user_agent=name, clock=self._clock)
+        caches = self._caches[user] = Caches(client, self._clock, self._earlier.caches.get(user, NO_SEEDS))
+        return caches
 
     def client_of(self, user: str, groups: tuple[str, ...] = ()) -> Client:
         return Client(InProcessTransport(self.server.handle, user, groups), user_agent="steersman", clock=self._clock)

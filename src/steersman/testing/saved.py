@@ -21,6 +21,7 @@ from steersman.store.memory import MemoryStore
 from steersman.store.state import State
 from steersman.testing.fake_node import FakeNode
 from steersman.testing.fault_control import Struck
+from steersman.testing.parts import Remains
 
 FORMAT = 1
 
@@ -34,7 +35,7 @@ class Snapshot:
     """All objects and all containers at one moment, and its time. Independent of the cluster it was taken of."""
 
     store: MemoryStore
-    containers: Mapping[str, Content]  # by node
+    remains: Remains
     at: datetime.datetime
 
 
@@ -91,7 +92,7 @@ def read(folder: pathlib.Path) -> Saved:
     entries = [_entry_of(line) for line in _lines(folder / "objects.jsonl")]
     events, causes = _read_history(folder / "history.jsonl")
     store = MemoryStore(content=State.load(entries, events, facts.revision, facts.compacted), causes=causes)
-    return Saved(facts, Snapshot(store, facts.containers, facts.at))
+    return Saved(facts, Snapshot(store, Remains(facts.containers), facts.at))
 
 
 def _history(store: MemoryStore) -> Iterator[dict[str, Any]]:
