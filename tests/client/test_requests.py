@@ -1,5 +1,9 @@
+import urllib.parse
+
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steersman.api import kinds
 from steersman.client import requests
@@ -132,3 +136,9 @@ def test_watch_events():
     with pytest.raises(StatusError) as refused:
         requests.parse_event(b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}')
     assert refused.value.code == 410
+
+
+@given(st.dictionaries(st.sampled_from(["labelSelector", "limit", "watch"]), st.text() | st.integers() | st.booleans()))
+def test_a_query_is_escaped_as_a_form_is(parameters):
+    kept = {key: "true" if value is True else value for key, value in parameters.items() if value}
+    assert requests.query(**parameters) == urllib.parse.urlencode(kept)

@@ -155,5 +155,3 @@ async def test_caches_hand_each_seed_to_its_own(client, server):
     assert not second.of(kinds.NODE).synced.is_set()
     second.drop(kinds.POD)
     assert not second.of(kinds.POD).synced.is_set(), "a kind served again begins anew"
-
-

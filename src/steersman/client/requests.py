@@ -61,9 +61,12 @@ def path(kind: Kind, namespace: str = "", name: str = "", subresource: str = "")
 
 def query(**parameters: str | int | bool | None) -> str:
     """A raw query string of camelCase parameters; empty, 0 and None are left out."""
-    return urllib.parse.urlencode(
-        {key: "true" if value is True else value for key, value in parameters.items() if value}
-    )
+    return "&".join([f"{key}={_escaped(value)}" for key, value in parameters.items() if value])
+
+
+def _escaped(value: str | int | bool | None) -> str:
+    text = "true" if value is True else str(value)
+    return text if text.isalnum() and text.isascii() else urllib.parse.quote_plus(text)
 
 
 def get(kind: Kind, name: str, namespace: str, resource_version: str) -> Request:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from steersman.aio import tasks, workqueue
+from steersman.aio import workers, workqueue
 from steersman.aio.clock import Clock
 from steersman.api.kind import Kind
 from steersman.client.cache import Cache, Caches
@@ -47,6 +47,7 @@ class Look:
 
 
 Keys = Callable[[Caches, Object], Iterable[str]]
+Maybe = Object | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class Watch:
 
     kind: Kind
     keys: Keys | None = None
-    matters: Callable[[Object | None, Object | None], bool] | None = None
-    note: Callable[[Object | None, Object | None], None] | None = None
+    matters: Callable[[Maybe, Maybe], bool] | None = None
+    note: Callable[[Maybe, Maybe], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,20 +140,16 @@ class Loop:
     async def run(self) -> None:
         """Until cancelled."""
         ends = [self._subscribe(watch) for watch in self.controller.watches]
-        running = tasks.Tasks(self.controller.name)
         try:
             for cache in [*self._cache_of.values()]:  # custom kinds may come meanwhile
                 await cache.synced.wait()
             for key in self.controller.first_keys:
                 self._queue.add(key)
-            for number in range(self.controller.workers):
-                running.start(f"worker {number}", self._work())
-            await running.wait()
+            await workers.run(self.controller.name, self.controller.workers, self._queue.get, self._work)
         finally:
             for end in ends:
                 end()
             self._queue.shut_down()
-            await running.close()
 
     def add(self, kind: Kind) -> None:
         """A custom kind is served; its cache is filled."""
@@ -186,7 +183,7 @@ class Loop:
         cache, keys, matters, note = self._cache_of[watch.kind.resource], watch.keys, watch.matters, watch.note
         caches, saw, wake = self._caches, self._expectations.saw, self._wake
 
-        def changed(old: Object | None, new: Object | None) -> None:
+        def changed(old: Maybe, new: Maybe) -> None:
             if note is not None:
                 note(old, new)
             if keys is not None and (matters is None or matters(old, new)):
@@ -209,28 +206,23 @@ class Loop:
 
     # Working
 
-    async def _work(self) -> None:
-        while True:
-            try:
-                key = await self._queue.get()
-            except workqueue.ShutDown:
-                return
-            started = self._clock.monotonic()
-            try:
-                await self._process(key)
-            except (StatusError, Unreachable) as problem:  # a live read in `observe`
-                _log.warning("%s %s: %s; trying again", self.controller.name, key, problem)
-                self._queue.add_rate_limited(key)
-            except asyncio.CancelledError:
-                raise
-            except Exception:
-                # A bug met by one object must not stop the care for all others.
-                self.statistics.crashes += 1
-                _log.exception("%s %s: crashed; trying again", self.controller.name, key)
-                self._queue.add_rate_limited(key)
-            finally:
-                self._queue.done(key)
-                self.statistics.seconds += self._clock.monotonic() - started
+    async def _work(self, key: str) -> None:
+        started = self._clock.monotonic()
+        try:
+            await self._process(key)
+        except (StatusError, Unreachable) as problem:  # a live read in `observe`
+            _log.warning("%s %s: %s; trying again", self.controller.name, key, problem)
+            self._queue.add_rate_limited(key)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # A bug met by one object must not stop the care for all others.
+            self.statistics.crashes += 1
+            _log.exception("%s %s: crashed; trying again", self.controller.name, key)
+            self._queue.add_rate_limited(key)
+        finally:
+            self._queue.done(key)
+            self.statistics.seconds += self._clock.monotonic() - started
 
     async def _process(self, key: str) -> None:
         if key in self._doubts:

@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from steersman.aio import backoff, tasks
+from steersman.aio import backoff, tasks, workers
 from steersman.aio.clock import Clock
 from steersman.api import kinds, pod_groups
 from steersman.client.cache import Cache, Caches
@@ -115,8 +115,7 @@ class Scheduler:
             for cache in (self._namespaces, self._nodes, *self._kept_caches(), self._pod_groups, self._pods):
                 await cache.synced.wait()
             async with self._running as running:
-                for number in range(WRITERS):
-                    running.start(f"writer {number}", self._write_decisions())
+                running.start("writers", workers.run("scheduler", WRITERS, self._writes.get, self._write))
                 running.start("conditions of groups", self._group_teller.run())
                 running.start("decisions", self._decide_for_ever())
                 await running.wait()
@@ -321,20 +320,18 @@ class Scheduler:
 
     # Apply
 
-    async def _write_decisions(self) -> None:
-        while True:
-            write = await self._writes.get()
-            pod = self._pods.get(write.pod.key)
-            if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
-                if isinstance(write, Rejection):
-                    self._spare(write.victims)
-                continue  # it went away meanwhile; its handler has put everything right
-            if isinstance(write, Placement) and (write.plan is not None or write.devices is not None):
-                self._running.start(f"claims of {write.pod.key}", self._bind_with_claims(write, pod))
-            elif isinstance(write, Placement):
-                await self._bind(write, pod)
-            else:
-                await self._say_why_not(write, pod)
+    async def _write(self, write: Placement | Rejection) -> None:
+        pod = self._pods.get(write.pod.key)
+        if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
+            if isinstance(write, Rejection):
+                self._spare(write.victims)
+            return  # it went away meanwhile; its handler has put everything right
+        if isinstance(write, Placement) and (write.plan is not None or write.devices is not None):
+            self._running.start(f"claims of {write.pod.key}", self._bind_with_claims(write, pod))
+        elif isinstance(write, Placement):
+            await self._bind(write, pod)
+        else:
+            await self._say_why_not(write, pod)
 
     async def _bind(self, placement: Placement, pod: Object) -> None:
         if self._assumed.get(placement.pod.key) != objects.uid(pod):

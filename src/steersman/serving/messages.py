@@ -37,7 +37,13 @@ class Request:
     peer: Peer = Peer()
 
     def parameters(self) -> dict[str, list[str]]:
-        return urllib.parse.parse_qs(self.query, keep_blank_values=True)
+        if "%" in self.query or "+" in self.query:
+            return urllib.parse.parse_qs(self.query, keep_blank_values=True)
+        found: dict[str, list[str]] = {}
+        for pair in filter(None, self.query.split("&")):  # most queries have nothing escaped in them
+            name, _, value = pair.partition("=")
+            found.setdefault(name, []).append(value)
+        return found
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""

@@ -117,7 +117,7 @@ class Parts:
         return await self._outside(request)
 
     def _part(self, name: str, user: str, groups: tuple[str, ...] = ()) -> Caches:
-        """What a part of the cluster sees and talks through: faults befall it. `name` is the manager of the fields that it writes."""
+        """What a part of the cluster sees and talks through; faults befall it. `name` is the manager of the fields it writes."""
         transport = self._faults.transport(InProcessTransport(self.server.handle, user, groups), user)
         client = Client(transport, user_agent=name, clock=self._clock)
         caches = self._caches[user] = Caches(client, self._clock, self._earlier.caches.get(user, NO_SEEDS))

@@ -38,7 +38,7 @@ class Flow:
         self.name = objects.name(schema)
         self.uid = objects.uid(schema)
         self.level = level
-        self.matches = matching.compiled(schema)
+        self.rules = matching.rules(schema)
         self.headers = {"x-kubernetes-pf-flowschema-uid": self.uid, "x-kubernetes-pf-prioritylevel-uid": level.uid}
         self.dispatched = self.executing = self.waiting = 0
         self.rejected: dict[str, int] = {}
@@ -78,6 +78,7 @@ class Flows:
         self._levels: dict[str, Level] = {}
         self._flows: list[Flow] = []
         self._known: dict[tuple[object, ...], Flow] = {}
+        self._rules_of: dict[tuple[str, tuple[str, ...]], list[tuple[matching.Rule, Flow]]] = {}  # by user
         self._news = asyncio.Event()
         self._allocated_at = -BORROW_SECONDS
         self.schemas = followed.Followed(store, kinds.FLOW_SCHEMA, self._changed)
@@ -111,7 +112,13 @@ class Flows:
 
     def _match(self, user: users.User, target: Target) -> Flow:
         """The last one matches everybody."""
-        return next((flow for flow in self._flows if flow.matches(user, target)), self._flows[-1])
+        rules = self._rules_of.get(user.identity)
+        if rules is None:
+            if len(self._rules_of) >= KNOWN_MAX:
+                self._rules_of.clear()
+            rules = [(rule, flow) for flow in self._flows for rule in flow.rules if rule.concerns(user)]
+            self._rules_of[user.identity] = rules
+        return next((flow for rule, flow in rules if rule.covers(target)), self._flows[-1])
 
     async def wait(self, flow: Flow, user: users.User, target: Target) -> Ticket | None:
         """A seat, after a while. Raises Rejected."""
@@ -167,6 +174,7 @@ class Flows:
             if flow.name in before:
                 flow.take_over(before[flow.name])
         self._known.clear()
+        self._rules_of.clear()
         self._news.set()
 
     async def _settle(self) -> None:

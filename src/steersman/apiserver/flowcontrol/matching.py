@@ -1,10 +1,11 @@
 """Which FlowSchema a request belongs to: the first that matches, by precedence and name. Pure.
 
+Whom a rule is about is asked once for each user, what it is about once for each of his requests.
+
 Source: "API Priority and Fairness", FlowSchema of flowcontrol.apiserver.k8s.io/v1.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 from steersman.apiserver import users
 from steersman.apiserver.paths import Target
@@ -12,16 +13,13 @@ from steersman.meta.objects import Object
 
 ANY = "*"
 
-Matches = Callable[[users.User, Target], bool]
-
 
 def order(schema: Object) -> tuple[int, str]:
     return schema["spec"].get("matchingPrecedence", 1000), schema["metadata"]["name"]
 
 
-def compiled(schema: Object) -> Matches:
-    rules = [_Rule.of(rule) for rule in schema["spec"].get("rules") or ()]
-    return lambda user, target: any(rule.matches(user, target) for rule in rules)
+def rules(schema: Object) -> tuple["Rule", ...]:
+    return tuple(Rule.of(rule) for rule in schema["spec"].get("rules") or ())
 
 
 def distinguisher(schema: Object, user: users.User, target: Target) -> str:
@@ -35,22 +33,23 @@ def distinguisher(schema: Object, user: users.User, target: Target) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
     subjects: tuple[Object, ...]
     resources: tuple[Object, ...]
     others: tuple[Object, ...]
 
     @classmethod
-    def of(cls, rule: Object) -> "_Rule":
+    def of(cls, rule: Object) -> "Rule":
         return cls(
             tuple(rule.get("subjects") or ()),
             tuple(rule.get("resourceRules") or ()),
             tuple(rule.get("nonResourceRules") or ()),
         )
 
-    def matches(self, user: users.User, target: Target) -> bool:
-        if not any(_is_subject(subject, user) for subject in self.subjects):
-            return False
+    def concerns(self, user: users.User) -> bool:
+        return any(_is_subject(subject, user) for subject in self.subjects)
+
+    def covers(self, target: Target) -> bool:
         if target.is_resource:
             return any(_is_about(rule, target) for rule in self.resources)
         return any(_has(rule["verbs"], target.verb) and _has_path(rule, target.path) for rule in self.others)

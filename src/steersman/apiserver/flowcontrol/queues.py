@@ -29,20 +29,19 @@ class Queue(Generic[Item]):
 
 
 class Queues(Generic[Item]):
+    """`count` queues, each made when it is first dealt to."""
+
     def __init__(self, count: int, hand_size: int, length_limit: int) -> None:
+        self.count = count
         self.hand_size = hand_size
         self.length_limit = length_limit
         self.waiting = 0
-        self._queues = [Queue[Item]() for _ in range(count)]
+        self._queues: dict[int, Queue[Item]] = {}
         self._now = 0.0
-
-    @property
-    def count(self) -> int:
-        return len(self._queues)
 
     def add(self, flow: str, item: Item) -> Queue[Item] | None:
         """The queue that takes it; None when the shortest of its flow is full."""
-        queue = min((self._queues[index] for index in deal(flow, self.count, self.hand_size)), key=_length)
+        queue = min((self._queue(index) for index in deal(flow, self.count, self.hand_size)), key=_length)
         if len(queue.items) >= self.length_limit:
             return None
         if not queue.items and not queue.executing:
@@ -53,7 +52,7 @@ class Queues(Generic[Item]):
 
     def take(self) -> tuple[Item, Queue[Item]] | None:
         """The next to run."""
-        queue = min((one for one in self._queues if one.items), key=lambda one: one.starts, default=None)
+        queue = min((one for one in self._queues.values() if one.items), key=lambda one: one.starts, default=None)
         if queue is None:
             return None
         self.waiting -= 1
@@ -70,6 +69,12 @@ class Queues(Generic[Item]):
             return False
         self.waiting -= 1
         return True
+
+    def _queue(self, index: int) -> Queue[Item]:
+        queue = self._queues.get(index)
+        if queue is None:
+            queue = self._queues[index] = Queue()
+        return queue
 
 
 def deal(flow: str, deck: int, hand: int) -> list[int]:
