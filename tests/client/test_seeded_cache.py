@@ -1,5 +1,7 @@
 """A cache that begins with what another one held is, at every moment, what one that listed would be."""
 
+import asyncio
+import contextlib
 import random
 
 import pytest
@@ -26,8 +28,13 @@ class World:
             self.server.store = store
         self.client = Client(InProcessTransport(self.server.handle), clock=clock)
 
-    def cache(self, seed=None):
-        return Followed(Cache(self.client, kinds.POD, self.clock, seed=seed))
+    def cache(self, seed=None, stirred=None):
+        return Followed(Cache(self.client, kinds.POD, self.clock, seed=seed, stirred=stirred))
+
+    async def stirred(self, kind, revision):
+        assert kind is kinds.POD
+        with contextlib.closing(self.server.store.watch(PODS, revision)) as watch:
+            await anext(aiter(watch))
 
     def fork(self):
         return World(self.clock, self.chance, self.server.store.fork())
@@ -69,8 +76,9 @@ class Followed:
         return found
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["watches at once", "watches when something happens"])
 @pytest.mark.parametrize("seed", range(8))
-def test_is_the_state_at_its_revision_at_every_moment(seed, caplog):
+def test_is_the_state_at_its_revision_at_every_moment(seed, waits, caplog):
     """The seed is older than the fork by what its origin had not been told yet, and the fork's history goes on at once."""
 
     async def whole(clock):
@@ -87,7 +95,7 @@ def test_is_the_state_at_its_revision_at_every_moment(seed, caplog):
             for _ in range(world.chance.randrange(10)):
                 await world.change()
             fork = world.fork()
-            seeded, listed = fork.cache(seeds), fork.cache()
+            seeded, listed = fork.cache(seeds, fork.stirred if waits else None), fork.cache()
             assert seeded.cache.synced.is_set()
             async with running(seeded.cache.run()), running(listed.cache.run()):
                 for _ in range(60):
@@ -121,6 +129,33 @@ def test_lists_when_what_happened_since_is_forgotten(caplog):
             assert list(seeded.content()) == ["default/b"]
 
     virtual.run(whole)
+
+
+async def test_asks_nothing_before_something_happens(client, server):
+    await server.write(pod("a"))
+    first = Cache(client, kinds.POD, client.clock)
+    async with running(first.run()):
+        await first.synced.wait()
+    server.requests.clear()
+    stir = asyncio.Event()
+    asked = []
+
+    async def stirred(kind, revision):
+        asked.append((kind, revision))
+        await stir.wait()
+
+    seeded = Cache(client, kinds.POD, client.clock, seed=first.seed(), stirred=stirred)
+    fresh = Cache(client, kinds.POD, client.clock, stirred=stirred)
+    async with running(seeded.run()), running(fresh.run()):
+        await fresh.synced.wait()
+        await virtual.turns(20)
+        assert asked == [(kinds.POD, seeded.revision)]
+        assert len(server.requests) == 2, "list and watch of the one without a seed"
+        stir.set()
+        await server.write(pod("b"))
+        await virtual.turns(20)
+        assert seeded.keys() == fresh.keys() == ["default/a", "default/b"]
+        assert len(server.requests) == 3
 
 
 async def test_a_seed_stays_as_it_was(client, server):

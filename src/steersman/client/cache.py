@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from steersman.aio import backoff, tasks
@@ -71,10 +71,15 @@ class Seed:
     revision: int
 
 
+# Returns when something of the kind may have happened after the revision: who knows that spares a watch until then.
+Stirred = Callable[[Kind, int], Awaitable[None]]
+
+
 class Cache:
     """All objects of one kind, or those of one namespace or selector. Empty until `synced` is set; `run` keeps it.
 
-    With a `seed`, which must come from a cache of the same objects, it is synced from the start and lists nothing.
+    With a `seed`, which must come from a cache of the same objects, it is synced from the start and lists nothing; it does not
+    even watch before `stirred` returns.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Cache:
         field_selector: str = "",
         label_selector: str = "",
         seed: Seed | None = None,
+        stirred: Stirred | None = None,
     ) -> None:
         self.kind = kind
         self.revision = 0
@@ -100,6 +106,7 @@ class Cache:
         self._by_namespace = Index(lambda obj: (objects.namespace(obj),))
         self._indexes: dict[str, Index] = {}
         self._handlers: list[Handler] = []
+        self._stirred = stirred
         if seed is not None:
             self.replace({**seed.objects}, seed.revision)
             self.synced.set()
@@ -155,6 +162,8 @@ class Cache:
 
     async def run(self) -> None:
         """Mirror until cancelled."""
+        if self.synced.is_set() and self._stirred is not None:
+            await self._stirred(self.kind, self.revision)
         pause = backoff.Backoff(self._clock, PAUSES)
         while True:
             try:
@@ -255,11 +264,12 @@ NO_SEEDS: Seeds = MappingProxyType({})
 class Caches:
     """One cache per kind and selector for everyone in the process."""
 
-    def __init__(self, client: Client, clock: Clock, seeds: Seeds = NO_SEEDS) -> None:
+    def __init__(self, client: Client, clock: Clock, seeds: Seeds = NO_SEEDS, stirred: Stirred | None = None) -> None:
         """`seeds`: what the caches of the same identity held at another moment of this history, earlier than now."""
         self.client = client
         self._clock = clock
         self._seeds = {**seeds}
+        self._stirred = stirred
         self._caches: dict[Which, Cache] = {}
         self._running: dict[Which, asyncio.Task[None]] = {}
         self._tasks: tasks.Tasks | None = None
@@ -277,6 +287,7 @@ class Caches:
                 field_selector=field_selector,
                 label_selector=label_selector,
                 seed=self._seeds.pop(key, None),
+                stirred=self._stirred,
             )
             self._caches[key] = cache
             if self._tasks is not None:

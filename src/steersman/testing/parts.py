@@ -1,6 +1,7 @@
 """The parts of a cluster in one process, wired without sockets: API server, controllers, scheduler, kubelets on paper."""
 
 import asyncio
+import contextlib
 import dataclasses
 import pathlib
 import tempfile
@@ -11,6 +12,8 @@ from steersman import controllers
 from steersman.aio import garbage, tasks
 from steersman.aio.clock import Clock
 from steersman.api import kinds, schema
+from steersman.api.kind import Kind
+from steersman.apiserver import keys
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import NO_SEEDS, Caches, Seeds
 from steersman.client.client import Client
@@ -19,6 +22,7 @@ from steersman.cluster import pki
 from steersman.containers.fake_content import Content
 from steersman.scheduler import controller as scheduler
 from steersman.serving.messages import Request, Response
+from steersman.store.contract import StoreError
 from steersman.store.memory import MemoryStore
 from steersman.testing import waiting
 from steersman.testing.fake_node import FakeNode, RunningNode
@@ -53,6 +57,7 @@ class Parts:
         remains: Remains = Remains(),
         release: str = schema.RELEASE,
     ) -> None:
+        self._store = store
         self._release = release
         self._nodes = nodes
         self._faults = faults
@@ -120,8 +125,17 @@ class Parts:
         """What a part of the cluster sees and talks through; faults befall it. `name` is the manager of the fields it writes."""
         transport = self._faults.transport(InProcessTransport(self.server.handle, user, groups), user)
         client = Client(transport, user_agent=name, clock=self._clock)
-        caches = self._caches[user] = Caches(client, self._clock, self._earlier.caches.get(user, NO_SEEDS))
+        seeds = self._earlier.caches.get(user, NO_SEEDS)
+        caches = self._caches[user] = Caches(client, self._clock, seeds, self._stirred)
         return caches
+
+    async def _stirred(self, kind: Kind, revision: int) -> None:
+        """Most kinds never change in the course of a test, and 80 watches are a third of what a fork costs."""
+        with (
+            contextlib.suppress(StoreError),
+            contextlib.closing(self._store.watch(keys.prefix(kind), revision)) as watch,
+        ):
+            await anext(aiter(watch), None)
 
     def client_of(self, user: str, groups: tuple[str, ...] = ()) -> Client:
         return Client(InProcessTransport(self.server.handle, user, groups), user_agent="steersman", clock=self._clock)
