@@ -165,6 +165,7 @@ async def test_a_seed_stays_as_it_was(client, server):
     async with running(cache.run()):
         await cache.synced.wait()
         seed = cache.seed()
+        assert seed is not None
         await server.write(pod("b"))
         await virtual.turns(20)
         assert cache.keys() == ["default/a", "default/b"]

@@ -38,6 +38,10 @@ Objects = list[Object]
 Names = list[str]
 
 
+def _namespaces(obj: Object) -> Iterable[str]:
+    return (objects.namespace(obj),)
+
+
 class Index:
     """Objects by the values a function names for each."""
 
@@ -103,7 +107,7 @@ class Cache:
         self._field_selector = field_selector
         self._label_selector = label_selector
         self._objects: dict[str, Object] = {}
-        self._by_namespace = Index(lambda obj: (objects.namespace(obj),))
+        self._by_namespace = Index(_namespaces)
         self._indexes: dict[str, Index] = {}
         self._handlers: list[Handler] = []
         self._stirred = stirred
