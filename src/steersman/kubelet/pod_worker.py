@@ -38,6 +38,9 @@ from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
 
+# Of an object's metadata, what each write changes.
+BOOKKEEPING = frozenset(("resourceVersion", "managedFields"))
+
 
 class PodWorker:
     """`ended` is called once, when nothing of the pod is left. `room` says whether the node could give a pod (by uid) these
@@ -95,11 +98,22 @@ class PodWorker:
 
     def change(self, pod: Object) -> None:
         self._observe(pod)
+        if self._is_echo(pod):
+            self.machine.pod = pod
+            return
         was = self.pod["metadata"]
         self.tell(pod_events.PodChanged(pod))
         self.consider_resize()
         if any(was.get(field) != pod["metadata"].get(field) for field in ("labels", "annotations")):
             self.volumes.refresh_now()
+
+    def _is_echo(self, pod: Object) -> bool:
+        """Nothing but our own status has come back."""
+        was = self.pod
+        if pod.get("status") != self._reported or pod["spec"] != was["spec"]:
+            return False
+        before, after = was["metadata"], pod["metadata"]
+        return all(before.get(key) == after.get(key) for key in before.keys() | after.keys() if key not in BOOKKEEPING)
 
     def shown_by(self, mirror: Object) -> None:
         """A static pod: its status is the mirror's."""
@@ -197,13 +211,20 @@ class PodWorker:
         """What was over before this kubelet came is told better by its old status than by what is left of it."""
         if self.machine.removed or self._was_over:
             return
+        if status.is_starting(self.machine):
+            self._node.writer.report_later(self.uid, self._status_now)
+            return
+        was = self._reported
+        if self._status_now() != was:
+            self._node.writer.report(self.uid, self._reported)
+
+    def _status_now(self) -> Object:
         was = self._reported or self._node.writer.confirmed(self.uid)
         now = status.build(self.machine, self._node.shown_as, was, self._node.clock.now())
         if now["phase"] == "Running" and was.get("phase") not in ("Running", "Succeeded", "Failed"):
             self._count_start()
-        if now != self._reported:
-            self._reported = now
-            self._node.writer.report(self.uid, now)
+        self._reported = now
+        return now
 
     def _count_start(self) -> None:
         """The pod runs: how long that took since it was made, and since this kubelet saw it."""

@@ -95,16 +95,15 @@ def patch(was: Object, status: Object) -> Object:
     return changed
 
 
-def is_starting(status: Object) -> bool:
-    """Only tells of a start that goes well: it may be reported a little later, together with what follows."""
-    if status["phase"] != "Pending":
+def is_starting(machine: PodMachine) -> bool:
+    """The pod is on its way up and nothing has gone wrong: what there is to tell may wait a little for what follows."""
+    if machine.is_ending or machine.failure is not None or phase(machine) != "Pending":
         return False
-    both = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
     return all(
-        "terminated" not in one["state"]
-        and not one["lastState"]
-        and one["state"].get("waiting", {}).get("reason", "") in _STILL_STARTING
-        for one in both
+        one.previous is None
+        and (one.current is None or one.current.state is runtime.State.RUNNING)
+        and one.waiting_reason in _STILL_STARTING
+        for one in machine.containers
     )
 
 

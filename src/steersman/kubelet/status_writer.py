@@ -22,8 +22,9 @@ from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
 
-# A start that goes well is told once, with its result, unless it takes longer than this.
-START_TOLD_AFTER_SECONDS = 0.1
+# A start that goes well is told once, with its result, unless it takes longer than this: each status costs the API server as much
+# as it costs the node to start a container.
+START_TOLD_AFTER_SECONDS = 0.5
 # Writes of one process under way at the same time: enough to keep the API server's group commits full.
 IN_FLIGHT_MAX = 64
 PAUSES = Pauses(initial_seconds=0.2, max_seconds=5.0)
@@ -74,17 +75,16 @@ class StatusWriter:
             self._write_soon(entry)
 
     def report(self, uid: str, status: Object) -> None:
+        self._alarms.cancel(("status", uid))
         entry = self._entries.get(uid)
-        if entry is None or entry.gone:
-            return
-        entry.wanted = status
-        if entry.writing is not None:
-            return
-        if not pod_status.is_starting(status):
-            self._alarms.cancel(("status", uid))
+        if entry is not None and not entry.gone:
+            entry.wanted = status
             self._write_soon(entry)
-        elif not self._alarms.is_set(("status", uid)):
-            self._alarms.set(("status", uid), START_TOLD_AFTER_SECONDS, self._later(entry))
+
+    def report_later(self, uid: str, build: Callable[[], Object]) -> None:
+        """The pod is starting: unless something else is reported soon, what `build` gives then."""
+        if uid in self._entries and not self._alarms.is_set(("status", uid)):
+            self._alarms.set(("status", uid), START_TOLD_AFTER_SECONDS, lambda: self.report(uid, build()))
 
     async def flush(self, uid: str) -> None:
         """Wait until the API has the latest status (or no longer has the pod)."""
@@ -102,9 +102,6 @@ class StatusWriter:
         entry = self._entries.pop(uid, None)
         if entry is not None:
             entry.gone = True
-
-    def _later(self, entry: _Entry) -> Callable[[], None]:
-        return lambda: self._write_soon(entry)
 
     def _write_soon(self, entry: _Entry) -> None:
         if entry.writing is None and not entry.gone:

@@ -22,6 +22,8 @@ class UnknownDevice(ValueError):
 
 def apply(names: Sequence[str], config: dict[str, Any], folders: Iterable[Path] = FOLDERS) -> None:
     """Changes an OCI configuration in place. Raises UnknownDevice, and names all that are unknown."""
+    if not names:
+        return
     known = dict(_devices(folders))
     missing = [name for name in names if name not in known]
     if missing:
