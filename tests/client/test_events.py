@@ -56,6 +56,28 @@ async def test_recording_never_blocks_and_the_queue_is_bounded(clock, server, re
     assert len(await recorded(server)) == events.QUEUE_MAX
 
 
+def test_a_pace_is_kept_after_a_burst():
+    async def whole(clock):
+        server = FakeServer()
+        pace = events.Pace(per_second=10, burst=5)
+        recorder = events.Recorder(Client(InProcessTransport(server.handle), clock=clock), clock, "kubelet", "n1", pace)
+        began = clock.monotonic()
+        async with running(recorder.run()):
+            for number in range(8):
+                recorder.event(pod(f"p{number}"), "Normal", "Reason", "message")
+            await clock.sleep(0.05)
+            assert len(await recorded(server)) == 5
+            await recorder.flush()
+            assert clock.monotonic() - began == pytest.approx(0.3)
+            await clock.sleep(60)
+            for number in range(5):
+                recorder.event(pod(f"q{number}"), "Normal", "Reason", "message")
+            await clock.sleep(0.05)
+            assert len(await recorded(server)) == 13, "a pause gives the burst back, and not more"
+
+    virtual.run(whole)
+
+
 async def test_a_flood_is_told_once(caplog):
     clock = SystemClock()
     recorder = events.Recorder(Client(InProcessTransport(FakeServer().handle), clock=clock), clock, "kubelet")

@@ -5,6 +5,7 @@ dropped, as upstream does. What becomes of an occurrence is decided in `event_co
 """
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Mapping
 
@@ -27,16 +28,26 @@ DROPS_TOLD_SECONDS = (
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pace:
+    """So many writes a second, and `burst` at once after a pause; 0 a second: as fast as they are answered."""
+
+    per_second: float = 0.0
+    burst: int = 1
+
+
 class Recorder:
     """One source (component, and the node's name as host where there is one) of Events."""
 
-    def __init__(self, client: Client, clock: Clock, component: str, host: str = "") -> None:
+    def __init__(self, client: Client, clock: Clock, component: str, host: str = "", pace: Pace = Pace()) -> None:
         self._client = client
         self._clock = clock
         self._component = component
         self._host = host
         self._queue: asyncio.Queue[Occurrence] = asyncio.Queue(QUEUE_MAX)
         self._correlator = event_correlation.Correlator()
+        self._pace = pace
+        self._tokens, self._counted_at = float(pace.burst), clock.monotonic()
         self.dropped = 0
         self._dropped_untold = 0
         self._tell_drops_at = 0.0
@@ -77,12 +88,23 @@ class Recorder:
             seen = await self._queue.get()
             write = self._correlator.decide(seen)
             if write is not None:
+                await self._wait_for_turn()
                 await self._write(write)
             self._queue.task_done()
 
     async def flush(self) -> None:
         """Wait until everything recorded so far has been written (or given up), while `run` runs."""
         await self._queue.join()
+
+    async def _wait_for_turn(self) -> None:
+        """A bucket of tokens, one for each write."""
+        if not self._pace.per_second:
+            return
+        now = self._clock.monotonic()
+        filled = self._tokens + (now - self._counted_at) * self._pace.per_second
+        self._tokens, self._counted_at = min(filled, float(max(1, self._pace.burst))) - 1, now
+        if self._tokens < 0:
+            await self._clock.sleep(-self._tokens / self._pace.per_second)
 
     async def _write(self, write: Write) -> None:
         for number in range(TRIES_MAX):

@@ -10,7 +10,7 @@ from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.api import kinds, local_path, releases
 from steersman.client.cache import Caches
-from steersman.client.events import Recorder
+from steersman.client.events import Pace, Recorder
 from steersman.cluster import node_runtime, options, pki, processes
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
@@ -75,7 +75,9 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)
     pods = PodsByNode(caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
-    recorder = Recorder(client, clock, "kubelet", node.name)
+    told = kubelet_options(plan, node)
+    pace = Pace(told.events_per_second, told.events_burst)
+    recorder = Recorder(client, clock, "kubelet", node.name, pace)
     agent = Kubelet(
         node.name,
         client,
@@ -83,7 +85,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         containers,
         clock,
         recorder,
-        kubelet_options(plan, node),
+        told,
         services=caches.of(kinds.SERVICE),
         nodes=caches.of(kinds.NODE, field_selector=f"metadata.name={node.name}"),
     )

@@ -40,6 +40,8 @@ def configz(options: Options) -> Object:
             "containerLogMaxSize": quantities.of_bytes(options.log_most_bytes),
             "containerLogMaxFiles": options.logs_most,
             "containerLogMonitorInterval": _duration(options.log_look_seconds),
+            "eventRecordQPS": options.events_per_second,
+            "eventBurst": options.events_burst,
             "shutdownGracePeriod": _duration(options.shutdown_grace_seconds),
             "shutdownGracePeriodCriticalPods": _duration(options.shutdown_grace_critical_seconds),
         }

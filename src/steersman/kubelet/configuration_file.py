@@ -122,6 +122,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "containerLogMaxSize": ("log_most_bytes", lambda value: int(quantities.whole(value))),
     "containerLogMaxFiles": ("logs_most", _whole(2)),
     "containerLogMonitorInterval": ("log_look_seconds", _seconds),
+    "eventRecordQPS": ("events_per_second", _whole(0)),
+    "eventBurst": ("events_burst", _whole(0)),
     "shutdownGracePeriod": ("shutdown_grace_seconds", _seconds),
     "shutdownGracePeriodCriticalPods": ("shutdown_grace_critical_seconds", _seconds),
     "shutdownGracePeriodByPodPriority": ("shutdown_by_priority", _by_priority),

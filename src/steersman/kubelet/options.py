@@ -23,6 +23,7 @@ class Options:
     `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
     is not fuller than `image_low_percent`, but none younger than `image_age_least_seconds`; and, unless 0, all that were not used
     for `image_age_most_seconds`.
+    Not more than `events_per_second` Events are written, `events_burst` at once after a pause (0 a second: no limit).
     A shutdown takes `shutdown_grace_seconds`, the last `shutdown_grace_critical_seconds` of them for critical pods; or, where
     `shutdown_by_priority` says so, (least priority, seconds) for each group of pods.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
@@ -71,6 +72,8 @@ class Options:
     log_most_bytes: int = 10 * 1024 * 1024
     logs_most: int = 5
     log_look_seconds: float = 2.0
+    events_per_second: int = 50
+    events_burst: int = 100
     eviction: Settings = Settings()
     eviction_seconds: float = 10.0
     shutdown_grace_seconds: float = 30.0
