@@ -60,6 +60,7 @@ from steersman.kubelet.references import References
 from steersman.kubelet.static_pod_folder import StaticPodFolder
 from steersman.kubelet.statistics import Statistics
 from steersman.kubelet.status_writer import StatusWriter
+from steersman.kubelet.turns import AT_ONCE_FOR_EACH_CPU, Turns
 from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
 from steersman.meta import objects, times
@@ -147,6 +148,7 @@ class Kubelet:
             options=self.options,
             tasks=self._tasks,
             alarms=alarms,
+            turns=Turns(alarms, AT_ONCE_FOR_EACH_CPU * self._machine.cpus),
             recorder=self._recorder,
             writer=StatusWriter(self.client, self.clock, self._tasks, alarms),
             metrics=self.metrics,

@@ -21,6 +21,7 @@ from steersman.kubelet.processors import Processors
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
+from steersman.kubelet.turns import Turns
 from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
 from steersman.meta.objects import Object
@@ -49,6 +50,7 @@ class NodeServices:
     options: Options
     tasks: Tasks
     alarms: Alarms
+    turns: Turns
     recorder: EventRecorder
     writer: StatusWriter
     metrics: Metrics

@@ -19,6 +19,7 @@ class PodSandboxes:
         self._shell.start("sandbox", self._sandbox(instruction.attempt))
 
     async def _sandbox(self, attempt: int) -> None:
+        await self._shell.turn()
         try:
             config = sandbox_config.build(
                 self._shell.pod,

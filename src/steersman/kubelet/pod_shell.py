@@ -68,6 +68,11 @@ class PodShell:
             await self.node.clock.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
 
+    async def turn(self) -> None:
+        """Wait for it: other pods are being started."""
+        if not self.node.options.on_paper:
+            await self.node.turns.wait(self.uid)
+
     async def say(self, event: pod_events.Event) -> None:
         self.tell(event)
 

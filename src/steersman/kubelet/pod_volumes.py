@@ -23,6 +23,7 @@ class PodVolumes:
 
     async def _mount(self) -> None:
         pause = RETRY_FIRST_SECONDS
+        await self._shell.turn()
         while True:
             try:
                 async with self._lock:

@@ -209,10 +209,12 @@ class PodWorker:
 
     def _report(self) -> None:
         """What was over before this kubelet came is told better by its old status than by what is left of it."""
-        if self.machine.removed or self._was_over:
-            return
-        if status.is_starting(self.machine):
+        is_over = self.machine.removed or self._was_over
+        if not is_over and status.is_starting(self.machine):
             self._node.writer.report_later(self.uid, self._status_now)
+            return
+        self._node.turns.end(self.uid)
+        if is_over:
             return
         was = self._reported
         if self._status_now() != was:

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 # A start that goes well is told once, with its result, unless it takes longer than this: each status costs the API server as much
 # as it costs the node to start a container.
-START_TOLD_AFTER_SECONDS = 0.5
+START_TOLD_AFTER_SECONDS = 1.0
 # Writes of one process under way at the same time: enough to keep the API server's group commits full.
 IN_FLIGHT_MAX = 64
 PAUSES = Pauses(initial_seconds=0.2, max_seconds=5.0)
