@@ -318,3 +318,19 @@ def test_a_job_that_is_deleted_lets_its_pods_go_and_makes_no_more():
     of = job(STARTED, parallelism=2, completions=2)
     of["metadata"]["deletionTimestamp"] = STAMP
     assert told(decided(seen(of, [pod("a")]))) == ["count a"]
+
+
+@pytest.mark.parametrize("index", [None, 0])
+def test_a_pod_that_ends_well_after_it_was_counted_as_failed_stays_failed(index: int | None):
+    """It was being deleted when it was counted, and its status said Succeeded before it lost its finalizer."""
+    mode = {"completionMode": "Indexed"} if index is not None else {}
+    of = job({**STARTED, "uncountedTerminatedPods": {"failed": ["a"]}}, **mode)
+    found = decided(seen(of, [pod("a", "Succeeded", index=index, deletionTimestamp=STAMP)]))
+    assert ended(found) == []
+    assert told(found) == ["count a", "create" if index is None else "create 0"]
+
+
+def test_a_removal_that_was_cut_off_is_finished_once_the_job_goes_on():
+    """The pod lost its finalizer when the Job was suspended, and was not deleted: nobody could count it."""
+    found = decided(seen(job(STARTED), [pod("a", tracked=False)]))
+    assert told(found) == ["delete a", "create"]

@@ -73,7 +73,18 @@ def decide(seen: Seen | SeenOrphan) -> Decision:
     claimed = claims.classify(job, selector, seen.pods, seen.orphans, seen.may_adopt)
     if ownership := _ownership(job, claimed):
         return Decision(ownership, f"{len(claimed.adopted)} pods to adopt, {len(claimed.released)} to release")
-    return _decide(seen, View(job, claimed.kept, seen.now))
+    kept, dropped = _sorted_out(job, claimed.kept)
+    found = _decide(seen, View(job, kept, seen.now))
+    return dataclasses.replace(found, actions=(*(_delete(job, pod) for pod in dropped), *found.actions))
+
+
+def _sorted_out(job: Object, claimed: Sequence[Object]) -> tuple[list[Object], list[Object]]:
+    """Pods, and those whose removal was cut off between its two writes: without a finalizer they cannot be counted any more.
+    The pods of a Job that is being deleted lose it, too, and may be left to live on."""
+    if objects.is_terminating(job):
+        return list(claimed), []
+    dropped = [pod for pod in claimed if pods.is_active(pod) and not is_tracked(pod)]
+    return [pod for pod in claimed if pod not in dropped], dropped
 
 
 def _decide(seen: Seen, view: View) -> Decision:

@@ -113,10 +113,7 @@ class View:
         """How many completions there are, also those not yet in the status."""
         if self.is_indexed:
             return indexes.count(self.succeeded_indexes)
-        fresh = sum(
-            is_tracked(pod) and objects.uid(pod) not in self.uncounted_succeeded and pods.phase(pod) == "Succeeded"
-            for pod in self.pods
-        )
+        fresh = sum(self._succeeds(pod) and objects.uid(pod) not in self.uncounted_succeeded for pod in self.pods)
         return int(self.status.get("succeeded") or 0) + fresh + len(self.uncounted_succeeded)
 
     @functools.cached_property
@@ -126,11 +123,13 @@ class View:
     @functools.cached_property
     def succeeded_indexes(self) -> Intervals:
         fresh = indexes.of(
-            index
-            for pod in self.pods
-            if pods.phase(pod) == "Succeeded" and is_tracked(pod) and (index := self.index_of(pod)) is not None
+            index for pod in self.pods if self._succeeds(pod) and (index := self.index_of(pod)) is not None
         )
         return indexes.union(self.known_succeeded_indexes, fresh)
+
+    def _succeeds(self, pod: Object) -> bool:
+        """One that was counted as failed because it was being deleted may still end well: that is too late."""
+        return is_tracked(pod) and pods.phase(pod) == "Succeeded" and objects.uid(pod) not in self.uncounted_failed
 
     @functools.cached_property
     def failed_indexes(self) -> Intervals:
