@@ -246,3 +246,79 @@ def test_one_batch_decides_as_one_pod_after_another_does(pods):
     decision = decide([type(one)(one.key, wanted[0].shape) for one in wanted], together)
     one_by_one = [decide([type(one)(one.key, wanted[0].shape)], apart) for one in wanted]
     assert list(decision.placements) == [placement for single in one_by_one for placement in single.placements]
+
+
+BY_NAME = {"key": "metadata.name", "operator": "In"}
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        pytest.param(
+            [{"matchFields": [{**BY_NAME, "values": ["a"]}]}],
+            "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity].",
+            id="one",
+        ),
+        pytest.param(
+            [{"matchFields": [{**BY_NAME, "values": ["nowhere"]}]}],
+            "0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity].",
+            id="none that is there",
+        ),
+        pytest.param(
+            [{"matchFields": [{**BY_NAME, "values": ["a"]}, {**BY_NAME, "values": ["b"]}]}],
+            "0/3 nodes are available: pod affinity terms conflict.",
+            id="at odds",
+        ),
+        pytest.param(
+            [{"matchFields": [{**BY_NAME, "values": ["a"]}]}, expression("disk", "Exists")],
+            "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), "
+            "1 node(s) didn't match Pod's node affinity/selector.",
+            id="or a label",
+        ),
+    ],
+)
+def test_nodes_that_are_named(terms, message):
+    nodes = [node("a"), node("b"), node("c", taints=[GPU])]
+    [rejection] = decide([pending(pod(cpu="100", affinity=required(*terms)))], picture(nodes)).rejections
+    told = rejection.message.partition(" no new claims")[0]
+    reasons = told.removesuffix(".").removeprefix("0/3 nodes are available: ")
+    assert sorted(reasons.split(", ")) == sorted(
+        message.removesuffix(".").removeprefix("0/3 nodes are available: ").split(", ")
+    )
+
+
+def with_images(name, **images):
+    """Sizes in MiB by name."""
+    listed = [
+        {"names": [f"x/{image}:latest", f"x/{image}@sha256:1"], "sizeBytes": size << 20}
+        for image, size in images.items()
+    ]
+    found = node(name)
+    return {**found, "status": {**found["status"], "images": listed}}
+
+
+@pytest.mark.parametrize(
+    ("images", "nodes", "expect"),
+    [
+        pytest.param(["x/a"], [with_images("n1"), with_images("n2", a=300)], "n2", id="where it is"),
+        pytest.param(["x/a:latest"], [with_images("n1"), with_images("n2", a=300)], "n2", id="by its tag"),
+        pytest.param(["x/a:1"], [with_images("n1"), with_images("n2", a=300)], "n1", id="another tag"),
+        pytest.param(["x/a"], [with_images("n1"), with_images("n2", a=20)], "n1", id="too small to matter"),
+        pytest.param(["x/a", "x/b"], [with_images("n1", a=200), with_images("n2", b=900)], "n2", id="the larger"),
+    ],
+)
+def test_rather_where_images_are(images, nodes, expect):
+    wanted = pod()
+    wanted["spec"]["containers"] = [{"name": f"c{number}", "image": name} for number, name in enumerate(images)]
+    assert where(wanted, nodes) == expect
+
+
+def test_images_come_and_go():
+    snapshot = picture([with_images("n1"), with_images("n2")])
+    wanted = pod()
+    wanted["spec"]["containers"][0]["image"] = "x/a"
+    assert not snapshot.set_node(with_images("n2", a=300))
+    assert decide([pending(wanted)], snapshot).placements[0].node == "n2"
+    snapshot.remove_pod("default/web-1")
+    snapshot.set_node(with_images("n2"))
+    assert decide([pending(wanted)], snapshot).placements[0].node == "n1"

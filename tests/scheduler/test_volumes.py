@@ -15,7 +15,11 @@ from tests.scheduler import builders
 from tests.scheduler.builders import node, pending, pod
 
 DONE: Any = {"annotations": {volumes.BIND_COMPLETED: "yes"}}
-NODES = [node("a", labels={"zone": "1"}), node("b", labels={"zone": "1"}), node("c", labels={"zone": "2"})]
+NODES = [
+    node("a", labels={"zone": "1", "topology.kubernetes.io/zone": "z1"}),
+    node("b", labels={"zone": "1", "topology.kubernetes.io/region": "r"}),
+    node("c", labels={"zone": "2"}),
+]
 
 
 def user(*claims: str, name: str = "web-1", **more: Any) -> Object:
@@ -98,8 +102,13 @@ POSSIBLE = {
     ),
     "a zone by label": (
         user("data"),
-        [bound(), volume(meta={"labels": {"topology.kubernetes.io/zone": "z1"}})],
-        "",
+        [bound(), volume(meta={"labels": {"topology.kubernetes.io/zone": "z1__z9"}})],
+        "ac",
+    ),
+    "an old label of a zone": (
+        user("data"),
+        [bound(), volume(meta={"labels": {"failure-domain.beta.kubernetes.io/zone": "z1"}})],
+        "ac",
     ),
     "a free volume that fits": (user("data"), [claim(), volume(at="zone=2"), volume("small", "1Mi")], "c"),
     "the class makes one": (user("data"), [claim(), MAKES], "abc"),
@@ -188,8 +197,8 @@ REFUSED = {
     ),
     "no zone": (
         user("data"),
-        [bound(), volume(meta={"labels": {"topology.kubernetes.io/zone": "z"}})],
-        counted("node(s) had no available volume zone"),
+        [bound(), volume(meta={"labels": {"topology.kubernetes.io/zone": "z"}}, at="kubernetes.io/hostname=a")],
+        "0/3 nodes are available: 1 node(s) had no available volume zone, 2 node(s) didn't match PersistentVolume's node affinity.",
     ),
     "no driver": (
         user("data"),

@@ -77,6 +77,7 @@ class Shape:
     claims: tuple[ClaimUse, ...] = ()
     inline_csi: tuple[InlineCsi, ...] = ()
     resource_claims: tuple[ResourceClaimUse, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 class Shapes:
@@ -112,6 +113,7 @@ def read(pod: Object) -> Shape:
         claims=volumes.uses_of(pod),
         inline_csi=volumes.inline_of(pod),
         resource_claims=devices.uses_of(pod),
+        images=tuple(_image(one) for field in _CONTAINERS for one in spec.get(field) or ()),
     )
 
 
@@ -135,10 +137,12 @@ def _key(pod: Object) -> bytes:
         [(one.key, one.pod_uid) for one in volumes.uses_of(pod)],
         [(one.driver, one.name) for one in volumes.inline_of(pod)],
         [(one.name, one.key) for one in devices.uses_of(pod)],
+        requests.resized(pod),
     ]
     return orjson.dumps(parts, option=_SORTED)
 
 
+_CONTAINERS = ("containers", "initContainers")
 _POD_FIELDS = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "overhead", "resources")
 
 
@@ -155,8 +159,14 @@ def _spread_constraint(pod: Object, constraint: Mapping[str, Any]) -> SpreadCons
     )
 
 
+def _image(container: Mapping[str, Any]) -> str:
+    """As nodes name it: with a tag."""
+    name = str(container.get("image") or "")
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
 def _container_key(container: Mapping[str, Any]) -> list[Any]:
-    return [container.get("resources"), container.get("ports"), container.get("restartPolicy")]
+    return [container.get("image"), *(container.get(name) for name in ("resources", "ports", "restartPolicy"))]
 
 
 def _spread_owner(pod: Object) -> str:

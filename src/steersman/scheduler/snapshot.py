@@ -7,7 +7,7 @@ A node is a row; rows of nodes that left are used again, and `alive` tells which
 
 import collections
 import dataclasses
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from steersman.meta.objects import Object
 from steersman.scheduler import requests
 from steersman.scheduler.counts import Counts
 from steersman.scheduler.devices import Devices
+from steersman.scheduler.images import Images
 from steersman.scheduler.label_columns import LabelColumns, Mask
 from steersman.scheduler.nominations import Nomination, Nominations
 from steersman.scheduler.pending import PodGroup
@@ -63,6 +64,7 @@ class _Node:
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
     allocatable: Mapping[str, Any]
+    images: Sequence[Mapping[str, Any]] = ()
     taints: tuple[Taint, ...] = ()
 
 
@@ -83,6 +85,7 @@ class Snapshot:
         self.counts = Counts(rows)
         self.taints: dict[Taint, Mask] = {}
         self.ports: dict[tuple[str, int], dict[int, list[str]]] = {}  # (protocol, port) → row → host addresses in use
+        self.images = Images()
         self.volumes = Volumes()
         self.devices = Devices()
         self.budgets: dict[str, Object] = {}  # PodDisruptionBudgets, by key
@@ -127,12 +130,16 @@ class Snapshot:
     def set_node(self, node: Object) -> bool:
         """Add or update; says whether anything that matters here has changed (heartbeats do not)."""
         name = objects.name(node)
-        spec, allocatable = node.get("spec") or {}, (node.get("status") or {}).get("allocatable") or {}
-        seen = _Node(objects.labels(node), spec, allocatable)
-        old = self._nodes.get(name)
+        spec, status = node.get("spec") or {}, node.get("status") or {}
+        allocatable, images = status.get("allocatable") or {}, status.get("images") or ()
+        seen = _Node(objects.labels(node), spec, allocatable, images)
+        old, row = self._nodes.get(name), self._row_of.get(name)
         if old is not None and (old.labels, old.spec, old.allocatable) == (seen.labels, spec, allocatable):
+            assert row is not None, "a node that is known has a row"
+            if old.images != images:
+                old.images = images
+                self.images.set(row, images)  # no pod fits for that
             return False
-        row = self._row_of.get(name)
         is_new = row is None
         if row is None:
             row = self._take_row(name)
@@ -141,6 +148,7 @@ class Snapshot:
         self.unschedulable[row] = bool(spec.get("unschedulable"))
         self._set_taints(row, old.taints if old else (), seen, spec.get("taints") or ())
         self.labels.set(row, seen.labels)
+        self.images.set(row, images)
         if is_new:
             for key in self._pods_of.get(name, ()):
                 self._count(self._pods[key], row, 1)
@@ -160,6 +168,7 @@ class Snapshot:
         old = self._nodes.pop(name)
         self._drop_taints(row, old.taints)
         self.labels.remove(row)
+        self.images.remove(row)
         self.allocatable[:, row] = 0
         self.unschedulable[row] = self.alive[row] = False
         self.names[row] = ""

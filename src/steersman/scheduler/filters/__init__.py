@@ -24,6 +24,7 @@ from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
 
 FILTERS: Sequence[Callable[[Shape, Snapshot], Check | None]] = (
+    node_affinity.named,
     unschedulable.check,
     taints.check,
     node_affinity.check,

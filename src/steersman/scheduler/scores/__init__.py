@@ -3,7 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from steersman.scheduler.label_columns import Mask
-from steersman.scheduler.scores import balanced, least_allocated, node_affinity, pod_affinity, spread, taints
+from steersman.scheduler.scores import (
+    balanced,
+    image_locality,
+    least_allocated,
+    node_affinity,
+    pod_affinity,
+    spread,
+    taints,
+)
 from steersman.scheduler.scores.score import Score
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Snapshot
@@ -16,4 +24,5 @@ SCORES: Sequence[tuple[Callable[[Shape, Snapshot, Mask], Score | None], int]] = 
     (pod_affinity.score, 2),
     (least_allocated.score, 1),
     (balanced.score, 1),
+    (image_locality.score, 1),
 )
