@@ -42,6 +42,7 @@ from steersman.controllers.node_ipam import controller as node_ipam
 from steersman.controllers.node_lifecycle import controller as node_lifecycle
 from steersman.controllers.node_ttl import controller as node_ttl
 from steersman.controllers.persistent_volume import controller as persistent_volume
+from steersman.controllers.pod_certificate_cleaner import controller as pod_certificate_cleaner
 from steersman.controllers.pod_gc import controller as pod_gc
 from steersman.controllers.podgroup_protection import controller as podgroup_protection
 from steersman.controllers.policy_status import controller as policy_status
@@ -59,6 +60,7 @@ from steersman.controllers.statefulset import controller as statefulset
 from steersman.controllers.storage_version_migrator import controller as storage_version_migrator
 from steersman.controllers.taint_eviction import controller as taint_eviction
 from steersman.controllers.token_cleaner import controller as token_cleaner
+from steersman.controllers.trust_bundle_publisher import controller as trust_bundle_publisher
 from steersman.controllers.vac_protection import controller as vac_protection
 from steersman.controllers.volume_expand import controller as volume_expand
 
@@ -135,6 +137,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         clusterrole_aggregation.controller(),
         csr_approving.controller(),
         csr_cleaner.controller(),
+        pod_certificate_cleaner.controller(),
         service_account_tokens.controller(options.root_ca),
         legacy_token_cleaner.controller(),
         token_cleaner.controller(),
@@ -149,6 +152,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         found.append(local_path.controller())
     if options.root_ca:
         found.append(root_ca_publisher.controller(options.root_ca))
+        found.append(trust_bundle_publisher.controller(options.root_ca))
     return found
 
 
