@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from steersman.api import kinds
 from steersman.client.cache import Caches
 from steersman.controllers import indexes, pods
-from steersman.controllers.endpointslice import decide, endpoints, slices
+from steersman.controllers.endpointslice import decide, endpoints, slices, topology
 from steersman.controllers.endpointslice.decide import Seen
 from steersman.controllers.loop import Controller, Index, Look, Watch
-from steersman.meta import objects, selectors
+from steersman.meta import conditions, objects, selectors
 from steersman.meta.objects import Object
 
 _SELECTOR = "first-selector-label"
@@ -23,6 +23,7 @@ def controller() -> Controller:
             Watch(kinds.ENDPOINT_SLICE, keys_of_slice),
             Watch(kinds.ENDPOINTS, lambda caches, obj: (objects.key(obj),)),
             Watch(kinds.NODE, keys_of_node, _zone_changed),
+            Watch(kinds.NODE, _with_hints, _shares_changed),
         ),
         observe=observe,
         decide=decide.decide,
@@ -31,6 +32,7 @@ def controller() -> Controller:
             indexes.by_label(kinds.ENDPOINT_SLICE),
             indexes.by_node(kinds.POD),
             Index(kinds.SERVICE, _SELECTOR, _first_label),
+            Index(kinds.SERVICE, topology.MODE, lambda service: ("",) if topology.is_wanted(service) else ()),
         ),
     )
 
@@ -67,6 +69,20 @@ def keys_of_node(caches: Caches, node: Object) -> Iterable[str]:
 
 def _zone_changed(old: Object | None, new: Object | None) -> bool:
     return old is not None and new is not None and _zone(old) != _zone(new)
+
+
+def _with_hints(caches: Caches, node: Object) -> Iterable[str]:
+    """Services whose endpoints are for zones by how large these are."""
+    return [objects.key(service) for service in caches.of(kinds.SERVICE).by_index(topology.MODE, "")]
+
+
+def _shares_changed(old: Object | None, new: Object | None) -> bool:
+    return old is None or new is None or _share(old) != _share(new)
+
+
+def _share(node: Object) -> tuple[object, ...]:
+    cpus = ((node.get("status") or {}).get("allocatable") or {}).get("cpu")
+    return cpus, conditions.is_true(node, "Ready"), objects.labels(node)
 
 
 def _zone(node: Object) -> str:
@@ -110,6 +126,7 @@ def observe(look: Look, key: str) -> Seen | None:
         endpoints=found,
         zones=_zones(look.caches, everyone),
         trigger_time=_trigger_time(service, everyone),
+        cpu_shares=topology.cpu_shares(look.caches.of(kinds.NODE).list()) if topology.is_wanted(service) else None,
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from steersman.api import kinds
 from steersman.controllers import decision
-from steersman.controllers.decision import Action, Decision
-from steersman.controllers.endpointslice import endpoints, slices, subsets
+from steersman.controllers.decision import Action, Decision, Emit
+from steersman.controllers.endpointslice import endpoints, slices, subsets, topology
 from steersman.controllers.endpointslice.endpoints import Ports
 from steersman.controllers.endpointslice.slices import Wanted
 from steersman.meta import objects
@@ -22,6 +22,7 @@ from steersman.meta.objects import Object
 class Seen:
     """`pods` are those the Service selects, `slices` those that name it and are ours. `zones` by node name.
 
+    `cpu_shares`: of the zones, where the Service asks for hints by them.
     `trigger_time`: when the newest change of Service or pods happened, for latency measurements ("" if unknown).
     """
 
@@ -31,6 +32,7 @@ class Seen:
     endpoints: Object | None = None
     zones: Mapping[str, str] = dataclasses.field(default_factory=dict)
     trigger_time: str = ""
+    cpu_shares: Mapping[str, float] | None = None
 
 
 def decide(seen: Seen) -> Decision:
@@ -45,8 +47,10 @@ def decide(seen: Seen) -> Decision:
     actions: list[Action] = []
     families = endpoints.families(service)
     for family in families:
-        wanted = Wanted(service, family, _groups(service, everyone, family, seen.zones), seen.trigger_time)
-        actions += slices.reconcile(wanted, [one for one in seen.slices if one.get("addressType") == family])
+        groups = _groups(service, everyone, family, seen.zones)
+        present = [one for one in seen.slices if one.get("addressType") == family]
+        actions += _by_topology(seen, family, groups, present)
+        actions += slices.reconcile(Wanted(service, family, groups, seen.trigger_time), present)
     others = [one for one in seen.slices if one.get("addressType") not in families]
     actions += [decision.delete(kinds.ENDPOINT_SLICE, one) for one in others]
     actions += subsets.reconcile(service, everyone, seen.endpoints, seen.trigger_time)
@@ -57,11 +61,30 @@ def _groups(
     service: Object, everyone: Sequence[Object], family: str, zones: Mapping[str, str]
 ) -> dict[Ports, dict[str, Object]]:
     groups: dict[Ports, dict[str, Object]] = {}
+    distribution = None if topology.is_wanted(service) else service["spec"].get("trafficDistribution")
     for pod in everyone:
-        entry = endpoints.endpoint(service, pod, family, zones)
+        entry = endpoints.endpoint(service, pod, family, zones, distribution)
         if entry is not None:
             groups.setdefault(endpoints.ports(service, pod), {})[objects.uid(pod)] = entry
     return groups
+
+
+def _by_topology(
+    seen: Seen, family: str, groups: Mapping[Ports, Mapping[str, Object]], present: Sequence[Object]
+) -> list[Emit]:
+    """Puts the hints into the entries of `groups`."""
+    service = seen.service or {}
+    if not topology.is_wanted(service):
+        return []
+    ready = [entry for group in groups.values() for entry in group.values() if entry["conditions"]["ready"]]
+    were_there = any(entry.get("hints") for one in present for entry in one.get("endpoints") or ())
+    try:
+        found = topology.zones(ready, seen.cpu_shares)
+    except topology.Refused as why:
+        return topology.told(service, family, str(why), were_there=were_there)
+    for entry, zone in zip(ready, found, strict=True):
+        entry["hints"] = {"forZones": [{"name": zone}]}
+    return topology.told(service, family, "", were_there=were_there)
 
 
 def _service_gone(seen: Seen) -> Decision:

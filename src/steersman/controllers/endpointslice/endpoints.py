@@ -99,8 +99,10 @@ def target(wanted: int | str, protocol: str, pod: Object) -> int:
     return 0
 
 
-def endpoint(service: Object, pod: Object, family: str, zones: Mapping[str, str]) -> Object | None:
-    """One entry of a slice; None when the pod has no address of this family."""
+def endpoint(
+    service: Object, pod: Object, family: str, zones: Mapping[str, str], distribution: str | None = None
+) -> Object | None:
+    """One entry of a slice; None when the pod has no address of this family. `distribution`: who it is for."""
     found = addresses(pod, family)
     if not found:
         return None
@@ -121,7 +123,7 @@ def endpoint(service: Object, pod: Object, family: str, zones: Mapping[str, str]
             entry["zone"] = zones[node]
     if hostname(service, pod):
         entry["hostname"] = hostname(service, pod)
-    hints = _hints(service["spec"].get("trafficDistribution"), entry)
+    hints = _hints(distribution, entry)
     if hints:
         entry["hints"] = hints
     return entry
