@@ -465,3 +465,28 @@ def test_a_shared_device_has_a_name_for_each_share(stage):
     results = [one["devices"]["results"][0] for one in found if one is not None]
     assert len({one["shareID"] for one in results}) == 2
     assert [one["consumedCapacity"] for one in results] == [{"memory": "4Gi"}] * 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_device_that_has_to_be_got_ready_is_waited_for(stage, fails):
+    stage.objects.create(GPU_CLASS)
+    slow: dict[str, Any] = {"bindingConditions": ["attached"], "bindingFailureConditions": ["lost"]}
+    stage.objects.create(devices_of("node1", "gpu-0", **slow))
+    claiming(stage, "c")
+    stage.create(node("node1"), user("web-1"))
+    stage.advance(20)
+    [result] = claim_status(stage)["allocation"]["devices"]["results"]
+    assert result["bindingConditions"] == ["attached"]
+    assert stage.node_of("web-1") == ""
+    told = {"type": "lost" if fails else "attached", "status": "True", "reason": "r", "message": "m"}
+    said = {"conditions": [{**told, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
+    of_device = {"driver": "gpu.test", "pool": "node1", "device": "gpu-0", **said}
+    stage.objects.patch("resourceclaims", {"status": {"devices": [of_device]}}, "c", subresource="status")
+    stage.advance(0.5)
+    if fails:
+        failed = 'running PreBind plugin "DynamicResources": claim c binding failed'
+        assert ("Warning", "FailedScheduling", failed) in stage.events_of("web-1")
+        stage.advance(5)
+        assert "devices" not in claim_status(stage)
+    else:
+        assert stage.node_of("web-1") == "node1"

@@ -87,7 +87,7 @@ class Scheduler:
         ]
         self._about_budgets = [(caches.of(kinds.POD_DISRUPTION_BUDGET), _setter(self._snapshot.budgets))]
         self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
-        self._device_binder = DeviceBinder(client, clock)
+        self._device_binder = DeviceBinder(client, clock, caches.of(kinds.RESOURCE_CLAIM))
         self._evictor = Evictor(client, clock, self._pods, recorder)
         self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()

@@ -6,7 +6,7 @@ import pytest
 
 from steersman.api import devices, kinds
 from steersman.controllers.decision import Create, Delete, Emit, Patch, Update, UpdateStatus
-from steersman.controllers.resource_claim.decide import SeenClaim, SeenPod, decide
+from steersman.controllers.resource_claim.decide import SeenClaim, SeenPod, decide, generated_name
 from steersman.meta.objects import Object
 
 TEMPLATE: Object = {
@@ -115,3 +115,16 @@ def test_consumers_of_other_kinds_are_left_alone():
     found = claim()
     found["status"]["reservedFor"] = [{"apiGroup": "x.test", "resource": "jobs", "name": "j", "uid": "u"}]
     assert decide(SeenClaim(found, {})).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("pod_name", "claim", "expect"),
+    [
+        ("p", "c", "p-c-"),
+        ("p" * 50, "c" * 6, f"{'p' * 50}-{'c' * 6}-"),
+        ("p" * 63, "c" * 63, f"{'p' * 28}-{'c' * 28}-"),
+        ("p" * 100, "c", f"{'p' * 55}--"),
+    ],
+)
+def test_names_are_cut_in_both_parts(pod_name, claim, expect):
+    assert generated_name(pod_name, claim) == expect

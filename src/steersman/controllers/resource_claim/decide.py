@@ -15,6 +15,8 @@ from steersman.controllers.decision import Action, Create, Decision, Delete, Emi
 from steersman.meta import objects, owners
 from steersman.meta.objects import Object
 
+BASE_MAX = 57  # of a name that is to be made up, without the last dash and five characters
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeenPod:
@@ -70,7 +72,7 @@ def _create(seen: SeenPod, name: str, template_name: str) -> Action:
         return Emit(pod, "Warning", "FailedResourceClaimCreation", text)
     given = template["spec"].get("metadata") or {}
     meta: Object = {
-        "generateName": f"{objects.name(pod)}-{name}-",
+        "generateName": generated_name(objects.name(pod), name),
         "namespace": objects.namespace(pod),
         "annotations": {**(given.get("annotations") or {}), devices.CLAIM_OF_POD: name},
         "ownerReferences": [owners.make({**pod, "apiVersion": "v1", "kind": "Pod"})],
@@ -80,6 +82,14 @@ def _create(seen: SeenPod, name: str, template_name: str) -> Action:
     claim = {"metadata": meta, "spec": template["spec"].get("spec") or {}}
     refused = Emit(pod, "Warning", "FailedResourceClaimCreation", f"PodResourceClaim {name}: {{error}}")
     return Create(kinds.RESOURCE_CLAIM, claim, refused=refused)
+
+
+def generated_name(pod: str, claim: str) -> str:
+    """Cut so that something of both is left: the API server would cut at the end."""
+    whole = len(pod) + len(claim) + 1
+    if whole > BASE_MAX:
+        pod, claim = pod[: len(pod) * BASE_MAX // whole], claim[: len(claim) * BASE_MAX // whole]
+    return f"{pod}-{claim}-"
 
 
 def _decide_claim(seen: SeenClaim) -> Decision:
@@ -95,6 +105,7 @@ def _decide_claim(seen: SeenClaim) -> Decision:
         if not kept:
             del after["reservedFor"]
             after.pop("allocation", None)
+            after.pop("devices", None)
         return Decision((UpdateStatus(kinds.RESOURCE_CLAIM, {**claim, "status": after}),), "pods are done with it")
     finalizers = claim["metadata"].get("finalizers") or []
     if devices.FINALIZER in finalizers and "allocation" not in status and objects.is_terminating(claim):
