@@ -227,3 +227,22 @@ def test_older_releases_know_less(release):
     assert all(types.name_of(kind.group, kind.version, kind.kind) for kind in old)
     assert types.name_of("apps", "v1", "Deployment")
     assert types.name_of("certificates.k8s.io", "v1", "PodCertificateRequest") is None
+
+
+def test_zeros_of_plain_fields_are_nothing_and_those_of_pointers_are_wishes():
+    pod = builders.pod(
+        containers=[builders.container(env=[{"name": "A", "value": ""}], tty=False, workingDir="")],
+        hostNetwork=False,
+        subdomain="",
+        terminationGracePeriodSeconds=0,
+        enableServiceLinks=False,
+    )
+    clean, _ = schema.decode(kinds.POD, pod)
+    spec = clean["spec"]
+    assert "hostNetwork" not in spec
+    assert "subdomain" not in spec
+    assert (spec["terminationGracePeriodSeconds"], spec["enableServiceLinks"]) == (0, False)
+    assert spec["containers"][0]["env"] == [{"name": "A"}]
+    assert not {"tty", "workingDir"} & set(spec["containers"][0])
+    unnamed, _ = schema.decode(kinds.POD, builders.pod(containers=[builders.container(name="")]))
+    assert unnamed["spec"]["containers"][0]["name"] == ""  # Go writes it although it is empty

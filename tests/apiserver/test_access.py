@@ -198,7 +198,7 @@ async def test_a_token_for_others_does_not_open_the_api(api: kit.Api):
     path = "/api/v1/namespaces/default/serviceaccounts/default/token"
     token = (await api.make(path, {"spec": {"audiences": ["vault"]}}))["status"]["token"]
     assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 401
-    body = {"spec": {"token": token, "audiences": ["vault"]}}
+    body = {"spec": {"token": token, "audiences": ["other", "vault"]}}
     review = await api.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body)
     assert review.body["status"]["audiences"] == ["vault"]
 

@@ -189,12 +189,12 @@ REFUSED = {
     "newer than itself": (
         kinds.LEASE_CANDIDATE_V1BETA1,
         {"spec": {"leaseName": "l", "binaryVersion": "1.36.0", "emulationVersion": "1.37.0", "strategy": "a.io/b"}},
-        ['spec.emulationVersion: Invalid value: "1.37.0": must be less than or equal to binary version'],
+        ['spec.binaryVersion: Invalid value: "1.36.0": must be greater than or equal to `emulationVersion`'],
     ),
     "preferred holder": (
         kinds.LEASE,
         {"spec": {"preferredHolder": "me"}},
-        ["spec.preferredHolder: Forbidden: may only be specified when `strategy` is defined"],
+        ["spec.preferredHolder: Forbidden: may only be specified if `strategy` is defined"],
     ),
     "no gang": (
         kinds.POD_GROUP_V1BETA1,

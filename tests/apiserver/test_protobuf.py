@@ -13,7 +13,7 @@ from steersman.meta.objects import Object
 from tests.apiserver import kit
 
 ONLY_PROTOBUF = {"accept": messages.MEDIA_TYPE}
-TABLE_RELEASE = "1.36.0"  # what `fields.json` was read from
+TABLE_RELEASE = "1.36.0"  # what `go_fields.json` was read from
 
 # A Pod as client-go 0.36 writes it: every plain field, set or not.
 WRITTEN_BY_GO = bytes.fromhex(

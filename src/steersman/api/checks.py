@@ -80,7 +80,10 @@ class _Scalar(Exception):
 # Checks. Each takes (value, path, unknown) and returns the clean value, or None for what is to be left out.
 
 
-def of_object(name: str, plain: dict[str, type], rest: dict[str, Check], required: frozenset[str]) -> Check:
+def of_object(
+    name: str, plain: dict[str, type], rest: dict[str, Check], required: frozenset[str], vanishing: frozenset[str]
+) -> Check:
+    """`plain`: fields that are checked by their class alone; `vanishing`: those whose zero is left out."""
     plain_of, rest_of = plain.get, rest.get
     go_type = ".".join(name.split(".")[-2:])
 
@@ -91,7 +94,8 @@ def of_object(name: str, plain: dict[str, type], rest: dict[str, Check], require
         try:
             for key, item in value.items():
                 if item.__class__ is plain_of(key):
-                    clean[key] = item
+                    if item or key not in vanishing:
+                        clean[key] = item
                     continue
                 of_field = rest_of(key)
                 if of_field is None:
@@ -100,7 +104,8 @@ def of_object(name: str, plain: dict[str, type], rest: dict[str, Check], require
                 elif item is not None:
                     item = of_field(item, (path, key), unknown)
                     if item is not None:
-                        clean[key] = item
+                        if item or key not in vanishing:
+                            clean[key] = item
                     elif key in required:
                         clean[key] = value[key]
         except _Scalar as wrong:

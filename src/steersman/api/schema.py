@@ -4,8 +4,9 @@ The definitions come from the schema package (`kubernetes-validate`), which ship
 They are read on first use, and each definition is compiled once into a closure, so that checking a 3 kB pod takes some tens
 of microseconds. What the package rewrites: nullability is a `["string", "null"]` type, Quantity and IntOrString are `oneOf`.
 
-What `decode` does to an object is what upstream's decoding into Go structs and encoding again does: unknown fields, nulls and
-empty optional lists and maps vanish, quantities take their canonical form, times become UTC with the precision of their type.
+What `decode` does to an object is what upstream's decoding into Go structs and encoding again does: unknown fields, nulls,
+empty optional lists and maps, and the zeros of plain fields (`hostNetwork: false`) vanish, quantities take their canonical form,
+times become UTC with the precision of their type.
 """
 
 import functools
@@ -14,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from steersman.api import checks
+from steersman.api import checks, go_fields
 from steersman.api.kind import Kind
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -136,7 +137,11 @@ class Schema:
             return checks.either(self._reference(checks.EITHER[name]))
         definition = self.definitions[name]
         if "properties" not in definition and "type" in definition and _type_of(definition) == "object":
-            return checks.any_object(name) if name in checks.OPEN else checks.of_object(name, {}, {}, frozenset())
+            return (
+                checks.any_object(name)
+                if name in checks.OPEN
+                else checks.of_object(name, {}, {}, frozenset(), frozenset())
+            )
         return self._compile(definition, name)
 
     def _compile(self, definition: Definition, name: str) -> checks.Check:
@@ -173,7 +178,8 @@ class Schema:
                 plain[field] = str
             elif rest[field] is checks.boolean:
                 plain[field] = bool
-        return checks.of_object(name, plain, rest, frozenset(definition.get("required", ())))
+        required = frozenset(definition.get("required", ()))
+        return checks.of_object(name, plain, rest, required, go_fields.vanishing(name))
 
     def _go_type(self, definition: Definition) -> str:
         """The Go type as upstream's messages name it: `[]v1.Container`, `map[string]string`."""

@@ -71,6 +71,11 @@ class Authenticator:
             return None
         return await self._service_account(claims)
 
+    def audiences_of(self, token: str, asked: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the asked that a good token is for; a token that names none is for all."""
+        claims = self._read(token) if token.count(".") != 1 else None
+        return asked if claims is None else tuple(one for one in asked if one in claims.audiences)
+
     def _certificate_user(self, peer: messages.Peer) -> users.User:
         user = self._peers.get(peer)
         if user is None:

@@ -94,7 +94,8 @@ class Reviews:
         user = await self._authenticator.user_of_token(token, audiences)
         if user is None:
             return {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
-        return {"authenticated": True, "user": user_info(user), "audiences": list(audiences)}
+        meant = self._authenticator.audiences_of(token, audiences)
+        return {"authenticated": True, "user": user_info(user), "audiences": list(meant)}
 
 
 def user_info(user: users.User) -> Object:

@@ -10,7 +10,9 @@ def default_claim(claim: Object) -> None:
 
 
 def default_template(template: Object) -> None:
-    _default_spec(template.setdefault("spec", {}).setdefault("spec", {}))
+    spec = template.setdefault("spec", {})
+    spec.setdefault("metadata", {})
+    _default_spec(spec.setdefault("spec", {}))
 
 
 def _default_spec(spec: Object) -> None:

@@ -19,7 +19,7 @@ _is_version = re.compile(
 def validate_lease(new: Object, old: Object | None) -> list[FieldError]:
     spec = new.get("spec") or {}
     errors = metadata.validate(new, old)
-    seconds, holder, strategy = (spec.get(field) for field in ("leaseDurationSeconds", "holderIdentity", "strategy"))
+    seconds, strategy = spec.get("leaseDurationSeconds"), spec.get("strategy")
     if seconds is not None and seconds <= 0:
         errors.append(fields.invalid("spec.leaseDurationSeconds", seconds, _POSITIVE))
     transitions = spec.get("leaseTransitions")
@@ -27,9 +27,7 @@ def validate_lease(new: Object, old: Object | None) -> list[FieldError]:
     if strategy is not None:
         errors += _strategy(strategy)
     if spec.get("preferredHolder") and not strategy:
-        errors.append(fields.forbidden("spec.preferredHolder", "may only be specified when `strategy` is defined"))
-    if holder == "":
-        errors.append(fields.invalid("spec.holderIdentity", holder, "must not be empty"))
+        errors.append(fields.forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined"))
     return errors
 
 
@@ -49,7 +47,9 @@ def validate_lease_candidate(new: Object, old: Object | None) -> list[FieldError
     if emulated and not _is_version(emulated):
         errors.append(fields.invalid("spec.emulationVersion", emulated, "must be a valid semantic version"))
     elif emulated and _is_version(version) and _numbers(emulated) > _numbers(version):
-        errors.append(fields.invalid("spec.emulationVersion", emulated, "must be less than or equal to binary version"))
+        errors.append(
+            fields.invalid("spec.binaryVersion", version, "must be greater than or equal to `emulationVersion`")
+        )
     strategy = spec.get("strategy", "")
     if strategy == OLDEST and not emulated:
         text = f"must be specified when `strategy` is '{OLDEST}'"

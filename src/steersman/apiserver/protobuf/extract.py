@@ -1,4 +1,4 @@
-"""Write `fields.json`: how Kubernetes' messages look on the wire, read from the Go packages that declare them.
+"""Write `api/go_fields.json`: how Kubernetes' messages look on the wire, read from the Go packages that declare them.
 
 `python -m steersman.apiserver.protobuf.extract PATH_TO_src/k8s.io`: the folder with `api`, `apimachinery`, `kube-aggregator` and
 `apiextensions-apiserver` (whatever of them there is) of a Go workspace. For developers.
@@ -14,9 +14,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from steersman.api import releases, schema
+from steersman.api import go_fields, releases, schema
 
-TARGET = pathlib.Path(__file__).with_name("fields.json")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _MESSAGE = re.compile(r"message (\w+) \{(.*?)\n\}", re.DOTALL)
 _FIELD = re.compile(r"(optional|repeated|map<string, ([\w.]+)>) *([\w.]*) (\w+) = (\d+);")
@@ -31,11 +30,7 @@ Message = dict[str, list[str]]
 
 
 def package(folder: pathlib.Path, name: str) -> Iterator[tuple[str, Message]]:
-    """(message name as OpenAPI has it, field number → [JSON name, type]) of one package.
-
-    A type begins with `[]` for lists and `map:` for maps; before that `*` for a pointer, `!` for a field that is written although
-    empty. An embedded field has no name.
-    """
+    """(message name as OpenAPI has it, field number → [JSON name, type] as in `api.go_fields`) of one package."""
     text = _COMMENT.sub("", (folder / "generated.proto").read_text())
     structs = dict(_structs(folder))
     for found in _MESSAGE.finditer(text):
@@ -80,7 +75,7 @@ def _served() -> frozenset[str]:
 
 def main(path: str) -> None:
     root = pathlib.Path(path)
-    found: dict[str, Message] = orjson.loads(TARGET.read_bytes())
+    found: dict[str, Message] = orjson.loads(go_fields.FILE.read_bytes())
     served = _served()
     for proto in sorted(root.glob("*/**/generated.proto")):
         name = ".".join(("k8s", "io", *proto.parent.relative_to(root).parts))
@@ -88,7 +83,7 @@ def main(path: str) -> None:
         if not served.isdisjoint(messages):
             found.update(messages)
     lines = [f"{orjson.dumps(name).decode()}:{orjson.dumps(fields).decode()}" for name, fields in sorted(found.items())]
-    TARGET.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    go_fields.FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
