@@ -12,9 +12,12 @@ import orjson
 from aiohttp import web
 
 from steersman.aio import clock as clocks
+from steersman.api.kind import Kind
+from steersman.apiserver import keys
 from steersman.cluster import pki
 from steersman.meta.objects import Object
 from steersman.serving import listeners, tls
+from steersman.store import contract
 from tests.apiserver import kit
 
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
@@ -115,3 +118,11 @@ def add(path: str, value: Any) -> Object:
 
 async def configure(api: kit.Api, where: str, name: str, *webhooks: Object) -> Object:
     return await api.make(where, {"metadata": {"name": name}, "webhooks": list(webhooks)})
+
+
+def put_of(kind: Kind, obj: Object, revision: int = 0) -> contract.Put:
+    """Straight into the store, past validation."""
+    meta = obj["metadata"]
+    return contract.Put(
+        keys.key(kind, meta.get("namespace", ""), meta["name"]), keys.head(kind), keys.tail(obj), revision
+    )
