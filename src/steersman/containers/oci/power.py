@@ -4,13 +4,15 @@ import os
 import signal
 from pathlib import Path
 
-from steersman.containers.oci import records, shim, statuses
+from steersman.containers.oci import reaper, records, shim, statuses
 from steersman.containers.runtime import State
 
 
 def cut(run_dir: Path) -> None:
-    """Kill the shim first, so that it cannot note what follows, then the first process of every container and of every
-    shared process namespace: the kernel takes the others along. Nothing there is fine."""
+    """Kill the shim and its reapers first, so that they cannot note what follows, then the first process of every container and
+    of every shared process namespace: the kernel takes the others along. Nothing there is fine."""
+    for pid in reaper.living(str(run_dir)):
+        kill(pid)
     kill(_number(run_dir / shim.LOCK))
     for folder in run_dir.glob("containers/*"):
         record = statuses.read_container(str(folder))

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from steersman.containers import syscalls
-from steersman.containers.oci import protocol, sealed, shim_mounts, shim_namespaces
+from steersman.containers.oci import protocol, reaper, sealed, shim_mounts, shim_namespaces
 from steersman.containers.oci.shim_container import Container, ExecProcess
 from steersman.containers.oci.shim_log import FRAGMENT_SECONDS
 
@@ -268,7 +268,16 @@ class Shim:
     def _do_list(
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
     ) -> None:
-        reply({"ok": {"pid": os.getpid(), "running": [c.id for c in self.containers.values() if c.is_running]}})
+        parents = [pid for pid in (os.getppid(),) if pid in reaper.living(self.config.run_dir)]
+        reply(
+            {
+                "ok": {
+                    "pid": os.getpid(),
+                    "reapers": parents,
+                    "running": [c.id for c in self.containers.values() if c.is_running],
+                }
+            }
+        )
 
     def _do_start(
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
@@ -378,8 +387,10 @@ def run(config: Config, *, detach: bool = False) -> int:
         os.unlink(path)
     listener = protocol.listen(path, socket.SOCK_SEQPACKET)
     shim_mounts.enter_own_namespace(config)
-    if detach and os.fork():
-        return 0
+    if detach:
+        if os.fork():
+            return 0
+        reaper.fork(config.run_dir, close=(lock, listener.fileno()))
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):

@@ -82,14 +82,16 @@ class ShimClient:
 
     async def shut_down(self) -> None:
         """End the shim, and wait until it has ended. Containers it still has would be orphans."""
-        pid = (await self.ask("list"))["pid"]
-        process = os.pidfd_open(pid)
+        known = await self.ask("list")
+        processes = [os.pidfd_open(pid) for pid in (known["pid"], *known["reapers"])]
         try:
             await self.ask("shutdown")
             async with self._clock.timeout(START_SECONDS):
-                await readiness.wait_readable(process)
+                for process in processes:
+                    await readiness.wait_readable(process)
         finally:
-            os.close(process)
+            for process in processes:
+                os.close(process)
             self.close()
 
     def close(self) -> None:

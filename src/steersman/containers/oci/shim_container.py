@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from steersman.containers import syscalls
-from steersman.containers.oci import cgroups, protocol, records, shim_mounts, shim_terminal
+from steersman.containers.oci import cgroups, protocol, reaper, records, shim_mounts, shim_terminal
 from steersman.containers.oci.shim_log import Listener, LogFile, Stream
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Container:
         self._folder = os.path.join(shim.config.run_dir, "containers", name)
         self._root = os.path.join(shim.config.run_dir, shim_mounts.ROOTS, name)
         self._pidfd = -1
+        self._ticks = 0
         self._stdin = -1
         self._is_starting = False
         self._is_forgotten = False
@@ -236,8 +237,9 @@ class Container:
         self.pid = started["pid"]
         with contextlib.suppress(ProcessLookupError):
             self._pidfd = os.pidfd_open(self.pid)
-        if self._pidfd < 0 or records.process_start_ticks(self.pid) != started["ticks"]:
-            self._exited(None)
+        self._ticks = started["ticks"]
+        if self._pidfd < 0 or records.process_start_ticks(self.pid) != self._ticks:
+            self._exited(self._told_by_reaper())
         else:
             self._shim.watch(self._pidfd, select.EPOLLIN, self._adopted_ended)
         self.pump()
@@ -266,8 +268,13 @@ class Container:
             self._watch_fifo(name)
 
     def _adopted_ended(self) -> None:
-        """It is not our child: only the kernel tells how it ended."""
-        self._exited(syscalls.exit_status_of(self._pidfd, self.pid))
+        """It is not our child: the kernel tells how it ended, or the reaper that has it."""
+        status = syscalls.exit_status_of(self._pidfd, self.pid)
+        told = self._told_by_reaper()
+        self._exited(told if status is None else status)
+
+    def _told_by_reaper(self) -> int | None:
+        return reaper.status_of(self._folder, self._ticks)
 
     # Small things
 
