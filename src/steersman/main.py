@@ -164,6 +164,11 @@ def main() -> None:
     help="Mirrors, certificates and headers of registries: REGISTRY/hosts.toml, as in /etc/containerd/certs.d.",
 )
 @click.option(
+    "--snapshotter",
+    type=click.Choice(["auto", "overlayfs", "fuse-overlayfs", "copy"]),
+    help="How containers get their root filesystems.  [default: auto: the first of these that works here]",
+)
+@click.option(
     "--load-balancer-pool",
     callback=_checked_pool,
     metavar="RANGES",

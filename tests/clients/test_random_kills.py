@@ -47,7 +47,7 @@ class Node:
         pytest.fail("no kubelet is started any more")
 
     def _kubelet(self) -> int:
-        told = json.loads(self.cluster.steersman("status", "-o", "json").stdout)
+        told = json.loads(self.cluster.steersman("status", "-o", "json", check=False).stdout)
         return next(int(one["pid"]) for one in told["processes"] if one["name"] == "node1")
 
     def shims(self) -> list[int]:
@@ -128,9 +128,9 @@ def one_round(node: Node, number: int, folder: pathlib.Path) -> None:
         [status] = pods[name]["status"]["containerStatuses"]
         assert status["state"]["terminated"]["exitCode"] == code, (name, status)
     for name in (*lasting, *ending):
-        [status] = pods[name]["status"]["containerStatuses"]
-        assert status["restartCount"] == 0, (name, status)
-        assert (folder / name).read_text().split() == ["started"], name
+        said = (folder / name).read_text().split()
+        if said != ["started"] or pods[name]["status"]["containerStatuses"][0]["restartCount"]:
+            pytest.fail(f"{name} was started {len(said)} times\n{node.cluster.kubectl('describe', 'pod', name)}")
     for name in chance.sample(lasting, 2):
         node.cluster.kubectl("delete", "pod", name, "--wait=false")
         node.pause(0.5)
@@ -156,8 +156,8 @@ def left_on(cluster: RunningCluster, kubelet: int) -> dict[str, list[str]]:
         found[f"run {kind}"] = names(run / kind)
     for folder in ("nodes/node1/containers", "nodes/node1/kubelet/pods", "nodes/node1/kubelet/logs/pods"):
         found[folder] = names(data / folder)
-    groups = pathlib.Path("/sys/fs/cgroup").glob(f"**/steersman/{cluster.name}/**/pod*")
-    found["groups"] = sorted(map(str, groups))
+    tops = [one for up in ("", "*/") for one in pathlib.Path("/sys/fs/cgroup").glob(f"{up}steersman/{cluster.name}")]
+    found["groups"] = sorted(str(one) for top in tops for one in top.glob("**/pod*"))
     mounts = pathlib.Path(f"/proc/{kubelet}/mountinfo").read_text().splitlines()
     own = [line.split()[4] for line in mounts if cluster.name in line or str(data) in line]
     found["mounts"] = sorted(one for one in own if "/pods/" in one or "/sandboxes/" in one)

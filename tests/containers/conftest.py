@@ -14,7 +14,7 @@ import pytest
 from steersman.aio.clock import SystemClock
 from steersman.containers.cri import containerd
 from steersman.containers.images import build
-from steersman.containers.oci import host, host_mounts
+from steersman.containers.oci import host, host_mounts, snapshots
 from tests.containers import lab
 
 _numbers = itertools.count()
@@ -86,6 +86,8 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> None:
     params=[
         "fake",
         pytest.param("oci", marks=pytest.mark.root),
+        pytest.param("oci fuse-overlayfs", marks=[pytest.mark.root, pytest.mark.slow]),
+        pytest.param("oci copy", marks=[pytest.mark.root, pytest.mark.slow]),
         pytest.param("cri", marks=[pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("containerd")]),
     ]
 )
@@ -96,12 +98,19 @@ async def either(request: pytest.FixtureRequest, clock: SystemClock, tmp_path: P
     else:
         folder, group = request.getfixturevalue("clean_machine"), request.getfixturevalue("group")
         archive = request.getfixturevalue("hello_archive")
-        if request.param == "oci":
-            runtime = lab.oci_lab(clock, folder, group, archive)
+        if request.param.startswith("oci"):
+            runtime = snapshotting(request.param.partition(" ")[2], clock, folder, group, archive)
         else:
             runtime = lab.cri_lab(clock, folder, group, archive, request.getfixturevalue("daemon"))
     async with runtime as found:
         yield found
+
+
+def snapshotting(kind: str, clock: SystemClock, folder: str, group: str, archive: str) -> Any:
+    """The embedded runtime whose root filesystems are made in this way; "": as it chooses itself."""
+    if kind == snapshots.FUSE and not snapshots.fuse_program():
+        pytest.skip("needs fuse-overlayfs")
+    return lab.oci_lab(clock, folder, group, archive, snapshotter=kind or snapshots.AUTO)
 
 
 def _processes_of(folder: str) -> list[str]:

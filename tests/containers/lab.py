@@ -211,9 +211,9 @@ async def cri_lab(
 
 
 @contextlib.asynccontextmanager
-async def oci_lab(clock: Any, folder: str, group: str, archive: str) -> AsyncIterator[Lab]:
+async def oci_lab(clock: Any, folder: str, group: str, archive: str, **options: Any) -> AsyncIterator[Lab]:
     """The embedded runtime with the hello image."""
-    node = oci_runtime(folder, clock, group)
+    node = oci_runtime(folder, clock, group, **options)
     await node.start()
     try:
         await node.images.load(archive)

@@ -71,6 +71,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         clock,
         host_namespace=host_namespace,
         registry_hosts=plan.options.registry_hosts_dir,
+        snapshotter=plan.options.snapshotter,
     )
     client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)

@@ -34,6 +34,7 @@ def make(
     namespace: str = namespaces.OWN,
     host_namespace: str = namespaces.OWN,
     registry_hosts: str = "",
+    snapshotter: str = "auto",
 ) -> "OciRuntime | CriRuntime":
     """Also used to switch the node off. `namespace` is the node's network. The embedded runtime pulls images from the host's: a
     registry, a proxy and the resolvers of this machine may listen on its loopback."""
@@ -49,6 +50,7 @@ def make(
         shared_dirs=[kubelet_dir(paths, node)],
         images_dir=paths.images,
         registry_hosts=registry_hosts,
+        snapshotter=snapshotter,
         registry_network=functools.partial(namespaces.entered, host_namespace),
     )
 

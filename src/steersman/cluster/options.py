@@ -28,6 +28,7 @@ class Options:
     `cni_conf_dir`: where CNI configurations are, if plugins shall connect pods instead of our own network.
     `kubelet_config`: a KubeletConfiguration file for real nodes, read at each start of one.
     `registry_hosts_dir`: where hosts.toml files say which hosts images of a registry are asked of, read at each pull.
+    `snapshotter`: how the embedded runtime makes root filesystems (`containers/oci/snapshots.py`).
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -52,6 +53,7 @@ class Options:
     cni_conf_dir: str = ""
     kubelet_config: str = ""
     registry_hosts_dir: str = ""
+    snapshotter: str = "auto"
     kubeconfig: str = ""
 
     @property

@@ -4,14 +4,24 @@ import dataclasses
 import datetime
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from steersman.containers import runtime
 from steersman.containers.images import users
 from steersman.containers.images.store import Image
-from steersman.containers.oci import cdi, mount_points, records, sandbox, shim_mounts, spec, statuses
+from steersman.containers.oci import (
+    cdi,
+    copying,
+    mount_points,
+    records,
+    sandbox,
+    shim_mounts,
+    snapshots,
+    spec,
+    statuses,
+)
 from steersman.containers.oci.host import Facts
 
 
@@ -66,23 +76,42 @@ def write(
         raise InvalidContainer(str(wrong)) from wrong
     for folder in (place.folder, place.data_folder, _upper(place), _work(place)):
         os.mkdir(folder, 0o755)
-    if own_users is not None:
+    lowest = mount_points.layer([mount.container_path for mount in config.mounts])
+    if facts.snapshotter == snapshots.COPY:
+        _copy(place, [lowest, *image.layers], _upper(place))
+    elif own_users is not None:
         os.chown(_upper(place), own_users.host_id, own_users.host_id)
     who = specification["process"]["user"]
     user = runtime.User(who["uid"], who["gid"], tuple(who.get("additionalGids", ())))
     record = _record(place, origin, config, image, image_config, facts, user)
     records.write(os.path.join(place.folder, records.CONFIG), specification)
     launch = _launch(place, record, image, spec_place, facts)
-    launch["images"] = [
-        {"lower": [*reversed(mounted[one.image].layers)], "sub_path": one.image_sub_path} for one in images
-    ]
+    launch["images"] = [_mounted(place, number, one, mounted, facts) for number, one in enumerate(images)]
     if own_users is not None:
         launch |= {"user_namespace": spec_place.namespaces["user"], "volumes": volumes}
     else:  # (with its own users, layers come from a mount of their own, which has nothing beside it)
-        launch["lower"].append(mount_points.layer([mount.container_path for mount in config.mounts]))
+        launch["lower"].append(lowest)
     records.write(os.path.join(place.folder, records.LAUNCH), launch)
     statuses.write_container(place.folder, record)
     return record
+
+
+def _mounted(
+    place: Place, number: int, mount: runtime.Mount, mounted: Mapping[str, Image], facts: Facts
+) -> dict[str, Any]:
+    """An image as a volume, for the shim."""
+    layers = mounted[mount.image].layers
+    told = {"lower": [*reversed(layers)], "sub_path": mount.image_sub_path}
+    if facts.snapshotter != snapshots.COPY or len(layers) == 1:
+        return told
+    folder = os.path.join(place.data_folder, f"image-{number}")
+    os.mkdir(folder)
+    _copy(place, layers, folder)
+    return {**told, "copy": folder}
+
+
+def _copy(place: Place, layers: Sequence[str], target: str) -> None:
+    copying.copy((os.path.join(place.layers_dir, layer) for layer in layers), target)
 
 
 def _with_images(config: runtime.ContainerConfig, place: Place) -> runtime.ContainerConfig:
@@ -137,6 +166,8 @@ def _launch(
         "layers_dir": place.layers_dir,
         "upper": _upper(place),
         "work": _work(place),
+        "snapshotter": facts.snapshotter,
+        "fuse": snapshots.fuse_program() if facts.snapshotter == snapshots.FUSE else "",
         "userxattr": facts.is_rootless,
         "log_path": record.log_path,
         "tty": record.tty,

@@ -20,6 +20,7 @@ from steersman.containers.oci.live import LiveContainer, LiveSandbox
 from steersman.containers.runtime import RuntimeFailure, State
 
 KILL_SECONDS = 10.0  # SIGKILL takes effect in milliseconds, except for processes stuck in the kernel
+LAUNCHES_MOST = 3  # of one container, while its shims are killed
 START_ERROR_EXIT_CODE = 128  # what containerd reports for a container that could not be started
 
 
@@ -139,7 +140,7 @@ class Containers:
             raise RuntimeFailure("RunContainerError", f"container {container_id} was started before", temporary=False)
         container.is_starting = True
         try:
-            answer = await self._home.shim.ask("start", container=container_id)
+            answer = await self._launch(container)
         except shim_client.Refused as refused:
             self._start_failed(container, str(refused))
             raise RuntimeFailure("RunContainerError", str(refused)) from refused
@@ -150,6 +151,22 @@ class Containers:
         if container.status.state is State.CREATED:
             container.began(answer)
             self._tell(container, "started")
+            self.look_again()  # where the shim was killed meanwhile: its end may stand on disk already
+
+    async def _launch(self, container: LiveContainer) -> dict[str, Any]:
+        """The shim may be killed on the way. What it had begun goes on, and its successor writes that down before it answers
+        anybody; what it had not begun is begun again. Raises shim_client.Refused, shim_client.ShimGone."""
+        for tries_left in reversed(range(LAUNCHES_MOST)):
+            try:
+                return dict(await self._home.shim.ask("start", container=container.record.id))
+            except shim_client.ShimGone:
+                if not tries_left:
+                    raise
+            await self._home.meet_shim()
+            begun = records.read(os.path.join(container.folder, records.STARTED))
+            if begun is not None:
+                return dict(begun)
+        raise AssertionError("the last try returns or raises")
 
     def _start_failed(self, container: LiveContainer, message: str) -> None:
         known = {"code": START_ERROR_EXIT_CODE, "signal": 0, "oom": False, "unknown": False}

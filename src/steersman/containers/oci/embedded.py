@@ -9,6 +9,7 @@ The parts: `sandboxes`, `containers`, `groups`; what they share is `home`.
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from steersman.containers.oci import (
     sessions,
     shim_client,
     shim_mounts,
+    snapshots,
 )
 from steersman.containers.oci.containers import Containers
 from steersman.containers.oci.groups import Groups
@@ -39,15 +41,12 @@ from steersman.serving.messages import Duplex
 if TYPE_CHECKING:
     from steersman.containers.images import registry
 
-MEETINGS_MAX = 5  # a dying process is gone within milliseconds, a new shim starts in 0.1 s
-MEETING_PAUSE_SECONDS = 0.05
-
 
 class OciRuntime:
     """`root_dir` is kept over reboots, `run_dir` is not; both may be shared with nobody. `cgroup_root` is relative, as in
     `steersman/node-1`. `shared_dirs`: further folders (of volumes) below which mounts must reach the containers. `images_dir`
     may be shared by the runtimes of several nodes of one machine. Registries are asked from `registry_network`,
-    as the hosts.toml files in `registry_hosts` say."""
+    as the hosts.toml files in `registry_hosts` say. `snapshotter`: of `snapshots.KINDS`."""
 
     def __init__(
         self,
@@ -63,9 +62,11 @@ class OciRuntime:
         shim_idle_seconds: float = 60.0,
         images_dir: str | os.PathLike[str] | None = None,
         registry_network: "registry.Network" = contextlib.nullcontext,
+        snapshotter: str = snapshots.AUTO,
     ) -> None:
         self._home = Home(os.path.abspath(root_dir), os.path.abspath(run_dir), clock)
         self._runtime_path = runtime_path
+        self._snapshotter = snapshotter
         self._shared_dirs = [os.path.abspath(folder) for folder in shared_dirs]
         self._shim_idle_seconds = shim_idle_seconds
         images = os.path.abspath(images_dir or os.path.join(self._home.root_dir, "images"))
@@ -103,13 +104,13 @@ class OciRuntime:
     # Life
 
     async def start(self) -> None:
-        """Raises host.NoRuntime, or OSError where mounts are not allowed."""
+        """Raises host.NoRuntime, snapshots.Unusable, or OSError where mounts are not allowed."""
         facts = await asyncio.to_thread(self._prepare)
         run_dir, clock = self._home.run_dir, self._home.clock
         shim = shim_client.ShimClient(run_dir, self._shim_config(facts), clock, self._shim_event)
         self._home.open(facts, shim)
         self._execs = execs.Execs(shim, clock, run_dir)
-        await self._meet_shim()
+        await self._home.meet_shim()
         await self._sandboxes.take_over()
         await self._containers.take_over(self._sandboxes.live)
         await self._sandboxes.keep_networks()
@@ -155,7 +156,8 @@ class OciRuntime:
         os.makedirs(os.path.join(root_dir, "containers"), exist_ok=True)
         self._images.open(facts.is_rootless)
         mount_points.ensure(self._images.layers_dir)
-        return facts
+        chosen = snapshots.choose(self._snapshotter, root_dir, is_rootless=facts.is_rootless)
+        return dataclasses.replace(facts, snapshotter=chosen)
 
     # The shim
 
@@ -174,20 +176,6 @@ class OciRuntime:
             "idle_seconds": self._shim_idle_seconds,
         }
 
-    async def _meet_shim(self) -> None:
-        """Wait for an answer, which is more than a connection: a new shim listens before it has found out which containers
-        ended without one, and tells nobody. Once it answers, that stands on disk, and every later end is told. One that was
-        killed a moment ago may still take a connection, but answers no more: the next try meets its successor."""
-        for tries_left in reversed(range(MEETINGS_MAX)):
-            try:
-                await self._home.shim.ask("list")
-            except shim_client.ShimGone:
-                if not tries_left:
-                    raise
-                await self._home.clock.sleep(MEETING_PAUSE_SECONDS)
-            else:
-                return
-
     async def _watch_shim(self) -> None:
         """When a shim was lost, have a new one at once: a container's output waits for it."""
         lost = self._home.shim.lost
@@ -196,7 +184,7 @@ class OciRuntime:
             lost.clear()
             self._all_execs.shim_lost()
             try:
-                await self._meet_shim()
+                await self._home.meet_shim()
             except shim_client.ShimGone:
                 await self._home.clock.sleep(1)  # a machine without memory or processes: try again, for ever
                 lost.set()

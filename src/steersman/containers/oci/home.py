@@ -11,6 +11,8 @@ from steersman.containers import runtime
 from steersman.containers.oci import host, shim_client
 from steersman.containers.runtime import RuntimeFailure
 
+MEETINGS_MAX = 5  # a dying process is gone within milliseconds, a new shim starts in 0.1 s
+MEETING_PAUSE_SECONDS = 0.05
 EVENTS_WAITING_MAX = 10_000  # an event more is dropped: the reader lists again now and then
 
 
@@ -48,6 +50,20 @@ class Home:
             return await self.shim.ask(do, **arguments)
         except (shim_client.Refused, shim_client.ShimGone) as failed:
             raise RuntimeFailure(reason, str(failed)) from failed
+
+    async def meet_shim(self) -> None:
+        """Wait for an answer, which is more than a connection: a new shim listens before it has found out which containers
+        ended without one, and tells nobody. Once it answers, that stands on disk, and every later end is told. One that was
+        killed a moment ago may still take a connection, but answers no more: the next try meets its successor."""
+        for tries_left in reversed(range(MEETINGS_MAX)):
+            try:
+                await self.shim.ask("list")
+            except shim_client.ShimGone:
+                if not tries_left:
+                    raise
+                await self.clock.sleep(MEETING_PAUSE_SECONDS)
+            else:
+                return
 
     def tell(self, pod_uid: str, sandbox_id: str, container_id: str, kind: str) -> None:
         with contextlib.suppress(asyncio.QueueFull):

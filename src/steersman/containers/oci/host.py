@@ -18,7 +18,7 @@ class NoRuntime(RuntimeError):
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
     """`is_rootless`: no cgroups, and overlayfs marks what is deleted in user extended attributes. `uid_ranges`: ids
-    that exist here."""
+    that exist here. `snapshotter`: how root filesystems are made (`snapshots`)."""
 
     runtime: str
     hierarchy: cgroups.Hierarchy
@@ -28,6 +28,7 @@ class Facts:
     open_files_max: int
     capabilities: int = (1 << 64) - 1  # the node's own, as bits
     uid_ranges: tuple[tuple[int, int], ...] = ((0, 1 << 32),)
+    snapshotter: str = "overlayfs"
 
     @property
     def is_crun(self) -> bool:

@@ -30,6 +30,8 @@ from steersman.containers.oci.shim_log import FRAGMENT_SECONDS
 
 SOCKET, LOCK = "shim.sock", "shim.lock"
 IDLE_SECONDS = 60.0  # without containers and without a runtime that talks to it, a shim ends
+LAUNCH_SECONDS = 5.0  # crun takes 10 ms; one that hangs must not keep all other containers waiting for long
+LAUNCH_LOOK_SECONDS = 0.01
 OUTBOX_MAX = 4096  # packets that wait for a slow runtime; then it is cut off and lists again when it comes back
 
 
@@ -359,11 +361,31 @@ class Shim:
     # After a restart
 
     def _adopt(self) -> None:
+        self._await_launches_of_the_dead()
         folder = os.path.join(self.config.run_dir, "containers")
         for name in os.listdir(folder):
             container = Container(self, name)
             if container.adopt():
                 self.containers[name] = container
+
+    def _await_launches_of_the_dead(self) -> None:
+        """An earlier shim was killed, but what it had launched goes on: a container that comes up after we looked would be
+        nobody's, and would be started twice."""
+        program, home = self.config.runtime[0].encode(), self.config.run_dir.encode()
+        deadline = time.monotonic() + LAUNCH_SECONDS
+        while time.monotonic() < deadline and _runs(program, home):
+            time.sleep(LAUNCH_LOOK_SECONDS)
+
+
+def _runs(program: bytes, about: bytes) -> bool:
+    """Whether any process is this program with `about` in its arguments."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+                if words[0] == program and any(about in word for word in words):
+                    return True
+    return False
 
 
 def _survive(call: Callable[[], None]) -> None:

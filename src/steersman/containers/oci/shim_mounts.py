@@ -29,11 +29,12 @@ def enter_own_namespace(config: Any) -> None:
 
 
 def mount_root(launch: dict[str, Any], target: str) -> None:
-    """The overlay of an image's layers and the container's own changes. Layers are named relative to their folder: mount
-    options must fit into one page."""
+    """The image's layers with the container's own changes, in the way that `snapshots` chose. Layers are named relative to their
+    folder: mount options must fit into one page."""
     os.makedirs(target, exist_ok=True)
-    options = f"lowerdir={':'.join(launch['lower'])},upperdir={launch['upper']},workdir={launch['work']}"
-    extra = ",userxattr" if launch["userxattr"] else ""
+    if launch.get("snapshotter") == "copy":
+        _mount_copy(launch, target)
+        return
     here = os.open(".", os.O_PATH | os.O_DIRECTORY)
     layers, owners = launch["layers_dir"], launch.get("user_namespace", "")
     if owners:
@@ -42,11 +43,38 @@ def mount_root(launch: dict[str, Any], target: str) -> None:
         syscalls.mount_idmapped(launch["layers_dir"], layers, owners)
     os.chdir(layers)
     try:
-        # nodev: device nodes in images are not to be used; /dev is the runtime's.
-        syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, f"{options}{extra},volatile")
+        mount = mount_fuse if launch.get("snapshotter") == "fuse-overlayfs" else mount_overlay
+        mount(launch["lower"], target, launch)
     finally:
         os.fchdir(here)
         os.close(here)
+
+
+def mount_overlay(lower: list[str], target: str, launch: dict[str, Any]) -> None:
+    options = f"lowerdir={':'.join(lower)},upperdir={launch['upper']},workdir={launch['work']}"
+    extra = ",userxattr" if launch["userxattr"] else ""
+    # nodev: device nodes in images are not to be used; /dev is the runtime's.
+    syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, f"{options}{extra},volatile")
+
+
+def mount_fuse(lower: list[str], target: str, launch: dict[str, Any]) -> None:
+    """Returns when it is mounted; what serves it ends with the last mount. Without `upper` it can only be read."""
+    options = f"lowerdir={':'.join(lower)}"
+    if "upper" in launch:
+        options += f",upperdir={launch['upper']},workdir={launch['work']},volatile"
+    program = launch["fuse"]
+    pid = os.posix_spawn(program, [program, "-o", options, target], os.environ, setsigmask=())
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise OSError(f"fuse-overlayfs ended with {os.waitstatus_to_exitcode(status)}")
+
+
+def _mount_copy(launch: dict[str, Any], target: str) -> None:
+    owners = launch.get("user_namespace", "")
+    if owners:
+        syscalls.mount_idmapped(launch["upper"], target, owners)
+    else:
+        syscalls.mount(launch["upper"], target, None, syscalls.MS_BIND)
 
 
 def mount_volumes(launch: dict[str, Any], target: str) -> None:
@@ -68,7 +96,7 @@ def mount_images(launch: dict[str, Any], target: str) -> None:
         for number, one in enumerate(launch.get("images", ())):
             path, part = f"{target}{IMAGE}{number}", f"{target}{IMAGE}{number}-part"
             os.makedirs(path, exist_ok=True)
-            _mount_layers(one["lower"], path, userxattr=launch["userxattr"])
+            _mount_layers(one, path, launch)
             if one["sub_path"]:
                 _bind_part(path, one["sub_path"], part)
     finally:
@@ -80,12 +108,19 @@ def image_path(target: str, number: int, sub_path: str) -> str:
     return f"{target}{IMAGE}{number}-part" if sub_path else f"{target}{IMAGE}{number}"
 
 
-def _mount_layers(lower: list[str], path: str, *, userxattr: bool) -> None:
+def _mount_layers(one: dict[str, Any], path: str, launch: dict[str, Any]) -> None:
     """An overlay that is only read needs two layers at least."""
+    lower = one["lower"]
     if len(lower) == 1:
         syscalls.mount(lower[0], path, None, syscalls.MS_BIND)
         return
-    options = f"lowerdir={':'.join(lower)}" + (",userxattr" if userxattr else "")
+    if "copy" in one:
+        syscalls.mount(one["copy"], path, None, syscalls.MS_BIND)
+        return
+    if launch.get("snapshotter") == "fuse-overlayfs":
+        mount_fuse(lower, path, {"fuse": launch["fuse"]})
+        return
+    options = f"lowerdir={':'.join(lower)}" + (",userxattr" if launch["userxattr"] else "")
     syscalls.mount("overlay", path, "overlay", syscalls.MS_RDONLY | syscalls.MS_NODEV, options)
 
 
