@@ -155,7 +155,9 @@ def group_files(container_id: str) -> list[Path]:
     names = ("cpu.shares", "cpu.cfs_quota_us", "memory.limit_in_bytes", "pids.max")
     if not Path("/sys/fs/cgroup/memory").exists():
         pytest.skip("needs control groups of version 1")
-    return [path for name in names for path in Path("/sys/fs/cgroup").rglob(f"{container_id}/{name}")]
+    # (only below the groups of this test run: others come and go while one walks)
+    tops = list(Path("/sys/fs/cgroup").glob(f"*/steersman-test-{os.getpid()}-*"))
+    return [path for name in names for top in tops for path in top.rglob(f"{container_id}/{name}")]
 
 
 async def test_out_of_memory(oci: Lab):
