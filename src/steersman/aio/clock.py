@@ -11,7 +11,6 @@ import contextlib
 import datetime
 import random
 import time
-import uuid
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -62,6 +61,13 @@ class _AsyncioTimers:
             yield scope
 
 
+def _uuid4(bits: int) -> str:
+    """`str(uuid.UUID(int=bits, version=4))` in a quarter of its time: every new object has one."""
+    bits = bits & ~(0xF000 << 64 | 0xC000 << 48) | 4 << 76 | 0x8000 << 48
+    digits = f"{bits:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
 class SystemClock(_AsyncioTimers):
     """Real time and real chance."""
 
@@ -75,7 +81,7 @@ class SystemClock(_AsyncioTimers):
         return time.monotonic()
 
     def uid(self) -> str:
-        return str(uuid.uuid4())
+        return _uuid4(self._random.getrandbits(128))
 
     def suffix(self, length: int = 5) -> str:
         return "".join(self._random.choices(SUFFIX_LETTERS, k=length))
@@ -110,7 +116,7 @@ class VirtualClock(_AsyncioTimers):
         return self._loop.time()
 
     def uid(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return _uuid4(self._random.getrandbits(128))
 
     def suffix(self, length: int = 5) -> str:
         return "".join(self._random.choices(SUFFIX_LETTERS, k=length))

@@ -89,6 +89,10 @@ class CustomType(Protocol):
         """Changes whenever what is published does."""
 
 
+def _derived() -> Any:
+    return dataclasses.field(init=False, repr=False, compare=False)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
     """One kind in one version.
@@ -142,27 +146,32 @@ class Kind:
     deprecation: Deprecation | None = None
     storage: Storage | None = None
 
+    # Made of the above, once: every request asks for them.
+    api_version: str = _derived()
+    resource: str = _derived()  # `deployments.apps`, or `pods` for the core group
+    path: str = _derived()  # `/api/v1` or `/apis/GROUP/VERSION`
+    prefix: str = _derived()  # of the keys of its objects in the store: `/GROUP/PLURAL/` of the row they are stored as
+    _subresources: Mapping[str, Subresource] = _derived()
+
+    def __post_init__(self) -> None:
+        group, stored = self.group, self.stored
+        derived = {
+            "api_version": f"{group}/{self.version}" if group else self.version,
+            "resource": f"{self.plural}.{group}" if group else self.plural,
+            "path": f"/apis/{group}/{self.version}" if group else f"/api/{self.version}",
+            "prefix": f"/{stored.group or 'core'}/{stored.plural}/",
+            "_subresources": {sub.name: sub for sub in self.subresources},
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
     @property
     def stored(self) -> "Kind":
         """The row whose objects are in the store."""
         return self.storage.kind if self.storage is not None else self
 
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def resource(self) -> str:
-        """`deployments.apps`, or `pods` for the core group."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
-    @property
-    def path(self) -> str:
-        """`/api/v1` or `/apis/GROUP/VERSION`."""
-        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-
     def subresource(self, name: str) -> Subresource | None:
-        return next((sub for sub in self.subresources if sub.name == name), None)
+        return self._subresources.get(name)
 
 
 def of_version(row: Kind, version: str, **changes: Any) -> Kind:

@@ -1,10 +1,9 @@
 """What authorization is asked: may this user do this verb on this resource, or on this path."""
 
-import dataclasses
+from typing import NamedTuple
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """`resource` carries the subresource (`pods/log`). A non-resource question has `path` and no `resource`."""
 
     verb: str

@@ -10,21 +10,26 @@ import orjson
 from steersman.api.kind import Kind
 from steersman.meta.objects import Object
 
+_heads: dict[tuple[str, str], bytes] = {}  # by version and kind; a process knows a few hundred
+
 
 def prefix(kind: Kind, namespace: str = "") -> str:
     """All objects of the kind, or those in one namespace; the same for all versions of a kind."""
-    stored = kind.stored
-    whole = f"/{stored.group or 'core'}/{stored.plural}/"
+    whole = kind.prefix
     return f"{whole}{namespace}/" if namespace else whole
 
 
 def key(kind: Kind, namespace: str, name: str) -> str:
-    return prefix(kind, namespace if kind.namespaced else "") + name
+    return f"{kind.prefix}{namespace}/{name}" if namespace and kind.namespaced else kind.prefix + name
 
 
 def head(kind: Kind) -> bytes:
     """The bytes before the revision of every object of this kind."""
-    return f'{{"kind":"{kind.kind}","apiVersion":"{kind.api_version}","metadata":{{"resourceVersion":"'.encode()
+    found = _heads.get((kind.api_version, kind.kind))
+    if found is None:
+        text = f'{{"kind":"{kind.kind}","apiVersion":"{kind.api_version}","metadata":{{"resourceVersion":"'
+        found = _heads[kind.api_version, kind.kind] = text.encode()
+    return found
 
 
 def tail(obj: Object) -> bytes:

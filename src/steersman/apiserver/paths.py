@@ -4,7 +4,7 @@ Keeps true: the same verb, group, namespace, resource, subresource and name as u
 authorization rules are written in these words.
 """
 
-import dataclasses
+from typing import NamedTuple
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
@@ -12,8 +12,7 @@ _NAMESPACE_SUBRESOURCES = frozenset(("status", "finalize"))
 WITH_REST = frozenset(("proxy",))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a request is about. `verb` of a non-resource request is the method in lower case.
 
     `name` is empty for collections, `namespace` for cluster-scoped resources; `rest` is what follows a

@@ -524,7 +524,7 @@ def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.T
     """`?watch=1` makes a list a watch."""
     watch = parameters.get("watch")
     verb = "watch" if target.verb == "watch" or (watch and watch[0].lower() not in ("0", "false")) else "list"
-    return dataclasses.replace(target, verb=verb) if verb != target.verb else target
+    return target._replace(verb=verb) if verb != target.verb else target
 
 
 def _selected_name(parameters: dict[str, list[str]]) -> str:

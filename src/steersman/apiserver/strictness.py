@@ -3,9 +3,8 @@
 Source: "Server side field validation" (KEP-2885) and the create, update and patch handlers of upstream's apiserver.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,8 +20,7 @@ from steersman.meta.objects import Object
 Refuse = Callable[[str], errors.StatusError]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """`texts` name the unknown fields."""
 
     obj: Object

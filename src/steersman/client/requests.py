@@ -6,7 +6,7 @@ Leaves to others: sending (`transport`), credentials (`kubeconfig`).
 import dataclasses
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -38,8 +38,7 @@ class ObjectList:
     remaining: int = 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class WatchEvent:
+class WatchEvent(NamedTuple):
     """`type` is ADDED, MODIFIED, DELETED or BOOKMARK."""
 
     type: str

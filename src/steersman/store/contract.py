@@ -14,11 +14,10 @@ see `apiserver.registry`. The store only needs them to be text that sorts.
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a write happened: kept with its revision, walked by `steersman why`.
 
     `because` is the revision of what the writer saw when it decided (0: nobody said, e.g. a user's own wish);
@@ -50,8 +49,7 @@ class Entry:
     stale: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """Write `head + revision + tail` to `key` if its current revision is `expect` (0: must not exist; None: any).
 
     `ttl_seconds`: a store that `expires` removes the entry some time after as many seconds without another write; 0: never.
@@ -64,8 +62,7 @@ class Put:
     ttl_seconds: int = 0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """Remove `key` if its current revision is `expect` (None: any). `head + revision + tail` is the last state, which
     watchers receive with the revision of the deletion."""
 

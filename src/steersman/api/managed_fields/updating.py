@@ -3,9 +3,8 @@
 Source: structured-merge-diff's merge.Updater and the chain of managers in apimachinery's util/managedfields.
 """
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -29,14 +28,13 @@ _OWNED_BY_NOBODY = sets.of(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """Who writes, through which subresource, when. `reset` are the fields that the kind does not let this way of writing change."""
 
     manager: str
     now: str
     subresource: str = ""
-    reset: sets.Set = dataclasses.field(default_factory=dict)
+    reset: sets.Set = sets.EMPTY
 
 
 def no_conversion(obj: Object, api_version: str) -> None:

@@ -1,6 +1,7 @@
 """The admission plugins in upstream's order, each asked only about what it handles."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from steersman.aio import clock as clocks
 from steersman.api.kind import Kind
@@ -75,16 +76,17 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self._plugins = tuple(plugins)
-        self._of: dict[tuple[str, str, str, str, Operation], tuple[Plugin, ...]] = {}
+        self._of: dict[tuple[str, str, str, str, Operation], _Asked] = {}
 
     async def mutate(self, review: Review) -> bool:
         """Whether any plugin changed the object. All are asked once more when one of them wants that."""
         changed = False
-        for plugin in self._handling(review):
+        plugins = self._handling(review).mutate
+        for plugin in plugins:
             changed = await plugin.mutate(review) or changed
         if review.again:
             review.round = 1
-            for plugin in self._handling(review):
+            for plugin in plugins:
                 await plugin.mutate(review)
         return changed
 
@@ -95,19 +97,19 @@ class Chain:
             await self.validate(review)
 
     async def validate(self, review: Review) -> None:
-        for plugin in self._handling(review):
+        for plugin in self._handling(review).validate:
             await plugin.validate(review)
 
     async def reserve(self, review: Review) -> None:
         review.also.clear()
-        for plugin in self._handling(review):
+        for plugin in self._handling(review).reserve:
             await plugin.reserve(review)
 
     async def removed(self, review: Review) -> None:
-        for plugin in self._handling(review):
+        for plugin in self._handling(review).removed:
             await plugin.removed(review)
 
-    def _handling(self, review: Review) -> tuple[Plugin, ...]:
+    def _handling(self, review: Review) -> "_Asked":
         kind, subresource = review.call.kind, review.call.target.subresource
         key = kind.group, kind.version, kind.plural, subresource, review.operation
         found = self._of.get(key)
@@ -115,5 +117,20 @@ class Chain:
             found = self._of[key] = self._asked(kind, subresource, review.operation)
         return found
 
-    def _asked(self, kind: Kind, subresource: str, operation: Operation) -> tuple[Plugin, ...]:
-        return tuple(plugin for plugin in self._plugins if plugin.handles(kind, subresource, operation))
+    def _asked(self, kind: Kind, subresource: str, operation: Operation) -> "_Asked":
+        handling = [plugin for plugin in self._plugins if plugin.handles(kind, subresource, operation)]
+        return _Asked(*(tuple(one for one in handling if _has(one, phase)) for phase in _Asked._fields))
+
+
+class _Asked(NamedTuple):
+    """Who has something to say, in each phase."""
+
+    mutate: tuple[Plugin, ...]
+    validate: tuple[Plugin, ...]
+    reserve: tuple[Plugin, ...]
+    removed: tuple[Plugin, ...]
+
+
+def _has(plugin: Plugin, phase: str) -> bool:
+    """Whether it is more than the one that every plugin has, which does nothing."""
+    return getattr(type(plugin), phase) is not getattr(Plugin, phase)

@@ -172,7 +172,7 @@ class View:
             return operation
         obj = cast(Object, orjson.loads(b"%b0%b" % (operation.head, operation.tail)))
         converted = (await self._versions.convert([obj], self._versions.storage.api_version))[0]
-        return dataclasses.replace(operation, head=self._storage_head, tail=keys.tail(converted))
+        return operation._replace(head=self._storage_head, tail=keys.tail(converted))
 
 
 class _Watch:

@@ -180,7 +180,7 @@ class Evictions:
             told = conditions.set(status.get("conditions") or (), why, self._clock.now())
             return {**pod, "metadata": meta, "status": {**status, "conditions": told}}
 
-        of_status = dataclasses.replace(call, target=dataclasses.replace(call.target, subresource="status"))
+        of_status = dataclasses.replace(call, target=call.target._replace(subresource="status"))
         written = orjson.loads(await self._writer.change_object(of_status, marked, lens=None))
         if options.resource_version:
             options = dataclasses.replace(options, resource_version=objects.resource_version(written))

@@ -45,7 +45,7 @@ class Pods:
                 "metadata.name", "FieldValueRequired", "Required value: name or generateName is required"
             )
             raise errors.invalid("Binding", "", [cause])
-        target = dataclasses.replace(call.target, resource="pods", subresource="binding", name=str(meta["name"]))
+        target = call.target._replace(resource="pods", subresource="binding", name=str(meta["name"]))
         return await self.bind(dataclasses.replace(call, target=target, kind=kinds.POD))
 
     def _bound(self, call: Call, pod: Object, node: str, binding_meta: Object) -> Object:
