@@ -26,6 +26,9 @@ def overlap(address: str, taken: Iterable[str]) -> bool:
 
 
 def conflict(wanted: Iterable[HostPort], taken: Iterable[HostPort]) -> bool:
+    wanted = tuple(wanted)
+    if not wanted:
+        return False
     in_use: dict[tuple[str, int], list[str]] = {}
     for protocol, address, number in taken:
         in_use.setdefault((protocol, number), []).append(address)

@@ -8,6 +8,7 @@ from typing import Any
 
 import uvloop
 
+from steersman.aio import garbage
 from steersman.aio.clock import Clock
 from steersman.client import kubeconfig
 from steersman.client.client import Client
@@ -23,6 +24,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def run(part: Coroutine[Any, Any, None]) -> None:
     """Run a process's main coroutine until it ends or SIGTERM asks it to."""
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, force=True)
+    garbage.look_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_terminated(part))
 

@@ -90,10 +90,10 @@ def _operating_system(pod: Object, node: Node) -> Refusal | None:
 
 def room(wanted: Mapping[str, int], node: Node) -> Refusal | None:
     """Whether `wanted` fits beside what is used: pods first, then the resources in upstream's order."""
-    used: dict[str, int] = {}
+    used = dict.fromkeys(wanted, 0)
     for requests in node.used:
-        for name, amount in requests.items():
-            used[name] = used.get(name, 0) + amount
+        for name in used:
+            used[name] += requests.get(name, 0)
     order = [name for name in ("pods", "cpu", "memory", "ephemeral-storage") if name in wanted]
     for name in [*order, *sorted(wanted.keys() - set(order))]:
         capacity = qos.amount(name, node.allocatable.get(name, "0"))

@@ -16,7 +16,10 @@ def get(obj: Object, type: str) -> Object | None:  # noqa: A002 — the field's 
 
 
 def find(conditions: Sequence[Object], type: str) -> Object | None:  # noqa: A002
-    return next((condition for condition in conditions if condition.get("type") == type), None)
+    for condition in conditions:
+        if condition.get("type") == type:
+            return condition
+    return None
 
 
 def status(obj: Object, type: str) -> str:  # noqa: A002
