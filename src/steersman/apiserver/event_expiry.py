@@ -4,6 +4,7 @@ Reads: Events. Writes: Events (delete). etcd gives each a lease, as upstream has
 """
 
 import datetime
+from collections import deque
 from collections.abc import Iterable
 
 import orjson
@@ -24,23 +25,36 @@ class EventExpiry:
         self._store = store
         self._clock = clock
         self._keep = datetime.timedelta(seconds=kinds.EVENT.ttl_seconds)
+        # (when, revision) of earlier sweeps that are younger than what is swept away.
+        self._marks: deque[tuple[float, int]] = deque()
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        self._mark()
         while True:
             await self._clock.sleep(SWEEP_SECONDS)
             await self.sweep()
 
     async def sweep(self) -> None:
         prefix, start = keys.prefix(kinds.EVENT), ""
+        young_after = self._mark()
         while True:
             page = await self._store.list(prefix, limit=SCAN_ENTRIES, start=start)
-            for entry in expired(page.entries, self._clock.now() - self._keep):
+            old = [entry for entry in page.entries if entry.revision <= young_after]
+            for entry in expired(old, self._clock.now() - self._keep):
                 await self._remove(entry)
             if not page.remaining:
                 return
             start = page.entries[-1].key + "\0"
             await self._clock.sleep(0)
+
+    def _mark(self) -> int:
+        """The revision after which nothing is old enough: it was written since a look that was less than so long ago."""
+        now, marks = self._clock.monotonic(), self._marks
+        while marks and marks[0][0] <= now - self._keep.total_seconds():
+            marks.popleft()
+        marks.append((now, self._store.revision))
+        return marks[0][1]
 
     async def _remove(self, entry: contract.Entry) -> None:
         head = keys.head(kinds.EVENT)
@@ -54,7 +68,8 @@ class EventExpiry:
 
 
 def expired(entries: Iterable[contract.Entry], before: datetime.datetime) -> list[contract.Entry]:
-    return [entry for entry in entries if _last_happened(orjson.loads(entry.value)) < times.format_seconds(before)]
+    text = times.format_seconds(before)
+    return [entry for entry in entries if _last_happened(orjson.loads(entry.value)) < text]
 
 
 def _last_happened(event: Object) -> str:
