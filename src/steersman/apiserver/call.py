@@ -52,7 +52,9 @@ class Call:
     @property
     def dry_run(self) -> bool:
         """Raises StatusError 422 for anything but `All`."""
-        values = [value for value in self.parameters.get("dryRun", ()) if value]
+        if "dryRun" not in self.parameters:
+            return False
+        values = [value for value in self.parameters["dryRun"] if value]
         check_dry_run(values, "CreateOptions" if self.target.verb == "create" else "UpdateOptions")
         return bool(values)
 

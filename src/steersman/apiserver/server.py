@@ -9,7 +9,8 @@ Keeps true: every wrong request gets the Status Kubernetes gives; what nobody ex
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any
 
 from steersman.aio import clock as clocks
 from steersman.aio import tasks
@@ -347,19 +348,19 @@ class ApiServer:
         finally:
             flow.give(ticket)
 
-    async def _serve(
+    def _serve(
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
-    ) -> messages.Response:
+    ) -> Coroutine[Any, Any, messages.Response]:
         seconds = deadlines.of(request, target, parameters) if "timeout" in parameters else None
+        answering = self._resource if target.is_resource else self._other
         if seconds is not None:
-            return await deadlines.within(self._clock, seconds, self._dispatch(request, target, user, parameters))
-        return await self._dispatch(request, target, user, parameters)
+            return deadlines.within(self._clock, seconds, answering(request, target, user, parameters))
+        return answering(request, target, user, parameters)
 
-    async def _dispatch(
+    async def _other(
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
-        if target.is_resource:
-            return await self._resource(request, target, user, parameters)
+        """A path outside of resources."""
         asked = Attributes(request.method.lower() if request.method != "HEAD" else "get", path=request.path or "/")
         self.authorizer.check(user, asked)
         remote = self._remote(request.path)

@@ -41,6 +41,10 @@ class Type:
         self.api_version = api_version
         self.root = root
         self.zero = zero
+        # Top-level fields that are owned as one and are not there before: path elements by name.
+        self.leaves = {
+            name: f"f:{name}" for name, node in root.declared.items() if node.leaf and zero.get(name) is None
+        }
         self.shapes: dict[bytes, sets.Set | None] = {}  # of `updating`: the fields of specs seen before
 
 

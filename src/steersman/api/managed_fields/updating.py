@@ -133,7 +133,12 @@ def comparing(old: Object, new: Object, reset: sets.Set, convert: Convert) -> Co
 def _of_new(of_type: compiling.Type, new: Object) -> sets.Set:
     """`compare` with nothing before. Objects made from one template share their spec, and so the fields of it."""
     result: sets.Set = {}
+    leaves = of_type.leaves
     for field, value in new.items():
+        element = leaves.get(field)
+        if element is not None:
+            result[element] = sets.EMPTY
+            continue
         found = _of_spec(of_type, value) if field == "spec" else _of_field(of_type, field, value)
         if found is not None:
             result[f"f:{field}"] = found

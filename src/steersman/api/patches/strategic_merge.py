@@ -53,19 +53,23 @@ class _Merge:
             case other:
                 raise errors.bad_request(f"unknown patch type found: {other}")
         result = _retained(original, patch)
+        orders = []
         for key, value in patch.items():
-            if key in (_PATCH, _RETAIN) or key.startswith(_ORDER):
+            if key in (_PATCH, _RETAIN):
                 continue
-            if key.startswith(_DELETE_PRIMITIVES):
+            if key.startswith(_ORDER):
+                orders.append(key)
+            elif key.startswith(_DELETE_PRIMITIVES):
                 self._delete_primitives(result, key.removeprefix(_DELETE_PRIMITIVES), value)
             elif value is None:
                 result.pop(key, None)
-            else:
+            elif value.__class__ is dict or value.__class__ is list:
                 result[key] = self._value(result.get(key), value, self._types.field(definition, key))
-        for key, order in patch.items():
-            if key.startswith(_ORDER):
-                field = key.removeprefix(_ORDER)
-                self._set_order(result, original, patch, field, order, self._types.field(definition, field))
+            else:
+                result[key] = value
+        for key in orders:
+            field = key.removeprefix(_ORDER)
+            self._set_order(result, original, patch, field, patch[key], self._types.field(definition, field))
         return result
 
     def _value(self, original: Any, patch: Any, definition: schema.Definition | None) -> Any:
@@ -175,6 +179,8 @@ def _ordered(merged: list[Any], patch_order: list[Any], server_order: list[Any],
     """Items the patch names stand in the patch's order; the others keep their places relative to them where both are known
     to the server, and otherwise come after."""
     wanted = [identity(item) for item in patch_order]
+    if [identity(item) for item in merged] == wanted:
+        return merged
     before = [identity(item) for item in server_order]
     named = sorted((item for item in merged if identity(item) in wanted), key=lambda item: wanted.index(identity(item)))
     others = [item for item in merged if identity(item) not in wanted]

@@ -23,14 +23,15 @@ def validate(
     """`check` is the kind's rule for names; the API server itself keeps uid, creation time and the like. `qualified`:
     finalizers must be, as upstream asks of the kinds of its own server, not of those of its extensions."""
     metadata = new.get("metadata") or {}
-    errors = [
-        *_names(metadata, check),
-        *_namespace(metadata, namespaced),
-        *labels.validate(metadata.get("labels") or {}, "metadata.labels"),
-        *labels.validate_annotations(metadata.get("annotations") or {}, "metadata.annotations"),
-        *_owners(metadata.get("ownerReferences") or []),
-        *finalizers(metadata.get("finalizers") or [], "metadata.finalizers", qualified=qualified),
-    ]
+    errors = [*_names(metadata, check), *_namespace(metadata, namespaced)]
+    if metadata.get("labels"):
+        errors += labels.validate(metadata["labels"], "metadata.labels")
+    if metadata.get("annotations"):
+        errors += labels.validate_annotations(metadata["annotations"], "metadata.annotations")
+    if metadata.get("ownerReferences"):
+        errors += _owners(metadata["ownerReferences"])
+    if metadata.get("finalizers"):
+        errors += finalizers(metadata["finalizers"], "metadata.finalizers", qualified=qualified)
     if old is not None:
         errors += _update(metadata, old["metadata"])
     return errors
