@@ -11,7 +11,6 @@ import contextlib
 import datetime
 import random
 import time
-from collections.abc import AsyncIterator
 from typing import Protocol
 
 # Letters Kubernetes uses for generated name suffixes: no vowels (no words by accident), no 0/1/3 (misread).
@@ -55,10 +54,8 @@ class _AsyncioTimers:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    @contextlib.asynccontextmanager
-    async def timeout(self, seconds: float) -> AsyncIterator[object]:
-        async with asyncio.timeout(seconds) as scope:
-            yield scope
+    def timeout(self, seconds: float) -> contextlib.AbstractAsyncContextManager[object]:
+        return asyncio.timeout(seconds)
 
 
 def _uuid4(bits: int) -> str:
@@ -108,9 +105,13 @@ class VirtualClock(_AsyncioTimers):
         self._loop = loop
         self._random = random.Random(seed)
         self._start = start
+        self._now = 0.0, start
 
     def now(self) -> datetime.datetime:
-        return self._start + datetime.timedelta(seconds=self._loop.time() + self.skew_seconds)
+        seconds = self._loop.time() + self.skew_seconds
+        if seconds != self._now[0]:  # much happens at one moment
+            self._now = seconds, self._start + datetime.timedelta(seconds=seconds)
+        return self._now[1]
 
     def monotonic(self) -> float:
         return self._loop.time()

@@ -50,15 +50,22 @@ class Index:
         self._keys: dict[str, dict[str, Object]] = {}
 
     def change(self, key: str, old: Object | None, new: Object | None) -> None:
-        if old is not None:
-            for value in set(self._function(old)):
-                group = self._keys[value]
-                del group[key]
-                if not group:
-                    del self._keys[value]
-        if new is not None:
-            for value in set(self._function(new)):
-                self._keys.setdefault(value, {})[key] = new
+        before = () if old is None else tuple(self._function(old))
+        if new is None:
+            self._leave(key, before)
+            return
+        after = tuple(self._function(new))
+        if before != after:  # most changes leave an object where it is
+            self._leave(key, [value for value in before if value not in after])
+        for value in after:
+            self._keys.setdefault(value, {})[key] = new
+
+    def _leave(self, key: str, values: Iterable[str]) -> None:
+        for value in set(values):
+            group = self._keys[value]
+            del group[key]
+            if not group:
+                del self._keys[value]
 
     def objects(self, value: str) -> list[Object]:
         return list(self._keys.get(value, {}).values())

@@ -39,17 +39,9 @@ class Occurrence:
 
     @property
     def source_and_object(self) -> Key:
-        fields = ("kind", "namespace", "name", "uid", "apiVersion")
-        return (self.component, self.host, *(self.involved.get(field, "") for field in fields))
-
-    @property
-    def similar(self) -> Key:
-        """The same for events that differ only in their message."""
-        return (*self.source_and_object, self.type, self.reason)
-
-    @property
-    def identical(self) -> Key:
-        return (*self.similar, self.involved.get("fieldPath", ""), self.message)
+        about = self.involved.get
+        named = about("kind", ""), about("namespace", ""), about("name", ""), about("uid", ""), about("apiVersion", "")
+        return (self.component, self.host, *named)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,12 +83,13 @@ class Correlator:
 
     def decide(self, seen: Occurrence) -> Write | None:
         """What to write for an occurrence; None when its object floods (it is counted nevertheless)."""
-        message, key = self._combine(seen)
+        source = seen.source_and_object
+        message, key = self._combine(seen, (*source, seen.type, seen.reason))
         stamp = times.format_seconds(seen.at)
         known = self._recorded.get(key) or _Recorded(self._new_name(seen), stamp, 0)
         known.count += 1
         _remember(self._recorded, key, known)
-        if not self._admit(seen):
+        if not self._admit(seen, source):
             return None
         event = _event(seen, message, known, stamp)
         if known.count == 1:
@@ -107,20 +100,20 @@ class Correlator:
         """The Event was refused: the next occurrence starts anew."""
         self._recorded.pop(key, None)
 
-    def _combine(self, seen: Occurrence) -> tuple[str, Key]:
-        similar = self._similar.get(seen.similar)
+    def _combine(self, seen: Occurrence, kind: Key) -> tuple[str, Key]:
+        """`kind` is the same for events that differ only in their message."""
+        similar = self._similar.get(kind)
         if similar is None or (seen.at - similar.last).total_seconds() > SIMILAR_SECONDS:
             similar = _Similar({}, seen.at)
         similar.last = seen.at
         similar.messages[seen.message] = None
-        _remember(self._similar, seen.similar, similar)
+        _remember(self._similar, kind, similar)
         if len(similar.messages) < SIMILAR_MAX:
-            return seen.message, seen.identical
+            return seen.message, (*kind, seen.involved.get("fieldPath", ""), seen.message)
         del similar.messages[next(iter(similar.messages))]
-        return f"(combined from similar events): {seen.message}", seen.similar
+        return f"(combined from similar events): {seen.message}", kind
 
-    def _admit(self, seen: Occurrence) -> bool:
-        key = seen.source_and_object
+    def _admit(self, seen: Occurrence, key: Key) -> bool:
         bucket = self._buckets.get(key) or _Bucket(BURST, seen.at)
         passed = max(0.0, (seen.at - bucket.at).total_seconds())
         tokens = min(float(BURST), bucket.tokens + passed * REFILL_PER_SECOND)
@@ -172,8 +165,11 @@ def _event(seen: Occurrence, message: str, known: _Recorded, stamp: str) -> Obje
     }
 
 
+_EPOCH, _MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(microseconds=1)
+
+
 def _nanoseconds(at: datetime.datetime) -> int:
-    return (at - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1) * 1000
+    return (at - _EPOCH) // _MICROSECOND * 1000
 
 
 def _remember(kept: OrderedDict[Key, Any], key: Key, value: Any) -> None:

@@ -24,7 +24,10 @@ def of(obj: Object) -> list[Object]:
 
 def controller_of(obj: Object) -> Object | None:
     """The reference to the controller, if there is one."""
-    return next((reference for reference in of(obj) if reference.get("controller")), None)
+    for reference in of(obj):
+        if reference.get("controller"):
+            return reference
+    return None
 
 
 def controller_uid(obj: Object) -> str:
