@@ -225,7 +225,7 @@ def _parsed(value: bytes) -> Object:
 
 
 def is_of(change: Change, kind: Kind) -> bool:
-    return change.resource == keys.prefix(kind)
+    return change.resource == kind.prefix
 
 
 def name_of(change: Change) -> str:

@@ -199,6 +199,7 @@ class Link:
         self._user, self._groups = user, groups
         self._step = step
         self._duplicates: dict[asyncio.Task[None], None] = {}
+        self._way: tuple[Serving, InProcessTransport] | None = None  # to the server's present incarnation
 
     async def request(self, request: Request) -> Response:
         self._check()
@@ -236,8 +237,7 @@ class Link:
             raise Unreachable("i/o timeout")
         if journey.refused is not None:
             return _refusal(journey.refused)
-        serving = network.server
-        ours = InProcessTransport(serving.handler, self._user, self._groups)
+        serving, ours = self._to_server()
         response = await serving.submit(ours.stream, _copy(request))
         if response.stream is not None:
             stream = Stream(self._part, network.weather, network.clock, self._check)
@@ -247,7 +247,7 @@ class Link:
 
     async def upgrade(self, request: Request) -> tuple[Response, Duplex | None]:
         self._check()
-        return await InProcessTransport(self._network.server.handler, self._user, self._groups).upgrade(request)
+        return await self._to_server()[1].upgrade(request)
 
     async def close(self) -> None:
         return
@@ -261,9 +261,15 @@ class Link:
             raise asyncio.CancelledError("crashed")
 
     async def _submit(self, request: Request) -> Response:
-        serving = self._network.server
-        ours = InProcessTransport(serving.handler, self._user, self._groups)
+        serving, ours = self._to_server()
         return await serving.submit(ours.request, request)
+
+    def _to_server(self) -> tuple[Serving, InProcessTransport]:
+        """Raises Unreachable while there is none."""
+        serving = self._network.server
+        if self._way is None or self._way[0] is not serving:
+            self._way = serving, InProcessTransport(serving.handler, self._user, self._groups)
+        return self._way
 
     def _send_again(self, request: Request, seconds: float) -> None:
         async def send() -> None:

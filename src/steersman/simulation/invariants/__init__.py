@@ -32,8 +32,9 @@ Check = Callable[[History, Change], Iterator[str]]
 Look = Callable[[SimulatedCluster, Change], Iterator[str]]
 EndCheck = Callable[[SimulatedCluster], Iterator[str]]
 
+# Also of what is not parsed (`history.UNREAD`): its key, revision and cause.
+AT_EVERY_REVISION: tuple[Check, ...] = (revisions.check,)
 AT_EACH_REVISION: tuple[Check, ...] = (
-    revisions.check,
     bindings.check,
     identities.check,
     nodes.check,
