@@ -22,12 +22,16 @@ from steersman.controllers import apply, decision, expectations
 from steersman.controllers.daemonset import eligibility
 from steersman.controllers.garbage_collector import decide as garbage_collector
 from steersman.controllers.job import tracking
+from steersman.controllers.local_path import decide as local_path
 from steersman.controllers.node_lifecycle import controller as node_lifecycle
+from steersman.controllers.pvc_protection import decide as pvc_protection
 from steersman.controllers.replicaset import decide as replica_set
+from steersman.controllers.statefulset import volume_claims
 from steersman.controllers.taint_eviction import decide as taint_eviction
 from steersman.kubelet import agent
 from steersman.meta import errors
-from steersman.scheduler import preemption, queue
+from steersman.scheduler import preemption, queue, volume_binder
+from steersman.scheduler.filters import volume_restrictions
 from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
 from steersman.store import fanout, state
@@ -55,6 +59,8 @@ ALONE = dataclasses.replace(SIZE, apps=1, faults=12, alone=6)
 # Nodes cut off for longer than they are given up after.
 APART = dataclasses.replace(SIZE, faults=12, changes=1)
 JOBS = dataclasses.replace(SIZE, kinds=("jobs",))
+CLAIMS = dataclasses.replace(MANY, kinds=("claimed",))
+SHARED = dataclasses.replace(MANY, kinds=("shared",))
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -283,6 +289,58 @@ def tell_equals_to_go(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def let_claims_go_while_they_are_used(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pvc_protection, "uses", lambda pod, claim: False)
+
+
+def delete_what_the_policy_retains(patch: pytest.MonkeyPatch) -> None:
+    """As if every set had said Delete."""
+    original = volume_claims.owner_changes
+    policy = {"whenDeleted": "Delete", "whenScaled": "Delete"}
+
+    def owner_changes(stateful_set: Any, pods: Any, claims: Any) -> Any:
+        loose = {**stateful_set["spec"], "persistentVolumeClaimRetentionPolicy": policy}
+        return original({**stateful_set, "spec": loose}, pods, claims)
+
+    patch.setattr(volume_claims, "owner_changes", owner_changes)
+
+
+def retain_what_the_policy_deletes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(volume_claims, "owner_changes", lambda stateful_set, pods, claims: ())
+
+
+def let_two_pods_have_a_claim_for_one(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(volume_restrictions, "_Alone", lambda claims, snapshot: None)
+
+
+def bind_pods_before_their_claims(patch: pytest.MonkeyPatch) -> None:
+    async def at_once(self: Any, plan: Any, seen: Any) -> None:
+        return
+
+    patch.setattr(volume_binder.VolumeBinder, "_wait_bound", at_once)
+
+
+def make_a_volume_again(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks whether a claim's volume has been made, and its name does not tell."""
+    original, count = local_path.volume_name, [0]
+
+    def volume_name(claim: Any) -> str:
+        count[0] += 1
+        return f"{original(claim)}-{count[0]}"
+
+    patch.setattr(local_path, "volume_name", volume_name)
+
+
+def delete_volumes_that_are_bound(patch: pytest.MonkeyPatch) -> None:
+    original = local_path._volume
+
+    def volume(seen: Any) -> Any:
+        released = {**seen.volume, "status": {**seen.volume.get("status", {}), "phase": "Released"}}
+        return original(dataclasses.replace(seen, volume=released))
+
+    patch.setattr(local_path, "_volume", volume)
+
+
 BUGS = (
     Bug("delete by name without the uid", delete_by_name_only, ("duplicate", "delay", "lose-answer"), 5, size=ALONE),
     Bug("bind without a precondition", bind_without_precondition, ("duplicate", "delay"), size=ALONE),
@@ -335,4 +393,11 @@ BUGS = (
     Bug("evict without asking", evict_without_asking, (), size=dataclasses.replace(SIZE, budgets=1.0)),
     Bug("tell equals to go", tell_equals_to_go, (), size=dataclasses.replace(SIZE, urgent=4)),
     Bug("treat an unknown outcome as failure", take_unknown_for_failed, ("lose-answer", "stale"), 15, size=MANY),
+    Bug("let claims go while they are used", let_claims_go_while_they_are_used, (), size=CLAIMS),
+    Bug("delete what the policy retains", delete_what_the_policy_retains, (), size=CLAIMS),
+    Bug("retain what the policy deletes", retain_what_the_policy_deletes, (), size=CLAIMS),
+    Bug("let two pods have a claim for one", let_two_pods_have_a_claim_for_one, (), size=SHARED),
+    Bug("bind pods before their claims", bind_pods_before_their_claims, (), size=CLAIMS),
+    Bug("make a volume again", make_a_volume_again, ("crash", "stale"), size=CLAIMS),
+    Bug("delete volumes that are bound", delete_volumes_that_are_bound, (), size=CLAIMS),
 )

@@ -1,4 +1,4 @@
-"""What an object has for itself alone: addresses, node ports, ranges."""
+"""What an object has for itself alone: addresses, node ports, ranges, a claim's volume, a volume's claim."""
 
 from steersman.api import kinds
 from steersman.apiserver import keys
@@ -31,8 +31,20 @@ def _of_node(node: Object) -> tuple[str, ...]:
     return tuple(node["spec"].get("podCIDRs") or ())
 
 
+def _of_claim(claim: Object) -> tuple[str, ...]:
+    volume = claim["spec"].get("volumeName")
+    return (f"volume {volume}",) if volume else ()
+
+
+def _of_volume(volume: Object) -> tuple[str, ...]:
+    uid = (volume["spec"].get("claimRef") or {}).get("uid")
+    return (f"claim {uid}",) if uid else ()
+
+
 _OF = {
     keys.prefix(kinds.SERVICE): _of_service,
     keys.prefix(kinds.POD): _of_pod,
     keys.prefix(kinds.NODE): _of_node,
+    keys.prefix(kinds.PERSISTENT_VOLUME_CLAIM): _of_claim,
+    keys.prefix(kinds.PERSISTENT_VOLUME): _of_volume,
 }

@@ -10,8 +10,9 @@ from steersman.client.cache import Cache, Caches
 from steersman.client.events import Recorder
 from steersman.containers import runtime
 from steersman.containers.fake import FakeRuntime
-from steersman.kubelet import node_object, options
+from steersman.kubelet import local_paths, node_object, options
 from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.simulation.part import Incarnation
 
@@ -27,6 +28,7 @@ class Rack:
 
     pods: PodsByNode
     nodes: Cache
+    volumes: Cache
 
 
 class SimulatedNode:
@@ -60,6 +62,9 @@ class SimulatedNode:
                     nodes=self._rack.nodes if self._rack is not None else None,
                     machine=node_object.Machine(),
                 )
+                volumes = self._rack.volumes if self._rack is not None else local_paths.cache_of(caches, self.name)
+                folders = LocalPaths(client, volumes, life.clock, recorder, {self.name: None})
+                running.start("local paths", folders.run())
                 running.start("events", recorder.run())
                 running.start("kubelet", self.kubelet.run())
                 running.start("caches", caches.run())

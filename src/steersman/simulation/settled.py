@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from steersman.api import kinds
-from steersman.meta import conditions, objects
+from steersman.api import volumes as storage
+from steersman.meta import conditions, objects, owners
 from steersman.meta.objects import Object
+from steersman.simulation import volumes
 from steersman.simulation.cluster import SimulatedCluster
 from steersman.simulation.history import World, node_of, pod_is_over
 
@@ -101,14 +103,35 @@ def _pods(world: World) -> Iterator[str]:
     for key, pod in world.of(kinds.POD).items():
         if objects.is_terminating(pod):
             yield f"pod {key} is being deleted"
-        elif not node_of(pod):
+        elif not node_of(pod) and not _waits_for_its_claim(world, pod):
             yield f"pod {key} has no node"
-        elif not pod_is_over(pod) and not conditions.is_true(pod, "Ready"):
+        elif node_of(pod) and not pod_is_over(pod) and not conditions.is_true(pod, "Ready"):
             yield f"pod {key} is not Ready: {_containers(pod)}"
 
 
+def _waits_for_its_claim(world: World, pod: Object) -> bool:
+    """Somebody else's turn, or nobody has made the claim (people give up): that is as wished."""
+    there = volumes.claims(world, pod)
+    if len(there) < len(storage.claim_names(pod)) and owners.controller_of(pod) is None:
+        return True
+    return any(volumes.is_for_one_pod(claim) and volumes.users(world, claim) for claim in there)
+
+
+def _volumes(world: World) -> Iterator[str]:
+    for name, volume in world.of(kinds.PERSISTENT_VOLUME).items():
+        if (volume.get("status") or {}).get("phase") != "Bound":
+            yield f"volume {name} is {(volume.get('status') or {}).get('phase')}"
+    for key, pod in world.of(kinds.POD).items():
+        for claim in volumes.claims(world, pod) if node_of(pod) else ():
+            if (claim.get("status") or {}).get("phase") != "Bound":
+                yield f"pod {key} runs without its claim {objects.key(claim)} being bound"
+
+
 def _ending(world: World) -> Iterator[str]:
+    """A claim that is being deleted stays as long as a pod uses it."""
     for _, one in world.everything():
+        if one["kind"] == "PersistentVolumeClaim" and volumes.users(world, one):
+            continue
         if one["kind"] != "Pod" and objects.is_terminating(one):
             yield f"{one['kind']} {objects.key(one)} is being deleted, finalizers {one['metadata'].get('finalizers')}"
 
@@ -117,4 +140,4 @@ def _containers(pod: Object) -> list[Object]:
     return [one.get("state") or {} for one in (pod.get("status") or {}).get("containerStatuses") or []]
 
 
-CHECKS = (_nodes, _deployments, _replica_sets, _stateful_sets, _daemon_sets, _jobs, _quotas, _pods, _ending)
+CHECKS = (_nodes, _deployments, _replica_sets, _stateful_sets, _daemon_sets, _jobs, _quotas, _pods, _volumes, _ending)

@@ -51,10 +51,8 @@ async def do(client: Client, step: Step) -> None:
             try:
                 await client.create(step.kind, step.body, step.namespace)
             except StatusError as refused:
-                if refused.reason == "AlreadyExists":
-                    found = await client.get(step.kind, step.name, step.namespace)
-                    if objects.is_terminating(found):
-                        raise StatusError({**refused.status, "message": "object is being deleted"}) from refused
+                if refused.reason == "AlreadyExists" and await _is_going(client, step):
+                    raise StatusError({**refused.status, "message": "object is being deleted"}) from refused
                 raise
         case "patch":
             await client.patch(step.kind, step.name, step.namespace, step.body)
@@ -71,6 +69,16 @@ async def do(client: Client, step: Step) -> None:
             await _evict(client, step)
         case _:
             raise AssertionError(f"no such verb: {step.verb}")
+
+
+async def _is_going(client: Client, step: Step) -> bool:
+    """Raises StatusError, Unreachable."""
+    try:
+        return objects.is_terminating(await client.get(step.kind, step.name, step.namespace))
+    except StatusError as refused:
+        if refused.code == 404:
+            return True  # and it has gone meanwhile
+        raise
 
 
 async def _evict(client: Client, step: Step) -> None:

@@ -14,9 +14,12 @@ GOING = {"deletionTimestamp": shapes.STAMP, "finalizers": ["x/y", volumes.CLAIM_
 OWNED = {"ownerReferences": [{"kind": "Pod", "name": "p", "uid": "p", "controller": True}]}
 
 
-def pod(node="n", phase="Running", **source):
+def pod(node="n", phase="Running", *, going_seconds=None, **source):
     spec = {"volumes": [{"name": "data", **source}], **({"nodeName": node} if node else {})}
-    return {"metadata": {"name": "p", "uid": "p", "namespace": "default"}, "spec": spec, "status": {"phase": phase}}
+    meta = {"name": "p", "uid": "p", "namespace": "default"}
+    if going_seconds is not None:
+        meta |= {"deletionTimestamp": shapes.STAMP, "deletionGracePeriodSeconds": going_seconds}
+    return {"metadata": meta, "spec": spec, "status": {"phase": phase}}
 
 
 NAMED = {"persistentVolumeClaim": {"claimName": "data"}}
@@ -29,7 +32,12 @@ CASES = {
     "used by one without a node": (claim(meta=GOING), [pod("", **NAMED)], ["x/y"]),
     "another claim is used": (claim(meta=GOING), [pod(persistentVolumeClaim={"claimName": "z"})], ["x/y"]),
     "ephemeral": (claim("p-data", meta=GOING | OWNED), [pod(ephemeral={})], None),
-    "ephemeral, ended": (claim("p-data", meta=GOING | OWNED), [pod(phase="Failed", ephemeral={})], ["x/y"]),
+    "ephemeral, ended": (claim("p-data", meta=GOING | OWNED), [pod(phase="Failed", ephemeral={})], None),
+    "ephemeral, ending": (claim("p-data", meta=GOING | OWNED), [pod(going_seconds=9, ephemeral={})], None),
+    "ephemeral, shut down": (claim("p-data", meta=GOING | OWNED), [pod(going_seconds=0, ephemeral={})], ["x/y"]),
+    "shut down": (claim(meta=GOING), [pod(phase="Failed", going_seconds=0, **NAMED)], None),
+    "of the pod itself": (claim(meta=GOING | OWNED), [pod(phase="Failed", going_seconds=1, **NAMED)], None),
+    "of the pod itself, shut down": (claim(meta=GOING | OWNED), [pod(going_seconds=0, **NAMED)], ["x/y"]),
     "done": (claim(meta={"deletionTimestamp": shapes.STAMP, "finalizers": ["x/y"]}), [], None),
 }
 

@@ -3,7 +3,8 @@
 Reads: PersistentVolumeClaim, Pods that use it.  Writes: its finalizer kubernetes.io/pvc-protection.
 Leaves to others: the volume behind it (persistent_volume).
 A pod counts once it has a node, as kubelets start no pod on a claim that is being deleted; and until it is gone, as its
-volumes may be mounted still. The claim of a generic ephemeral volume goes with its pod's end.
+volumes may be mounted still. Its own claim does not wait for a pod that has been shut down: in foreground deletion the pod waits
+for the claim. Upstream breaks that circle for generic ephemeral volumes only, and is stuck with a StatefulSet's scaled away.
 """
 
 import dataclasses
@@ -44,13 +45,19 @@ def uses(pod: Object, claim: Object) -> bool:
     if not pods.node_name(pod):
         return False
     name = objects.name(claim)
+    is_done = _is_shut_down(pod) and owners.is_owned_by(claim, pod)
     for volume in pod["spec"].get("volumes") or ():
         if (volume.get("persistentVolumeClaim") or {}).get("claimName") == name:
-            return True
+            return not is_done
         is_own = volume.get("ephemeral") is not None and volumes.ephemeral_name(pod, volume) == name
-        if is_own and not pods.is_finished(pod) and owners.is_controlled_by(claim, pod):
+        if is_own and not is_done and owners.is_controlled_by(claim, pod):
             return True
     return False
+
+
+def _is_shut_down(pod: Object) -> bool:
+    """The kubelet is done with it, or somebody forced its deletion; only finalizers keep it."""
+    return pods.is_terminating(pod) and pod["metadata"].get("deletionGracePeriodSeconds") == 0
 
 
 def _write(claim: Object, finalizers: list[str], why: str) -> Decision:

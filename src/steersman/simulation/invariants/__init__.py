@@ -24,8 +24,10 @@ from steersman.simulation.invariants import (
     preemption,
     quotas,
     replica_sets,
+    retention,
     revisions,
     stateful_sets,
+    volumes,
 )
 
 Check = Callable[[History, Change], Iterator[str]]
@@ -46,6 +48,8 @@ AT_EACH_REVISION: tuple[Check, ...] = (
     quotas.check,
     evictions.check,
     preemption.check,
+    volumes.check,
+    retention.check,
 )
 ON_THE_NODES: tuple[Look, ...] = (stateful_sets.look,)
 AT_THE_END: tuple[EndCheck, ...] = (
@@ -53,4 +57,5 @@ AT_THE_END: tuple[EndCheck, ...] = (
     owner_graph.check_end,
     endpoints.check_end,
     leaks.check_end,
+    retention.check_end,
 )

@@ -1,5 +1,5 @@
 """An address belongs to one: no two Services share a cluster address or node port, no two running pods a pod address, no two
-nodes a range."""
+nodes a range, no two claims a volume, no two volumes a claim."""
 
 from collections.abc import Iterator
 

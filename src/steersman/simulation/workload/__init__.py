@@ -10,18 +10,27 @@ from collections.abc import Iterable
 from steersman.aio.clock import Chance
 from steersman.simulation.workload import (
     budgets,
+    claimed_sets,
     daemon_sets,
     deployments,
     jobs,
     namespaces,
     pods,
     quotas,
+    shared_claims,
     stateful_sets,
     urgent,
 )
 from steersman.simulation.workload.step import Step
 
-APPS = {"deployments": deployments, "statefulsets": stateful_sets, "daemonsets": daemon_sets, "jobs": jobs}
+APPS = {
+    "deployments": deployments,
+    "statefulsets": stateful_sets,
+    "daemonsets": daemon_sets,
+    "jobs": jobs,
+    "claimed": claimed_sets,
+    "shared": shared_claims,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ def plan(seed: int, size: Size, nodes: int) -> list[Step]:
             user = f"{namespace}-{name}"
             found += kind.plan(chance, user, namespace, name, size.replicas, size.changes, size.seconds)
             mind = Chance(seed, "budget", namespace, name)
-            if kind in (deployments, stateful_sets) and mind.random() < size.budgets:
+            if kind in (deployments, stateful_sets, claimed_sets) and mind.random() < size.budgets:
                 found += budgets.plan(mind, f"{user}-budget", namespace, name, size.seconds)
         for number in range(size.alone):
             name = f"alone-{number + 1}"

@@ -18,7 +18,7 @@ def plan(
     chance: Chance, user: str, namespace: str, name: str, replicas: int, changes: int, seconds: float
 ) -> Iterator[Step]:
     at = round(chance.uniform(0, min(20.0, seconds / 4)), 3)
-    made = _stateful_set(chance, namespace, name, replicas)
+    made = stateful_set(chance, namespace, name, replicas)
     headless = service(namespace, name)
     headless["spec"] |= {"clusterIP": "None"}
     yield Step(at, user, "create", kinds.SERVICE, namespace, name, headless)
@@ -27,10 +27,10 @@ def plan(
         at = max(at, when)
         match chance.choice(CHANGES):
             case "scale":
-                yield _patch(at, user, namespace, name, {"replicas": chance.randint(0, replicas)})
+                yield patch(at, user, namespace, name, {"replicas": chance.randint(0, replicas)})
             case "image":
                 template = {"spec": {"containers": [container(chance.randint(1, 4))]}}
-                yield _patch(at, user, namespace, name, {"template": template})
+                yield patch(at, user, namespace, name, {"template": template})
             case "delete":
                 propagation = chance.choice(["Background", "Foreground"])
                 yield Step(at, user, "delete", kinds.STATEFUL_SET, namespace, name, {"propagation": propagation})
@@ -40,11 +40,11 @@ def plan(
                 yield Step(at, user, verb, kinds.STATEFUL_SET, namespace, name)
 
 
-def _patch(at: float, user: str, namespace: str, name: str, spec: Object) -> Step:
+def patch(at: float, user: str, namespace: str, name: str, spec: Object) -> Step:
     return Step(at, user, "patch", kinds.STATEFUL_SET, namespace, name, {"spec": spec})
 
 
-def _stateful_set(chance: Chance, namespace: str, name: str, replicas: int) -> Object:
+def stateful_set(chance: Chance, namespace: str, name: str, replicas: int) -> Object:
     labels = {"app": name}
     behaviour = {f"{FAKE}stop-seconds": chance.choice(["0", "1", "4", "never"])}
     spec: Object = {
