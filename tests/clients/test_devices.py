@@ -19,7 +19,9 @@ OBJECTS = """
 apiVersion: resource.k8s.io/v1
 kind: DeviceClass
 metadata: {name: lamp}
-spec: {selectors: [{cel: {expression: "device.driver == 'lamp.test'"}}]}
+spec:
+  selectors: [{cel: {expression: "device.driver == 'lamp.test'"}}]
+  extendedResourceName: lamp.test/lamp
 ---
 apiVersion: resource.k8s.io/v1
 kind: ResourceSlice
@@ -46,6 +48,20 @@ spec:
     image: localhost/hello:1
     command: [sh, -c, "echo lamp is $LAMP"]
     resources: {claims: [{name: light}]}
+"""
+
+
+EXTENDED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: plain}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: main
+    image: localhost/hello:1
+    command: [sh, -c, "echo lamp is $LAMP"]
+    resources: {limits: {lamp.test/lamp: 1}}
 """
 
 
@@ -117,5 +133,11 @@ def test_a_container_sees_the_device_that_its_pod_claims(cluster, space, driver)
         cluster.kubectl("delete", "pod", "reader", "-n", space)
         cluster.wait_for("no claim", "", "get", "resourceclaims", "-n", space, "-o", "name")
         assert driver == ["registered", "prepare", "unprepare"]
+
+        cluster.kubectl("apply", "-n", space, "-f", "-", stdin=EXTENDED)
+        cluster.wait_for("the pod", "Succeeded", "get", "pod", "plain", "-n", space, "-o", "jsonpath={.status.phase}")
+        assert cluster.kubectl("logs", "plain", "-n", space) == "lamp is on\n"
+        cluster.kubectl("delete", "pod", "plain", "-n", space)
+        cluster.wait_for("no claim", "", "get", "resourceclaims", "-n", space, "-o", "name")
     finally:
         cluster.kubectl("delete", "deviceclass/lamp", "resourceslice/lamps", "--ignore-not-found")

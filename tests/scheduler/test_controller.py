@@ -365,7 +365,7 @@ def test_a_gang_makes_room_for_itself(stage):
 
 # --- devices ---
 
-GPU_CLASS = {
+GPU_CLASS: dict[str, Any] = {
     "apiVersion": "resource.k8s.io/v1",
     "kind": "DeviceClass",
     "metadata": {"name": "gpu"},
@@ -490,3 +490,44 @@ def test_a_device_that_has_to_be_got_ready_is_waited_for(stage, fails):
         assert "devices" not in claim_status(stage)
     else:
         assert stage.node_of("web-1") == "node1"
+
+
+def wanting(name):
+    made = pod(name)
+    made["spec"]["containers"][0]["resources"] = {"requests": {"x.io/gpu": "1"}, "limits": {"x.io/gpu": "1"}}
+    return made
+
+
+def test_an_extended_resource_is_served_by_devices_where_the_node_does_not_count_it(stage):
+    stage.objects.create({**GPU_CLASS, "spec": {**GPU_CLASS["spec"], "extendedResourceName": "x.io/gpu"}})
+    stage.objects.create(devices_of("node1", "gpu-0"))
+    stage.create(node("node1"), wanting("web-1"), wanting("web-2"))
+    stage.advance(2)
+    assert sorted(stage.node_of(name) for name in ("web-1", "web-2")) == ["", "node1"]
+    served, other = ("web-1", "web-2") if stage.node_of("web-1") else ("web-2", "web-1")
+    told = stage.objects.get("pods", served)["status"]["extendedResourceClaimStatus"]
+    mapping = {"containerName": "main", "resourceName": "x.io/gpu", "requestName": "container-0-request-0"}
+    assert told["requestMappings"] == [mapping]
+    claim = stage.objects.get("resourceclaims", told["resourceClaimName"])
+    assert claim["metadata"]["name"].startswith(f"{served}-extended-resources-")
+    assert claim["metadata"]["annotations"] == {"resource.kubernetes.io/extended-resource-claim": "true"}
+    [result] = claim["status"]["allocation"]["devices"]["results"]
+    assert (result["request"], result["device"]) == ("container-0-request-0", "gpu-0")
+    why = "0/1 nodes are available: 1 cannot allocate all claims. still not schedulable, preemption: "
+    assert stage.events_of(other)[0][2].startswith(why)
+    stage.create(node("node2", allocatable={"x.io/gpu": "1"}))
+    stage.advance(2)
+    assert stage.node_of(other) == "node2"
+    assert "extendedResourceClaimStatus" not in stage.objects.get("pods", other)["status"]
+
+
+def test_devices_of_an_attempt_that_failed_are_given_up(stage):
+    stage.objects.create({**GPU_CLASS, "spec": {**GPU_CLASS["spec"], "extendedResourceName": "x.io/gpu"}})
+    stage.objects.create(devices_of("node1", "gpu-0"))
+    stage.network.instead.append(errors.conflict("pods/binding", "web-1", "try again"))
+    stage.create(node("node1"), wanting("web-1"))
+    stage.advance(30)
+    assert stage.node_of("web-1") == "node1"
+    [claim] = stage.objects.list("resourceclaims")
+    told = stage.objects.get("pods", "web-1")["status"]["extendedResourceClaimStatus"]
+    assert told["resourceClaimName"] == claim["metadata"]["name"]

@@ -18,6 +18,7 @@ from steersman.meta.objects import Object
 
 FINALIZER = "resource.kubernetes.io/delete-protection"
 CLAIM_OF_POD = "resource.kubernetes.io/pod-claim-name"  # on claims made from a template: the name in the pod
+EXTENDED = "<extended-resources>"
 RESERVED_MAX = 256  # who may use one claim at a time
 PROGRAMS_MAX = 1_000
 
@@ -40,6 +41,19 @@ def claim_names(pod: Object) -> Iterator[tuple[str, str]]:
             yield entry["name"], ""
         elif made[entry["name"]].get("resourceClaimName"):
             yield entry["name"], made[entry["name"]]["resourceClaimName"]
+
+
+def all_claim_names(pod: Object) -> Iterator[tuple[str, str]]:
+    """Also the claim that the scheduler made for the pod's extended resources; no claim of a pod can have its name there."""
+    yield from claim_names(pod)
+    name = extended(pod).get("resourceClaimName")
+    if name:
+        yield EXTENDED, name
+
+
+def extended(pod: Object) -> Object:
+    """What the pod's status says of that claim; empty where there is none."""
+    return (pod.get("status") or {}).get("extendedResourceClaimStatus") or {}
 
 
 def allocation(claim: Object) -> Object | None:

@@ -151,6 +151,7 @@ _SCHEDULER = [
     _rule(_READ, ["scheduling.k8s.io"], ["priorityclasses", "podgroups"]),
     _rule(["patch", "update"], ["scheduling.k8s.io"], ["podgroups/status"]),
     _rule([*_READ, "patch", "update"], ["resource.k8s.io"], ["resourceclaims", "resourceclaims/status"]),
+    _rule(["create", "delete"], ["resource.k8s.io"], ["resourceclaims"]),
     _rule(_READ, ["resource.k8s.io"], ["deviceclasses", "resourceslices", "devicetaintrules"]),
     _REVIEWS,
 ]

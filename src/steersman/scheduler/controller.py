@@ -87,7 +87,7 @@ class Scheduler:
         ]
         self._about_budgets = [(caches.of(kinds.POD_DISRUPTION_BUDGET), _setter(self._snapshot.budgets))]
         self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
-        self._device_binder = DeviceBinder(client, clock, caches.of(kinds.RESOURCE_CLAIM))
+        self._device_binder = DeviceBinder(client, clock, caches.of(kinds.RESOURCE_CLAIM), self._snapshot.devices)
         self._evictor = Evictor(client, clock, self._pods, recorder)
         self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()
@@ -418,17 +418,20 @@ class Scheduler:
             self._spare(rejection.victims)
             self._snapshot.nominations.drop(rejection.pod.key)
             self._try_again(rejection.pod)
-        if rejection.deallocated:
-            await self._give_up(rejection.deallocated, pod)
+        await self._give_up(rejection, pod)
         self._recorder.event(pod, "Warning", "FailedScheduling", rejection.message)
         await self._evictor.say(pod, rejection, rejection.nominated if made_room else "")
 
-    async def _give_up(self, claim: str, pod: Object) -> None:
+    async def _give_up(self, rejection: Rejection, pod: Object) -> None:
+        """Devices that keep the pod from a node, or that an earlier attempt left behind."""
         try:
-            await self._device_binder.give_up(claim, pod)
+            if rejection.deallocated:
+                await self._device_binder.give_up(rejection.deallocated, pod)
+            if rejection.pod.shape.extended:
+                await self._device_binder.drop_extended(pod)
         except (StatusError, Unreachable) as refused:
-            # The next attempt finds it in the way once more.
-            _log.info("%s: not given up for %s: %s", claim, objects.key(pod), refused)
+            # The next attempt finds them in the way once more.
+            _log.info("%s: devices not given up: %s", objects.key(pod), refused)
 
     def _spare(self, victims: Iterable[str]) -> None:
         """Nobody told them to go after all, or only some."""

@@ -101,7 +101,7 @@ def decide(pods: Iterable[PendingPod], snapshot: Snapshot) -> Decision:
 def place(pod: PendingPod, row: int, snapshot: Snapshot) -> Placement:
     node = snapshot.names[row]
     plan = volume_binding.plan(pod.shape, snapshot, row)
-    devices = dynamic_resources.plan(pod.shape, snapshot, row)
+    devices = dynamic_resources.plan(pod.key, pod.shape, snapshot, row)
     snapshot.nominations.drop(pod.key)
     snapshot.set_pod(pod.key, pod.shape, node, priority=pod.priority, started=JUST_NOW, pod_group=pod.pod_group)
     if plan is not None:
@@ -184,7 +184,7 @@ class Evaluation:
         if message == NO_NODES:
             return Rejection(pod, message, filters)
         claim = self._stands_in_the_way(pod)
-        return dataclasses.replace(self._make_room(pod, message, filters, _about_claims(pod, claim)), deallocated=claim)
+        return dataclasses.replace(self._make_room(pod, message, filters, self._about_claims(claim)), deallocated=claim)
 
     def _make_room(self, pod: PendingPod, message: str, filters: frozenset[str], claims: str) -> Rejection:
         """`claims` is what the user is told of claims that were in the way."""
@@ -203,6 +203,13 @@ class Evaluation:
             return refused(_counted(len(self._snapshot), reasons))
         overtaken = self._keep_room(pod, candidate)
         return Rejection(pod, message, filters, candidate.node, candidate.keys, overtaken)
+
+    def _about_claims(self, given_up: str) -> str:
+        """Upstream's answers; the first one is that for pods without resource claims."""
+        as_devices = any(isinstance(check, dynamic_resources.Devices) for check in self._checks)
+        if not self._shape.resource_claims and not as_devices:
+            return "no new claims to deallocate"
+        return "deallocation of ResourceClaim completed" if given_up else "still not schedulable"
 
     def _stands_in_the_way(self, pod: PendingPod) -> str:
         """A claim that could be given up for nodes which nothing else speaks against; "" for none."""
@@ -287,13 +294,6 @@ class Evaluation:
                 filters.add(check.filter)
                 remaining[failing] = False
         return _counted(nodes, reasons), frozenset(filters)
-
-
-def _about_claims(pod: PendingPod, given_up: str) -> str:
-    """Upstream's answers; the first one is that for pods without resource claims."""
-    if not pod.shape.resource_claims:
-        return "no new claims to deallocate"
-    return "deallocation of ResourceClaim completed" if given_up else "still not schedulable"
 
 
 def _counted(nodes: int, reasons: "collections.Counter[str] | dict[str, int]") -> str:

@@ -10,10 +10,11 @@ from steersman.aio.clock import Clock
 from steersman.api import devices, kinds
 from steersman.client.cache import Cache
 from steersman.client.client import Client
-from steersman.meta import objects, times
+from steersman.meta import objects, owners, times
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
-from steersman.scheduler.devices import DevicePlan
+from steersman.scheduler import extended_resources
+from steersman.scheduler.devices import DevicePlan, Devices, Extended
 from steersman.scheduler.volume_binder import BindingFailedError
 
 WAIT_SECONDS_MAX = 600.0  # upstream's bindingTimeout
@@ -22,15 +23,20 @@ TRIES_MAX = 5  # others reserve the same claim at the same time
 
 
 class DeviceBinder:
-    def __init__(self, client: Client, clock: Clock, claims: Cache) -> None:
+    """`known` is the snapshot's, and told of claims that are made here."""
+
+    def __init__(self, client: Client, clock: Clock, claims: Cache, known: Devices) -> None:
         self._client = client
         self._clock = clock
         self._claims = claims
+        self._known = known
 
     async def bind(self, plan: DevicePlan, pod: Object) -> None:
         """Raises StatusError (409 when a claim is no longer what was decided on), Unreachable, BindingFailedError."""
         for key in plan.claims:
             await self._settle(key, plan.allocations.get(key), pod)
+        if plan.extended is not None:
+            await self._make(plan.extended, plan.allocations[plan.extended.key], pod)
         if any(_conditions(found) for found in plan.allocations.values()):
             try:
                 async with self._clock.timeout(WAIT_SECONDS_MAX):
@@ -41,6 +47,44 @@ class DeviceBinder:
             except BindingFailedError:
                 await self._give_up_all(plan, pod)
                 raise
+
+    async def _make(self, extended: Extended, allocation: Object, pod: Object) -> None:
+        """A claim for the pod's extended resources; the pod's status says what it is for."""
+        await self.drop_extended(pod)
+        space = objects.namespace(pod)
+        meta = {
+            "generateName": f"{objects.name(pod)}-extended-resources-",
+            "namespace": space,
+            "annotations": {extended_resources.ANNOTATION: "true"},
+            "ownerReferences": [owners.make({**pod, "apiVersion": "v1", "kind": "Pod"}, block=False)],
+        }
+        body = {"metadata": meta, "spec": {"devices": {"requests": list(extended.requests)}}}
+        made = await self._client.create(kinds.RESOURCE_CLAIM, body, space, because=objects.revision(pod))
+        key = objects.key(made)
+        self._known.made(extended.key, key)
+        await self._settle(key, allocation, pod)
+        told = {"resourceClaimName": objects.name(made), "requestMappings": list(extended.mappings)}
+        patch = {"metadata": {"uid": objects.uid(pod)}, "status": {"extendedResourceClaimStatus": told}}
+        where = objects.name(pod), space
+        await self._client.patch(kinds.POD, *where, patch, subresource="status", because=objects.revision(pod))
+
+    async def drop_extended(self, pod: Object) -> None:
+        """Such a claim of an earlier attempt: it is made anew, as its devices may not be the right ones any more."""
+        for claim in self._claims.list(objects.namespace(pod)):
+            meta = claim["metadata"]
+            is_ours = (meta.get("annotations") or {}).get(extended_resources.ANNOTATION) == "true"
+            if is_ours and owners.is_controlled_by(claim, pod):
+                kept = [one for one in meta.get("finalizers") or () if one != devices.FINALIZER]
+                where = objects.name(claim), objects.namespace(claim)
+                patch = {"metadata": {"uid": objects.uid(claim), "finalizers": kept or None}}
+                try:
+                    await self._client.patch(kinds.RESOURCE_CLAIM, *where, patch, because=objects.revision(pod))
+                    await self._client.delete(
+                        kinds.RESOURCE_CLAIM, *where, uid=objects.uid(claim), because=objects.revision(pod)
+                    )
+                except StatusError as refused:
+                    if refused.code != 404:
+                        raise
 
     async def give_up(self, key: str, pod: Object) -> None:
         """An allocation that keeps the pod from the nodes it could go to, unless somebody else uses the claim by now.
@@ -62,14 +106,16 @@ class DeviceBinder:
     async def _give_up_all(self, plan: DevicePlan, pod: Object) -> None:
         """Other devices may do better at the next attempt."""
         for key in plan.allocations:
-            await self.give_up(key, pod)
+            if key in plan.claims:
+                await self.give_up(key, pod)
+        await self.drop_extended(pod)
 
     async def _wait_ready(self, plan: DevicePlan) -> None:
         """Until drivers say that devices which have to be got ready first are. Source: KEP-5007."""
         changed = asyncio.Event()
         end = self._claims.subscribe(lambda old, new: changed.set())
         try:
-            while not all(_is_ready(self._claims.get(key)) for key in plan.allocations):
+            while not all(_is_ready(self._claims.get(key)) for key in self._known.keys_of(plan)):
                 changed.clear()
                 await changed.wait()
         finally:

@@ -12,6 +12,7 @@ from steersman.api import device_taints, devices
 from steersman.api.devices import DeviceId, Held
 from steersman.meta import objects
 from steersman.meta.objects import Object
+from steersman.scheduler import extended_resources
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,11 +24,22 @@ class ResourceClaimUse:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Extended:
+    """A claim that has to be made for the pod's extended resources, until then known as `key`; `mappings` say which of its requests
+    is for which container."""
+
+    key: str
+    requests: Sequence[Object]
+    mappings: Sequence[Object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class DevicePlan:
     """Allocations by key of the claim, to be written before the pod is bound; every claim is reserved for the pod."""
 
     allocations: Mapping[str, Object]
     claims: tuple[str, ...]
+    extended: Extended | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Devices:
         self.classes: dict[str, Object] = {}
         self.slices: dict[str, Object] = {}
         self._promised: dict[str, Object] = {}  # claim → allocation
+        self._made: dict[str, str] = {}  # what a claim was promised as → its key
         self.rules: dict[str, Object] = {}  # DeviceTaintRules by name
         self._pools: _Pools | None = None
 
@@ -67,6 +80,7 @@ class Devices:
         if claim is None:
             self.claims.pop(key, None)
             self._promised.pop(key, None)
+            self._made = {of: claim for of, claim in self._made.items() if claim != key}
             return
         self.claims[key] = claim
         if devices.allocation(claim) is not None:
@@ -104,6 +118,10 @@ class Devices:
         """What a set of shared counters has, by name."""
         return self._read().counters.get((driver, pool, name), {})
 
+    def classes_by_resource(self) -> dict[str, str]:
+        """Of extended resources, the classes whose devices serve them."""
+        return extended_resources.classes_by_resource(self.classes) if self.classes else {}
+
     def taints(self, offer: Offer) -> list[Object]:
         return [*(offer.device.get("taints") or ()), *device_taints.of_rules(offer.id, self.rules.values())]
 
@@ -121,7 +139,18 @@ class Devices:
 
     def take_back(self, plan: DevicePlan) -> None:
         for key in plan.allocations:
-            self._promised.pop(key, None)
+            self._promised.pop(self._made.pop(key, key), None)
+
+    def keys_of(self, plan: DevicePlan) -> list[str]:
+        """Of the claims that the plan allocates, as they are called by now."""
+        return [self._made.get(key, key) for key in plan.allocations]
+
+    def made(self, key: str, claim: str) -> None:
+        """The claim that was promised as `key` is there now."""
+        found = self._promised.pop(key, None)
+        if found is not None:
+            self._made[key] = claim
+            self._promised[claim] = found
 
     def _read(self) -> "_Pools":
         if self._pools is None:

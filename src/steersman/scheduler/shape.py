@@ -15,7 +15,7 @@ from steersman.api.host_ports import HostPort
 from steersman.meta import objects, owners, selectors
 from steersman.meta.objects import Object
 from steersman.meta.selectors import Selector
-from steersman.scheduler import affinity_terms, devices, requests, volumes
+from steersman.scheduler import affinity_terms, devices, extended_resources, requests, volumes
 from steersman.scheduler.affinity_terms import Terms
 from steersman.scheduler.devices import ResourceClaimUse
 from steersman.scheduler.volumes import ClaimUse, InlineCsi
@@ -78,6 +78,7 @@ class Shape:
     inline_csi: tuple[InlineCsi, ...] = ()
     resource_claims: tuple[ResourceClaimUse, ...] = ()
     images: tuple[str, ...] = ()
+    extended: tuple[extended_resources.Use, ...] = ()
 
 
 class Shapes:
@@ -113,6 +114,7 @@ def read(pod: Object) -> Shape:
         claims=volumes.uses_of(pod),
         inline_csi=volumes.inline_of(pod),
         resource_claims=devices.uses_of(pod),
+        extended=extended_resources.uses_of(pod),
         images=tuple(_image(one) for field in _CONTAINERS for one in spec.get(field) or ()),
     )
 
@@ -138,6 +140,7 @@ def _key(pod: Object) -> bytes:
         [(one.driver, one.name) for one in volumes.inline_of(pod)],
         [(one.name, one.key) for one in devices.uses_of(pod)],
         requests.resized(pod),
+        [one.container for one in extended_resources.uses_of(pod)],
     ]
     return orjson.dumps(parts, option=_SORTED)
 

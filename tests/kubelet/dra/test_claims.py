@@ -111,6 +111,16 @@ async def test_a_later_kubelet_knows_what_to_undo(tmp_path, driver, known):
     assert driver.asked[-1] == ("unprepare", "c")
 
 
+async def test_devices_that_stand_for_extended_resources(tmp_path, driver, known):
+    wanting: Object = {"metadata": pod()["metadata"], "spec": {}}
+    mappings = [{"containerName": "main", "resourceName": "x/nic", "requestName": "nic"}]
+    wanting["status"] = {"extendedResourceClaimStatus": {"resourceClaimName": "c", "requestMappings": mappings}}
+    await of(tmp_path, known, claim("p1")).prepare(wanting)
+    later = of(tmp_path, known)
+    assert later.cdi_devices("p1", {"name": "main"}) == ("test.dev/x=1",)
+    assert later.cdi_devices("p1", {"name": "other"}) == ()
+
+
 async def test_a_shared_claim_is_given_back_after_the_last_pod(tmp_path, driver, known):
     claims = of(tmp_path, known, claim("p1", "p2"))
     await claims.prepare(pod("p1"))

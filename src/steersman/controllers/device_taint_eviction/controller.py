@@ -32,13 +32,13 @@ def controller() -> Controller:
         indexes=(
             Index(kinds.RESOURCE_SLICE, POOL, lambda found: (_pool(found),)),
             Index(kinds.RESOURCE_CLAIM, POOL, _pools_of_claim),
-            Index(kinds.POD, CLAIMING, lambda pod: ("yes",) if pod["spec"].get("resourceClaims") else ()),
+            Index(kinds.POD, CLAIMING, lambda pod: ("yes",) if _claims(pod) else ()),
         ),
     )
 
 
 def keys_of_pod(caches: Caches, pod: Object) -> Iterable[str]:
-    if pod["spec"].get("resourceClaims"):
+    if _claims(pod):
         yield f"pod:{objects.key(pod)}"
         for rule in caches.of(kinds.DEVICE_TAINT_RULE).list():
             if rule["spec"]["taint"]["effect"] == device_taints.EXECUTE:
@@ -135,7 +135,7 @@ def taints_of(caches: Caches, pod: Object, as_if: Object | None = None) -> Itera
     rules = caches.of(kinds.DEVICE_TAINT_RULE).list()
     if as_if is not None:
         rules = [as_if if objects.uid(one) == objects.uid(as_if) else one for one in rules]
-    for _, name in devices.claim_names(pod):
+    for _, name in devices.all_claim_names(pod):
         claim = caches.of(kinds.RESOURCE_CLAIM).get(f"{objects.namespace(pod)}/{name}")
         if claim is None or not devices.is_reserved_for(claim, pod):
             continue
@@ -159,6 +159,10 @@ def _published(caches: Caches, driver: str, pool: str, device: str) -> Iterator[
             for one in found["spec"].get("devices") or ():
                 if one["name"] == device:
                     yield from one.get("taints") or ()
+
+
+def _claims(pod: Object) -> bool:
+    return bool(pod["spec"].get("resourceClaims") or devices.extended(pod))
 
 
 def _pool(found: Object) -> str:

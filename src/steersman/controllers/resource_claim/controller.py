@@ -33,8 +33,8 @@ def controller() -> Controller:
 def keys_of_pod(caches: Caches, pod: Object) -> Iterable[str]:
     if pod["spec"].get("resourceClaims"):
         yield f"pod:{objects.key(pod)}"
-        space = objects.namespace(pod)
-        yield from (f"claim:{space}/{claim}" for _, claim in devices.claim_names(pod) if claim)
+    space = objects.namespace(pod)
+    yield from (f"claim:{space}/{claim}" for _, claim in devices.all_claim_names(pod) if claim)
 
 
 def keys_of_claim(caches: Caches, claim: Object) -> Iterable[str]:

@@ -44,7 +44,8 @@ def _decide_pod(seen: SeenPod) -> Decision:
     pod = seen.pod
     if not pods.is_active(pod):
         return Decision(why="the pod needs no devices any more")
-    made = {objects.annotations(one).get(devices.CLAIM_OF_POD, ""): objects.name(one) for one in seen.made}
+    named = ((objects.annotations(one).get(devices.CLAIM_OF_POD), objects.name(one)) for one in seen.made)
+    made = {name: claim for name, claim in named if name}  # not that for extended resources
     told = {
         one["name"]: one.get("resourceClaimName")
         for one in (pod.get("status") or {}).get("resourceClaimStatuses") or ()

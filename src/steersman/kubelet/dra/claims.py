@@ -33,13 +33,15 @@ class Granted(msgspec.Struct):
 
 
 class Prepared(msgspec.Struct):
-    """A claim; `pods` by uid with the claim's name in each."""
+    """A claim; `pods` by uid with the claim's name in each. `extended`: containers and the requests that stand for their extended
+    resources, of the claim that was made for those."""
 
     namespace: str
     name: str
     uid: str
     drivers: dict[str, list[Granted]]
     pods: dict[str, str]
+    extended: list[tuple[str, str]] = []
 
     @property
     def reference(self) -> dict[str, str]:
@@ -55,17 +57,22 @@ class Claims:
 
     async def prepare(self, pod: Object) -> None:
         """Raises PrepareError. Doing it again does nothing."""
-        for name, claim_name in devices.claim_names(pod):
+        for name, claim_name in devices.all_claim_names(pod):
             if not claim_name:
                 raise PrepareError(f'pod claim "{name}": ResourceClaim not created yet')
             claim = await self._claim(pod, claim_name)
             await self._prepare(pod, name, claim)
 
     def cdi_devices(self, uid: str, container: Object) -> tuple[str, ...]:
-        """What the pod's container may see: of each claim that it names the devices of one request, or all."""
+        """What the pod's container may see: of each claim that it names the devices of one request, or all; and those that stand
+        for its extended resources."""
         asked = [
             (one["name"], one.get("request") or "") for one in (container.get("resources") or {}).get("claims") or ()
         ]
+        for prepared in self._all().values():
+            if prepared.pods.get(uid) == devices.EXTENDED:
+                mine = [request for name, request in prepared.extended if name == container["name"]]
+                asked += [(devices.EXTENDED, request) for request in mine]
         found = [name for claim, request in asked for name in self._names(uid, claim, request)]
         return tuple(dict.fromkeys(found))
 
@@ -99,6 +106,9 @@ class Claims:
             where = objects.namespace(claim), objects.name(claim), objects.uid(claim)
             prepared = known[objects.uid(claim)] = Prepared(*where, {}, {})
         prepared.pods[objects.uid(pod)] = name
+        if name == devices.EXTENDED:
+            mappings = devices.extended(pod)["requestMappings"]
+            prepared.extended = [(one["containerName"], one["requestName"]) for one in mappings]
         allocation = devices.allocation(claim) or {}
         for driver in devices.drivers_of(allocation):
             if driver not in prepared.drivers:

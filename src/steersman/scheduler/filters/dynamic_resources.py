@@ -5,15 +5,17 @@ Source: upstream's DynamicResources plugin.
 """
 
 import collections
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from steersman.api import devices
 from steersman.meta import objects
 from steersman.meta.objects import Object
+from steersman.scheduler import extended_resources
 from steersman.scheduler.device_allocator import Allocator, Node, usable_on
 from steersman.scheduler.device_wishes import AllocationError
-from steersman.scheduler.devices import DevicePlan
+from steersman.scheduler.devices import DevicePlan, Extended
 from steersman.scheduler.filters.check import Check, Failure, OfClaims, Refusal
 from steersman.scheduler.shape import Shape
 from steersman.scheduler.snapshot import Rows, Snapshot
@@ -25,7 +27,7 @@ IN_USE = "resourceclaim in use"
 
 
 def check(shape: Shape, snapshot: Snapshot) -> Check | None:
-    if not shape.resource_claims:
+    if not shape.resource_claims and not _as_devices(shape, snapshot):
         return None
     why = _refusal(shape, snapshot)
     if why:
@@ -36,13 +38,19 @@ def check(shape: Shape, snapshot: Snapshot) -> Check | None:
         return Failure(FILTER, snapshot.rows, str(wrong))
 
 
-def plan(shape: Shape, snapshot: Snapshot, row: int) -> DevicePlan | None:
-    """What has to be written when the pod goes to this node; None without claims."""
-    if not shape.resource_claims:
+def plan(pod: str, shape: Shape, snapshot: Snapshot, row: int) -> DevicePlan | None:
+    """What has to be written when the pod (by key) goes to this node; None: nothing."""
+    as_devices = _as_devices(shape, snapshot)
+    if not shape.resource_claims and not as_devices:
         return None
-    found = Allocator(snapshot.devices).allocate(_waiting(shape, snapshot), _node(snapshot, row))
+    waiting, extended = _waiting(shape, snapshot), None
+    lacking = _lacking(as_devices, snapshot, row)
+    if lacking:
+        extended = Extended(f"{pod}:{extended_resources.CLAIM}", *_requests_for(shape, snapshot, lacking))
+        waiting[extended.key] = _claim(extended.requests)
+    found = Allocator(snapshot.devices).allocate(waiting, _node(snapshot, row))
     assert found is not None, "the filter found devices on this node"
-    return DevicePlan(found, tuple(use.key for use in shape.resource_claims))
+    return DevicePlan(found, tuple(use.key for use in shape.resource_claims), extended)
 
 
 class Devices(OfClaims):
@@ -55,6 +63,8 @@ class Devices(OfClaims):
     def look(self) -> None:
         """Raises AllocationError."""
         snapshot, waiting = self._snapshot, _waiting(self._shape, self._snapshot)
+        as_devices = _as_devices(self._shape, snapshot)
+        special: dict[frozenset[str], Object] = {frozenset(): {}}
         selectors = [selector for _, selector in self._bound()]
         allocator = Allocator(snapshot.devices)
         self._available = np.zeros(snapshot.rows, np.bool_)
@@ -63,7 +73,12 @@ class Devices(OfClaims):
             node = _node(snapshot, int(row))
             if all(usable_on({"nodeSelector": selector}, node) for selector in selectors):
                 self._available[row] = True
-                self.mask[row] = not waiting or allocator.allocate(waiting, node) is not None
+                lacking = _lacking(as_devices, snapshot, int(row))
+                if lacking not in special:
+                    made, _ = _requests_for(self._shape, snapshot, lacking)
+                    special[lacking] = {extended_resources.CLAIM: _claim(made)}
+                wanted = waiting | special[lacking]
+                self.mask[row] = not wanted or allocator.allocate(wanted, node) is not None
 
     def stands_in_the_way(self, uid: str, rows: Rows) -> str:
         """A claim whose allocation keeps the pod from one of the rows, and that nobody else uses; "" for none."""
@@ -116,6 +131,25 @@ def _waiting(shape: Shape, snapshot: Snapshot) -> dict[str, Object]:
     """Claims without an allocation, by key."""
     known = snapshot.devices
     return {use.key: known.claims[use.key] for use in shape.resource_claims if known.allocation(use.key) is None}
+
+
+def _as_devices(shape: Shape, snapshot: Snapshot) -> list[str]:
+    """Extended resources of the pod that a class of devices stands for."""
+    classes = snapshot.devices.classes_by_resource() if shape.extended else {}
+    return [name for name in dict.fromkeys(use.resource for use in shape.extended) if name in classes]
+
+
+def _lacking(as_devices: Iterable[str], snapshot: Snapshot, row: int) -> frozenset[str]:
+    """Those that the node does not count itself."""
+    return frozenset(name for name in as_devices if not snapshot.allocatable[snapshot.resource(name), row])
+
+
+def _requests_for(shape: Shape, snapshot: Snapshot, resources: frozenset[str]) -> tuple[list[Object], list[Object]]:
+    return extended_resources.requests(shape.extended, resources, snapshot.devices.classes_by_resource())
+
+
+def _claim(made: Sequence[Object]) -> Object:
+    return {"metadata": {"name": extended_resources.CLAIM}, "spec": {"devices": {"requests": made}}}
 
 
 def _node(snapshot: Snapshot, row: int) -> Node:
