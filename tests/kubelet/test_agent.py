@@ -409,6 +409,20 @@ def test_a_pod_without_room_fails_and_leaves_its_place_when_deleted(tmp_path: Pa
     run(test, tmp_path)
 
 
+def test_a_pod_deleted_by_force_leaves_its_room_at_once(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            big: dict[str, Any] = {"resources": {"requests": {"cpu": "1500m"}}}
+            here.pod("first", containers=[container(**big)])
+            await here.until_running("first")
+            here.api.remove("pods", "first")
+            here.pod("second", containers=[container(**big)])
+            await here.until_running("second")
+            assert here.events.of("OutOfcpu") == []
+
+    run(test, tmp_path)
+
+
 def test_labels_are_asked_for_again_before_a_pod_is_refused(tmp_path: Path) -> None:
     async def test(here: world.World) -> None:
         async with here.running():

@@ -323,8 +323,10 @@ class Kubelet:
             worker.follow_processors()
 
     def _as_seen_by(self, uid: str) -> admission.Node:
-        """The node beside all other pods."""
-        others = [worker for worker in self.workers.values() if worker.uid != uid and not worker.machine.is_over]
+        """The node beside all other pods. As upstream, one that was deleted by force counts no more, though it still ends: to the
+        scheduler its room is free, and what it sends here in its place would be refused as fast as it can be made again."""
+        counting = (one for one in self.workers.values() if not one.machine.is_over and not one.machine.removed)
+        others = [worker for worker in counting if worker.uid != uid]
         return admission.Node(
             self.node_name,
             objects.labels(self._heartbeat.node),
