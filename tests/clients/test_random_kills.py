@@ -126,7 +126,8 @@ def one_round(node: Node, number: int, folder: pathlib.Path) -> None:
     )
     for name, code in ending.items():
         [status] = pods[name]["status"]["containerStatuses"]
-        assert status["state"]["terminated"]["exitCode"] == code, (name, status)
+        if status["state"]["terminated"]["exitCode"] != code:
+            pytest.fail(f"{name} exited with {code}\n{node.cluster.kubectl('describe', 'pod', name)}")
     for name in (*lasting, *ending):
         said = (folder / name).read_text().split()
         if said != ["started"] or pods[name]["status"]["containerStatuses"][0]["restartCount"]:

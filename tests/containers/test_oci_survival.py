@@ -180,6 +180,27 @@ class TestShimKilled:
         await session.close()
 
 
+@pytest.mark.parametrize("written_down", [True, False], ids=["", "its start was not written down"])
+async def test_how_it_ended_while_neither_kubelet_nor_shim_was_there(
+    clean_machine, group, clock, hello_archive, written_down
+):
+    async with first_life(clean_machine, group, clock, hello_archive) as before:
+        container_id = await before.run(shell("while [ ! -e /stop ]; do sleep 0.02; done; exit 6"))
+        pid = (await before.status(container_id)).pid
+        process = os.pidfd_open(pid)
+    await kill(shim_pid(clean_machine))
+    if not written_down:
+        os.unlink(f"{clean_machine}/run/containers/{container_id}/started.json")
+    Path(f"/proc/{pid}/root/stop").touch()
+    async with asyncio.timeout(lab.PATIENCE_SECONDS):
+        await readiness.wait_readable(process)
+    os.close(process)
+    async with restarted(clean_machine, group, shim_too=False) as after:
+        status = await after.ended(container_id)
+        assert (status.exit_code, status.reason) == (6, "Error")
+        assert status.started_at is not None
+
+
 async def test_after_a_power_cut_nothing_runs(clean_machine, group, clock, hello_archive):
     async with first_life(clean_machine, group, clock, hello_archive) as before:
         sandbox_id = await before.sandbox(share_process_namespace=True)

@@ -246,16 +246,15 @@ class Container:
         return True
 
     def _started_unrecorded(self) -> dict[str, Any] | None:
-        """The earlier shim was killed between the start and writing it down."""
+        """The earlier shim was killed between the start and writing it down. It may have ended since, and did start all the
+        same: nobody may start it again."""
         try:
             with open(self._path(records.PID)) as file:
                 pid = int(file.read())
         except (FileNotFoundError, ValueError):
             return None
-        ticks = records.process_start_ticks(pid)
-        started = {"pid": pid, "ticks": ticks, "started_at": _now(), "keeper": 0}
-        if ticks:
-            records.write(self._path(records.STARTED), started)
+        started = {"pid": pid, "ticks": records.process_start_ticks(pid), "started_at": _now(), "keeper": 0}
+        records.write(self._path(records.STARTED), started)
         return started
 
     def _reopen_streams(self, started: dict[str, Any]) -> None:
