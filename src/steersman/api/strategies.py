@@ -4,6 +4,7 @@
 each: writing one never changes the other. Source: upstream's registry strategies.
 """
 
+from steersman.api import app_armor
 from steersman.api.defaults import pods
 from steersman.meta import quantities
 from steersman.meta.objects import Object
@@ -92,6 +93,7 @@ def prepare_node(new: Object, old: Object | None) -> None:
 def prepare_pod(new: Object, old: Object | None) -> None:
     if old is None:
         spec = new.get("spec") or {}
+        app_armor.sync(new)
         new["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
         if spec.get("schedulingGates"):
             new["status"]["conditions"] = [

@@ -1,6 +1,6 @@
 """Pods and pod templates: what a pod spec may say, and what an update of a running pod may change."""
 
-from steersman.api.validation import containers, fields, metadata, scheduling, security, volumes
+from steersman.api.validation import app_armor, containers, fields, metadata, scheduling, security, volumes
 from steersman.meta import labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -18,9 +18,10 @@ MUTABLE_ONLY = (
 
 
 def validate(new: Object, old: Object | None) -> list[FieldError]:
-    errors = metadata.validate(new, old)
+    errors = [*metadata.validate(new, old), *app_armor.validate_annotations(new)]
     if old is None:
-        return [*errors, *validate_spec(new.get("spec") or {}, "spec")]
+        return [*errors, *validate_spec(new.get("spec") or {}, "spec"), *app_armor.validate_match(new)]
+    errors += app_armor.validate_update(new, old)
     if new.get("spec") == old.get("spec"):
         return errors
     return [*errors, *_update(new.get("spec") or {}, old.get("spec") or {})]

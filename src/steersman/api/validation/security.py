@@ -2,7 +2,7 @@
 
 import re
 
-from steersman.api.validation import fields
+from steersman.api.validation import app_armor, fields
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
@@ -76,22 +76,21 @@ def _ids(context: Object, names: tuple[str, ...], path: str) -> list[FieldError]
 
 
 def _profiles(context: Object, path: str) -> list[FieldError]:
-    errors = []
-    for field in ("seccompProfile", "appArmorProfile"):
-        profile, here = context.get(field), f"{path}.{field}"
-        if profile is None:
-            continue
-        kind, name = profile.get("type"), profile.get("localhostProfile")
-        if kind == "Localhost" and not name:
-            text = f"must be set when {field.removesuffix('Profile')} type is Localhost"
-            errors.append(fields.required(f"{here}.localhostProfile", text))
-        elif kind != "Localhost" and name is not None:
-            text = f"can only be set when {field.removesuffix('Profile')} type is Localhost"
-            errors.append(fields.invalid(f"{here}.localhostProfile", name, text))
-        if not kind:
-            errors.append(fields.required(f"{here}.type", f"type is required when {field} is set"))
-        elif kind not in _SECCOMP:
-            errors.append(fields.not_supported(f"{here}.type", kind, _SECCOMP))
+    errors = app_armor.validate_profile(context.get("appArmorProfile"), f"{path}.appArmorProfile")
+    profile, here = context.get("seccompProfile"), f"{path}.seccompProfile"
+    if profile is None:
+        return errors
+    kind, name = profile.get("type"), profile.get("localhostProfile")
+    if kind == "Localhost" and not name:
+        text = "must be set when seccomp type is Localhost"
+        errors.append(fields.required(f"{here}.localhostProfile", text))
+    elif kind != "Localhost" and name is not None:
+        text = "can only be set when seccomp type is Localhost"
+        errors.append(fields.invalid(f"{here}.localhostProfile", name, text))
+    if not kind:
+        errors.append(fields.required(f"{here}.type", "type is required when seccompProfile is set"))
+    elif kind not in _SECCOMP:
+        errors.append(fields.not_supported(f"{here}.type", kind, _SECCOMP))
     return errors
 
 
