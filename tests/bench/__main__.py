@@ -11,6 +11,7 @@ BENCHES = {
     "cel": "Expressions (CEL)",
     "network": "Pod network, packet rules, DNS (root only)",
     "api": "The API server over TLS, durable store",
+    "writes": "What one write costs the API server, in one process",
     "kit": "The test kit, in one process",
     "simulation": "One virtual hour of a cluster under faults",
     "cluster": "A cluster of real processes (root only)",

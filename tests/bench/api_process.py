@@ -11,6 +11,7 @@ import sys
 
 import uvloop
 
+from steersman.aio import garbage
 from steersman.aio.clock import SystemClock
 from steersman.apiserver.server import ApiServer
 from steersman.serving import http_server, tls
@@ -18,6 +19,7 @@ from steersman.store.sqlite import SqliteStore
 
 
 async def serve(folder: pathlib.Path) -> None:
+    garbage.look_rarely()
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     clock = SystemClock()
