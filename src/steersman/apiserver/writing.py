@@ -154,16 +154,18 @@ class Writer:
     async def update(self, call: Call) -> messages.Response:
         """PUT of the object or of its status."""
         ownership.validate_manager(call, "UpdateOptions")
-        given = self.read(call)
-        metadata.check_place(call, given)
-        # Each try starts from a fresh copy: defaults and admission fill it in place.
-        body = orjson.dumps(given)
+        body = _Body(lambda: self._read_in_place(call), call)
         try:
-            return await self.change(call, lambda old: cast(Object, orjson.loads(body)))
+            return await self.change(call, lambda old: body.take())
         except errors.StatusError as refusal:
             if refusal.code != 404 or not call.kind.creates_on_update or call.target.subresource:
                 raise
-        return await self._create_by_update(call, cast(Object, orjson.loads(body)))
+        return await self._create_by_update(call, body.take())
+
+    def _read_in_place(self, call: Call) -> Object:
+        given = self.read(call)
+        metadata.check_place(call, given)
+        return given
 
     async def _create_by_update(self, call: Call, obj: Object) -> messages.Response:
         """A PUT of what is not there. Raises StatusError 409 where the client knows it by its uid."""
@@ -431,6 +433,23 @@ class Writer:
         return call.cause(times.format_micros(self._clock.now()))
 
 
+class _Body:
+    """What a PUT says. Each try takes a copy of its own, for defaults and admission fill it in place; there is mostly one."""
+
+    def __init__(self, read: Callable[[], Object], call: Call) -> None:
+        self._read = read
+        self._call = call
+        self._first: Object | None = read()
+
+    def take(self) -> Object:
+        given, self._first = self._first, None
+        if given is None:
+            told = len(self._call.warnings)
+            given = self._read()
+            del self._call.warnings[told:]  # they were told when it was read first
+        return given
+
+
 def _prepare(kind: Kind, new: Object, old: Object | None) -> None:
     if kind.prepare is not None:
         kind.prepare(new, old)
@@ -439,14 +458,23 @@ def _prepare(kind: Kind, new: Object, old: Object | None) -> None:
 
 
 def _untouched(call: Call, applied: Object, old: Object) -> Object:
-    """What a patch of the status left as it is stored: clean already, and put back by the kind's strategy in any case."""
-    if call.target.subresource != "status" or call.kind.custom is not None:
+    """What a patch left as it is stored: clean already. What the kind's strategy puts back in any case is the stored value
+    itself, of anything else a copy, for defaults and admission fill it in place."""
+    kind, subresource = call.kind, call.target.subresource
+    if subresource not in ("", "status") or kind.custom is not None:
         return {}
-    return {
-        field: value
-        for field, value in applied.items()
-        if field not in ("metadata", "status") and value is old.get(field) and isinstance(value, dict)
-    }
+    has_status = kind.subresource("status") is not None
+    found = {}
+    for field, value in applied.items():
+        if field == "metadata" or value.__class__ is not dict or value is not old.get(field):
+            continue
+        is_status = field == "status" and has_status
+        if subresource:
+            if not is_status:
+                found[field] = value
+        else:
+            found[field] = value if is_status else orjson.loads(orjson.dumps(value))
+    return found
 
 
 def _is_stored(put: contract.Put, entry: Entry, new: Object, old: Object) -> bool:

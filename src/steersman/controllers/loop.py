@@ -190,11 +190,13 @@ class Loop:
                 obj = new if new is not None else old
                 assert obj is not None
                 revision = objects.revision(obj)
-                for key in keys(caches, obj):
+                woken = tuple(keys(caches, obj))
+                for key in woken:
                     wake(key, revision)
                 if old is not None and new is not None:
                     for key in keys(caches, old):
-                        wake(key, revision)
+                        if key not in woken:
+                            wake(key, revision)
             saw(cache, old, new)
 
         return cache.subscribe(changed)

@@ -51,7 +51,14 @@ def _kind(call: Call) -> Kind:
     found = requests.body_kind(kind, sub)
     if found["kind"] == kind.kind:
         return kind
-    return Kind(found["group"], found["version"], found["kind"], kind.plural, kind.singular, kind.namespaced)
+    key = found["group"], found["version"], found["kind"], kind.plural
+    bare = _bare.get(key)
+    if bare is None:
+        bare = _bare[key] = Kind(*key, kind.singular, kind.namespaced)
+    return bare
+
+
+_bare: dict[tuple[str, str, str, str], Kind] = {}
 
 
 def _is_readable(owners: object) -> bool:
