@@ -106,6 +106,18 @@ def room(wanted: Mapping[str, int], node: Node) -> Refusal | None:
     return None
 
 
+def missing(pod: Object, node: Node) -> dict[str, int]:
+    """How much of each resource lacks for this pod beside what is used."""
+    wanted = _known(qos.pod_requests(pod), node)
+    used = list(node.used)
+    found = {
+        name: amount + sum(one.get(name, 0) for one in used) - qos.amount(name, node.allocatable.get(name, "0"))
+        for name, amount in wanted.items()
+        if amount
+    }
+    return {name: amount for name, amount in found.items() if amount > 0}
+
+
 def _ports(pod: Object, node: Node) -> Refusal | None:
     if not host_ports.conflict(host_ports.of(pod["spec"]), node.ports):
         return None

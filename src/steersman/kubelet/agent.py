@@ -6,6 +6,7 @@ Lease, Events; deletes pods that have ended. Leaves to others: choosing nodes, s
 A process may hold thousands of these: they share caches, alarms and (on paper) need no task of their own beyond one.
 """
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from steersman.kubelet import (
     node_shutdown,
     pod_events,
     pod_files,
+    preemption,
     sandbox_config,
     static_pods,
     status,
@@ -68,6 +70,8 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
+
+PREEMPTION_LOOK_SECONDS = 0.1  # whether those that make room for a critical pod have ended
 
 
 class Kubelet:
@@ -273,8 +277,39 @@ class Kubelet:
         elif refusal is not None and refusal.reason == "NodeAffinity":
             self._looking_again.add(objects.uid(pod))
             self._tasks.start("labels", self._admit_by_fresh_labels(objects.uid(pod)))
+        elif refusal is not None and refusal.reason.startswith("OutOf") and pressure.is_critical(pod):
+            self._looking_again.add(objects.uid(pod))
+            self._tasks.start("preemption", self._admit_by_preemption(pod))
         else:
             self._begin(pod, (), (), refusal)
+
+    async def _admit_by_preemption(self, pod: Object) -> None:
+        """A critical pod is not refused for want of room: others make room, unless something else speaks against it."""
+        uid = objects.uid(pod)
+        empty = dataclasses.replace(self._as_seen_by(uid), used=())
+        refusal = admission.decide(pod, empty)
+        if refusal is None or refusal.reason.startswith("OutOf"):  # (more than there is at all: no set of pods will do)
+            refusal = await self._make_room(pod)
+        self._looking_again.discard(uid)
+        for now in self._all_pods():
+            if objects.uid(now) == uid and uid not in self.workers:
+                self._begin(now, (), (), refusal or self._set_processors_aside(now))
+
+    async def _make_room(self, pod: Object) -> admission.Refusal | None:
+        missing = admission.missing(pod, self._as_seen_by(objects.uid(pod)))
+        workers = {uid: one for uid, one in self.workers.items() if not one.machine.is_over}
+        try:
+            chosen = preemption.choose(pod, (one.pod for one in workers.values()), missing)
+        except preemption.NotPossible as problem:
+            text = f"preemption: error finding a set of pods to preempt: {problem}"
+            text = f"Unexpected error while attempting to recover from admission failure: {text}"
+            return admission.Refusal("UnexpectedAdmissionError", text)
+        victims = [workers[objects.uid(one)] for one in chosen]
+        for one in victims:
+            one.preempt(next(iter(missing), ""))
+        while not all(one.machine.is_over for one in victims):
+            await self.clock.sleep(PREEMPTION_LOOK_SECONDS)
+        return None
 
     async def _admit_by_fresh_labels(self, uid: str) -> None:
         try:

@@ -31,6 +31,7 @@ COUNTERS = {
     "kubelet_runtime_operations_errors_total": Family(
         "Cumulative number of runtime operation errors by operation type."
     ),
+    "kubelet_preemptions": Family("Cumulative number of pod preemptions by preemption resource"),
     "kubelet_evictions": Family("Cumulative number of pod evictions by eviction signal"),
     "kubelet_image_garbage_collected_total": Family(
         "Total number of images garbage collected by the kubelet, whether through disk usage or image age."

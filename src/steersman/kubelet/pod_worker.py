@@ -18,6 +18,7 @@ from steersman.kubelet import (
     pod_events,
     pod_files,
     pod_resize,
+    preemption,
     qos,
     static_pods,
     status,
@@ -166,6 +167,12 @@ class PodWorker:
         self._node.tell(self.pod, "Warning", "Evicted", message, annotations=annotations)
         self._node.metrics.count("kubelet_evictions", eviction_signal=signal)
         self.tell(pod_events.PodFailed("Evicted", message, grace_seconds, disrupts=for_the_node))
+
+    def preempt(self, resource: str) -> None:
+        """To make room for a critical pod, within its own grace period."""
+        self._node.tell(self.pod, "Warning", preemption.REASON, preemption.MESSAGE)
+        self._node.metrics.count("kubelet_preemptions", preemption_signal=resource)
+        self.tell(pod_events.PodFailed(preemption.REASON, preemption.MESSAGE, None, disrupts=True))
 
     async def remove_dead_containers(self) -> None:
         """Of a pod that is over: what they wrote and their logs go, so that their images may go, too. Raises RuntimeFailure."""
