@@ -25,7 +25,13 @@ PROGRAMS_MAX = 1_000
 DeviceId = tuple[str, str, str]
 """driver, pool, device."""
 
-_ENVIRONMENT = Environment({"device": types.DYN})
+_OF_DOMAINS = {
+    "attributes": types.map_of(types.STRING, types.map_of(types.STRING, types.DYN)),
+    "capacity": types.map_of(types.STRING, types.map_of(types.STRING, types.opaque("kubernetes.Quantity"))),
+}
+_FIELDS = {"driver": types.STRING, "allowMultipleAllocations": types.BOOL, **_OF_DOMAINS}
+_DEVICE = types.struct("kubernetes.DRADevice", lambda name: (_FIELDS[name], name) if name in _FIELDS else None)
+_ENVIRONMENT = Environment({"device": _DEVICE})
 
 
 def claim_names(pod: Object) -> Iterator[tuple[str, str]]:

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Collection
 
-from steersman.api.validation import fields, metadata
+import orjson
+
+from steersman.api.validation import device_requests, fields, metadata
 from steersman.meta import names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
-REQUESTS_MAX = SELECTORS_MAX = CONSTRAINTS_MAX = CONFIGS_MAX = 32
-ALTERNATIVES_MAX = 8
+REQUESTS_MAX = CONSTRAINTS_MAX = CONFIGS_MAX = 32
 RESERVED_MAX = 256
-EXPRESSION_MAX = 10 * 1024
-DRIVER_MAX = 63
-_MODES = ("All", "ExactCount")
-_ONE_KIND = "exactly one of `exactly` or `firstAvailable` is required"
+PARAMETERS_MAX = 10 * 1024
+CONDITIONS_MAX = 8
 
 
 def seen_as(convert: Callable[[Object], Object], validate: metadata.Validate) -> metadata.Validate:
@@ -28,7 +27,10 @@ def seen_as(convert: Callable[[Object], Object], validate: metadata.Validate) ->
 def validate_class(new: Object, old: Object | None) -> list[FieldError]:
     spec = new.get("spec") or {}
     errors = metadata.validate(new, old, namespaced=False)
-    errors += _selectors(spec.get("selectors") or [], "spec.selectors")
+    before = (old or {}).get("spec") or {}
+    selectors = spec.get("selectors") or []
+    stored = old is not None and selectors == (before.get("selectors") or [])
+    errors += device_requests.validate_selectors(selectors, "spec.selectors", stored=stored)
     for index, config in enumerate(_limited(spec.get("config"), CONFIGS_MAX, "spec.config", errors)):
         errors += _opaque(config, f"spec.config[{index}]")
     extended = spec.get("extendedResourceName")
@@ -51,13 +53,6 @@ def validate_claim_template(new: Object, old: Object | None) -> list[FieldError]
     return [*errors, *fields.check_immutable("spec", spec, old.get("spec") or {})]
 
 
-def validate_driver(name: str | None, path: str) -> list[FieldError]:
-    if not name:
-        return [fields.required(path)]
-    errors = [fields.too_long(path, DRIVER_MAX)] if len(name) > DRIVER_MAX else []
-    return errors + fields.each_invalid(path, name, names.subdomain_errors(name))
-
-
 def _spec(spec: Object, path: str) -> list[FieldError]:
     devices, where = spec.get("devices") or {}, f"{path}.devices"
     errors: list[FieldError] = []
@@ -65,8 +60,8 @@ def _spec(spec: Object, path: str) -> list[FieldError]:
     known: set[str] = set()
     for index, request in enumerate(requests):
         at = f"{where}.requests[{index}]"
-        errors += _unique_name(request.get("name"), known, f"{at}.name", at)
-        errors += _request(request, at)
+        errors += device_requests.validate_unique_name(request.get("name"), known, f"{at}.name", at)
+        errors += device_requests.validate_request(request, at)
     known |= {
         f"{one.get('name')}/{sub.get('name')}"
         for one in requests
@@ -81,60 +76,13 @@ def _spec(spec: Object, path: str) -> list[FieldError]:
     return errors
 
 
-def _request(request: Object, path: str) -> list[FieldError]:
-    exactly, alternatives = request.get("exactly"), request.get("firstAvailable") or []
-    if exactly is not None and alternatives:
-        return [fields.invalid(path, None, f"{_ONE_KIND}, but multiple fields are set")]
-    if exactly is not None:
-        return _exact(exactly, f"{path}.exactly")
-    if not alternatives:
-        return [fields.required(path, _ONE_KIND)]
-    errors: list[FieldError] = []
-    seen: set[str] = set()
-    for index, one in enumerate(_limited(alternatives, ALTERNATIVES_MAX, f"{path}.firstAvailable", errors)):
-        at = f"{path}.firstAvailable[{index}]"
-        errors += [*_unique_name(one.get("name"), seen, f"{at}.name", at), *_exact(one, at)]
-    return errors
-
-
-def _exact(request: Object, path: str) -> list[FieldError]:
-    mode, count = request.get("allocationMode"), request.get("count", 0)
-    errors = fields.check_name(f"{path}.deviceClassName", request.get("deviceClassName"), names.subdomain_errors)
-    errors += _selectors(request.get("selectors") or [], f"{path}.selectors")
-    if mode not in _MODES:
-        errors.append(fields.not_supported(f"{path}.allocationMode", mode or "", _MODES))
-    elif mode == "All" and count:
-        errors.append(fields.invalid(f"{path}.count", count, "must not be specified when allocationMode is 'All'"))
-    elif mode == "ExactCount" and count <= 0:
-        errors.append(fields.invalid(f"{path}.count", count, "must be greater than zero"))
-    return errors
-
-
-def _selectors(selectors: list[Object], path: str) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for index, one in enumerate(_limited(selectors, SELECTORS_MAX, path, errors)):
-        at = f"{path}[{index}].cel"
-        expression = (one.get("cel") or {}).get("expression", "")
-        if one.get("cel") is None:
-            errors.append(fields.required(at))
-        elif not expression:
-            errors.append(fields.required(f"{at}.expression"))
-        elif len(expression) > EXPRESSION_MAX:
-            errors.append(fields.too_long(f"{at}.expression", EXPRESSION_MAX))
-    return errors
-
-
 def _constraint(one: Object, known: Collection[str], path: str) -> list[FieldError]:
     errors = _of_claim(one.get("requests") or [], known, f"{path}.requests")
-    if one.get("matchAttribute") is None and one.get("distinctAttribute") is None:
-        return [*errors, fields.required(f"{path}.matchAttribute")]
     for field in ("matchAttribute", "distinctAttribute"):
-        name = one.get(field)
-        if name is not None and "/" not in name:
-            errors.append(fields.invalid(f"{path}.{field}", name, "must include a domain"))
-        elif name is not None:
-            errors += fields.each_invalid(f"{path}.{field}", name, names.qualified_name_errors(name))
-    return errors
+        if one.get(field) is not None:
+            return errors + device_requests.validate_qualified_name(one[field], f"{path}.{field}", whole=True)
+    text = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set'
+    return [*errors, fields.required(path, text)]
 
 
 def _of_claim(requests: list[str], known: Collection[str], path: str) -> list[FieldError]:
@@ -146,8 +94,14 @@ def _opaque(config: Object, path: str) -> list[FieldError]:
     opaque, at = config.get("opaque"), f"{path}.opaque"
     if opaque is None:
         return [fields.required(at)]
-    errors = validate_driver(opaque.get("driver"), f"{at}.driver")
-    return errors if opaque.get("parameters") else [*errors, fields.required(f"{at}.parameters")]
+    errors = device_requests.validate_driver(opaque.get("driver"), f"{at}.driver")
+    parameters, where = opaque.get("parameters"), f"{at}.parameters"
+    if parameters is None:
+        return [*errors, fields.required(where)]
+    if not isinstance(parameters, dict):
+        return [*errors, fields.invalid(where, "<value omitted>", "must be a valid JSON object")]
+    size = len(orjson.dumps(parameters))
+    return [*errors, fields.too_long(where, PARAMETERS_MAX)] if size > PARAMETERS_MAX else errors
 
 
 def _status(new: Object, old: Object) -> list[FieldError]:
@@ -168,17 +122,30 @@ def _status(new: Object, old: Object) -> list[FieldError]:
         if one.get("uid") in seen:
             errors.append(fields.duplicate(f"{at}.uid", one["uid"]))
         seen.add(one.get("uid", ""))
+    return errors + _device_statuses(new.get("devices") or [], allocation or {})
+
+
+def _device_statuses(told: list[Object], allocation: Object) -> list[FieldError]:
+    """Of devices that the claim has, shares told apart."""
+    errors: list[FieldError] = []
+    results = (allocation.get("devices") or {}).get("results") or ()
+    allocated = {_identity(one) for one in results}
+    seen: set[str] = set()
+    for index, one in enumerate(told):
+        at, identity = f"status.devices[{index}]", _identity(one)
+        if identity not in allocated:
+            errors.append(fields.invalid(at, identity, "must be an allocated device in the claim"))
+        if identity in seen:
+            errors.append(fields.duplicate(at, identity))
+        seen.add(identity)
+        count = len(one.get("conditions") or ())
+        if count > CONDITIONS_MAX:
+            errors.append(fields.too_many(f"{at}.conditions", count, CONDITIONS_MAX))
     return errors
 
 
-def _unique_name(name: str | None, seen: set[str], path: str, whole: str) -> list[FieldError]:
-    if not name:
-        return [fields.required(path)]
-    errors = fields.each_invalid(path, name, names.label_errors(name))
-    if name in seen:
-        errors.append(fields.duplicate(whole, name))
-    seen.add(name)
-    return errors
+def _identity(one: Object) -> str:
+    return "/".join(one[field] for field in ("driver", "pool", "device", "shareID") if one.get(field))
 
 
 def _limited(listed: list[Object] | None, limit: int, path: str, errors: list[FieldError]) -> list[Object]:
