@@ -192,6 +192,7 @@ class Kubelet:
                 )
                 self._tasks.keep("pod resources", resources.run, self.clock)
             if not self.options.on_paper:
+                pod_files.prepare(self.options)
                 self._heartbeat.volumes_in_use = self._csi.in_use
                 self._tasks.keep(
                     "log rotation", lambda: log_rotation.run(self.runtime, self.clock, self.options), self.clock

@@ -5,7 +5,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from steersman.containers import runtime
+from steersman.containers import runtime, scattered
 from steersman.kubelet import sandbox_config
 from steersman.kubelet.options import Options
 from steersman.meta import objects
@@ -20,6 +20,12 @@ HOST_NETWORK_HEADER = "# Kubernetes-managed hosts file (host network).\n"
 
 
 _writing_hosts = threading.Lock()  # containers of a pod are made side by side, and share the file
+
+
+def prepare(options: Options) -> None:
+    """The folders of all pods."""
+    for folder_of_pods in (options.pods_dir, options.logs / "pods"):
+        scattered.make(str(folder_of_pods))
 
 
 def log_folder(pod: Object, options: Options) -> Path:

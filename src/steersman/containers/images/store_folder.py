@@ -20,6 +20,8 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 
+from steersman.containers import scattered
+
 
 class Folder:
     def __init__(self, path: str) -> None:
@@ -34,6 +36,7 @@ class Folder:
         self._counting = threading.Lock()
 
     def open(self) -> None:
+        scattered.make(self.path)
         for folder in (self.layers, self._holds, os.path.join(self.path, "temporary")):
             os.makedirs(folder, exist_ok=True)
         with self.locked():

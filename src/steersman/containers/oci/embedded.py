@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import steersman
 from steersman.aio.clock import Clock
-from steersman.containers import runtime
+from steersman.containers import runtime, scattered
 from steersman.containers.images.store import ImageStore
 from steersman.containers.oci import (
     attaching,
@@ -153,7 +153,7 @@ class OciRuntime:
         for name in ("containers", "crun", "execs"):  # environments stand here, also those from Secrets
             os.chmod(os.path.join(run_dir, name), 0o700)
         host_mounts.ensure_mount_point(os.path.join(run_dir, shim_mounts.ROOTS))
-        os.makedirs(os.path.join(root_dir, "containers"), exist_ok=True)
+        scattered.make(os.path.join(root_dir, "containers"))
         self._images.open(facts.is_rootless)
         mount_points.ensure(self._images.layers_dir)
         chosen = snapshots.choose(self._snapshotter, root_dir, is_rootless=facts.is_rootless)
