@@ -334,3 +334,10 @@ def test_a_removal_that_was_cut_off_is_finished_once_the_job_goes_on():
     """The pod lost its finalizer when the Job was suspended, and was not deleted: nobody could count it."""
     found = decided(seen(job(STARTED), [pod("a", tracked=False)]))
     assert told(found) == ["delete a", "create"]
+
+
+def test_a_job_does_not_end_before_it_began():
+    """Whoever wrote when it began had a clock that was ahead; the API refuses the other order."""
+    of = job({"startTime": "2026-01-02T09:00:00Z", "succeeded": 1, "uncountedTerminatedPods": {}})
+    found = decided(seen(of, [pod("a", "Succeeded", tracked=False)]))
+    assert status(found)["completionTime"] == "2026-01-02T09:00:00Z"

@@ -209,7 +209,8 @@ def _end(
 ) -> tuple[list[Object], Object, list[Emit]]:
     if ending == "FailureTarget":
         return _set(told, "Failed", reason, message, now), status, [Emit(view.job, "Warning", reason, message)]
-    status = {**status, "completionTime": times.format_seconds(now)}
+    # Not before it began, which is refused: whoever started it may have had a clock that was ahead.
+    status = {**status, "completionTime": max(times.format_seconds(now), status.get("startTime") or "")}
     events = [Emit(view.job, "Normal", "Completed", "Job completed")]
     if view.completions is not None and status.get("succeeded", 0) > view.completions:
         text = "Too many succeeded pods running after completion count reached"
