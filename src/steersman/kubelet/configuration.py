@@ -37,6 +37,7 @@ def configz(options: Options) -> Object:
             "imageMaximumGCAge": _duration(options.image_age_most_seconds),
             "imageGCHighThresholdPercent": options.image_high_percent,
             "imageGCLowThresholdPercent": options.image_low_percent,
+            "enableSystemLogHandler": options.system_logs is not None,
             "containerLogMaxSize": quantities.of_bytes(options.log_most_bytes),
             "containerLogMaxFiles": options.logs_most,
             "containerLogMonitorInterval": _duration(options.log_look_seconds),

@@ -119,6 +119,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "imageMaximumGCAge": ("image_age_most_seconds", _seconds),
     "imageGCHighThresholdPercent": ("image_high_percent", _whole(0, 100)),
     "imageGCLowThresholdPercent": ("image_low_percent", _whole(0, 100)),
+    "enableSystemLogHandler": ("system_logs", lambda value: Options(Path()).system_logs if value else None),
     "containerLogMaxSize": ("log_most_bytes", lambda value: int(quantities.whole(value))),
     "containerLogMaxFiles": ("logs_most", _whole(2)),
     "containerLogMonitorInterval": ("log_look_seconds", _seconds),

@@ -15,6 +15,7 @@ class Options:
     `second_address` and `second_pod_cidr` are those of the other address family, "" with one only.
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `device_plugins` is the folder of their sockets.
+    `system_logs` is shown at /logs/ (upstream's enableSystemLogHandler), None: nothing is.
     A container's log is renamed away when it is larger than `log_most_bytes`, looked at every `log_look_seconds` (upstream's 10 s
     are enough to write 5 GB); `logs_most` of them are kept, the one that is written included.
     `eviction`: when the node counts as short, looked at every `eviction_seconds`.
@@ -69,6 +70,7 @@ class Options:
     static_pods: Path | None = None
     static_pods_seconds: float = 1.0
     device_plugins: Path | None = None
+    system_logs: Path | None = Path("/var/log")
     log_most_bytes: int = 10 * 1024 * 1024
     logs_most: int = 5
     log_look_seconds: float = 2.0

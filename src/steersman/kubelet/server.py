@@ -12,7 +12,7 @@ import orjson
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.kubelet import configuration, log_reader, pod_files
+from steersman.kubelet import configuration, log_reader, pod_files, system_logs
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.container_lifecycle import Container
 from steersman.kubelet.pod_state import Sandbox
@@ -47,6 +47,7 @@ class KubeletServer:
             "stats": self._stats,
             "metrics": self._metrics,
             "healthz": self._healthz,
+            "logs": self._system_logs,
         }
 
     async def handle(self, request: Request) -> Response:
@@ -126,6 +127,14 @@ class KubeletServer:
         path = pod_files.log_path(worker.pod, one.name, status.attempt, agent.options)
         stream = log_reader.read(path, options, self._clock, is_over)
         return Response(200, {"content-type": "text/plain"}, stream=stream)
+
+    async def _system_logs(self, request: Request, words: list[str]) -> Response:
+        folder = self._only(request).options.system_logs
+        if folder is None or request.method != "GET":
+            raise errors.no_route() if folder is None else errors.method_not_allowed()
+        if request.path == "/logs":
+            return Response(301, {"location": "logs/"}, b"")
+        return await system_logs.serve(folder, request.path.removeprefix("/logs/"))
 
     async def _exec(self, request: Request, words: list[str]) -> Response:
         agent, _, one = self._running(words)
