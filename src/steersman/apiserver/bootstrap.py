@@ -5,6 +5,7 @@ Keeps true: what is missing is created at each start; what is there and was chan
 endpoint of `kubernetes`, which follows the server's address, and rules that default roles have gained since.
 """
 
+import contextlib
 import ipaddress
 from collections.abc import Sequence
 
@@ -42,6 +43,20 @@ async def ensure(
     """Few transactions for all that is missing: a fresh cluster is ready after a write to disk or two.
 
     `more` are objects of other parts; what they say in ConfigMaps is that of today."""
+    while True:
+        with contextlib.suppress(contract.Mismatch):  # another server starts at the same time
+            await _ensure(store, clock, service_cidrs, advertise, more)
+            return
+
+
+async def _ensure(
+    store: contract.Store,
+    clock: clocks.Clock,
+    service_cidrs: Sequence[str],
+    advertise: tuple[str, int] | None,
+    more: Sequence[tuple[Kind, Object]],
+) -> None:
+    """Raises Mismatch."""
     now = times.format_seconds(clock.now())
     operations: list[contract.Put | contract.Delete] = []
     for kind, wanted in [*_always(service_cidrs, now), *_endpoints(advertise), *more]:

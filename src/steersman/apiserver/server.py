@@ -49,7 +49,7 @@ from steersman.apiserver import (
     webhook_client,
     writing,
 )
-from steersman.apiserver.admission import chain, configured, service_addresses
+from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
@@ -134,6 +134,7 @@ class ApiServer:
         )
         self.authorizer = authorization.Authorizer(store)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
+        self._numbers = service_numbers.ServiceNumbers(store, self._addresses)
         self._webhook_client = webhook_client.WebhookClient(objects, self._clock)
         self._configured = configured.of(
             store,
@@ -245,8 +246,7 @@ class ApiServer:
             self.store, self._clock, self.options.service_cidrs, self.options.advertise, self._more_objects()
         )
         self._health.finished("bootstrap")
-        listed = [await self.objects.list(kind) for kind in (builtin.SERVICE, builtin.IP_ADDRESS)]
-        self._addresses.rebuild(*listed)
+        await self._numbers.start()
         self._health.finished("addresses")
         await self.authorizer.start()
         self._health.finished("rules")
@@ -260,6 +260,7 @@ class ApiServer:
         self._health.finished("aggregation")
         await self._flows.start()
         self._health.finished("flows")
+        self._tasks.keep("numbers of services", self._numbers.run, self._clock)
         self._tasks.keep("rules", self.authorizer.run, self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
         self._tasks.keep("page expiry", self._pages.run, self._clock)

@@ -6,6 +6,7 @@ Keeps true: a write is based on the state it replaces (a conflict is retried whe
 else answered 409); a write that changes nothing writes nothing.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -17,7 +18,7 @@ from steersman.api import schema, strategies
 from steersman.api.kind import Kind
 from steersman.api.managed_fields.entries import Entry as Owner
 from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes, strictness
-from steersman.apiserver.admission import bodies, chain
+from steersman.apiserver.admission import bodies, chain, service_addresses
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
 from steersman.meta import errors, names, times
@@ -69,8 +70,11 @@ class Writer:
 
     async def create(self, call: Call) -> messages.Response:
         ownership.validate_manager(call, "CreateOptions")
-        value = await self.create_object(call, self.read(call))
-        return self._shaper.one(call, value, 201)
+        for _ in range(CONFLICT_RETRIES):
+            with contextlib.suppress(service_addresses.NumberTakenError):
+                value = await self.create_object(call, self.read(call))
+                return self._shaper.one(call, value, 201)
+        raise call.conflict()
 
     def read(self, call: Call) -> Object:
         """The body as a new object. Raises StatusError 400 or 415."""
@@ -219,6 +223,8 @@ class Writer:
             except contract.Mismatch as mismatch:
                 if version and call.request.method == "PUT":
                     raise call.conflict() from mismatch
+            except service_addresses.NumberTakenError:
+                continue
         raise call.conflict()
 
     # --- apply ---

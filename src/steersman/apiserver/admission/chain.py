@@ -15,6 +15,7 @@ from steersman.apiserver.admission import (
     ip_addresses,
     limit_ranges,
     namespaces,
+    node_ports,
     pods,
     priorities,
     priority_classes,
@@ -66,6 +67,7 @@ def plugins(
         escalation.NoEscalation(objects, authorizer),
         service_addresses.Reservation(objects, addresses),
         ip_addresses.OfServices(store, clock),
+        node_ports.OfServices(store),
         ip_addresses.OfOthers(addresses),
         resource_quota.ResourceQuotas(objects, clock),
     )

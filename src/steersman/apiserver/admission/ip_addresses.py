@@ -30,6 +30,7 @@ class OfServices(Plugin):
         return kind is kinds.SERVICE and (not subresource or operation == "DELETE")
 
     async def reserve(self, review: Review) -> None:
+        """Raises NumberTakenError."""
         before = ip_addresses.of_service(review.old) if review.old is not None else []
         after = ip_addresses.of_service(review.obj) if review.obj is not None else []
         for address in after:
@@ -42,11 +43,24 @@ class OfServices(Plugin):
     async def _taken(self, service: Object, address: str) -> list[Put | Delete]:
         obj = ip_addresses.make(service, address)
         key = keys.key(kinds.IP_ADDRESS, "", objects.name(obj))
-        if await self._store.get(key) is not None:
-            return []  # made by hand for this very Service, or left behind: the controller looks after it
+        entry = await self._store.get(key)
+        if entry is not None:
+            found = orjson.loads(entry.value)
+            if found["spec"].get("parentRef") == obj["spec"]["parentRef"]:
+                return []  # made by hand for this very Service
+            if not ip_addresses.is_of_services(found) or await self._is_held(found, address):
+                raise service_addresses.NumberTakenError(service, address)
+            left = {**found, "spec": obj["spec"]}  # behind by a Service that is gone
+            return [Put(key, keys.head(kinds.IP_ADDRESS), keys.tail(left), entry.revision)]
         now = times.format_seconds(self._clock.now())
         metadata.fill_new(kinds.IP_ADDRESS, obj, uid=self._clock.uid(), now=now)
         return [Put(key, keys.head(kinds.IP_ADDRESS), keys.tail(obj), 0)]
+
+    async def _is_held(self, found: Object, address: str) -> bool:
+        parent = found["spec"].get("parentRef") or {}
+        key = keys.key(kinds.SERVICE, parent.get("namespace", ""), parent.get("name", ""))
+        entry = await self._store.get(key)
+        return entry is not None and address in ip_addresses.of_service(orjson.loads(entry.value))
 
     async def _freed(self, address: str) -> list[Put | Delete]:
         key = keys.key(kinds.IP_ADDRESS, "", address_families.normal(address))

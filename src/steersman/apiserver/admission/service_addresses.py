@@ -1,7 +1,8 @@
 """ClusterIPs and node ports: given out once each, taken back when the Service goes or its write fails.
 
 Keeps true: no two Services share an address or a node port, and no address is given out that an IPAddress of somebody else
-names. The books are in memory and rebuilt from the store at start.
+names. The books are in memory, made from the store at start and kept by `service_numbers`: they say what is free as far as this
+server knows. What is free the store says, where each number given out is an entry (`ip_addresses`, `node_ports`).
 Reads: the ServiceCIDRs that are ready.
 Source: "Service ClusterIP allocation", "NodePort" ranges with a lower band kept for static choices.
 """
@@ -27,6 +28,14 @@ Taken = tuple[str, int]
 """An address: its family and number."""
 
 
+class NumberTakenError(errors.StatusError):
+    """Another server has given it out meanwhile, which these books did not know: try again."""
+
+    def __init__(self, service: Object, number: str | int) -> None:
+        super().__init__(errors.modified("services", objects.name(service)).status)
+        self.number = number
+
+
 class ServiceAddresses:
     """`service_cidrs` are those the cluster starts with, one per family, the default family first."""
 
@@ -44,7 +53,7 @@ class ServiceAddresses:
         for service in services:
             for family, number in held_addresses(service):
                 self._taken[family].add(number)
-            for port in _held_ports(service):
+            for port in held_ports(service):
                 self.ports.take(port)
         for address in addresses:
             self.take(objects.name(address))
@@ -60,7 +69,22 @@ class ServiceAddresses:
 
     def release(self, service: Object) -> None:
         """The Service is gone."""
-        self._give_back(held_addresses(service), _held_ports(service))
+        self._give_back(held_addresses(service), held_ports(service))
+
+    def changed(self, old: Object | None, new: Object | None) -> None:
+        """A Service is otherwise than it was, by whichever server."""
+        had, has = ((held_addresses(one), held_ports(one)) if one else (set(), set()) for one in (old, new))
+        self._give_back(had[0] - has[0], had[1] - has[1])
+        for family, number in has[0]:
+            self._taken[family].add(number)
+        for port in has[1]:
+            self.ports.take(port)
+
+    def _know(self, number: str | int) -> None:
+        if isinstance(number, int):
+            self.ports.take(number)
+        else:
+            self.take(number)
 
     @contextlib.contextmanager
     def reserved(self, service: Object, old: Object | None, cidrs: Sequence[str], *, dry_run: bool) -> Iterator[None]:
@@ -71,14 +95,16 @@ class ServiceAddresses:
             self._take_addresses(service, old, cidrs, addresses)
             self._take_ports(service, old, ports)
             yield
-        except BaseException:
+        except BaseException as why:
             self._give_back(addresses, ports)
+            if isinstance(why, NumberTakenError):
+                self._know(why.number)
             raise
         if dry_run:
             self._give_back(addresses, ports)
         elif old is not None:
             gone = held_addresses(old) - held_addresses(service)
-            self._give_back(gone, _held_ports(old) - _held_ports(service))
+            self._give_back(gone, held_ports(old) - held_ports(service))
 
     def _give_back(self, addresses: Iterable[Taken], ports: Iterable[int]) -> None:
         for family, number in addresses:
@@ -148,7 +174,7 @@ class ServiceAddresses:
 
     def _take_ports(self, service: Object, old: Object | None, taken: set[int]) -> None:
         spec = service["spec"]
-        held = _held_ports(old) if old else set()
+        held = held_ports(old) if old else set()
         if spec.get("type") in PORT_TYPES and spec.get("allocateLoadBalancerNodePorts") is not False:
             self._take_node_ports(service, old, held, taken)
         elif spec.get("type") in PORT_TYPES:
@@ -242,7 +268,7 @@ def _has_health_port(spec: Object) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
-def _held_ports(service: Object) -> set[int]:
+def held_ports(service: Object) -> set[int]:
     spec = service.get("spec") or {}
     if spec.get("type") not in PORT_TYPES:
         return set()
