@@ -98,6 +98,7 @@ async def test_entries_are_repaired_at_the_start():
         port = (await api.make(SERVICES, service("a")))["spec"]["ports"][0]["nodePort"]
         before = store.fork()
     entry = await before.get(f"{node_ports.PREFIX}{port}")
+    assert entry is not None
     left = orjson.loads(entry.value)
     await before.txn([node_ports._freed(port, entry), node_ports.taken(left, 31111)])
     async with kit.Api(store=before) as again:

@@ -3,6 +3,7 @@
 `faults`: those among which it is searched. `found_at`: the first seed of `SIZE` that shows it, so that the test is quick.
 """
 
+import asyncio
 import dataclasses
 import datetime
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from steersman.aio import workqueue
 from steersman.api import kinds
 from steersman.apiserver import deletion
-from steersman.apiserver.admission import resource_quota
+from steersman.apiserver.admission import ip_addresses, node_ports, resource_quota, service_addresses, service_numbers
 from steersman.apiserver.subresources import eviction, pods
 from steersman.client import leader_election, requests
 from steersman.client.cache import Cache
@@ -35,6 +36,7 @@ from steersman.scheduler.filters import volume_restrictions
 from steersman.simulation.plan import Size
 from steersman.simulation.storage import SimulatedStore
 from steersman.store import fanout, state
+from steersman.store.contract import Put
 
 SIZE = Size(
     nodes=2,
@@ -50,7 +52,10 @@ SIZE = Size(
     urgent=0,
     budgets=0.0,
     spare_manager=0.0,
+    spare_server=0.0,
 )
+# Two API servers over the store.
+SERVERS = dataclasses.replace(SIZE, faults=12, spare_server=1.0)
 # A sharper look at one kind of trouble.
 MANY = dataclasses.replace(SIZE, faults=12)
 # Many that come again under the same name.
@@ -341,6 +346,46 @@ def delete_volumes_that_are_bound(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(local_path, "_volume", volume)
 
 
+def give_out_what_another_server_gave_out(patch: pytest.MonkeyPatch) -> None:
+    """Each server goes by its own books of node ports, made when it started; of addresses they hear from each other."""
+
+    async def reserve(self: Any, review: Any) -> None:
+        return
+
+    def changed(self: Any, old: Any, new: Any) -> None:
+        if new is not None:
+            for family, number in service_addresses.held_addresses(new):
+                self._taken[family].add(number)
+
+    patch.setattr(node_ports.OfServices, "reserve", reserve)
+    patch.setattr(service_addresses.ServiceAddresses, "changed", changed)
+
+
+def take_an_address_from_another_server(patch: pytest.MonkeyPatch) -> None:
+    """The IPAddress that is there is left to the controller, whosever it is."""
+    original = ip_addresses.OfServices._taken
+
+    async def taken(self: Any, service: Any, address: str) -> Any:
+        try:
+            return await original(self, service, address)
+        except service_addresses.NumberTakenError:
+            return []
+
+    patch.setattr(ip_addresses.OfServices, "_taken", taken)
+    patch.setattr(service_numbers.ServiceNumbers, "run", lambda self: asyncio.Event().wait())
+
+
+def charge_a_quota_as_last_seen(patch: pytest.MonkeyPatch) -> None:
+    """Whoever charges it does not say which state of it he has seen: one server's turns do not bind another's."""
+    original = resource_quota._put
+
+    def put(quota: Any) -> Put:
+        seen = original(quota)
+        return Put(seen.key, seen.head, seen.tail)
+
+    patch.setattr(resource_quota, "_put", put)
+
+
 BUGS = (
     Bug("delete by name without the uid", delete_by_name_only, ("duplicate", "delay", "lose-answer"), 5, size=ALONE),
     Bug("bind without a precondition", bind_without_precondition, ("duplicate", "delay"), size=ALONE),
@@ -400,4 +445,22 @@ BUGS = (
     Bug("bind pods before their claims", bind_pods_before_their_claims, (), size=CLAIMS),
     Bug("make a volume again", make_a_volume_again, ("crash", "stale"), size=CLAIMS),
     Bug("delete volumes that are bound", delete_volumes_that_are_bound, (), size=CLAIMS),
+    Bug(
+        "give out what another server gave out",
+        give_out_what_another_server_gave_out,
+        (),
+        size=dataclasses.replace(SERVERS, apps=6),
+    ),
+    Bug(
+        "take an address from another server",
+        take_an_address_from_another_server,
+        (),
+        size=dataclasses.replace(SERVERS, apps=6),
+    ),
+    Bug(
+        "charge a quota as last seen",
+        charge_a_quota_as_last_seen,
+        ("slow-store",),
+        size=dataclasses.replace(SERVERS, quotas=1.0),
+    ),
 )

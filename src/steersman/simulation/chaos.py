@@ -53,8 +53,7 @@ class Chaos:
                 cluster.weather.end(fault)
 
     def _end_watches(self, part: str) -> None:
-        serving = self._cluster.network.serving
-        if serving is not None:
+        for serving in self._cluster.network.servings.values():
             serving.end_watches(part)
 
     async def _lose_node(self, fault: Fault) -> None:

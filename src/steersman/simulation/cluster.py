@@ -10,7 +10,7 @@ import functools
 
 from steersman import controllers
 from steersman.aio import tasks
-from steersman.aio.clock import VirtualClock
+from steersman.aio.clock import Chance, VirtualClock
 from steersman.aio.virtual_loop import VirtualLoop
 from steersman.api import kinds
 from steersman.apiserver.server import ApiServer, Options
@@ -30,7 +30,7 @@ from steersman.simulation.history import History
 from steersman.simulation.network import Network, Serving
 from steersman.simulation.node import LEASE_SECONDS, Rack, SimulatedNode
 from steersman.simulation.part import Incarnation, Part
-from steersman.simulation.storage import SimulatedStore
+from steersman.simulation.storage import SimulatedStore, WayToStore
 from steersman.simulation.weather import Weather
 from steersman.store.memory import MemoryStore
 
@@ -65,7 +65,7 @@ def bootstrapped() -> MemoryStore:
 class SimulatedCluster:
     """`start` it in a VirtualLoop; `close` it."""
 
-    def __init__(self, seed: int, nodes: int, base: MemoryStore, managers: int = 1) -> None:
+    def __init__(self, seed: int, nodes: int, base: MemoryStore, managers: int = 1, servers: int = 1) -> None:
         """`base` is taken over: a fork of `bootstrapped()`."""
         self.seed = seed
         self.clock = VirtualClock(asyncio.get_running_loop(), f"{seed}/world")
@@ -74,21 +74,23 @@ class SimulatedCluster:
         parsing = SharedParsing()
         self.history = History(base, parsing)
         self.store = SimulatedStore(base.content(), self.history, self.weather, self.clock)
-        self.network = Network(self.weather, self.clock, self._acknowledged, parsing)
+        serving = plan.servers_of(servers)
+        self.network = Network(
+            len(serving), Chance(seed, "balancer"), self.weather, self.clock, self._acknowledged, parsing
+        )
         self.caches: dict[str, Caches] = {}
-        self.server: ApiServer | None = None
         self.rules = proxies.MemoryRules()
         self.zone: Zone | None = None
         self.parts: dict[str, Part] = {}
         self._racks: dict[str, Rack] = {}
         self._tasks = tasks.Tasks("simulation")
         managing = plan.managers_of(managers)
-        self._add("apiserver", self._serve)
+        for name in serving:
+            self._add(name, functools.partial(self._serve, name=name))
         for name in managing:
             self._add(name, functools.partial(self._control, name=name, elects=len(managing) > 1))
         self._add("scheduler", self._schedule)
         self._add("proxy", self._proxy)
-        self.store.step = self.parts["apiserver"].step
         self.nodes: list[SimulatedNode] = []
         for number in range(nodes):
             node = SimulatedNode(number, self.clock, self._rack_of(number) if nodes > NODES_ALONE_MAX else None)
@@ -111,23 +113,24 @@ class SimulatedCluster:
         return Incarnation(Part(name, self.seed, self.network, _nothing, self.problems.append), 1)
 
     def is_whole(self) -> bool:
-        return all(part.is_up for part in self.parts.values()) and self.network.serving is not None
+        return all(part.is_up for part in self.parts.values()) and self.network.is_served
 
     def _add(self, name: str, live: "functools.partial[object] | object") -> None:
         self.parts[name] = Part(name, self.seed, self.network, live, self.problems.append)  # type: ignore[arg-type]
 
     # Lives
 
-    async def _serve(self, life: Incarnation) -> None:
+    async def _serve(self, life: Incarnation, *, name: str) -> None:
         options = Options(unreachable_seconds=UNREACHABLE_SECONDS)
-        server = ApiServer(self.store, clock=life.clock, options=options)
+        store = WayToStore(self.store, self.parts[name].step)
+        server = ApiServer(store, clock=life.clock, options=options)
         serving = Serving(server.handle)
         try:
             await server.start()
-            self.server, self.network.serving = server, serving
+            self.network.servings[name] = serving
             await _forever()
         finally:
-            self.network.serving = None
+            self.network.servings.pop(name, None)
             serving.abort()
             await server.close()
 

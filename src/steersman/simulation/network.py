@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 
 import orjson
 
-from steersman.aio.clock import Clock
+from steersman.aio.clock import Chance, Clock
 from steersman.client.shared_parsing import SharedParsing
 from steersman.client.transport import InProcessTransport, Unreachable
 from steersman.meta.errors import StatusError
@@ -169,21 +169,37 @@ class Stream:
 
 
 class Network:
-    """Where the API server is now, and who may reach it."""
+    """Where the API servers are now, and who may reach them: each message goes to any that serves, as through a load balancer."""
 
-    def __init__(self, weather: Weather, clock: Clock, acknowledged: Acknowledged, parsing: SharedParsing) -> None:
+    def __init__(
+        self,
+        servers: int,
+        chance: Chance,
+        weather: Weather,
+        clock: Clock,
+        acknowledged: Acknowledged,
+        parsing: SharedParsing,
+    ) -> None:
+        """`servers`: how many there should be; `chance` chooses among those that there are."""
+        self.servers = servers
+        self._chance = chance
         self.weather = weather
         self.parsing = parsing
         self.clock = clock
         self.acknowledged = acknowledged
-        self.serving: Serving | None = None
+        self.servings: dict[str, Serving] = {}
         self.messages = 0
 
     @property
-    def server(self) -> Serving:
-        if self.serving is None:
+    def is_served(self) -> bool:
+        return len(self.servings) == self.servers
+
+    def any_server(self) -> Serving:
+        """Raises Unreachable."""
+        serving = [*self.servings.values()]
+        if not serving:
             raise Unreachable("connection refused")
-        return self.serving
+        return serving[0] if len(serving) == 1 else self._chance.choice(serving)
 
 
 class Link:
@@ -199,7 +215,7 @@ class Link:
         self._user, self._groups = user, groups
         self._step = step
         self._duplicates: dict[asyncio.Task[None], None] = {}
-        self._way: tuple[Serving, InProcessTransport] | None = None  # to the server's present incarnation
+        self._ways: dict[Serving, InProcessTransport] = {}
 
     async def request(self, request: Request) -> Response:
         self._check()
@@ -266,10 +282,13 @@ class Link:
 
     def _to_server(self) -> tuple[Serving, InProcessTransport]:
         """Raises Unreachable while there is none."""
-        serving = self._network.server
-        if self._way is None or self._way[0] is not serving:
-            self._way = serving, InProcessTransport(serving.handler, self._user, self._groups)
-        return self._way
+        serving = self._network.any_server()
+        way = self._ways.get(serving)
+        if way is None:
+            if len(self._ways) >= self._network.servers:  # some of them have gone
+                self._ways.clear()
+            way = self._ways[serving] = InProcessTransport(serving.handler, self._user, self._groups)
+        return serving, way
 
     def _send_again(self, request: Request, seconds: float) -> None:
         async def send() -> None:

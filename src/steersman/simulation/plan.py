@@ -73,6 +73,7 @@ class Size:
     urgent: int = 1  # Jobs that make room for themselves
     budgets: float = 0.3  # the share of Deployments and StatefulSets with a disruption budget
     spare_manager: float = 0.25  # how probable a second controller manager is
+    spare_server: float = 0.25  # how probable a second API server is
 
     def of_hours(self, hours: float) -> "Size":
         """The same density of changes and faults over another time."""
@@ -93,6 +94,7 @@ class Plan:
     steps: tuple[Step, ...]
     faults: tuple[Fault, ...]
     managers: int = 1  # processes that want to be the controller manager; one leads
+    servers: int = 1  # API servers over the one store
 
 
 def make(seed: int, size: Size = Size(), faults: Iterable[str] = FAULTS) -> Plan:
@@ -110,36 +112,42 @@ def make(seed: int, size: Size = Size(), faults: Iterable[str] = FAULTS) -> Plan
     )
     steps = workload.plan(seed, work, size.nodes)
     managers = 2 if Chance(seed, "managers").random() < size.spare_manager else 1
-    chosen = tuple(_faults(seed, size, [kind for kind in FAULTS if kind in set(faults)], managers))
-    return Plan(seed, size.nodes, size.seconds, tuple(steps), chosen, managers)
+    servers = 2 if Chance(seed, "servers").random() < size.spare_server else 1
+    kinds = [kind for kind in FAULTS if kind in set(faults)]
+    chosen = tuple(_faults(seed, size, kinds, managers, servers))
+    return Plan(seed, size.nodes, size.seconds, tuple(steps), chosen, managers, servers)
+
+
+def servers_of(servers: int) -> list[str]:
+    return ["apiserver", *(f"apiserver-{number + 1}" for number in range(1, servers))]
 
 
 def managers_of(managers: int) -> list[str]:
     return ["controllers", *(f"controllers-{number + 1}" for number in range(1, managers))]
 
 
-def parts(nodes: int, managers: int = 1) -> list[str]:
-    """Everything that can be cut off, made wrong or crashed, beside the store."""
-    controlling = managers_of(managers)
-    return ["apiserver", *controlling, "scheduler", "proxy", *(f"node-{number + 1}" for number in range(nodes))]
+def clients(nodes: int, managers: int = 1) -> list[str]:
+    """Everything that can be cut off, made wrong or crashed, beside the API servers and the store."""
+    return [*managers_of(managers), "scheduler", "proxy", *(f"node-{number + 1}" for number in range(nodes))]
 
 
-def _faults(seed: int, size: Size, kinds: list[str], managers: int) -> Iterable[Fault]:
+def _faults(seed: int, size: Size, kinds: list[str], managers: int, servers: int) -> Iterable[Fault]:
     if not kinds:
         return
     for number in range(size.faults):
         chance = Chance(seed, "fault", number)
         [kind] = chance.choices(kinds, [FAULTS[kind] for kind in kinds])
         at = chance.uniform(0, size.seconds)
-        yield _fault(number, kind, round(at, 3), chance, size.nodes, managers)
+        yield _fault(number, kind, round(at, 3), chance, size.nodes, managers, servers)
 
 
-def _fault(number: int, kind: str, at: float, chance: Chance, nodes: int, managers: int) -> Fault:
+def _fault(number: int, kind: str, at: float, chance: Chance, nodes: int, managers: int, servers: int) -> Fault:
     seconds = round(chance.uniform(1, FAULT_SECONDS_MAX), 3)
     # Controllers and scheduler decide most: half of what strikes one part strikes them.
     deciding = [*managers_of(managers), "scheduler"]
-    some = chance.choice(deciding) if chance.random() < 0.5 else chance.choice(parts(nodes, managers)[1:])
+    some = chance.choice(deciding) if chance.random() < 0.5 else chance.choice(clients(nodes, managers))
     node = f"node-{chance.randrange(nodes) + 1}"
+    server = servers_of(servers)[number % servers]
     often = round(chance.uniform(0.05, 0.6), 3)
     everyone = chance.choice([some, "*"])
     match kind:
@@ -158,13 +166,13 @@ def _fault(number: int, kind: str, at: float, chance: Chance, nodes: int, manage
         case "compact" | "slow-store" | "unknown-outcome":
             return Fault(number, kind, at, seconds, "store", often, round(chance.uniform(0.001, 0.5), 3))
         case "crash":
-            part = chance.choice(["apiserver", some, some])
+            part = chance.choice([server, some, some])
             return Fault(
                 number, kind, at, round(chance.uniform(1, DOWN_SECONDS_MAX), 3), part, 1.0, chance.randrange(40)
             )
         case "skew":
             return Fault(
-                number, kind, at, seconds, chance.choice([some, "apiserver"]), 1.0, round(chance.uniform(-600, 600))
+                number, kind, at, seconds, chance.choice([some, server]), 1.0, round(chance.uniform(-600, 600))
             )
         case "isolation":
             return Fault(number, "partition", at, round(chance.uniform(60, ISOLATED_SECONDS_MAX), 3), node)

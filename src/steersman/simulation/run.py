@@ -73,7 +73,7 @@ class _Run:
         self._happening: asyncio.Task[None] | None = None
 
     async def run(self, base: MemoryStore) -> Result:
-        cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base, self._plan.managers)
+        cluster = SimulatedCluster(self._plan.seed, self._plan.nodes, base, self._plan.managers, self._plan.servers)
         cluster.problems = self._problems
         cluster.history.subscribe(lambda change: self._check(cluster, change))
         try:

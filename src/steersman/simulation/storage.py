@@ -1,6 +1,6 @@
 """The store of a simulated cluster: a memory store that history hears of, that may be slow, and may not say what it did.
 
-It outlives every API server, as etcd does.
+It outlives every API server, as etcd does. Each server has a way of its own to it, `WayToStore`, on which it may crash.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +13,8 @@ from steersman.store.contract import Cause, Delete, Put
 
 
 class SimulatedStore(memory.MemoryStore):
-    """`step()` is called before and after each transaction: an API server may crash right there."""
-
     def __init__(self, content: state.State, history: History, weather: Weather, clock: Clock) -> None:
         super().__init__(content=content)
-        self.step: Callable[[], None] = lambda: None
         self._history = history
         self._weather = weather
         self._clock = clock
@@ -32,13 +29,11 @@ class SimulatedStore(memory.MemoryStore):
         return await super().list(prefix, at_revision=at_revision, limit=limit, start=start)
 
     async def txn(self, operations: Sequence[Put | Delete], cause: Cause = contract.NOBODY) -> int:
-        self.step()
         await self._dawdle()
         before, after = self._doubts()
         if before:
             raise contract.UnknownOutcome("simulated: the connection was lost before the answer")
         revision = await super().txn(operations, cause)
-        self.step()
         await self._dawdle()
         if after:
             raise contract.UnknownOutcome("simulated: the connection was lost before the answer")
@@ -63,3 +58,41 @@ class SimulatedStore(memory.MemoryStore):
             if fault.kind == "unknown-outcome" and chance.random() < fault.chance:
                 return (True, False) if chance.random() < 0.5 else (False, True)
         return False, False
+
+
+class WayToStore:
+    """A `contract.Store`. `step()` is called before and after each transaction: an API server may crash right there."""
+
+    expires = False
+
+    def __init__(self, store: SimulatedStore, step: Callable[[], None]) -> None:
+        self._store = store
+        self._step = step
+
+    @property
+    def revision(self) -> int:
+        return self._store.revision
+
+    async def get(self, key: str, *, at_revision: int = 0) -> contract.Entry | None:
+        return await self._store.get(key, at_revision=at_revision)
+
+    async def list(self, prefix: str, *, at_revision: int = 0, limit: int = 0, start: str = "") -> contract.Page:
+        return await self._store.list(prefix, at_revision=at_revision, limit=limit, start=start)
+
+    async def txn(self, operations: Sequence[Put | Delete], cause: Cause = contract.NOBODY) -> int:
+        self._step()
+        revision = await self._store.txn(operations, cause)
+        self._step()
+        return revision
+
+    def watch(self, prefix: str, after_revision: int, interest: contract.Interest | None = None) -> contract.Watch:
+        return self._store.watch(prefix, after_revision, interest)
+
+    async def compact(self, revision: int) -> None:
+        await self._store.compact(revision)
+
+    async def cause(self, revision: int) -> Cause | None:
+        return await self._store.cause(revision)
+
+    async def close(self) -> None:
+        """The store outlives it."""

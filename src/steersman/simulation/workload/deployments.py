@@ -16,7 +16,9 @@ def plan(
 ) -> Iterator[Step]:
     at = round(chance.uniform(0, min(20.0, seconds / 4)), 3)
     made = _deployment(chance, namespace, name, replicas)
-    yield Step(at, user, "create", kinds.SERVICE, namespace, name, service(namespace, name))
+    exposed = service(namespace, name)
+    exposed["spec"] |= {"type": "NodePort"}
+    yield Step(at, user, "create", kinds.SERVICE, namespace, name, exposed)
     yield Step(at, user, "create", kinds.DEPLOYMENT, namespace, name, made)
     paused = False
     times = sorted(round(chance.uniform(at, seconds), 3) for _ in range(changes))
@@ -42,7 +44,7 @@ def plan(
             case "service":
                 yield Step(at, user, "delete", kinds.SERVICE, namespace, name)
                 at = round(at + chance.uniform(0, 5), 3)
-                yield Step(at, user, "create", kinds.SERVICE, namespace, name, service(namespace, name))
+                yield Step(at, user, "create", kinds.SERVICE, namespace, name, exposed)
             case "delete":
                 propagation = chance.choice(["", "Background", "Foreground"])
                 yield Step(at, user, "delete", kinds.DEPLOYMENT, namespace, name, {"propagation": propagation})
