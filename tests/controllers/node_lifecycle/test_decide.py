@@ -64,6 +64,15 @@ def test_taints(one, expected):
     assert taints(look(one)) == expected
 
 
+def test_a_node_that_comes_and_goes_is_told_of():
+    [come] = decided(Seen(node(), 1.0, 8.0, shapes.NOW, is_new=True)).actions
+    [gone] = decided(decide.SeenGone(node())).actions
+    assert [(one.reason, one.message) for one in (come, gone)] == [
+        ("RegisteredNode", "Node n event: Registered Node n in Controller"),
+        ("RemovingNode", "Node n event: Removing Node n from Controller"),
+    ]
+
+
 def test_a_healthy_node_is_looked_at_again_when_its_grace_is_over():
     decision = look(node(), silent=3.0)
     assert decision.actions == ()

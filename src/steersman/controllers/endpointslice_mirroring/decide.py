@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from steersman.api import kinds
 from steersman.controllers import decision
-from steersman.controllers.decision import Action, Create, Decision, Update
+from steersman.controllers.decision import Action, Create, Decision, Emit, Update
 from steersman.controllers.endpointslice import slices, subsets
 from steersman.controllers.endpointslice.endpoints import Port, Ports
 from steersman.meta import names, objects, owners
@@ -43,7 +43,7 @@ def decide(seen: Seen) -> Decision:
     existing: dict[Group, list[Object]] = {}
     for one in seen.slices:
         existing.setdefault((str(one.get("addressType")), _sorted(slices.ports_of(one))), []).append(one)
-    actions: list[Action] = []
+    actions: list[Action] = [*_skipped(found)]
     for group, entries in groups(found).items():
         actions += _reconciled(found, group, entries, existing.pop(group, []))
     for left in existing.values():
@@ -65,6 +65,21 @@ def groups(endpoints: Object) -> dict[Group, list[Object]]:
                     found.setdefault(("IPv6" if ":" in text else "IPv4", ports), {}).setdefault(text, entry)
                     room -= 1
     return {group: list(entries.values()) for group, entries in found.items()}
+
+
+def _skipped(endpoints: Object) -> Iterable[Emit]:
+    """Told where a subset has more addresses than are mirrored."""
+    counts = (
+        sum(len(subset.get(field) or ()) for field in ("addresses", "notReadyAddresses"))
+        for subset in endpoints.get("subsets") or ()
+    )
+    skipped = sum(max(0, count - PER_SUBSET_MAX) for count in counts)
+    if skipped:
+        text = (
+            f"A max of {PER_SUBSET_MAX} addresses can be mirrored to EndpointSlices per Endpoints subset. {skipped} addresses "
+            "were skipped"
+        )
+        yield Emit(endpoints, "Warning", "TooManyAddressesToMirror", text)
 
 
 def _is_mirrored(endpoints: Object, service: Object | None) -> bool:

@@ -13,7 +13,7 @@ from steersman.controllers import indexes
 from steersman.controllers.decision import Decision
 from steersman.controllers.loop import Controller, Look, Watch
 from steersman.controllers.node_lifecycle import decide, zones
-from steersman.controllers.node_lifecycle.decide import Seen
+from steersman.controllers.node_lifecycle.decide import Seen, SeenGone
 from steersman.meta import conditions, objects
 from steersman.meta.objects import Object
 
@@ -46,6 +46,7 @@ class _Heartbeats:
         self._startup_grace_seconds = startup_grace_seconds
         self._at: dict[str, float] = {}
         self._insisted: dict[str, set[str]] = {}  # node → uids
+        self._known: dict[str, Object] = {}
         self._zones = zones.Zones()
         self._all_lost = False
 
@@ -80,10 +81,12 @@ class _Heartbeats:
         elif old is not None and _became_ready(old, new):
             self._insisted.setdefault(node, set()).add(objects.uid(new))
 
-    def observe(self, look: Look, key: str) -> Seen | None:
+    def observe(self, look: Look, key: str) -> Seen | SeenGone | None:
         node = look.caches.of(kinds.NODE).get(key)
+        last = self._known.pop(key, None)
         if node is None:
-            return None
+            return SeenGone(last) if last is not None else None
+        self._known[key] = node
         lease = look.caches.of(kinds.LEASE).get(f"{LEASE_NAMESPACE}/{key}")
         now = self._clock.monotonic()
         insisted = self._insisted.get(key, set())
@@ -96,9 +99,10 @@ class _Heartbeats:
             pods=[pod for pod in bound if objects.uid(pod) not in insisted],
             eviction_seconds=self._zones.seconds_to_eviction(node, now),
             all_lost=self._zones.all_lost,
+            is_new=last is None or objects.uid(last) != objects.uid(node),
         )
 
-    def decide(self, seen: Seen) -> Decision:
+    def decide(self, seen: Seen | SeenGone) -> Decision:
         made = decide.decide(seen)
         if decide.evicts(made):
             self._zones.evicted(seen.node, self._clock.monotonic())

@@ -39,7 +39,8 @@ _OURS = frozenset((*_TAINT_OF_CONDITION.values(), _UNSCHEDULABLE))
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
     """`silent_seconds` since the last sign of life; `grace_seconds` how long that may be. `eviction_seconds` until the pods of one
-    more node of its zone may be evicted, None: none may. `all_lost`: no node of the cluster is ready."""
+    more node of its zone may be evicted, None: none may. `all_lost`: no node of the cluster is ready. `is_new`: it was not
+    there at the last look."""
 
     node: Object
     silent_seconds: float
@@ -48,10 +49,20 @@ class Seen:
     pods: Sequence[Object] = ()
     eviction_seconds: float | None = 0.0
     all_lost: bool = False
+    is_new: bool = False
 
 
-def decide(seen: Seen) -> Decision:
+@dataclasses.dataclass(frozen=True, slots=True)
+class SeenGone:
+    """A node, as it was last seen."""
+
+    node: Object
+
+
+def decide(seen: Seen | SeenGone) -> Decision:
     node = seen.node
+    if isinstance(seen, SeenGone):
+        return Decision((_told(node, "RemovingNode", "Removing Node {} from Controller"),), "it is gone")
     if objects.is_terminating(node):
         return Decision(why="being deleted")
     is_silent = seen.silent_seconds >= seen.grace_seconds
@@ -59,6 +70,7 @@ def decide(seen: Seen) -> Decision:
     status = {**(node.get("status") or {}), "conditions": told}
     after = {**node, "status": status}
     actions = (
+        *((_told(node, "RegisteredNode", "Registered Node {} in Controller"),) if seen.is_new else ()),
         *decision.with_status(kinds.NODE, node, status),
         *_taint(seen, after),
         *_events(node, after),
@@ -69,6 +81,11 @@ def decide(seen: Seen) -> Decision:
         return Decision(actions, f"silent for {seen.silent_seconds:.0f} s", waits)
     again = seen.grace_seconds - seen.silent_seconds + 0.05
     return Decision(actions, "gives signs of life", decision.earliest(again, waits))
+
+
+def _told(node: Object, reason: str, what: str) -> Emit:
+    name = objects.name(node)
+    return Emit(node, "Normal", reason, f"Node {name} event: {what.format(name)}")
 
 
 def evicts(made: Decision) -> bool:
