@@ -52,6 +52,20 @@ spec:
 """
 
 
+SNAPSHOT = f"""
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotClass
+metadata: {{name: folders}}
+driver: {NAME}
+deletionPolicy: Delete
+---
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {{name: s}}
+spec: {{volumeSnapshotClassName: folders, source: {{persistentVolumeClaimName: data}}}}
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
     yield from started(tmp_path_factory.mktemp("csi"), "csi")
@@ -95,6 +109,15 @@ def test_a_drivers_volumes_reach_containers_and_leave_nothing(cluster, disks):
     assert cluster.kubectl("exec", "writer", "--", "cat", "/data/log") == "once\n"
     cluster.kubectl("patch", "pvc", "data", "-p", '{"spec":{"resources":{"requests":{"storage":"2Gi"}}}}')
     cluster.wait_for("more room", "2Gi", "get", "pvc", "data", "-o", "jsonpath={.status.capacity.storage}", seconds=150)
+
+    cluster.kubectl("apply", "-f", "-", stdin=SNAPSHOT)
+    cluster.kubectl("wait", "vs/s", "--for=jsonpath={.status.readyToUse}=true", "--timeout=30s")
+    shown = cluster.kubectl("get", "volumesnapshot", "s", "--no-headers").split()
+    assert shown[:5] == ["s", "true", "data", "1Gi", "folders"]
+    [copy] = [one for one in disks.iterdir() if one.name.startswith("snapshot-")]
+    assert (copy / "log").read_text() == "once\n"
+    cluster.kubectl("delete", "vs", "s", "--timeout=30s")
+    assert not copy.exists()
 
     cluster.kubectl("delete", "pod", "writer", "--timeout=30s")
     assert mounts(cluster) == []

@@ -112,6 +112,15 @@ class FolderDriver:
         wanted = (request.get("accessibility_requirements") or {}).get("preferred")
         return {"volume": {**found, **({"accessible_topology": wanted} if wanted else {})}}
 
+    def do_CreateSnapshot(self, request: Message) -> Message:  # noqa: N802
+        shutil.copytree(self.root / request["source_volume_id"], self.root / request["name"], dirs_exist_ok=True)
+        found = {"snapshot_id": request["name"], "size_bytes": 1 << 30, "creation_time": {"seconds": 1_700_000_000}}
+        return {"snapshot": {**found, "ready_to_use": True}}
+
+    def do_DeleteSnapshot(self, request: Message) -> Message:  # noqa: N802
+        shutil.rmtree(self.root / request["snapshot_id"], ignore_errors=True)
+        return {}
+
     def do_DeleteVolume(self, request: Message) -> Message:  # noqa: N802
         shutil.rmtree(self.root / request["volume_id"], ignore_errors=True)
         return {}

@@ -19,6 +19,7 @@ from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport
 from steersman.csi import driver as csi
 from steersman.csi import roles
+from steersman.csi.snapshots import contents, definitions
 from steersman.kubelet.csi.drivers import Drivers
 from steersman.kubelet.csi.registration import Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
@@ -28,6 +29,7 @@ from steersman.kubelet.references import References
 from steersman.kubelet.volumes import mounting
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta import conditions, objects
+from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 from steersman.store.memory import MemoryStore
 from steersman.testing import waiting
@@ -161,6 +163,7 @@ async def test_a_claim_is_made_attached_mounted_grown_and_given_back():
         assert published["staging_target_path"] == at.driver.called("NodeStageVolume")[0]["staging_target_path"]
         await at.until(kinds.NODE, "n1", lambda one: bool(one["status"].get("volumesAttached")))
 
+        assert not at.driver.called("ControllerExpandVolume")
         body = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
         await at.client.patch(CLAIM, "data", "default", body)
         await at.until(CLAIM, "data", lambda one: conditions.is_true(one, "FileSystemResizePending"))
@@ -364,3 +367,89 @@ async def test_a_copy_of_what_is_not_there_says_so():
 
 
 NO_SOURCE = 'failed to provision volume with StorageClass "folders": error getting handle for DataSource Type'
+
+
+async def take(at: Stage, name: str, **spec: Any) -> None:
+    """When the kinds are defined."""
+    await at.until(kinds.CUSTOM_RESOURCE_DEFINITION, "volumesnapshots.snapshot.storage.k8s.io", is_established)
+    source = {"persistentVolumeClaimName": "data"}
+    await at.make(definitions.SNAPSHOT, name, spec={"source": source, **spec})
+
+
+def is_established(definition: Object) -> bool:
+    return conditions.is_true(definition, "Established")
+
+
+async def snapshot_class(at: Stage, policy: str = "Delete") -> None:
+    await at.until(kinds.CUSTOM_RESOURCE_DEFINITION, "volumesnapshotclasses.snapshot.storage.k8s.io", is_established)
+    meta = {"annotations": {contents.IS_DEFAULT: "true"}}
+    await at.make(definitions.CLASS, "folders", meta=meta, driver=NAME, deletionPolicy=policy)
+
+
+def is_ready(snapshot: Object) -> bool:
+    return bool((snapshot.get("status") or {}).get("readyToUse"))
+
+
+async def test_a_snapshot_is_taken_restored_and_deleted():
+    async with stage() as at:
+        claim = await at.bound_claim()
+        (at.driver.root / claim["spec"]["volumeName"] / "file").write_text("once")
+        await snapshot_class(at)
+        await take(at, "s")
+        snapshot = await at.until(definitions.SNAPSHOT, "s", is_ready)
+        name = f"snapcontent-{objects.uid(snapshot)}"
+        assert snapshot["status"] == {
+            "boundVolumeSnapshotContentName": name,
+            "creationTime": "2023-11-14T22:13:20Z",
+            "readyToUse": True,
+            "restoreSize": "1Gi",
+        }
+        await at.event_said("SnapshotReady", "Snapshot default/s is ready to use.")
+        await at.until(CLAIM, "data", lambda one: contents.CLAIM_PROTECTION not in one["metadata"]["finalizers"])
+        spec = {key: claim["spec"][key] for key in ("accessModes", "storageClassName", "resources")}
+        source = {"kind": "VolumeSnapshot", "name": "s", "apiGroup": definitions.GROUP}
+        await at.make(CLAIM, "copy", spec={**spec, "dataSource": source})
+        copy = await at.until(CLAIM, "copy", lambda one: one["status"]["phase"] == "Bound")
+        assert (at.driver.root / copy["spec"]["volumeName"] / "file").read_text() == "once"
+        await at.client.delete(definitions.SNAPSHOT, "s", "default")
+        await at.until(definitions.SNAPSHOT, "s", "Deleted")
+        with pytest.raises(StatusError, match="not found"):
+            await at.client.get(definitions.CONTENT, name)
+        assert at.driver.called("DeleteSnapshot") == [{"snapshot_id": f"snapshot-{objects.uid(snapshot)}"}]
+
+
+async def test_a_snapshot_that_is_kept_can_be_had_again():
+    async with stage() as at:
+        await at.bound_claim()
+        await snapshot_class(at, "Retain")
+        await take(at, "s")
+        snapshot = await at.until(definitions.SNAPSHOT, "s", is_ready)
+        content = await at.client.get(definitions.CONTENT, snapshot["status"]["boundVolumeSnapshotContentName"])
+        await at.client.delete(definitions.SNAPSHOT, "s", "default")
+        await at.until(definitions.SNAPSHOT, "s", "Deleted")
+        assert (await at.client.get(definitions.CONTENT, objects.name(content)))["status"]["readyToUse"]
+        again = {"name": "again", "namespace": "default"}
+        source = {"snapshotHandle": content["status"]["snapshotHandle"]}
+        spec = {"driver": NAME, "deletionPolicy": "Retain", "source": source, "volumeSnapshotRef": again}
+        await at.make(definitions.CONTENT, "kept", spec=spec)
+        await at.make(definitions.SNAPSHOT, "again", spec={"source": {"volumeSnapshotContentName": "kept"}})
+        found = await at.until(definitions.SNAPSHOT, "again", is_ready)
+        assert found["status"]["boundVolumeSnapshotContentName"] == "kept"
+        bound = await at.client.get(definitions.CONTENT, "kept")
+        assert bound["spec"]["volumeSnapshotRef"]["uid"] == objects.uid(found)
+        assert not at.driver.called("DeleteSnapshot")
+
+
+async def test_a_snapshot_that_cannot_be_taken_says_why():
+    async with stage() as at:
+        await at.bound_claim()
+        await take(at, "s")
+        why = "Failed to set default snapshot class with error cannot find default snapshot class"
+        await at.event_said("SetDefaultSnapshotClassFailed", why)
+        at.driver.failures["CreateSnapshot"] = "INTERNAL"
+        await snapshot_class(at)
+        await take(at, "t", volumeSnapshotClassName="folders")
+        told = await at.until(definitions.SNAPSHOT, "t", lambda one: bool((one.get("status") or {}).get("error")))
+        assert told["status"]["error"]["message"].endswith('"rpc error: code = Internal desc = on purpose"')
+        ready = await at.until(definitions.SNAPSHOT, "t", is_ready)
+        assert "error" not in ready["status"]

@@ -7,16 +7,11 @@ whoever runs a snapshot controller.
 import dataclasses
 
 from steersman.api import volumes
-from steersman.api.kind import Kind
+from steersman.csi.snapshots.definitions import GROUP, SNAPSHOT
 from steersman.meta import objects, quantities
 from steersman.meta.objects import Object
 from steersman.serving.protobuf import Message
 
-GROUP = "snapshot.storage.k8s.io"
-SNAPSHOT = Kind(GROUP, "v1", "VolumeSnapshot", "volumesnapshots", "volumesnapshot")
-CONTENT = Kind(
-    GROUP, "v1", "VolumeSnapshotContent", "volumesnapshotcontents", "volumesnapshotcontent", namespaced=False
-)
 MODE_CHANGE = "snapshot.storage.kubernetes.io/allow-volume-mode-change"
 SOURCE_PROTECTION = "snapshot.storage.kubernetes.io/volumesnapshot-as-source-protection"
 

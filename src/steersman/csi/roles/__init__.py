@@ -2,9 +2,9 @@
 
 Keeps true: for drivers that ask for it (CSIDriver annotation `storage.steersman.dev/controller: built-in`) and can be reached
 from this process, claims get volumes, attachments are carried out, claims that wish for more or another class of attributes get
-it, what is released goes.
+it, what is released goes; snapshots are taken, and their kinds defined where a driver can take them.
 Leaves to others: binding and attaching decisions (controllers), mounting (kubelet). Drivers that bring sidecars do all this
-themselves. Source: external-provisioner, external-attacher and external-resizer, whose words these are.
+themselves. Source: external-provisioner, external-attacher, external-resizer and external-snapshotter, whose words these are.
 """
 
 import logging
@@ -15,12 +15,15 @@ from steersman.aio.clock import Clock
 from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client, Unreachable
 from steersman.client.events import Recorder
+from steersman.csi import resizing
 from steersman.csi.driver import DriverError
 from steersman.csi.roles.attacher import Attacher
 from steersman.csi.roles.modifier import Modifier
 from steersman.csi.roles.parts import LaterError, Parts
 from steersman.csi.roles.provisioner import Provisioner
 from steersman.csi.roles.resizer import Resizer
+from steersman.csi.roles.snapshotter import Snapshotter
+from steersman.csi.snapshots.following import Followed
 from steersman.csi.sources import SourceError
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
@@ -40,15 +43,19 @@ class Roles:
     """One queue for all of them: each step of an object is taken by one worker at a time, and again after a pause when it
     failed."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, caches: Caches) -> None:
         self._parts = parts
         provisioner, attacher = Provisioner(parts), Attacher(parts)
-        self._steps: dict[str, tuple[Cache, _Step]] = {
+        self._snapshotter = snapshotter = Snapshotter(parts, caches)
+        self._steps: dict[str, tuple[Cache | Followed, _Step]] = {
             "make": (parts.claims, provisioner.make),
             "grow": (parts.claims, Resizer(parts).grow),
             "modify": (parts.claims, Modifier(parts).modify),
             "delete": (parts.volumes, provisioner.delete),
             "attach": (parts.attachments, attacher.step),
+            "define": (parts.drivers, snapshotter.define),
+            "snapshot": (snapshotter.snapshots, snapshotter.snapshot),
+            "content": (snapshotter.contents, snapshotter.content),
         }
         self._queue: workqueue.WorkQueue[_Key] = workqueue.WorkQueue(parts.clock, RATES)
 
@@ -60,6 +67,10 @@ class Roles:
             parts.volumes.subscribe(self._noted("delete")),
             parts.attachments.subscribe(self._noted("attach")),
             parts.attachments.subscribe(self._detached),
+            *self._snapshotter.start(),
+            self._snapshotter.snapshots.subscribe(self._noted("snapshot")),
+            self._snapshotter.contents.subscribe(self._noted("content")),
+            self._snapshotter.contents.subscribe(self._of_snapshot),
             *(
                 cache.subscribe(self._look_at_all)
                 for cache in (parts.drivers, parts.csi_nodes, parts.attributes_classes)
@@ -88,6 +99,11 @@ class Roles:
         """A released volume waits for it."""
         if new is None and old is not None:
             self._queue.add(("delete", self._parts.volume_name_of(old)))
+
+    def _of_snapshot(self, old: Object | None, new: Object | None) -> None:
+        """A snapshot tells what becomes of its content, and waits for its end."""
+        reference = (new or old or {})["spec"]["volumeSnapshotRef"]
+        self._queue.add(("snapshot", f"{reference.get('namespace', '')}/{reference.get('name', '')}"))
 
     def _look_at_all(self, old: Object | None, new: Object | None) -> None:
         for step, (cache, _) in self._steps.items():
@@ -127,7 +143,8 @@ def _facts(obj: Object) -> object:
     """What a step looks at. Not what the steps themselves tell: a failure that is told would end its own pause."""
     status, meta = obj.get("status") or {}, obj["metadata"]
     about = (objects.annotations(obj), meta.get("finalizers"), objects.is_terminating(obj), obj["spec"])
-    return *about, status.get("phase"), status.get("capacity"), status.get("attached")
+    is_nodes_turn = resizing.state_of(obj).startswith("Node")
+    return *about, status.get("phase"), status.get("capacity"), status.get("attached"), is_nodes_turn
 
 
 async def run(client: Client, caches: Caches, clock: Clock) -> None:
@@ -135,5 +152,5 @@ async def run(client: Client, caches: Caches, clock: Clock) -> None:
     recorder = Recorder(client, clock, "csi-controller")
     async with tasks.Tasks("csi") as running:
         running.start("events", recorder.run())
-        running.start("roles", Roles(Parts(client, caches, clock, recorder)).run())
+        running.start("roles", Roles(Parts(client, caches, clock, recorder), caches).run())
         await running.wait()

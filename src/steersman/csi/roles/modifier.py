@@ -1,6 +1,6 @@
 """Give volumes the class of attributes that their claims wish for. Source: external-resizer's modify controller."""
 
-from steersman.api import kinds, volumes
+from steersman.api import kinds
 from steersman.csi import modifying
 from steersman.csi.driver import DriverError
 from steersman.csi.roles.parts import LaterError, Parts
@@ -19,9 +19,9 @@ class Modifier:
 
     async def modify(self, claim: Object) -> None:
         """Raises DriverError, StatusError, Unreachable, LaterError."""
-        volume, step = self._parts.volume_of(claim), modifying.next_step(claim)
+        volume, step = self._parts.bound_volume_of(claim), modifying.next_step(claim)
         source = ((volume or {}).get("spec") or {}).get("csi")
-        if step is None or volume is None or not source or objects.is_terminating(claim) or not volumes.is_bound(claim):
+        if step is None or volume is None or not source or objects.is_terminating(claim):
             return
         driver = self._parts.driver(source["driver"])
         if driver is None or "MODIFY_VOLUME" not in await driver.controller_can():

@@ -70,6 +70,10 @@ class Parts:
     def volume_of(self, claim: Object) -> Object | None:
         return self.volumes.get(claim["spec"].get("volumeName") or "")
 
+    def bound_volume_of(self, claim: Object) -> Object | None:
+        """Only when the claim says that it is bound: before, it does not say how large it is either."""
+        return self.volume_of(claim) if (claim.get("status") or {}).get("phase") == "Bound" else None
+
     def volume_name_of(self, attachment: Object) -> str:
         return str((attachment["spec"].get("source") or {}).get("persistentVolumeName", ""))
 

@@ -5,6 +5,7 @@ from steersman.api.kind import Kind
 from steersman.csi import making, sources
 from steersman.csi.driver import Driver, DriverError
 from steersman.csi.roles.parts import Parts
+from steersman.csi.snapshots.definitions import CONTENT, SNAPSHOT
 from steersman.csi.sources import SourceError
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
@@ -90,9 +91,9 @@ class Provisioner:
                 from_claim = await self._found(kinds.PERSISTENT_VOLUME_CLAIM, source["name"], objects.namespace(claim))
                 volume = self._parts.volume_of(from_claim) if from_claim is not None else None
                 return sources.of_claim(claim, storage_class, source["name"], from_claim, volume)
-            snapshot = await self._found(sources.SNAPSHOT, source["name"], objects.namespace(claim))
+            snapshot = await self._found(SNAPSHOT, source["name"], objects.namespace(claim))
             bound = ((snapshot or {}).get("status") or {}).get("boundVolumeSnapshotContentName")
-            content = await self._found(sources.CONTENT, bound, "") if bound else None
+            content = await self._found(CONTENT, bound, "") if bound else None
             return sources.of_snapshot(claim, storage_class, source["name"], snapshot, content)
         except SourceError as refused:
             text = f"error getting handle for DataSource Type {source['kind']} by Name {source['name']}: {refused}"

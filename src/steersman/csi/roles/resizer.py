@@ -23,9 +23,9 @@ class Resizer:
 
     async def grow(self, claim: Object) -> None:
         """Raises DriverError, StatusError, Unreachable, LaterError."""
-        volume, uid = self._parts.volume_of(claim), objects.uid(claim)
+        volume, uid = self._parts.bound_volume_of(claim), objects.uid(claim)
         source = ((volume or {}).get("spec") or {}).get("csi")
-        if volume is None or not source or objects.is_terminating(claim) or not volumes.is_bound(claim):
+        if volume is None or not source or objects.is_terminating(claim):
             return
         driver = self._parts.driver(source["driver"])
         size = resizing.wanted_bytes(claim, volume, was_refused=uid in self._refused)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from steersman.aio.clock import Clock
 from steersman.api import kinds, volumes
+from steersman.api.kind import Kind
 from steersman.client.client import Client, Unreachable
 from steersman.csi import driver as csi
 from steersman.csi import naming, resizing
@@ -225,7 +226,8 @@ class CsiVolumes:
             return
         source, name = volume["spec"]["csi"], objects.name(volume)
         record = Record(context.folder("csi", name), source["driver"], source["volumeHandle"], name)
-        claim = await self._now(claim)
+        claim = await self._now(kinds.PERSISTENT_VOLUME_CLAIM, claim)
+        volume = await self._now(kinds.PERSISTENT_VOLUME, volume)
         if not conditions.is_true(claim, "FileSystemResizePending"):
             return
         claim = await self._tell(claim, resizing.on_node(claim))
@@ -234,13 +236,12 @@ class CsiVolumes:
         text = f'MountVolume.NodeExpandVolume succeeded for volume "{name}" {context.node_name}'
         self._recorder.event(context.pod, "Normal", "FileSystemResizeSuccessful", text)
 
-    async def _now(self, claim: Object) -> Object:
-        """As it is now, not a second ago: what is told of it replaces all that is told."""
-        kind, space = kinds.PERSISTENT_VOLUME_CLAIM, objects.namespace(claim)
+    async def _now(self, kind: Kind, obj: Object) -> Object:
+        """As it is now, not a while ago: what is told of it replaces all that is told."""
         try:
-            return await self._client.get(kind, objects.name(claim), space)
+            return await self._client.get(kind, objects.name(obj), objects.namespace(obj))
         except (StatusError, Unreachable) as failure:
-            raise MountError(f"the claim cannot be read: {failure}") from failure
+            raise MountError(f"the {kind.kind} cannot be read: {failure}") from failure
 
     async def _tell(self, claim: Object, status: Object) -> Object:
         kind, space = kinds.PERSISTENT_VOLUME_CLAIM, objects.namespace(claim)
