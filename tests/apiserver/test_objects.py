@@ -342,3 +342,15 @@ async def test_a_put_makes_what_is_not_there_of_some_kinds(api: kit.Api):
         'Operation cannot be fulfilled on leases.coordination.k8s.io "m": Precondition failed: UID in precondition: u, UID in '
         "object meta: ",
     )
+
+
+async def test_only_custom_objects_say_in_a_list_what_they_are(api: kit.Api):
+    """client-go compares what it listed with what it got: neither may say more than the other."""
+    await api.make(MAPS, {"metadata": {"name": "a"}, "data": {"kind": "x"}, "kind": "ConfigMap", "apiVersion": "v1"})
+    await api.make(MAPS, kit.config_map("b", kind="x"))
+    for query in ("", "labelSelector=!c", "pretty=true"):
+        listed = (await api.ask("GET", MAPS, query=query)).body
+        assert [sorted(item) for item in listed["items"]] == [["data", "metadata"]] * 2
+    assert (await api.ask("GET", f"{MAPS}/a")).raw.startswith(b'{"kind":"ConfigMap","apiVersion":"v1",')
+    none = await api.ask("GET", MAPS.replace("default", "other"))
+    assert none.body["items"] == []

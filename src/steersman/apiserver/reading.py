@@ -5,11 +5,12 @@ Source: "Kubernetes API Concepts", resource versions and retrieving large result
 """
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import orjson
 
+from steersman.api.kind import Kind
 from steersman.apiserver import continue_tokens, decoded, keys, negotiation, page_expiry, selection, shapes
 from steersman.apiserver.call import Call
 from steersman.meta import errors
@@ -211,17 +212,31 @@ def _joined(call: Call, page: contract.Page, token: str) -> messages.Response:
         more += f',"remainingItemCount":{page.remaining}'
     meta = f'{{"resourceVersion":"{page.revision}"{more}}}'
     start = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":{meta},"items":['.encode()
-    values = [entry.value for entry in page.entries]
-    size = len(start) + sum(map(len, values)) + max(0, len(values) - 1) + len(b"]}")
+    between, values = _items(kind, page.entries)
+    if values:
+        start += between[1:]
+    size = len(start) + sum(map(len, values)) + len(between) * max(0, len(values) - 1) + len(b"]}")
     headers = dict(negotiation.JSON_HEADERS)
     if size <= PIECE_BYTES:
-        return messages.Response(200, headers, b"".join((start, b",".join(values), b"]}")))
+        return messages.Response(200, headers, b"".join((start, between.join(values), b"]}")))
     headers["content-length"] = str(size)
-    return messages.Response(200, headers, stream=_pieces(start, values, 1 + PIECE_BYTES * len(values) // size))
+    stream = _pieces(start, between, values, 1 + PIECE_BYTES * len(values) // size)
+    return messages.Response(200, headers, stream=stream)
 
 
-async def _pieces(start: bytes, values: list[bytes], values_per_piece: int) -> AsyncIterator[bytes]:
+def _items(kind: Kind, entries: Sequence[contract.Entry]) -> tuple[bytes, list[bytes]]:
+    """What stands between the items of a list, and each item without what stands there.
+
+    Only custom objects say in a list what they are: the others' Go types do not.
+    """
+    if kind.custom is not None:
+        return b",", [entry.value for entry in entries]
+    typed = keys.head(kind).index(b'"metadata"')
+    return b",{", [entry.value[typed:] for entry in entries]
+
+
+async def _pieces(start: bytes, between: bytes, values: list[bytes], values_per_piece: int) -> AsyncIterator[bytes]:
     yield start
     for first in range(0, len(values), values_per_piece):
         end = first + values_per_piece
-        yield b",".join(values[first:end]) + (b"," if end < len(values) else b"]}")
+        yield between.join(values[first:end]) + (between if end < len(values) else b"]}")

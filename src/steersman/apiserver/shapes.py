@@ -40,7 +40,8 @@ class Shaper:
         elif shape:
             body = {**tables.partial_metadata_list(items, meta), "apiVersion": _meta_version(call)}
         else:
-            body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": list(items)}
+            bare = items if kind.custom is not None else [_untyped(item) for item in items]
+            body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": bare}
         return negotiation.respond(call.form, body, pretty=call.pretty)
 
     def shape(self, call: Call, obj: Object, *, headers: bool = True) -> Object:
@@ -57,6 +58,11 @@ class Shaper:
         found = tables.table(call.kind, items, self._clock.now(), include=include, metadata=meta, headers=headers)
         found["apiVersion"] = _meta_version(call)
         return found
+
+
+def _untyped(obj: Object) -> Object:
+    """As items of a list are: their Go types say what they are."""
+    return {field: value for field, value in obj.items() if field not in ("kind", "apiVersion")}
 
 
 def _other_shape(text: str) -> errors.StatusError:
