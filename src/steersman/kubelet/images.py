@@ -21,6 +21,7 @@ from steersman.meta.objects import Object
 
 # Pulls of one node at the same time; more only share the line.
 PULLS_MOST = 4
+SECRETS_MISSING = "FailedToRetrieveImagePullSecret"  # an Event of the pod, all others here are of a container
 
 Tell = Callable[[str, str, str], None]  # type, reason, message
 
@@ -66,7 +67,7 @@ class ImageKeeper:
         tell("Normal", "Pulling", f'Pulling image "{image}"')
         started = self._clock.monotonic()
         try:
-            await self._pull(pod, image)
+            await self._pull(pod, image, tell)
         except RuntimeFailure as failure:
             tell("Warning", "Failed", f'Failed to pull image "{image}": {failure.message}')
             raise
@@ -78,9 +79,9 @@ class ImageKeeper:
         tell("Normal", "Pulled", f"{text} Image size: {status.size_bytes} bytes.")
         return _present(status)
 
-    async def _pull(self, pod: Object, image: str) -> None:
+    async def _pull(self, pod: Object, image: str, tell: Tell) -> None:
         """With each login that fits until one works; without any when there is none."""
-        logins: list[runtime.RegistryLogin | None] = [*await self._logins(pod, image)]
+        logins: list[runtime.RegistryLogin | None] = [*await self._logins(pod, image, tell)]
         failures: list[RuntimeFailure] = []
         for login in logins or [None]:
             failure = await self._share(image, login)
@@ -104,15 +105,23 @@ class ImageKeeper:
             except RuntimeFailure as failure:
                 return failure
 
-    async def _logins(self, pod: Object, image: str) -> list[runtime.RegistryLogin]:
+    async def _logins(self, pod: Object, image: str, tell: Tell) -> list[runtime.RegistryLogin]:
+        """Of all secrets that can be had: without the others the pull is tried all the same, as the image may be public."""
         found: list[runtime.RegistryLogin] = []
-        for reference in pod["spec"].get("imagePullSecrets") or []:
+        missing = []
+        named = (str(one.get("name") or "") for one in pod["spec"].get("imagePullSecrets") or [])
+        for name in filter(None, named):
             try:
-                secret = await self._references.get("Secret", objects.namespace(pod), reference.get("name", ""))
-            except references.Unavailable as unavailable:
-                raise RuntimeFailure("ErrImagePull", f"cannot read pull secrets: {unavailable}") from unavailable
-            if secret is not None:  # upstream goes on without a missing one, and says so in an event of its own
+                secret = await self._references.get("Secret", objects.namespace(pod), name)
+            except references.Unavailable:
+                secret = None
+            if secret is None:
+                missing.append(name)
+            else:
                 found.extend(logins_of(secret, image))
+        if missing:
+            text = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
+            tell("Warning", SECRETS_MISSING, f"{text}; attempting to pull the image may not succeed.")
         return found
 
 

@@ -16,7 +16,7 @@ from steersman.kubelet import (
     references,
 )
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
-from steersman.kubelet.images import Present
+from steersman.kubelet.images import SECRETS_MISSING, Present
 from steersman.kubelet.pod_shell import PodShell
 from steersman.kubelet.volumes import mounting
 from steersman.kubelet.volumes.volume import MountError
@@ -65,7 +65,7 @@ class PodContainers:
         one, node, pod = self._shell.container(name), self._shell.node, self._shell.pod
 
         def tell(type_: str, reason: str, message: str) -> None:
-            node.tell(self._shell.pod, type_, reason, message, name)
+            node.tell(self._shell.pod, type_, reason, message, "" if reason == SECRETS_MISSING else name)
 
         try:
             present = await node.images.ensure(pod, one.spec, tell)
