@@ -15,7 +15,12 @@ FIELDS = ("containers", "initContainers")
 
 def is_wanted(pod: PodState) -> bool:
     """The API asks for other resources than those granted."""
-    return not pod.is_ending and bool(_changed(pod))
+    return not pod.is_ending and any(
+        pod.by_name[spec["name"]].resources != (spec.get("resources") or {})
+        for field in FIELDS
+        for spec in pod.pod["spec"].get(field) or ()
+        if pod.by_name[spec["name"]].role is not Role.INIT
+    )
 
 
 def granted(pod: PodState) -> Object:
