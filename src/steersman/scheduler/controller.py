@@ -86,7 +86,7 @@ class Scheduler:
             (caches.of(kinds.DEVICE_TAINT_RULE), _setter(self._snapshot.devices.rules)),
         ]
         self._about_budgets = [(caches.of(kinds.POD_DISRUPTION_BUDGET), _setter(self._snapshot.budgets))]
-        self._binder = VolumeBinder(client, clock, self._claims, self._volumes)
+        self._binder = VolumeBinder(client, clock, self._claims, self._volumes, self._nodes)
         self._device_binder = DeviceBinder(client, clock, caches.of(kinds.RESOURCE_CLAIM), self._snapshot.devices)
         self._evictor = Evictor(client, clock, self._pods, recorder)
         self._running = tasks.Tasks("scheduler")

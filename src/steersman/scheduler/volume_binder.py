@@ -7,7 +7,7 @@ Leaves to others: the binding (controllers/persistent_volume), making volumes (p
 import asyncio
 
 from steersman.aio.clock import Clock
-from steersman.api import kinds, volumes
+from steersman.api import kinds, volume_matching, volumes
 from steersman.client.cache import Cache
 from steersman.client.client import Client
 from steersman.meta import objects
@@ -22,11 +22,12 @@ class BindingFailedError(Exception):
 
 
 class VolumeBinder:
-    def __init__(self, client: Client, clock: Clock, claims: Cache, known_volumes: Cache) -> None:
+    def __init__(self, client: Client, clock: Clock, claims: Cache, known_volumes: Cache, nodes: Cache) -> None:
         self._client = client
         self._clock = clock
         self._claims = claims
         self._volumes = known_volumes
+        self._nodes = nodes
 
     async def bind(self, plan: Plan, because: int) -> None:
         """Raises BindingFailedError, StatusError, Unreachable."""
@@ -66,24 +67,36 @@ class VolumeBinder:
 
     async def _wait_bound(self, plan: Plan, seen: dict[str, int]) -> None:
         changed = asyncio.Event()
-        end = self._claims.subscribe(lambda old, new: changed.set())
+        ends = [cache.subscribe(lambda old, new: changed.set()) for cache in (self._claims, self._volumes)]
         try:
             while not all(self._is_done(key, plan, revision) for key, revision in seen.items()):
                 changed.clear()
                 await changed.wait()
         finally:
-            end()
+            for end in ends:
+                end()
 
     def _is_done(self, key: str, plan: Plan, since: int) -> bool:
         claim = self._claim(key)
         if volumes.is_bound(claim):
-            return True
+            return self._is_there(claim, plan.node)
         if objects.is_terminating(claim):
             raise BindingFailedError(f'binding volumes: persistentvolumeclaim "{objects.name(claim)}" is being deleted')
         is_known = key in plan.provisioned and objects.revision(claim) >= since
         if is_known and objects.annotations(claim).get(volumes.SELECTED_NODE) != plan.node:
             raise BindingFailedError(f'binding volumes: selectedNode annotation reset for PVC "{objects.name(claim)}"')
         return False
+
+    def _is_there(self, claim: Object, node: str) -> bool:
+        """A scheduler before this one may have chosen another node for it, and its volume was made there meanwhile."""
+        volume = self._volumes.get(claim["spec"]["volumeName"])
+        if volume is None:
+            return False  # not seen yet
+        labels = objects.labels(seen) if (seen := self._nodes.get(node)) is not None else {}
+        if not volume_matching.is_usable_on(volume, volume_matching.Node(node, labels)):
+            what = f'pv "{objects.name(volume)}" node affinity doesn\'t match node "{node}"'
+            raise BindingFailedError(f"binding volumes: {what}: no matching NodeSelectorTerms")
+        return True
 
     def _claim(self, key: str) -> Object:
         found = self._claims.get(key)
