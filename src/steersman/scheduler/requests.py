@@ -47,6 +47,8 @@ def resized(pod: Object) -> dict[str, Amounts]:
     Until a container has shrunk it holds what it had; what it cannot be given is not counted. Source: KEP-1287.
     """
     status = pod.get("status") or {}
+    if not any(one.get("resources") for field in _STATUSES for one in status.get(field) or ()):
+        return {}
     specs = {one["name"]: one for field in _CONTAINERS for one in pod["spec"].get(field) or ()}
     found = {}
     for field in _STATUSES:

@@ -140,7 +140,6 @@ def _key(pod: Object) -> bytes:
         [(one.driver, one.name) for one in volumes.inline_of(pod)],
         [(one.name, one.key) for one in devices.uses_of(pod)],
         requests.resized(pod),
-        [one.container for one in extended_resources.uses_of(pod)],
     ]
     return orjson.dumps(parts, option=_SORTED)
 
@@ -169,7 +168,8 @@ def _image(container: Mapping[str, Any]) -> str:
 
 
 def _container_key(container: Mapping[str, Any]) -> list[Any]:
-    return [container.get("image"), *(container.get(name) for name in ("resources", "ports", "restartPolicy"))]
+    get = container.get
+    return [get("name"), get("image"), get("resources"), get("ports"), get("restartPolicy")]
 
 
 def _spread_owner(pod: Object) -> str:

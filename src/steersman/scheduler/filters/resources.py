@@ -31,9 +31,7 @@ class _Fit:
         self._resources = np.array([snapshot.resource(name) for name in asked])
         self._asked = np.array(list(asked.values()), np.int64)
         self._snapshot = snapshot
-        classes = snapshot.devices.classes_by_resource() if shape.extended else {}
-        as_devices = np.array([name in classes for name in asked])
-        self._as_devices = as_devices if as_devices.any() else None
+        self._as_devices = _served_as_devices(shape, self._names, snapshot)
         short = self._short(snapshot.allocatable[self._resources], snapshot.requested[self._resources])
         self.mask = ~np.logical_or.reduce(short)
 
@@ -63,6 +61,12 @@ class _Fit:
         if self._as_devices is not None:
             short &= ~(self._as_devices[:, None] & (allocatable == 0))
         return short
+
+
+def _served_as_devices(shape: Shape, names: list[str], snapshot: Snapshot) -> Mask | None:
+    """Which of the resources a class of devices stands for; None: none."""
+    classes = snapshot.devices.classes_by_resource() if shape.extended else {}
+    return np.array([name in classes for name in names]) if classes else None
 
 
 def _reason(resource: str) -> str:
