@@ -531,3 +531,18 @@ def test_devices_of_an_attempt_that_failed_are_given_up(stage):
     [claim] = stage.objects.list("resourceclaims")
     told = stage.objects.get("pods", "web-1")["status"]["extendedResourceClaimStatus"]
     assert told["resourceClaimName"] == claim["metadata"]["name"]
+
+
+def test_a_pod_without_its_claims_is_not_tried(stage):
+    stage.objects.create(GPU_CLASS)
+    stage.objects.create(devices_of("node1", "gpu-0"))
+    stage.create(node("node1"), user("web-1"), user("web-2", "d"))
+    stage.advance(30)
+    assert stage.events_of("web-1") == []
+    assert conditions.get(stage.objects.get("pods", "web-1"), "PodScheduled") is None
+    stage.objects.delete("pods", "web-2", grace_seconds=0)
+    claiming(stage, "d")
+    claiming(stage, "c")
+    stage.advance()
+    assert stage.node_of("web-1") == "node1"
+    assert stage.events_of("web-1") == [SCHEDULED]

@@ -29,6 +29,7 @@ from steersman.scheduler import filters, gangs, pending, pods
 from steersman.scheduler.decide import GroupOutcome, Placement, Rejection
 from steersman.scheduler.device_binder import DeviceBinder
 from steersman.scheduler.evictor import Evictor
+from steersman.scheduler.filters import dynamic_resources
 from steersman.scheduler.group_teller import GroupTeller
 from steersman.scheduler.pending import PendingGroup, PendingPod
 from steersman.scheduler.pod_groups import PodGroups
@@ -80,7 +81,7 @@ class Scheduler:
             (caches.of(kinds.CSI_STORAGE_CAPACITY), _setter(known.capacities)),
         ]
         self._about_devices = [
-            (caches.of(kinds.RESOURCE_CLAIM), self._snapshot.devices.set_claim),
+            (caches.of(kinds.RESOURCE_CLAIM), self._set_claim),
             (caches.of(kinds.RESOURCE_SLICE), self._snapshot.devices.set_slice),
             (caches.of(kinds.DEVICE_CLASS), _setter(self._snapshot.devices.classes)),
             (caches.of(kinds.DEVICE_TAINT_RULE), _setter(self._snapshot.devices.rules)),
@@ -95,6 +96,7 @@ class Scheduler:
         self._pod_groups = caches.of(kinds.POD_GROUP_V1BETA1)
         self._groups = PodGroups(self._snapshot.groups)
         self._group_teller = GroupTeller(client, clock, self._pod_groups)
+        self._claimless: dict[str, PendingPod] = {}  # pods that are not tried as claims of theirs are not there
         self._assumed: dict[str, str] = {}  # key → uid of pods placed by us that the cache does not show as bound yet
         self._victims: dict[str, str] = {}  # key → uid of pods told to go, which the cache may not show yet
         self._helped: set[str] = set()  # filters that something which happened since the last decision may help
@@ -125,7 +127,12 @@ class Scheduler:
 
     def statistics(self) -> dict[str, int]:
         counts = {"nodes": len(self._snapshot), "assumed": len(self._assumed), "writes waiting": self._writes.qsize()}
-        return {**self._queue.statistics(), **self._groups.statistics(), **counts}
+        return {
+            **self._queue.statistics(),
+            **self._groups.statistics(),
+            **counts,
+            "without claims": len(self._claimless),
+        }
 
     # Observe
 
@@ -178,7 +185,18 @@ class Scheduler:
             case _:
                 self._gone(key)
 
+    def _set_claim(self, key: str, claim: Object | None) -> None:
+        self._snapshot.devices.set_claim(key, claim)
+        for pod in [*self._claimless.values()]:
+            if any(use.key == key for use in pod.shape.resource_claims):
+                self._enqueue(pod)
+
     def _enqueue(self, pod: PendingPod) -> None:
+        if dynamic_resources.is_to_wait(pod.shape, self._snapshot):
+            self._leave_queue(pod.key)
+            self._claimless[pod.key] = pod
+            return
+        self._claimless.pop(pod.key, None)
         if not pod.pod_group:
             if self._queue.put(pod):
                 self._wake.set()
@@ -187,6 +205,7 @@ class Scheduler:
 
     def _leave_queue(self, key: str) -> None:
         self._queue.remove(key)
+        self._claimless.pop(key, None)
         group = self._groups.leave(key)
         if group:
             self._keep_in_queue(group)

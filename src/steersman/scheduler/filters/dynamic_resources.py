@@ -38,6 +38,12 @@ def check(shape: Shape, snapshot: Snapshot) -> Check | None:
         return Failure(FILTER, snapshot.rows, str(wrong))
 
 
+def is_to_wait(shape: Shape, snapshot: Snapshot) -> bool:
+    """Claims that are not there, or going: nothing is to be tried before that has changed (upstream's PreEnqueue)."""
+    claims = (snapshot.devices.claims.get(use.key) for use in shape.resource_claims)
+    return any(claim is None or objects.is_terminating(claim) for claim in claims)
+
+
 def plan(pod: str, shape: Shape, snapshot: Snapshot, row: int) -> DevicePlan | None:
     """What has to be written when the pod (by key) goes to this node; None: nothing."""
     as_devices = _as_devices(shape, snapshot)
