@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from steersman.api import kinds
 from steersman.apiserver import keys
+from steersman.controllers.job.view import is_tracked
 from steersman.meta import conditions, objects, owners
 from steersman.meta.objects import Object
 from steersman.simulation.history import Change, History, is_of, pod_counts
@@ -14,11 +15,13 @@ from steersman.simulation.invariants.deployments import BEHIND_SECONDS_MAX, CONT
 
 @dataclasses.dataclass(slots=True)
 class _Ended:
-    """uids of a Job's pods, and of those that were seen to end, by how. One that is being deleted may be counted as failed."""
+    """uids of a Job's pods, and of those that were seen to end, by how. One that is being deleted may be counted as failed; one
+    that lost its finalizer before it ended was given up, and counts for nothing."""
 
     pods: set[str] = dataclasses.field(default_factory=set)
     succeeded: set[str] = dataclasses.field(default_factory=set)
     failed: set[str] = dataclasses.field(default_factory=set)
+    given_up: set[str] = dataclasses.field(default_factory=set)
 
 
 ENDINGS = ("Complete", "SuccessCriteriaMet", "Failed", "FailureTarget")
@@ -45,8 +48,10 @@ def _note(ended: _Ended, change: Change) -> None:
     pod, uid = change.either, objects.uid(change.either)
     phase = (pod.get("status") or {}).get("phase")
     ended.pods.add(uid)
-    if phase == "Succeeded":
+    if phase == "Succeeded" and uid not in ended.given_up:
         ended.succeeded.add(uid)
+    elif phase != "Failed" and not is_tracked(pod):
+        ended.given_up.add(uid)
     if phase == "Failed" or change.after is None or objects.is_terminating(pod):
         ended.failed.add(uid)
 
