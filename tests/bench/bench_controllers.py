@@ -2,7 +2,7 @@
 
 Only containers are not: `steersman up --nodes 0 --fake-nodes N`. Each stage is timed from the first Deployment's creation
 until a watch has seen the last pod there; the stages overlap. What each process spent on it is told beside: on a machine that
-does other work, too, CPU says more than time. `BENCH_REPLICAS=10 script/bench controllers` does a tenth of it.
+does other work, too, CPU says more than time. `BENCH_DEPLOYMENTS=20 script/bench controllers` does a fifth of it.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.bench import bench_cluster
 from tests.bench.report import Figure
 
 FEW_NODES, MANY_NODES = 100, 5_000
-DEPLOYMENTS, REPLICAS = 100, int(os.environ.get("BENCH_REPLICAS", "100"))
+DEPLOYMENTS, REPLICAS = int(os.environ.get("BENCH_DEPLOYMENTS", "100")), 100
 PODS = DEPLOYMENTS * REPLICAS
 SECONDS_MAX = 300.0
 STAGES = ("created", "bound", "running")
