@@ -398,7 +398,8 @@ def test_proxy(web: Kubectl):
 def test_delete(web: Kubectl):
     web("create configmap a")
     web("create configmap b")
-    assert web("delete configmap a b") == 'configmap "a" deleted\nconfigmap "b" deleted\n'
+    deleted = web("delete configmap a b").replace(" from default namespace", "")  # newer ones say where
+    assert deleted == 'configmap "a" deleted\nconfigmap "b" deleted\n'
     assert web("delete configmap a --ignore-not-found") == ""
     web("delete deployment web --cascade=orphan")
     assert web("get rs -o name").count("replicaset") == 1
