@@ -6,7 +6,7 @@ import ipaddress
 import pytest
 from cryptography import x509
 
-from steersman.cluster import plan
+from steersman.cluster import node_process, plan
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
 
@@ -71,3 +71,10 @@ def test_the_api_server_is_known_by_every_name_clients_use(made):
     assert {"localhost", "kubernetes.default.svc.cluster.local"} <= set(names.get_values_for_type(x509.DNSName))
     addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     assert addresses == {"127.0.0.1", "10.99.0.1", "172.30.3.1"}
+
+
+def test_the_disk_that_a_node_shares_with_the_machine_may_be_fuller_than_upstreams(made):
+    found = made(nodes=1, network_number=0)
+    told = node_process.kubelet_options(found, found.nodes[0])
+    assert told.eviction.hard["imagefs.available"] == "5%"
+    assert told.eviction.hard["memory.available"] == "100Mi"

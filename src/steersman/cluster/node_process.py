@@ -19,6 +19,7 @@ from steersman.dns import server as dns
 from steersman.kubelet import configuration_file, local_paths
 from steersman.kubelet import server as kubelet_server
 from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.eviction.thresholds import HARD_DEFAULTS, IMAGE_BYTES, NODE_BYTES, Settings
 from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
@@ -190,6 +191,11 @@ def _six(plan: Plan, node: Node) -> pod_network.Six | None:
     return pod_network.Six(cidr, address, pods, first=plan.options.families[0] == "IPv6")
 
 
+# The disk is shared with whatever else is on the machine: upstream's 10 and 15 % of a large one would stop a cluster for
+# want of tens of gigabytes that it does not need. k3s chooses the same.
+DISK_LEAST = {NODE_BYTES: "5%", IMAGE_BYTES: "5%"}
+
+
 async def serve(
     plan: Plan, server: str, agents: list[Kubelet], sockets: list[socket.socket], clock: SystemClock
 ) -> None:
@@ -218,6 +224,7 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         resolv_conf=RESOLV_CONF,
         static_pods=static_pods_dir(plan.paths, node),
         device_plugins=node_runtime.kubelet_dir(plan.paths, node) / "device-plugins",
+        eviction=Settings(hard={**HARD_DEFAULTS, **DISK_LEAST}),
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),
     )
