@@ -6,6 +6,7 @@
 import asyncio
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,14 @@ import pytest
 from steersman.aio import workqueue
 from steersman.api import kinds
 from steersman.apiserver import deletion
-from steersman.apiserver.admission import ip_addresses, node_ports, resource_quota, service_addresses, service_numbers
+from steersman.apiserver.admission import (
+    ip_addresses,
+    node_ports,
+    number_book,
+    resource_quota,
+    service_addresses,
+    service_numbers,
+)
 from steersman.apiserver.subresources import eviction, pods
 from steersman.client import leader_election, requests
 from steersman.client.cache import Cache
@@ -373,6 +381,19 @@ def take_an_address_from_another_server(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(ip_addresses.OfServices, "_taken", taken)
     patch.setattr(service_numbers.ServiceNumbers, "run", lambda self: asyncio.Event().wait())
+    _begin_node_ports_apart(patch)
+
+
+def _begin_node_ports_apart(patch: pytest.MonkeyPatch) -> None:
+    """Else two servers that know nothing of each other collide in the port whenever they do in the address: that is refused."""
+    original, books = number_book.Numbers.__init__, itertools.count()
+
+    def begin(self: Any, low: int, high: int, *more: Any) -> None:
+        original(self, low, high, *more)
+        if low == 30000:
+            self._next += 100 * (next(books) % 20)
+
+    patch.setattr(number_book.Numbers, "__init__", begin)
 
 
 def charge_a_quota_as_last_seen(patch: pytest.MonkeyPatch) -> None:
