@@ -1,7 +1,9 @@
 """The command line. Each command imports its part only when it is called, so that `--help` and completion are instant."""
 
+import contextlib
 import pathlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -17,42 +19,43 @@ def _name_option(function: Any) -> Any:
     return name(function)
 
 
+@contextlib.contextmanager
+def _refusals(context: click.Context, parameter: click.Parameter) -> Iterator[None]:
+    """What a part says against a value becomes a word about this option."""
+    try:
+        yield
+    except (ValueError, OSError) as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+
+
 def _checked_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
     from steersman.cluster import paths
 
-    try:
+    with _refusals(context, parameter):
         return paths.check_name(name)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem), context, parameter) from problem
 
 
 def _checked_store(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     from steersman.cluster import stores
 
-    try:
+    with _refusals(context, parameter):
         if text is not None:
             stores.check(text)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem), context, parameter) from problem
     return text
 
 
 def _checked_runtime(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     from steersman.cluster import runtimes
 
-    try:
+    with _refusals(context, parameter):
         return text if text is None else runtimes.check(text)
-    except ValueError as problem:
-        raise click.BadParameter(str(problem), context, parameter) from problem
 
 
 def _checked_pool(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     from steersman.meta import address_pools
 
-    try:
+    with _refusals(context, parameter):
         address_pools.parse(text or "")
-    except address_pools.PoolError as problem:
-        raise click.BadParameter(str(problem), context, parameter) from problem
     return text
 
 
@@ -61,10 +64,8 @@ def _checked_kubelet_config(context: click.Context, parameter: click.Parameter, 
         return path
     from steersman.kubelet import configuration_file
 
-    try:
+    with _refusals(context, parameter):
         configuration_file.check(path)
-    except (ValueError, OSError) as problem:
-        raise click.BadParameter(str(problem), context, parameter) from problem
     return _absolute(context, parameter, path)
 
 
@@ -76,10 +77,8 @@ def _absolute(context: click.Context, parameter: click.Parameter, path: str | No
 def _checked_release(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
     from steersman.api import releases
 
-    try:
+    with _refusals(context, parameter):
         return text and releases.parse(text).removesuffix(".0")
-    except releases.UnknownRelease as problem:
-        raise click.BadParameter(str(problem), context, parameter) from problem
 
 
 @click.group(context_settings=CONTEXT)
@@ -159,6 +158,7 @@ def main() -> None:
 )
 @click.option(
     "--registry-hosts-dir",
+    type=click.Path(exists=True, file_okay=False),
     callback=_absolute,
     metavar="DIR",
     help="Mirrors, certificates and headers of registries: REGISTRY/hosts.toml, as in /etc/containerd/certs.d.",
