@@ -6,7 +6,7 @@ from steersman.aio.clock import Chance
 from steersman.api import kinds, local_path
 from steersman.meta.objects import Object
 from steersman.simulation.workload import stateful_sets
-from steersman.simulation.workload.deployments import container, service
+from steersman.simulation.workload.deployments import container
 from steersman.simulation.workload.step import Step
 
 TEMPLATE = "data"
@@ -19,10 +19,7 @@ def plan(
 ) -> Iterator[Step]:
     at = round(chance.uniform(0, min(10.0, seconds / 8)), 3)
     made = _claimed(chance, stateful_sets.stateful_set(chance, namespace, name, replicas))
-    headless = service(namespace, name)
-    headless["spec"] |= {"clusterIP": "None"}
-    yield Step(at, user, "create", kinds.SERVICE, namespace, name, headless)
-    yield Step(at, user, "create", kinds.STATEFUL_SET, namespace, name, made)
+    yield from stateful_sets.created(at, user, namespace, name, made)
     for when in sorted(round(chance.uniform(at, seconds), 3) for _ in range(changes)):
         at = max(at, when)
         match chance.choice(CHANGES):
@@ -38,10 +35,9 @@ def plan(
                 at = round(at + chance.uniform(0, 5), 3)
                 yield Step(at, user, "delete", kinds.POD, namespace, pod)
             case "delete":
-                propagation = chance.choice(["Background", "Foreground"])
-                yield Step(at, user, "delete", kinds.STATEFUL_SET, namespace, name, {"propagation": propagation})
-                at = round(at + chance.uniform(0, 5), 3)
-                yield Step(at, user, "create", kinds.STATEFUL_SET, namespace, name, made)
+                gone, again = stateful_sets.made_anew(chance, at, user, namespace, name, made)
+                at = again.at
+                yield from (gone, again)
             case verb:
                 yield Step(at, user, verb, kinds.STATEFUL_SET, namespace, name)
 

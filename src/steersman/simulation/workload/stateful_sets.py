@@ -19,10 +19,7 @@ def plan(
 ) -> Iterator[Step]:
     at = round(chance.uniform(0, min(20.0, seconds / 4)), 3)
     made = stateful_set(chance, namespace, name, replicas)
-    headless = service(namespace, name)
-    headless["spec"] |= {"clusterIP": "None"}
-    yield Step(at, user, "create", kinds.SERVICE, namespace, name, headless)
-    yield Step(at, user, "create", kinds.STATEFUL_SET, namespace, name, made)
+    yield from created(at, user, namespace, name, made)
     for when in sorted(round(chance.uniform(at, seconds), 3) for _ in range(changes)):
         at = max(at, when)
         match chance.choice(CHANGES):
@@ -32,12 +29,26 @@ def plan(
                 template = {"spec": {"containers": [container(chance.randint(1, 4))]}}
                 yield patch(at, user, namespace, name, {"template": template})
             case "delete":
-                propagation = chance.choice(["Background", "Foreground"])
-                yield Step(at, user, "delete", kinds.STATEFUL_SET, namespace, name, {"propagation": propagation})
-                at = round(at + chance.uniform(0, 5), 3)
-                yield Step(at, user, "create", kinds.STATEFUL_SET, namespace, name, made)
+                gone, again = made_anew(chance, at, user, namespace, name, made)
+                at = again.at
+                yield from (gone, again)
             case verb:
                 yield Step(at, user, verb, kinds.STATEFUL_SET, namespace, name)
+
+
+def created(at: float, user: str, namespace: str, name: str, made: Object) -> Iterator[Step]:
+    """With the headless Service that names its pods."""
+    headless = service(namespace, name)
+    headless["spec"] |= {"clusterIP": "None"}
+    yield Step(at, user, "create", kinds.SERVICE, namespace, name, headless)
+    yield Step(at, user, "create", kinds.STATEFUL_SET, namespace, name, made)
+
+
+def made_anew(chance: Chance, at: float, user: str, namespace: str, name: str, made: Object) -> tuple[Step, Step]:
+    propagation = chance.choice(["Background", "Foreground"])
+    gone = Step(at, user, "delete", kinds.STATEFUL_SET, namespace, name, {"propagation": propagation})
+    at = round(at + chance.uniform(0, 5), 3)
+    return gone, Step(at, user, "create", kinds.STATEFUL_SET, namespace, name, made)
 
 
 def patch(at: float, user: str, namespace: str, name: str, spec: Object) -> Step:
