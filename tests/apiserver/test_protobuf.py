@@ -163,7 +163,8 @@ async def test_a_watch_in_protobuf(api: kit.Api):
     assert int.from_bytes(frame[:4], "big") == len(frame) - 4
     event = {number: value for number, _, value in wire.fields(frame[4:])}
     assert bytes(event[1]) == b"ADDED"
-    raw = {number: value for number, _, value in wire.fields(event[2])}  # type: ignore[arg-type]
+    assert not isinstance(event[2], int)
+    raw = {number: value for number, _, value in wire.fields(event[2])}
     assert objects.decode(bytes(raw[1]))["metadata"]["name"] == "a"
     await stream.aclose()  # type: ignore[attr-defined]
 

@@ -37,6 +37,14 @@ async def ports_in_store(api):
     }
 
 
+async def heard(api, port, *, taken):
+    """Returns once the server's own book says so."""
+    book = api.server._addresses.ports
+    async with asyncio.timeout(10):
+        while (port in book._taken) != taken:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("two", ["hearing", "deaf"], indirect=True)
 async def test_numbers_are_given_out_once(two):
     asked = [
@@ -68,9 +76,9 @@ async def test_a_number_that_another_server_gave_out_cannot_be_chosen(two):
 async def test_what_another_server_took_back_can_be_had_again(two):
     first, second = two
     await first.make(SERVICES, service("a", clusterIP="10.96.7.7", ports=[{"port": 80, "nodePort": 30777}]))
-    await asyncio.sleep(0.01)
+    await heard(second, 30777, taken=True)
     assert (await second.ask("DELETE", f"{SERVICES}/a")).status == 200
-    await asyncio.sleep(0.01)
+    await heard(first, 30777, taken=False)
     await first.make(SERVICES, service("b", clusterIP="10.96.7.7", ports=[{"port": 80, "nodePort": 30777}]))
     plain = await second.ask("PATCH", f"{SERVICES}/b", {"spec": {"type": "ClusterIP"}}, headers=MERGE)
     assert plain.status == 200, plain.raw

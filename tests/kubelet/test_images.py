@@ -4,6 +4,8 @@ import base64
 import json
 from pathlib import Path
 
+import pytest
+
 from steersman.containers.runtime import RegistryLogin
 from tests.kubelet import world
 from tests.kubelet.test_agent import run
@@ -23,7 +25,9 @@ def secret(user: str, password: str) -> dict[str, object]:
     }
 
 
-def test_a_missing_pull_secret_is_told_and_the_pull_tried_with_the_others(tmp_path: Path) -> None:
+def test_a_missing_pull_secret_is_told_and_the_pull_tried_with_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def test(here: world.World) -> None:
         asked: list[RegistryLogin | None] = []
         pull = here.runtime.images.pull
@@ -32,7 +36,7 @@ def test_a_missing_pull_secret_is_told_and_the_pull_tried_with_the_others(tmp_pa
             asked.append(login)
             return await pull(reference, login)
 
-        here.runtime.images.pull = seen  # type: ignore[method-assign]
+        monkeypatch.setattr(here.runtime.images, "pull", seen)
         here.api.put("secrets", secret("ann", "secret"))
         async with here.running():
             names = [{"name": "gone"}, {"name": "there"}, {"name": ""}, {"name": "lost"}]

@@ -18,14 +18,15 @@ RESOURCE = "ephemeral-storage"
 BLOCK_BYTES = 512  # the unit of st_blocks
 
 
-class Disk(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Disk:
     """What something takes of a file system."""
 
     bytes: int = 0
     inodes: int = 0
 
-    def __add__(self, other: tuple[int, ...]) -> "Disk":  # type: ignore[override]
-        return Disk(self.bytes + other[0], self.inodes + other[1])
+    def __add__(self, other: "Disk") -> "Disk":
+        return Disk(self.bytes + other.bytes, self.inodes + other.inodes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -31,9 +31,15 @@ def image_blobs(folder: Path, *contents: str) -> tuple[dict[str, bytes], bytes]:
     build.write_archive(path, "localhost/x:1", layers, {})
     with tarfile.open(path) as archive:
         names = [name for name in archive.getnames() if name.startswith("blobs/")]
-        found = {f"sha256:{name.rpartition('/')[2]}": archive.extractfile(name).read() for name in names}  # type: ignore[union-attr]
-        index = json.loads(archive.extractfile("index.json").read())  # type: ignore[union-attr]
+        found = {f"sha256:{name.rpartition('/')[2]}": _content(archive, name) for name in names}
+        index = json.loads(_content(archive, "index.json"))
     return found, found[index["manifests"][0]["digest"]]
+
+
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None, f"{name} is no file"
+    return file.read()
 
 
 class Canned:

@@ -1,5 +1,6 @@
 """What a filter answers for one shape of pod: which nodes pass, and why the others do not."""
 
+import abc
 import collections
 from typing import Protocol
 
@@ -47,7 +48,7 @@ class Fixed:
         return len(rows)
 
 
-class OfClaims:
+class OfClaims(abc.ABC):
     """A check of what a pod claims, made anew after each placement: a pod of the same claims has chosen for all of them.
 
     Removing pods from nodes does not help: claims stay.
@@ -61,9 +62,9 @@ class OfClaims:
         self._snapshot = snapshot
         self.look()
 
+    @abc.abstractmethod
     def look(self) -> None:
         """Sets `mask`."""
-        raise NotImplementedError
 
     def placed(self, row: int) -> bool:
         self.look()
