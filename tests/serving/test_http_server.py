@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from steersman.serving import http_server, listeners, messages
+from steersman.serving import http_connection, http_server, listeners, messages
 from steersman.serving.messages import Request, Response
 
 
@@ -41,7 +41,7 @@ class Raw:
 
 @contextlib.asynccontextmanager
 async def serving(
-    handler: messages.Handler, limits: http_server.Limits | None = None
+    handler: messages.Handler, limits: http_connection.Limits | None = None
 ) -> AsyncIterator[tuple[http_server.Server, Raw]]:
     listener = listeners.tcp("127.0.0.1", 0)
     async with await http_server.serve(handler, sockets=[listener], limits=limits) as server:
@@ -119,7 +119,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("sent", "status"), REFUSALS.values(), ids=REFUSALS.keys())
 async def test_refusals_close_the_connection(sent: bytes, status: int):
-    limits = http_server.Limits(body_bytes=100, header_bytes=200, url_bytes=200)
+    limits = http_connection.Limits(body_bytes=100, header_bytes=200, url_bytes=200)
     async with serving(echo, limits) as (_, raw):
         await raw.send(sent)
         found, headers, body = await raw.answer()
@@ -349,7 +349,7 @@ def test_a_taken_port_is_an_error():
     assert isinstance(first, socket.socket)
 
 
-SLOW = http_server.Limits(head_seconds=0.05, request_seconds=0.1, idle_seconds=10)
+SLOW = http_connection.Limits(head_seconds=0.05, request_seconds=0.1, idle_seconds=10)
 
 
 @pytest.mark.parametrize(

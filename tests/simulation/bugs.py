@@ -26,7 +26,7 @@ from steersman.apiserver.admission import (
 from steersman.apiserver.subresources import eviction, pods
 from steersman.client import leader_election, requests
 from steersman.client.cache import Cache
-from steersman.containers import fake
+from steersman.containers import fake_addresses
 from steersman.controllers import apply, decision, expectations
 from steersman.controllers.daemonset import eligibility
 from steersman.controllers.garbage_collector import decide as garbage_collector
@@ -118,7 +118,7 @@ def count_a_pod_twice(patch: pytest.MonkeyPatch) -> None:
 
 
 def release_a_pod_address_too_early(patch: pytest.MonkeyPatch) -> None:
-    original = fake._Addresses.take
+    original = fake_addresses.Addresses.take
 
     def take(self: Any) -> str:
         address = original(self)
@@ -126,7 +126,7 @@ def release_a_pod_address_too_early(patch: pytest.MonkeyPatch) -> None:
         self.next = 2
         return address
 
-    patch.setattr(fake._Addresses, "take", take)
+    patch.setattr(fake_addresses.Addresses, "take", take)
 
 
 def forget_the_finalizer_of_namespaces(patch: pytest.MonkeyPatch) -> None:

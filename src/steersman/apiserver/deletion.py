@@ -208,3 +208,16 @@ def _check(grace: int | None, policy: str, orphan: bool | None, dry_run: list[st
             causes.append(errors.FieldError("dryRun", "FieldValueNotSupported", why))
     if causes:
         raise errors.invalid("DeleteOptions", "", causes, "meta.k8s.io")
+
+
+def status_of(kind: Kind, obj: Object) -> Object:
+    """The answer to the delete of a kind that answers without the object."""
+    details = {"name": obj["metadata"]["name"], "group": kind.group, "kind": kind.plural}
+    details["uid"] = obj["metadata"].get("uid", "")
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {key: value for key, value in details.items() if value},
+    }

@@ -17,7 +17,18 @@ from steersman.aio import clock as clocks
 from steersman.api import schema, strategies
 from steersman.api.kind import Kind
 from steersman.api.managed_fields.entries import Entry as Owner
-from steersman.apiserver import deletion, keys, metadata, negotiation, ownership, patching, shapes, strictness
+from steersman.apiserver import (
+    deletion,
+    incoming,
+    keys,
+    metadata,
+    negotiation,
+    ownership,
+    patching,
+    preconditions,
+    shapes,
+    strictness,
+)
 from steersman.apiserver.admission import bodies, chain, service_addresses
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.call import Call
@@ -158,7 +169,7 @@ class Writer:
     async def update(self, call: Call) -> messages.Response:
         """PUT of the object or of its status."""
         ownership.validate_manager(call, "UpdateOptions")
-        body = _Body(lambda: self._read_in_place(call), call)
+        body = incoming.Body(lambda: self._read_in_place(call), call)
         try:
             return await self.change(call, lambda old: body.take())
         except errors.StatusError as refusal:
@@ -191,7 +202,7 @@ class Writer:
         applied = patching.apply(call, patch, old)
         is_strategic = patch.media_type == patching.STRATEGIC
         refuse = strictness.of_patch(is_strategic=is_strategic, patch=patch.body, patched=applied)
-        kept = _untouched(call, applied, old)
+        kept = incoming.untouched(call, applied, old)
         if not kept:
             new = self.decode(call, applied, patch.duplicates, refuse)
         else:
@@ -217,7 +228,7 @@ class Writer:
             old = cast(Object, orjson.loads(entry.value))
             new = change(old)
             version = new["metadata"].get("resourceVersion")
-            self._check_preconditions(call, new, entry, old)
+            preconditions.check_update(call, new, entry, old)
             try:
                 return await self._replace(call, new, old, entry, owned=owned, lens=lens)
             except contract.Mismatch as mismatch:
@@ -266,16 +277,6 @@ class Writer:
 
     # --- every change ---
 
-    def _check_preconditions(self, call: Call, new: Object, entry: Entry, old: Object) -> None:
-        version, uid = new["metadata"].get("resourceVersion"), new["metadata"].get("uid")
-        if uid and uid != old["metadata"].get("uid"):
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata'].get('uid')}"
-            raise errors.conflict(call.kind.plural, call.target.name, why, call.kind.group)
-        if version and version != str(entry.revision):
-            if not version.isascii() or not version.isdigit():
-                raise errors.bad_request(f'strconv.ParseUint: parsing "{version}": invalid syntax')
-            raise call.conflict()
-
     async def _replace(
         self, call: Call, new: Object, old: Object, entry: Entry, *, owned: bool, lens: Lens | None
     ) -> bytes:
@@ -322,7 +323,9 @@ class Writer:
         options = self.delete_options(call)
         value, removed = await self.delete_object(call, call.target.name, options)
         if removed and call.kind.deletes_to_status:
-            return negotiation.respond(call.form, _deleted_status(call, orjson.loads(value)), pretty=call.pretty)
+            return negotiation.respond(
+                call.form, deletion.status_of(call.kind, orjson.loads(value)), pretty=call.pretty
+            )
         return self._shaper.one(call, value)
 
     def delete_options(self, call: Call) -> deletion.Options:
@@ -342,7 +345,7 @@ class Writer:
             if entry is None:
                 raise call.not_found(name)
             obj = cast(Object, orjson.loads(entry.value))
-            _check_delete_preconditions(call, name, options, obj, entry)
+            preconditions.check_delete(call, name, options, obj, entry)
             review = Review(call, "DELETE", None, obj, delete_options=options)
             with review.holds:
                 if not admitted:
@@ -439,48 +442,11 @@ class Writer:
         return call.cause(times.format_micros(self._clock.now()))
 
 
-class _Body:
-    """What a PUT says. Each try takes a copy of its own, for defaults and admission fill it in place; there is mostly one."""
-
-    def __init__(self, read: Callable[[], Object], call: Call) -> None:
-        self._read = read
-        self._call = call
-        self._first: Object | None = read()
-
-    def take(self) -> Object:
-        given, self._first = self._first, None
-        if given is None:
-            told = len(self._call.warnings)
-            given = self._read()
-            del self._call.warnings[told:]  # they were told when it was read first
-        return given
-
-
 def _prepare(kind: Kind, new: Object, old: Object | None) -> None:
     if kind.prepare is not None:
         kind.prepare(new, old)
     elif kind.subresource("status") is not None:
         strategies.drop_status(new, old)
-
-
-def _untouched(call: Call, applied: Object, old: Object) -> Object:
-    """What a patch left as it is stored: clean already. What the kind's strategy puts back in any case is the stored value
-    itself, of anything else a copy, for defaults and admission fill it in place."""
-    kind, subresource = call.kind, call.target.subresource
-    if subresource not in ("", "status") or kind.custom is not None:
-        return {}
-    has_status = kind.subresource("status") is not None
-    found = {}
-    for field, value in applied.items():
-        if field == "metadata" or value.__class__ is not dict or value is not old.get(field):
-            continue
-        is_status = field == "status" and has_status
-        if subresource:
-            if not is_status:
-                found[field] = value
-        else:
-            found[field] = value if is_status else orjson.loads(orjson.dumps(value))
-    return found
 
 
 def _is_stored(put: contract.Put, entry: Entry, new: Object, old: Object) -> bool:
@@ -498,29 +464,3 @@ def _unnamed(obj: Object) -> Object:
 def _keep_all_but_status(kind: Kind, new: Object, old: Object) -> None:
     """A write to `…/status` changes status, and of the metadata what the kind allows."""
     (kind.prepare_status or strategies.keep_all_but_status)(new, old)
-
-
-def _check_delete_preconditions(call: Call, name: str, options: deletion.Options, obj: Object, entry: Entry) -> None:
-    uid = obj["metadata"].get("uid")
-    why = ""
-    if options.uid and options.uid != uid:
-        why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {uid}"
-    elif options.resource_version and options.resource_version != str(entry.revision):
-        why = (
-            f"Precondition failed: ResourceVersion in precondition: {options.resource_version}, "
-            f"ResourceVersion in object meta: {entry.revision}"
-        )
-    if why:
-        raise errors.conflict(call.kind.plural, name, why, call.kind.group)
-
-
-def _deleted_status(call: Call, obj: Object) -> Object:
-    details = {"name": obj["metadata"]["name"], "group": call.kind.group, "kind": call.kind.plural}
-    details["uid"] = obj["metadata"].get("uid", "")
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Success",
-        "details": {key: value for key, value in details.items() if value},
-    }

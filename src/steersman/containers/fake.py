@@ -8,18 +8,17 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import heapq
-import ipaddress
-import itertools
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import steersman
 from steersman.aio.clock import Clock
 from steersman.containers import cri_log, fake_behaviour, fake_content, runtime
+from steersman.containers.fake_addresses import Addresses
 from steersman.containers.fake_behaviour import Behaviour
 from steersman.containers.fake_images import FakeImages
 from steersman.containers.fake_session import FakeAttach, FakeExec, answer_connection
+from steersman.containers.fake_timers import Timers
 from steersman.containers.runtime import RuntimeFailure, State
 from steersman.serving.messages import Duplex
 
@@ -62,12 +61,12 @@ class FakeRuntime:
         self._clock = clock
         self._script = script
         self._network = network
-        self._addresses = _Addresses(pod_cidr)
+        self._addresses = Addresses(pod_cidr)
         self._images = FakeImages()
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}
         self._events: asyncio.Queue[runtime.ContainerEvent] = asyncio.Queue(EVENTS_WAITING_MAX)
-        self._timers = _Timers(clock, self._on_time)
+        self._timers = Timers(clock, self._on_time)
         if content is not None:
             self._go_on(content)
 
@@ -395,90 +394,6 @@ class FakeRuntime:
     def _tell(self, sandbox: _Sandbox, container_id: str, kind: str) -> None:
         with contextlib.suppress(asyncio.QueueFull):
             self._events.put_nowait(runtime.ContainerEvent(sandbox.config.pod_uid, sandbox.id, container_id, kind))
-
-
-class _Timers:
-    """When which container ends, by itself or because it was asked to: one task, which exists only while something is due."""
-
-    def __init__(self, clock: Clock, call: Callable[[str, bool], None]) -> None:
-        self._clock = clock
-        self._call = call
-        self._due: list[tuple[float, int, str, bool]] = []  # seconds since the start
-        self._started_at: float | None = None  # None: time does not pass yet
-        self._count = itertools.count()
-        self._task: asyncio.Task[None] | None = None
-        self._earlier = asyncio.Event()
-
-    def set(self, seconds: float, container_id: str, *, by_itself: bool) -> None:
-        heapq.heappush(self._due, (self._now() + seconds, next(self._count), container_id, by_itself))
-        self._earlier.set()
-        self.start()
-
-    def start(self) -> None:
-        if self._started_at is None:
-            self._started_at = self._clock.monotonic()
-        if self._due and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._run(), name="fake runtime timers")
-
-    def left(self) -> Iterator[fake_content.Timer]:
-        now = self._now()
-        return (fake_content.Timer(at - now, name, by_itself) for at, _, name, by_itself in sorted(self._due))
-
-    def begin_with(self, timers: Iterable[fake_content.Timer]) -> None:
-        """Their seconds begin with `start`."""
-        for one in timers:
-            heapq.heappush(self._due, (one.seconds, next(self._count), one.container_id, one.by_itself))
-
-    def _now(self) -> float:
-        return 0.0 if self._started_at is None else self._clock.monotonic() - self._started_at
-
-    async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while self._due:
-            wait = self._due[0][0] - self._now()
-            if wait <= 0:
-                _, _, container_id, by_itself = heapq.heappop(self._due)
-                self._call(container_id, by_itself)
-                continue
-            self._earlier.clear()
-            with contextlib.suppress(TimeoutError):
-                async with self._clock.timeout(wait):
-                    await self._earlier.wait()
-
-
-class _Addresses:
-    """Host addresses of a network, each given out again only after all others had their turn."""
-
-    def __init__(self, cidr: str) -> None:
-        network = ipaddress.ip_network(cidr)
-        self._network = network
-        self._size = network.num_addresses
-        self.next = 2  # .0 is the network, .1 the gateway
-        self._used: set[int] = set()
-
-    def keep(self, addresses: Sequence[str]) -> None:
-        """They are in use already."""
-        first = int(self._network[0])
-        self._used |= {int(ipaddress.ip_address(address)) - first for address in addresses}
-
-    def take(self) -> str:
-        for _ in range(self._size):
-            offset, self.next = self.next, self.next + 1
-            if self.next >= self._size - 1:
-                self.next = 2
-            if offset not in self._used:
-                self._used.add(offset)
-                return str(self._network[offset])
-        raise RuntimeFailure("CreatePodSandboxError", f"no addresses available in {self._network}")
-
-    def give_back(self, addresses: Sequence[str]) -> None:
-        first = int(self._network[0])
-        self._used -= {int(ipaddress.ip_address(address)) - first for address in addresses}
 
 
 def _saved(sandbox: _Sandbox) -> fake_content.Sandbox:
