@@ -1,5 +1,6 @@
 """An API server in process and a small way to talk to it."""
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -85,6 +86,12 @@ class Api:
         answer = await self.ask("POST", path, body)
         assert answer.status == status, answer.raw
         return answer.body
+
+
+async def rules_followed() -> None:
+    """The authorizer hears of a write in the next turn of the loop."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def token_key() -> bytes:

@@ -1,6 +1,5 @@
 """Who may do what: authentication, RBAC, impersonation, reviews, tokens."""
 
-import asyncio
 import base64
 
 import pytest
@@ -59,12 +58,6 @@ async def test_anybody_may_ask_how_it_is(api: kit.Api, path: str):
     assert (await api.ask("GET", path, peer=NOBODY)).status == 200
 
 
-async def rules_followed() -> None:
-    """The authorizer hears of a write in the next turn of the loop."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-
-
 async def allow(api: kit.Api, verbs: list[str], resources: list[str], *, names: list[str] | None = None) -> None:
     rule = {"verbs": verbs, "apiGroups": [""], "resources": resources, **({"resourceNames": names} if names else {})}
     await api.make(f"{RBAC}/namespaces/default/roles", {"metadata": {"name": "r"}, "rules": [rule]})
@@ -74,7 +67,7 @@ async def allow(api: kit.Api, verbs: list[str], resources: list[str], *, names: 
         "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "bob"}],
     }
     await api.make(f"{RBAC}/namespaces/default/rolebindings", binding)
-    await rules_followed()
+    await kit.rules_followed()
 
 
 async def test_a_binding_gives_rights_and_its_end_takes_them(api: kit.Api):
@@ -84,7 +77,7 @@ async def test_a_binding_gives_rights_and_its_end_takes_them(api: kit.Api):
     assert (await api.ask("POST", MAPS, kit.config_map("a"), peer=BOB)).status == 403
     assert (await api.ask("GET", "/api/v1/configmaps", peer=BOB)).status == 403
     await api.ask("DELETE", f"{RBAC}/namespaces/default/rolebindings/r")
-    await rules_followed()
+    await kit.rules_followed()
     assert (await api.ask("GET", MAPS, peer=BOB)).status == 403
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from steersman.api import certificate_requests
 from steersman.serving.messages import Peer
-from tests.apiserver import kit, test_access
+from tests.apiserver import kit
 from tests.apiserver.kit import MERGE
 from tests.controllers.certificates import requests
 
@@ -107,7 +107,7 @@ async def test_approving_and_signing_are_rights_of_their_own(api: kit.Api):
         subject = {"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
         await api.make(BINDINGS, {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
 
-    await test_access.rules_followed()
+    await kit.rules_followed()
 
     async def write(part, kind, peer):
         return await api.ask("PATCH", f"{PLACE}/r/{part}", told(kind), headers=MERGE, peer=peer)

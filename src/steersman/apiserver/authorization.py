@@ -11,7 +11,7 @@ import orjson
 
 from steersman.api import kinds
 from steersman.apiserver import keys, rbac, users
-from steersman.apiserver.attributes import Attributes
+from steersman.apiserver.attributes import ALLOWED, Attributes, Decision
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.store import contract
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 ANSWERS_MAX = 65536  # remembered answers; dropped as a whole when full and whenever a rule changes
 
 _KINDS = (kinds.ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING)
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _PREFIX = "/rbac.authorization.k8s.io/"
 
 
@@ -60,15 +61,21 @@ class Authorizer:
         if user.is_master:
             return True
         # A rule that names no objects is about all of them: there are fewer such answers than objects.
-        if asked.name and self._answer(user, asked._replace(name="")):
+        if asked.name and self._answer(user, asked, ""):
             return True
-        return self._answer(user, asked)
+        return self._answer(user, asked, asked.name)
 
-    def _answer(self, user: users.User, asked: Attributes) -> bool:
-        question = (user.name, user.groups, *asked)
+    def decide(self, user: users.User, asked: Attributes) -> Decision:
+        """The same with the reason, for those who ask why; `allows` is for those who only go on."""
+        return ALLOWED if user.is_master else self.rules().explain(user, asked)
+
+    def _answer(self, user: users.User, asked: Attributes, name: str) -> bool:
+        """Of RBAC, about an object of this name: no rule depends on selectors."""
+        verb, group, version, resource, namespace, _, path, _ = asked
+        question = (user.name, user.groups, verb, group, version, resource, namespace, name, path)
         answer = self._answers.get(question)
         if answer is None:
-            answer = self.rules().allow(user, asked)
+            answer = self.rules().allow(user, asked._replace(name=name))
             if len(self._answers) >= ANSWERS_MAX:
                 self._answers.clear()
             self._answers[question] = answer
@@ -77,7 +84,7 @@ class Authorizer:
     def check(self, user: users.User, asked: Attributes) -> None:
         """Raises StatusError 403 with upstream's text."""
         if not self.allows(user, asked):
-            raise forbidden(user, asked)
+            raise forbidden(user, asked, self.decide(user, asked).reason)
 
     def rules(self) -> rbac.Rules:
         if self._rules is None:
@@ -104,17 +111,21 @@ class Authorizer:
         self._answers.clear()
 
 
-def explain(user: users.User, asked: Attributes) -> str:
-    """Upstream's sentence about a refusal."""
+def explain(user: users.User, asked: Attributes, reason: str = "") -> str:
+    """Upstream's sentence about a refusal, safe to be shown in a page; `reason` is what the rules say about it."""
     if asked.path:
-        return f'User "{user.name}" cannot {asked.verb} path "{asked.path}"'
-    place = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    what = f'resource "{asked.resource}" in API group "{asked.group}"'
-    return f'User "{user.name}" cannot {asked.verb} {what} {place}'
+        said = f'User "{user.name}" cannot {asked.verb} path "{asked.path}"'
+    else:
+        place = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
+        what = f'resource "{asked.resource}" in API group "{asked.group}"'
+        said = f'User "{user.name}" cannot {asked.verb} {what} {place}'
+    said = said.translate(_ESCAPES)
+    return f"{said}: {reason}" if reason else said
 
 
-def forbidden(user: users.User, asked: Attributes) -> errors.StatusError:
+def forbidden(user: users.User, asked: Attributes, reason: str = "") -> errors.StatusError:
+    said = explain(user, asked, reason)
     if asked.path:
-        return errors.StatusError(errors.status(403, "Forbidden", f"forbidden: {explain(user, asked)}"))
+        return errors.StatusError(errors.status(403, "Forbidden", f"forbidden: {said}"))
     plural = asked.resource.partition("/")[0]
-    return errors.forbidden(plural, asked.name, explain(user, asked), asked.group)
+    return errors.forbidden(plural, asked.name, said, asked.group)

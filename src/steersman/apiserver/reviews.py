@@ -4,8 +4,8 @@ Source: authorization.k8s.io/v1 and authentication.k8s.io/v1.
 """
 
 from steersman.api.kind import Kind, Kinds
-from steersman.apiserver import authentication, authorization, users
-from steersman.apiserver.attributes import Attributes
+from steersman.api.validation import access_reviews
+from steersman.apiserver import authentication, authorization, questions, users
 from steersman.apiserver.call import Call
 from steersman.meta import errors
 from steersman.meta.errors import FieldError
@@ -48,12 +48,14 @@ class Reviews:
         kind, spec = call.kind.kind, review.get("spec") or {}
         match kind:
             case "SelfSubjectAccessReview":
-                return {**review, "status": self._access(call, call.user, spec)}
+                _check(call, access_reviews.validate_self(review))
+                return {**review, "status": self._access(call.user, spec)}
             case "SubjectAccessReview":
-                return {**review, "status": self._access(call, _subject(call, spec), spec)}
+                _check(call, access_reviews.validate(review))
+                return {**review, "status": self._access(_subject(spec), spec)}
             case "LocalSubjectAccessReview":
-                _check_namespace(call, spec)
-                return {**review, "status": self._access(call, _subject(call, spec), spec)}
+                _check(call, access_reviews.validate_local(_placed(review, call.target.namespace)))
+                return {**review, "status": self._access(_subject(spec), spec)}
             case "SelfSubjectRulesReview" if not spec.get("namespace"):
                 raise errors.bad_request("no namespace on request")
             case "SelfSubjectRulesReview":
@@ -62,14 +64,15 @@ class Reviews:
                 return {**review, "status": await self._token(call, spec)}
         return {**review, "status": {"userInfo": user_info(call.user)}}
 
-    def _access(self, call: Call, user: users.User, spec: Object) -> Object:
-        resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-        if bool(resource) == bool(path):
-            why = "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified"
-            raise _invalid(call, "spec.resourceAttributes", why)
-        if self._authorizer.allows(user, _asked(resource, path)):
-            return {"allowed": True, "reason": "" if not user.is_master else "system:masters may do everything"}
-        return {"allowed": False}
+    def _access(self, user: users.User, spec: Object) -> Object:
+        asked, not_understood = questions.of_review(spec)
+        decision = self._authorizer.decide(user, asked)
+        status: Object = {"allowed": decision.allowed}
+        if decision.reason:
+            status["reason"] = decision.reason
+        if not_understood:
+            status["evaluationError"] = not_understood
+        return status
 
     def _rules(self, user: users.User, namespace: str) -> Object:
         resource_rules, path_rules = [], []
@@ -109,33 +112,15 @@ def user_info(user: users.User) -> Object:
     return info
 
 
-def _subject(call: Call, spec: Object) -> users.User:
-    if not spec.get("user") and not spec.get("groups"):
-        raise _invalid(call, "spec.user", 'Invalid value: "": at least one of user or group must be specified')
+def _subject(spec: Object) -> users.User:
     extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
     return users.User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
 
 
-def _asked(resource: Object | None, path: Object | None) -> Attributes:
-    if resource:
-        name, sub = resource.get("resource", ""), resource.get("subresource", "")
-        return Attributes(
-            resource.get("verb", ""),
-            resource.get("group", ""),
-            resource.get("version", ""),
-            f"{name}/{sub}" if sub else name,
-            resource.get("namespace", ""),
-            resource.get("name", ""),
-        )
-    path = path or {}
-    return Attributes(path.get("verb", ""), path=path.get("path", "") or "/")
+def _placed(review: Object, namespace: str) -> Object:
+    return {**review, "metadata": {"namespace": namespace, **(review.get("metadata") or {})}}
 
 
-def _check_namespace(call: Call, spec: Object) -> None:
-    asked = (spec.get("resourceAttributes") or {}).get("namespace", "")
-    if asked != call.target.namespace:
-        raise errors.bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.target.namespace}")
-
-
-def _invalid(call: Call, field: str, message: str) -> errors.StatusError:
-    return errors.invalid(call.kind.kind, "", [FieldError(field, "FieldValueInvalid", message)], call.kind.group)
+def _check(call: Call, errors_found: list[FieldError]) -> None:
+    if errors_found:
+        raise errors.invalid(call.kind.kind, "", errors_found, call.kind.group)

@@ -38,6 +38,7 @@ from steersman.apiserver import (
     patching,
     paths,
     plain,
+    questions,
     reading,
     reviews,
     shapes,
@@ -362,8 +363,7 @@ class ApiServer:
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
         """A path outside of resources."""
-        asked = Attributes(request.method.lower() if request.method != "HEAD" else "get", path=request.path or "/")
-        self.authorizer.check(user, asked)
+        self.authorizer.check(user, questions.of_path(request.method, request.path))
         remote = self._remote(request.path)
         if remote is not None:
             return await remote.answer(request, user)
@@ -375,9 +375,7 @@ class ApiServer:
     async def _resource(
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
-        name = target.name or _selected_name(parameters)
-        asked = Attributes(target.verb, target.group, target.version, target.full_resource, target.namespace, name)
-        self.authorizer.check(user, asked)
+        self.authorizer.check(user, questions.of(target, parameters))
         remote = self._aggregator.remote(target.group, target.version)
         if remote is not None:
             return await remote.answer(request, user)
@@ -527,15 +525,6 @@ def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.T
     watch = parameters.get("watch")
     verb = "watch" if target.verb == "watch" or (watch and watch[0].lower() not in ("0", "false")) else "list"
     return target._replace(verb=verb) if verb != target.verb else target
-
-
-def _selected_name(parameters: dict[str, list[str]]) -> str:
-    """A field selector on one name is that name, for authorization: rules may name objects."""
-    for requirement in (parameters.get("fieldSelector") or [""])[0].split(","):
-        field, _, name = requirement.replace("==", "=").partition("=")
-        if field == "metadata.name":
-            return name
-    return ""
 
 
 def _of_store(failure: contract.StoreError) -> errors.StatusError:

@@ -6,6 +6,7 @@ from steersman.api.cel.library import authorization as questions
 from steersman.api.kind import Kind
 from steersman.api.policies import environments
 from steersman.apiserver import attributes, users
+from steersman.apiserver import questions as asked
 from steersman.apiserver.admission import requests
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.authorization import Authorizer
@@ -51,7 +52,8 @@ def _decider(authorizer: Authorizer, user: users.User) -> questions.Decide:
         asker = user
         if question.service_account is not None:
             asker = users.service_account(*question.service_account)
-        return questions.Decision(authorizer.allows(asker, _asked(question)))
+        answer = authorizer.decide(asker, _asked(question))
+        return questions.Decision(answer.allowed, answer.reason)
 
     return decide
 
@@ -60,4 +62,12 @@ def _asked(question: questions.Question) -> attributes.Attributes:
     if question.path:
         return attributes.Attributes(question.verb, path=question.path)
     resource = f"{question.resource}/{question.subresource}" if question.subresource else question.resource
-    return attributes.Attributes(question.verb, question.group, "*", resource, question.namespace, question.name)
+    return attributes.Attributes(
+        question.verb,
+        question.group,
+        "*",
+        resource,
+        question.namespace,
+        question.name,
+        fields=asked.of_text(question.field_selector),
+    )
