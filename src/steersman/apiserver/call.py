@@ -1,7 +1,8 @@
 """One API request on its way through the server: what it is about, who asks, and what it asked for in its query."""
 
 import dataclasses
-from typing import Literal
+import datetime
+from typing import Literal, NamedTuple
 
 from steersman.api.kind import Kind
 from steersman.apiserver import negotiation, paths, users
@@ -14,9 +15,19 @@ _FIELD_VALIDATIONS: dict[str, FieldValidation] = {"": "Warn", "Ignore": "Ignore"
 _FALSE = frozenset(("0", "false"))
 
 
+class Moment(NamedTuple):
+    """A time, and the newest revision of then."""
+
+    revision: int
+    time: datetime.datetime
+
+
 @dataclasses.dataclass(slots=True)
 class Call:
-    """`warnings` collect on the way and become Warning headers of the answer."""
+    """`warnings` collect on the way and become Warning headers of the answer.
+
+    `then`: the past is asked about, as it was at that moment.
+    """
 
     request: messages.Request
     target: paths.Target
@@ -25,6 +36,12 @@ class Call:
     parameters: dict[str, list[str]]
     form: negotiation.Form = negotiation.PLAIN
     warnings: list[str] = dataclasses.field(default_factory=list)
+    then: Moment | None = None
+
+    @property
+    def at_revision(self) -> int:
+        """0: now."""
+        return self.then.revision if self.then is not None else 0
 
     def parameter(self, name: str, default: str = "") -> str:
         values = self.parameters.get(name)

@@ -51,7 +51,11 @@ class Reader:
         target = call.target
         if call.parameters:
             self.check_not_future(call.parameter("resourceVersion"))
-        entry = await self._store.get(keys.key(call.kind, target.namespace, target.name))
+        key = keys.key(call.kind, target.namespace, target.name)
+        try:
+            entry = await self._store.get(key, at_revision=call.at_revision)
+        except contract.Compacted as error:
+            raise _too_old(_Wanted(call.at_revision, 0)) from error
         if entry is None:
             raise call.not_found()
         if call.form is negotiation.PLAIN and not call.parameters:
@@ -123,7 +127,7 @@ class Reader:
 
     def _wanted(self, call: Call) -> _Wanted:
         if not call.parameters:
-            return _Wanted(0, 0)
+            return _Wanted(call.at_revision, 0)
         limit = max(0, call.number("limit") or 0)
         call.number("timeoutSeconds")  # means nothing to a list that is answered at once, but must be a number
         version, match = call.parameter("resourceVersion"), call.parameter("resourceVersionMatch")
@@ -134,12 +138,12 @@ class Reader:
                 raise errors.bad_request("specifying resource version is not allowed when using continue")
             token = continue_tokens.parse(text)
             wanted = _Wanted(max(0, token.revision), limit, token.start, True)
-            if 0 < token.revision < self._pages.forgotten:
+            if 0 < token.revision < self._pages.forgotten and not call.at_revision:
                 raise _too_old(wanted)
             return wanted
         number = self.check_not_future(version)
         exact = match == "Exact" or (match == "" and limit and number)
-        return _Wanted(number if exact else 0, limit)
+        return _Wanted(call.at_revision or (number if exact else 0), limit)
 
     def check_not_future(self, version: str) -> int:
         """A resourceVersion as a number. Raises StatusError 400, or 504 when it has not happened yet."""

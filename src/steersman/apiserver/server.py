@@ -54,10 +54,11 @@ from steersman.apiserver.admission import chain, configured, service_addresses, 
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
-from steersman.apiserver.call import Call
+from steersman.apiserver.call import Call, Moment
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.flowcontrol import flows, levels
 from steersman.apiserver.flowcontrol import objects as flow_objects
+from steersman.apiserver.past import answers as past
 from steersman.apiserver.resource_metrics import answers as resource_metrics
 from steersman.apiserver.subresources import kubelet, proxy, table
 from steersman.meta import errors, times
@@ -219,6 +220,7 @@ class ApiServer:
             times.format_seconds(self._clock.now()),
             lambda: [*self._flows.gauges(), *self._configured.gauges(), *self._aggregator.gauges()],
         )
+        self._past = past.Past(store, self._clock, self.authorizer, self._look_back, self._kind)
         self._expiry = event_expiry.EventExpiry(store, self._clock)
 
     def _seen_as(self) -> equivalents.Equivalents:
@@ -363,6 +365,8 @@ class ApiServer:
         self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
     ) -> messages.Response:
         """A path outside of resources."""
+        if request.path.startswith(past.PREFIX):
+            return await self._past.answer(request, user)
         self.authorizer.check(user, questions.of_path(request.method, request.path))
         remote = self._remote(request.path)
         if remote is not None:
@@ -372,18 +376,35 @@ class ApiServer:
             raise errors.no_route()
         return response
 
+    async def _look_back(self, request: messages.Request, user: users.User, then: Moment) -> messages.Response:
+        """What was stored at that moment; what is not, discovery above all, is as it is now."""
+        parameters = request.parameters() if request.query else {}
+        target = paths.parse(request.method, request.path)
+        if target.verb == "list":
+            target = _as_watch(target, parameters)
+        if not target.is_resource and not request.path.startswith(past.PREFIX):
+            return await self._other(request, target, user, parameters)
+        if target.verb not in ("get", "list") or target.subresource not in ("", "status"):
+            raise errors.method_not_allowed()
+        return await self._resource(request, target, user, parameters, then)
+
     async def _resource(
-        self, request: messages.Request, target: paths.Target, user: users.User, parameters: dict[str, list[str]]
+        self,
+        request: messages.Request,
+        target: paths.Target,
+        user: users.User,
+        parameters: dict[str, list[str]],
+        then: Moment | None = None,
     ) -> messages.Response:
         self.authorizer.check(user, questions.of(target, parameters))
         remote = self._aggregator.remote(target.group, target.version)
-        if remote is not None:
+        if remote is not None and then is None:
             return await remote.answer(request, user)
         kind = self._kind(target, user)
         if target.namespace and not kind.namespaced and kind.plural != "namespaces":
             raise errors.no_route()
         form = negotiation.form_of(request)
-        call = Call(request, target, user, kind, parameters, form)
+        call = Call(request, target, user, kind, parameters, form, then=then)
         try:
             response = await self._answer(call)
         except errors.StatusError as refusal:
@@ -397,6 +418,9 @@ class ApiServer:
     async def _answer(self, call: Call) -> messages.Response:
         if call.target.rest and call.target.subresource not in paths.WITH_REST:
             raise errors.no_route()
+        if call.then is not None:
+            found = self._handlers(call.kind) if call.kind.custom is None else self._definitions.handlers(call)
+            return await found.answer(call)
         if self._groups:
             answer = self._groups.get((call.kind.group, call.kind.version))
             if answer is not None:

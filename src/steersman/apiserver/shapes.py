@@ -55,7 +55,8 @@ class Shaper:
 
     def _table(self, call: Call, items: Sequence[Object], meta: dict[str, Any], *, headers: bool) -> Object:
         include = cast(tables.IncludeObject, include_of(call))
-        found = tables.table(call.kind, items, self._clock.now(), include=include, metadata=meta, headers=headers)
+        now = call.then.time if call.then is not None else self._clock.now()
+        found = tables.table(call.kind, items, now, include=include, metadata=meta, headers=headers)
         found["apiVersion"] = _meta_version(call)
         return found
 

@@ -131,9 +131,9 @@ class StatusWriter:
 
     async def _send(self, entry: _Entry, patch: Object) -> None:
         body = {"metadata": {"uid": entry.uid}, "status": patch}
-        answer = await self._client.patch(
-            kinds.POD, entry.name, entry.namespace, body, type="strategic", subresource="status"
-        )
+        where = kinds.POD, entry.name, entry.namespace
+        because = entry.revision
+        answer = await self._client.patch(*where, body, type="strategic", subresource="status", because=because)
         entry.confirmed, entry.revision = answer.get("status") or {}, objects.revision(answer)
 
 

@@ -73,6 +73,13 @@ class WayToStore:
     def revision(self) -> int:
         return self._store.revision
 
+    @property
+    def compacted_revision(self) -> int:
+        return self._store.compacted_revision
+
+    async def changes(self, prefix: str, after_revision: int) -> Sequence[contract.Event]:
+        return await self._store.changes(prefix, after_revision)
+
     async def get(self, key: str, *, at_revision: int = 0) -> contract.Entry | None:
         return await self._store.get(key, at_revision=at_revision)
 

@@ -165,6 +165,13 @@ class Store(Protocol):
     def revision(self) -> int:
         """The revision of the newest durable transaction; 1 for an empty store."""
 
+    @property
+    def compacted_revision(self) -> int:
+        """History can be read from this revision on."""
+
+    async def changes(self, prefix: str, after_revision: int) -> Sequence[Event]:
+        """What happened under the prefix after that revision, in order. Raises Compacted."""
+
     async def get(self, key: str, *, at_revision: int = 0) -> Entry | None:
         """The entry now, or as of `at_revision`. Raises Compacted, Future."""
 

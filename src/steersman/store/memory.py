@@ -54,7 +54,6 @@ class MemoryStore:
 
     @property
     def compacted_revision(self) -> int:
-        """History can be read from this revision on."""
         return self._state.compacted
 
     async def get(self, key: str, *, at_revision: int = 0) -> Entry | None:
@@ -62,6 +61,9 @@ class MemoryStore:
 
     async def list(self, prefix: str, *, at_revision: int = 0, limit: int = 0, start: str = "") -> contract.Page:
         return self._state.page(prefix, at_revision, start, limit)
+
+    async def changes(self, prefix: str, after_revision: int) -> Sequence[Event]:
+        return self._state.later_than(after_revision, prefix)
 
     async def txn(self, operations: Sequence[Put | Delete], cause: Cause = contract.NOBODY) -> int:
         revision = self._state.revision + 1

@@ -57,6 +57,13 @@ class View:
     def revision(self) -> int:
         return self._store.revision
 
+    @property
+    def compacted_revision(self) -> int:
+        return self._store.compacted_revision
+
+    async def changes(self, prefix: str, after_revision: int) -> Sequence[Event]:
+        return await self._events(list(await self._store.changes(prefix, after_revision)))
+
     async def get(self, key: str, *, at_revision: int = 0) -> Entry | None:
         entry = await self._store.get(key, at_revision=at_revision)
         return None if entry is None else (await self._entries((entry,)))[0]

@@ -1,0 +1,1 @@
+"""What the store still knows of earlier: the API as it was, each object's changes, and why each was written."""

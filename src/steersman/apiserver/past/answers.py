@@ -1,0 +1,129 @@
+"""`/steersman/…`: questions about what was.
+
+| path | answers |
+| --- | --- |
+| `/steersman/at/MOMENT` | the newest revision of then |
+| `/steersman/at/MOMENT/api…` | any get or list (and discovery, as it is now) as it was then: a cluster for any client, read-only |
+| `/steersman/history/api…/NAME` | an object's changes that are still known, each with its cause |
+| `/steersman/writes/REVISION` | what one write changed, and why |
+
+Whoever may get an object may see how it was. `writes` tells of any object, so it is a path of its own for rules.
+"""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from steersman.aio.clock import Clock
+from steersman.api.kind import Kind
+from steersman.apiserver import authorization, keys, negotiation, paths, users
+from steersman.apiserver.attributes import Attributes
+from steersman.apiserver.call import Moment
+from steersman.apiserver.past import moments
+from steersman.meta import errors, times
+from steersman.serving import messages
+from steersman.store import contract
+
+PREFIX = "/steersman/"
+HISTORY_MAX = 500  # changes of one object that are told, the newest ones
+
+# Answers a request to the API as it was at a moment.
+Look = Callable[[messages.Request, users.User, Moment], Awaitable[messages.Response]]
+
+
+class Past:
+    """`look` serves the API at a moment, `kind_of` finds the kind a target names (StatusError 404)."""
+
+    def __init__(
+        self,
+        store: contract.Store,
+        clock: Clock,
+        authorizer: authorization.Authorizer,
+        look: Look,
+        kind_of: Callable[[paths.Target, users.User], Kind],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._authorizer = authorizer
+        self._look = look
+        self._kind_of = kind_of
+
+    async def answer(self, request: messages.Request, user: users.User) -> messages.Response:
+        """Raises StatusError."""
+        question, _, rest = request.path.removeprefix(PREFIX).partition("/")
+        if question not in ("at", "history", "writes"):
+            raise errors.no_route()
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed()
+        if question == "at":
+            return await self._at(request, rest, user)
+        if question == "history":
+            return await self._history(paths.parse("GET", f"/{rest}"), user)
+        return await self._writes(request.path, rest, user)
+
+    async def _at(self, request: messages.Request, rest: str, user: users.User) -> messages.Response:
+        moment, slash, path = rest.partition("/")
+        if not path:
+            self._authorizer.check(user, Attributes("get", path=request.path))
+        then = await moments.of(self._store, moment, self._clock.now())
+        if not path:
+            return _json({"revision": then.revision, "time": times.format_micros(then.time)})
+        return await self._look(dataclasses.replace(request, path=slash + path), user, then)
+
+    async def _history(self, target: paths.Target, user: users.User) -> messages.Response:
+        if not target.is_resource or not target.name or target.subresource:
+            raise errors.no_route()
+        place = target.group, target.version, target.resource, target.namespace, target.name
+        self._authorizer.check(user, Attributes("get", *place))
+        kind = self._kind_of(target, user)
+        key = keys.key(kind, target.namespace, target.name)
+        known = await self._store.changes(key, self._store.compacted_revision)
+        changes = [event for event in known if event.key == key][-HISTORY_MAX:]
+        told = [await self._told(event) for event in changes]
+        if not told and await self._store.get(key) is None:
+            raise errors.not_found(kind.plural, target.name, kind.group)
+        return _json({"keptFrom": self._store.compacted_revision, "changes": told})
+
+    async def _told(self, event: contract.Event) -> dict[str, Any]:
+        before = None if event.before is None else orjson.loads(event.before.value)
+        after = None if event.deleted else orjson.loads(event.value)
+        return {**await self._cause(event.revision), "before": before, "after": after}
+
+    async def _writes(self, path: str, text: str, user: users.User) -> messages.Response:
+        self._authorizer.check(user, Attributes("get", path=path))
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
+            raise errors.bad_request(f'"{text}" is no revision')
+        revision = int(text)
+        cause = await self._store.cause(revision)
+        if cause is None:
+            raise errors.expired(f"nothing is known any more of revision {revision}")
+        changes = []
+        if revision > self._store.compacted_revision:
+            later = await self._store.changes("", revision - 1)
+            changes = [_named(event) for event in later if event.revision == revision]
+        return _json({**await self._cause(revision), "changes": changes})
+
+    async def _cause(self, revision: int) -> dict[str, Any]:
+        cause = await self._store.cause(revision) or contract.NOBODY
+        return {"revision": revision, **cause._asdict()}
+
+
+def _named(event: contract.Event) -> dict[str, Any]:
+    obj = orjson.loads(event.value)
+    what = "delete" if event.deleted else "create" if event.before is None else "change"
+    meta = obj["metadata"]
+    owner = next((one for one in meta.get("ownerReferences") or () if one.get("controller")), None)
+    return {
+        "what": what,
+        "kind": obj["kind"],
+        "apiVersion": obj["apiVersion"],
+        "namespace": meta.get("namespace", ""),
+        "name": meta["name"],
+        "controller": owner and {"kind": owner["kind"], "name": owner["name"]},
+    }
+
+
+def _json(body: dict[str, Any]) -> messages.Response:
+    return messages.Response(200, dict(negotiation.JSON_HEADERS), orjson.dumps(body))
