@@ -307,5 +307,41 @@ def image_remove(references: tuple[str, ...], name: str, data_dir: str | None) -
     sys.exit(command.remove(references, name, data_dir))
 
 
+@main.command(context_settings={**CONTEXT, "ignore_unknown_options": True, "allow_interspersed_args": False})
+@_name_option
+@click.argument("moment", metavar="MOMENT")
+@click.argument("command", metavar="KUBECTL_COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def at(moment: str, command: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Run kubectl against the cluster as it was: steersman at 10m-ago get pods.
+
+    MOMENT is so long ago (90s, 10m-ago), a time (2026-01-02T15:04:05Z) or a revision. The past can only be read.
+    """
+    from steersman.cluster.past import at as looking
+
+    sys.exit(looking.run(moment, command, name, data_dir))
+
+
+@main.command()
+@click.argument("words", metavar="KIND/NAME", nargs=-1, required=True)
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where the object is.")
+@_name_option
+def history(words: tuple[str, ...], namespace: str, name: str, data_dir: str | None) -> None:
+    """Tell an object's changes: when, by whom, and what."""
+    from steersman.cluster.past import history as telling
+
+    sys.exit(telling.run(words, namespace, name, data_dir))
+
+
+@main.command()
+@click.argument("words", metavar="KIND/NAME", nargs=-1, required=True)
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where the object is.")
+@_name_option
+def why(words: tuple[str, ...], namespace: str, name: str, data_dir: str | None) -> None:
+    """Tell why an object is as it is: what led to it, what became of it, what speaks against nodes for a pod."""
+    from steersman.cluster.past import why as telling
+
+    sys.exit(telling.run(words, namespace, name, data_dir))
+
+
 if __name__ == "__main__":
     main()

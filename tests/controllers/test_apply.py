@@ -9,7 +9,7 @@ from steersman.api import kinds
 from steersman.client.client import Unreachable
 from steersman.controllers import decision
 from steersman.controllers.apply import Application
-from steersman.controllers.decision import Create, Emit, Patch, UpdateStatus
+from steersman.controllers.decision import Create, Emit, Patch, Update, UpdateStatus
 from steersman.meta import errors
 
 
@@ -19,6 +19,7 @@ class FakeClient:
     def __init__(self, **refusals):
         self.refusals = refusals
         self.calls = []
+        self.sent = []
         self.open = 0
         self.open_at_once = []
         self.revision = 50
@@ -30,6 +31,7 @@ class FakeClient:
         await asyncio.sleep(0)
         self.open -= 1
         self.calls.append((verb, name))
+        self.sent.append(obj)
         refusal = self.refusals.get(name)
         if refusal is not None:
             raise refusal
@@ -127,6 +129,16 @@ WHEN = [
 def test_a_status_may_tell_how_it_went(when, refusals, expected):
     _, client, _ = carry_out(create("a"), status(when=when), **refusals)
     assert (("update status at 7", "s") in client.calls) is expected
+
+
+def test_a_status_does_not_take_back_what_was_written_before_it():
+    """A write of a Deployment's status may change its annotations, too."""
+    noted = Update(kinds.POD, pod("a", annotations={"revision": "2"}))
+    told = UpdateStatus(kinds.POD, {**pod("a", annotations={"revision": "1"}), "status": {"replicas": 3}})
+    _, client, _ = carry_out(noted, told)
+    assert client.calls[-1] == ("update status at 51", "a")
+    assert client.sent[-1]["metadata"]["annotations"] == {"revision": "2"}
+    assert client.sent[-1]["status"] == {"replicas": 3}
 
 
 STALE = [

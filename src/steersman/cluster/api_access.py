@@ -10,7 +10,7 @@ import msgspec
 
 from steersman.aio.clock import SystemClock
 from steersman.cluster.paths import Paths
-from steersman.meta import times
+from steersman.meta import errors, times
 
 REQUEST_SECONDS_MAX = 5.0
 POLL_SECONDS = 0.01
@@ -32,6 +32,14 @@ class ApiAccess:
             self.close()
             return None
         answer: dict[str, Any] | None = msgspec.json.decode(body) if status == http.HTTPStatus.OK else None
+        return answer
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """The answer's JSON. Raises StatusError for a refusal, OSError or HTTPException where there is no answer."""
+        status, body = self._request(path)
+        answer: dict[str, Any] = msgspec.json.decode(body)
+        if status != http.HTTPStatus.OK:
+            raise errors.StatusError(answer)
         return answer
 
     def items(self, path: str) -> list[dict[str, Any]]:

@@ -76,7 +76,7 @@ class Application:
         self._because = because
         self._wrote = wrote
         self._deleted = deleted
-        self._newer: dict[tuple[str, str], tuple[str, str]] = {}  # object → (resourceVersion seen, now)
+        self._newer: dict[tuple[str, str], tuple[str, Object]] = {}  # object → (resourceVersion seen, the object now)
         self.outcome = Outcome()
 
     async def run(self, actions: Sequence[Action]) -> Outcome:
@@ -123,7 +123,7 @@ class Application:
                 obj = self._rebased(action.kind, action.obj)
                 return await self._client.update(action.kind, obj, subresource=action.subresource, because=because)
             case UpdateStatus():
-                obj = self._rebased(action.kind, action.obj)
+                obj = self._with_status(action)
                 return await self._client.update(action.kind, obj, subresource="status", because=because)
             case Patch():
                 return await self._client.patch(
@@ -157,7 +157,7 @@ class Application:
             self._wrote(action.kind, obj)
             seen = _seen_version(action)
             if seen:
-                self._newer[action.kind.resource, objects.key(obj)] = seen, objects.resource_version(obj)
+                self._newer[action.kind.resource, objects.key(obj)] = seen, obj
         done = None if isinstance(action, UpdateStatus) else action.done
         if done is not None:
             name = objects.name(obj) if obj is not None else _name(action)
@@ -197,12 +197,21 @@ class Application:
         message = event.message.replace("{name}", name).replace("{error}", error)
         self._recorder.event(event.about, event.type, event.reason, message)
 
+    def _now(self, kind: Kind, key: str, seen: str) -> Object | None:
+        """The object as our own earlier write left it, if that built on the state that was seen."""
+        before, now = self._newer.get((kind.resource, key), ("", None))
+        return now if seen and before == seen else None
+
     def _rebased(self, kind: Kind, obj: Object) -> Object:
-        """With the resourceVersion of our own earlier write, if that built on the same state."""
-        seen, now = self._newer.get((kind.resource, objects.key(obj)), ("", ""))
-        if not seen or objects.resource_version(obj) != seen:
+        now = self._now(kind, objects.key(obj), objects.resource_version(obj))
+        if now is None:
             return obj
-        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": now}}
+        return {**obj, "metadata": {**obj["metadata"], "resourceVersion": objects.resource_version(now)}}
+
+    def _with_status(self, action: UpdateStatus) -> Object:
+        """On top of what we wrote ourselves: some kinds let a write of the status change metadata, too."""
+        now = self._now(action.kind, objects.key(action.obj), objects.resource_version(action.obj))
+        return action.obj if now is None else {**now, "status": action.obj.get("status") or {}}
 
     def _guarded(self, action: Patch) -> Object:
         """The patch with its preconditions, which the server checks as fields of metadata."""
@@ -210,9 +219,8 @@ class Application:
         if action.uid:
             meta["uid"] = action.uid
         if action.resource_version:
-            where = action.kind.resource, _key(action.namespace, action.name)
-            seen, now = self._newer.get(where, ("", ""))
-            meta["resourceVersion"] = now if seen == action.resource_version else action.resource_version
+            now = self._now(action.kind, _key(action.namespace, action.name), action.resource_version)
+            meta["resourceVersion"] = action.resource_version if now is None else objects.resource_version(now)
         return {**action.patch, "metadata": meta} if meta else action.patch
 
 

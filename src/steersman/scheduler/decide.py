@@ -17,7 +17,7 @@ import numpy as np
 from steersman.scheduler import preemption
 from steersman.scheduler.devices import DevicePlan
 from steersman.scheduler.filters import FILTERS, dynamic_resources, volume_binding
-from steersman.scheduler.filters.check import Failure, Refusal
+from steersman.scheduler.filters.check import Check, Failure, Refusal
 from steersman.scheduler.label_columns import Mask
 from steersman.scheduler.pending import PendingGroup, PendingPod
 from steersman.scheduler.scores import SCORES
@@ -153,6 +153,14 @@ class Evaluation:
     def possible(self) -> list[str]:
         """The names of the nodes that would do."""
         return [self._snapshot.names[row] for row in np.flatnonzero(self._feasible)]
+
+    def refusals(self) -> dict[str, list[str]]:
+        """Every reason against each node that would not do."""
+        said = {}
+        for row in np.flatnonzero(self._nodes() & ~self._feasible):
+            refusing = [check for check in self._checks if not check.mask[row]]
+            said[self._snapshot.names[row]] = [reason for check in refusing for reason in _reasons(check, int(row))]
+        return said
 
     def best(self, nominated: str = "") -> int | None:
         """The row of the best node (of equals the first); None when there is none. `nominated` is taken if it will do."""
@@ -294,6 +302,12 @@ class Evaluation:
                 filters.add(check.filter)
                 remaining[failing] = False
         return _counted(nodes, reasons), frozenset(filters)
+
+
+def _reasons(check: Check, row: int) -> list[str]:
+    if isinstance(check, Failure | Refusal):
+        return [check.message]
+    return [*check.explain(np.array([row]))]
 
 
 def _counted(nodes: int, reasons: "collections.Counter[str] | dict[str, int]") -> str:
