@@ -17,7 +17,7 @@ _UNSAID = frozenset((
     *("status.observedGeneration", "kind", "apiVersion"),
     *("status.hostIPs", "status.podIPs", "status.startTime"),  # said by others
 ))  # fmt: skip
-_UNSAID_OF_CONDITIONS = frozenset(("lastHeartbeatTime", "lastTransitionTime", "lastProbeTime", "lastUpdateTime"))
+_UNSAID_OF_CONTAINERS = ("imageID", "containerID", "resources", "allocatedResources", "user", "volumeMounts")
 _NAMING = ("type", "name", "ip", "uid", "key")
 
 
@@ -30,7 +30,7 @@ def told(before: Object | None, after: Object | None) -> list[str]:
 
 
 def _changes(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    if old == new or path in _UNSAID:
+    if old == new or path in _UNSAID or _is_detail_of_container(path):
         return
     if isinstance(old, dict) and isinstance(new, dict) and not _is_told_whole(path, new):
         for name in dict.fromkeys((*old, *new)):
@@ -44,6 +44,10 @@ def _changes(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
             return
     if _words(old) != _words(new):
         yield path, old, new
+
+
+def _is_detail_of_container(path: str) -> bool:
+    return "ontainerStatuses[" in path and path.endswith(_UNSAID_OF_CONTAINERS)
 
 
 def _is_told_whole(path: str, new: Object) -> bool:
