@@ -73,3 +73,77 @@ def test_files(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         with pytest.raises(Malformed):
             configuration_file.check(tmp_path / name)
+
+
+# --- processors and memory of containers' own --------------------------------------------------------------------------
+
+
+def test_own_resources_as_configured() -> None:
+    made = options(
+        cpuManagerPolicy="static",
+        cpuManagerPolicyOptions={"full-pcpus-only": "true", "strict-cpu-reservation": "true"},
+        reservedSystemCPUs="0-1",
+        kubeReserved={"cpu": "500m", "memory": "1Gi"},
+        memoryManagerPolicy="Static",
+        reservedMemory=[{"numaNode": 0, "limits": {"memory": "1124Mi"}}],
+        topologyManagerPolicy="single-numa-node",
+        topologyManagerScope="pod",
+        topologyManagerPolicyOptions={"prefer-closest-numa-nodes": "true", "max-allowable-numa-nodes": "9"},
+        cpuCFSQuotaPeriod="20ms",
+    )
+    assert (made.cpu_options.full_cores, made.cpu_options.strict_reservation) == (True, True)
+    assert (dict(made.system_reserved), dict(made.kube_reserved)) == ({"cpu": "2"}, {"memory": "1Gi"})
+    assert made.reserved_memory == {0: {"memory": 1124 << 20}}
+    assert made.topology == ("single-numa-node", "pod", True, 9)
+    assert made.cpu_quota_period_us == 20_000
+    shown = configuration.configz(made)["kubeletconfig"]
+    assert shown["reservedSystemCPUs"] == "0-1"
+    assert shown["reservedMemory"] == [{"numaNode": 0, "limits": {"memory": "1124Mi"}}]
+    assert options(cpuCFSQuota=False, cpuCFSQuotaPeriod="20ms").cpu_quota_period_us == 0
+
+
+STATIC: dict[str, Any] = {"cpuManagerPolicy": "static", "kubeReserved": {"cpu": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "wish"),
+    [
+        ({"cpuManagerPolicy": "static"}, "kubereserved.cpu to be greater than zero"),
+        ({"cpuManagerPolicyOptions": {"full-pcpus-only": "true"}}, "the policy none has no options"),
+        ({**STATIC, "cpuManagerPolicyOptions": {"fast": "true"}}, 'unknown CPU Manager Policy option: "fast"'),
+        ({**STATIC, "cpuManagerPolicyOptions": {"full-pcpus-only": "maybe"}}, 'bad value for option "full-pcpus-only"'),
+        (
+            {**STATIC, "cpuManagerPolicyOptions": {"align-by-socket": "true"}},
+            'Alpha-level Options not enabled, but option "align-by-socket" provided',
+        ),
+        (
+            {
+                **STATIC,
+                "cpuManagerPolicyOptions": {
+                    "distribute-cpus-across-numa": "true",
+                    "prefer-align-cpus-by-uncorecache": "true",
+                },
+            },
+            "can not be used at the same time",
+        ),
+        (
+            {
+                **STATIC,
+                "featureGates": {"CPUManagerPolicyAlphaOptions": True},
+                "cpuManagerPolicyOptions": {"align-by-socket": "true"},
+                "topologyManagerPolicy": "single-numa-node",
+            },
+            "single-numa-node policy is incompatible",
+        ),
+        ({"featureGates": {"Everything": True}}, "unrecognized feature gate: Everything"),
+        ({"topologyManagerPolicy": "loose"}, "supported values: none, best-effort"),
+        ({"topologyManagerPolicyOptions": {"max-allowable-numa-nodes": "4"}}, "should not be less than 8"),
+        ({"reservedMemory": [{"numaNode": 0, "limits": {"cpu": "1"}}]}, "only memory and hugepages are"),
+        ({"reservedMemory": [{"numaNode": 0, "limits": {"memory": "0"}}]}, "must be greater than zero"),
+        ({"cpuCFSQuotaPeriod": "2s"}, "must be between 1ms and 1s"),
+        ({"reservedSystemCPUs": "a"}, "reservedSystemCPUs"),
+    ],
+)
+def test_own_resources_that_cannot_be(found: dict[str, Any], wish: str) -> None:
+    with pytest.raises(Malformed, match=wish):
+        options(**found)

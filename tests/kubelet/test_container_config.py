@@ -186,9 +186,9 @@ def test_a_pod_with_resources_of_its_own() -> None:
     small = world.container("small", **resources({"memory": "100Mi"}, {"memory": "200Mi"}))
     spec = pod(containers=[small, world.container("none")], resources=own)
     assert qos.pod_class(spec) == "Burstable"
-    found = qos.container_resources(spec, small, 4 << 30)
+    found = qos.container_resources(spec, small, qos.Share(4 << 30))
     assert (found.cpu_quota_us, found.memory_limit_bytes) == (200_000, 200 << 20)
-    assert qos.container_resources(spec, world.container("none"), 4 << 30).memory_limit_bytes == 800 << 20
+    assert qos.container_resources(spec, world.container("none"), qos.Share(4 << 30)).memory_limit_bytes == 800 << 20
     assert found.oom_score_adjust == 1000 - 1000 * (100 + 150) // 4096, "what is left of the pod's request is shared"
     assert (
         qos.pod_class(pod(containers=[small], resources={"requests": own["limits"], "limits": own["limits"]}))
@@ -204,7 +204,7 @@ def test_a_sidecar_is_killed_after_whom_it_serves() -> None:
 
 def test_limits() -> None:
     one = world.container(**resources({"cpu": "250m"}, BOTH))
-    made = qos.container_resources(pod(containers=[one]), one, 1 << 30)
+    made = qos.container_resources(pod(containers=[one]), one, qos.Share(1 << 30))
     assert (made.cpu_shares, made.cpu_quota_us, made.memory_limit_bytes) == (256, 50_000, 64 << 20)
     assert qos.pod_resources(pod(containers=[one, one | {"name": "second"}])) == (1000, 512, 128 << 20)
     assert qos.pod_resources(pod(containers=[one, world.container("free")]))[2] == 0

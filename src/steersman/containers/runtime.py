@@ -139,8 +139,9 @@ class DeviceGrant:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Resources:
-    """0 means no limit. `cpu_shares` follows kubelet's millicores × 1024 / 1000, at least 2. `cpus` as in `0-1,4` (empty: any).
-    `swap_bytes` may be used beyond a memory limit. `huge_pages`: bytes by page size, as in `2MB`."""
+    """0 means no limit. `cpu_shares` follows kubelet's millicores × 1024 / 1000, at least 2. `cpus` and
+    `memory_nodes` as in `0-1,4` (empty: any). `swap_bytes` may be used beyond a memory limit. `huge_pages`: bytes by page size,
+    as in `2MB`."""
 
     cpu_shares: int = 2
     cpu_quota_us: int = 0
@@ -149,6 +150,7 @@ class Resources:
     pids_limit: int = 0
     oom_score_adjust: int = 0
     cpus: str = ""
+    memory_nodes: str = ""
     swap_bytes: int = 0
     huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)
 

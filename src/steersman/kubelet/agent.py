@@ -41,6 +41,7 @@ from steersman.kubelet.eviction import conditions as pressure
 from steersman.kubelet.eviction.observations import Observations, Places, observe
 from steersman.kubelet.eviction.ranking import Layout
 from steersman.kubelet.evictor import Evictor
+from steersman.kubelet.exclusive_resources import ExclusiveResources
 from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.metrics import Metrics
@@ -56,7 +57,6 @@ from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober
-from steersman.kubelet.processors import NotEnough, Processors
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.static_pod_folder import StaticPodFolder
@@ -144,6 +144,9 @@ class Kubelet:
         alarms = Alarms(self.clock, self._tasks)
         references = References(self.client, self.clock, self._tasks)
         whole = node_object.capacity(self._machine, self.options)
+        devices = DeviceManager(
+            self.options.device_plugins, self.clock, self._tasks, self.metrics, self._devices_changed
+        )
         allocatable = node_object.allocatable(whole, self.options)
         return NodeServices(
             client=self.client,
@@ -161,10 +164,8 @@ class Kubelet:
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
             users=UserNamespaces(self.options),
-            processors=Processors(self.options, self._machine.processors or range(self._machine.cpus)),
-            devices=DeviceManager(
-                self.options.device_plugins, self.clock, self._tasks, self.metrics, self._devices_changed
-            ),
+            exclusive=ExclusiveResources(self.options, self._machine.hardware, devices.devices),
+            devices=devices,
             claims=Claims(self.options.data_dir, self.client, self._device_drivers),
             prober=Prober(self.runtime, self.clock, self.options.kubelet_version),
             services=self._services,
@@ -187,8 +188,9 @@ class Kubelet:
                 resources = PodResources(
                     socket,
                     self._node.devices,
-                    self._node.processors,
-                    lambda: [one.pod for one in self.workers.values()],
+                    self._node.exclusive,
+                    self._node.claims,
+                    lambda: [one.pod for one in self.workers.values() if not one.machine.is_over],
                 )
                 self._tasks.keep("pod resources", resources.run, self.clock)
             if not self.options.on_paper:
@@ -323,7 +325,9 @@ class Kubelet:
                 self._begin(pod, (), (), self._refusal(pod))
 
     async def _admit_with_devices(self, pod: Object) -> None:
-        refusal = await self._node.devices.allocate(pod)
+        refusal = await self._node.devices.allocate(
+            pod, lambda container: self._node.exclusive.nodes_for_devices(objects.uid(pod), container)
+        )
         self._looking_again.discard(objects.uid(pod))
         for now in self._all_pods():
             if objects.uid(now) == objects.uid(pod) and objects.uid(pod) not in self.workers:
@@ -345,14 +349,10 @@ class Kubelet:
         return admission.decide(pod, self._as_seen_by(objects.uid(pod))) or self._set_processors_aside(pod)
 
     def _set_processors_aside(self, pod: Object) -> admission.Refusal | None:
-        try:
-            changed = self._node.processors.admit(pod)
-        except NotEnough as missing:
-            text = f"Allocate failed due to {missing}, which is unexpected"
-            return admission.Refusal("UnexpectedAdmissionError", text)
+        refusal, changed = self._node.exclusive.admit(pod)
         if changed:
             self._share_processors()
-        return None
+        return refusal
 
     def _share_processors(self) -> None:
         for worker in self.workers.values():
@@ -392,7 +392,7 @@ class Kubelet:
     def _forget(self, uid: str) -> None:
         self.workers.pop(uid, None)
         self._node.devices.release(uid)
-        if self._node.processors.release(uid):
+        if self._node.exclusive.release(uid):
             self._share_processors()
         self._groups.follow_soon()
         for worker in list(self.workers.values()):
@@ -404,7 +404,7 @@ class Kubelet:
         containers = await self.runtime.list_containers()
         pods = self._all_pods()
         self._node.devices.read_checkpoint(objects.uid(pod) for pod in pods)
-        self._node.processors.keep_only(objects.uid(pod) for pod in pods)
+        self._node.exclusive.keep_only(objects.uid(pod) for pod in pods)
         known = {objects.uid(pod) for pod in pods}
         for pod in pods:
             uid = objects.uid(pod)

@@ -1,7 +1,9 @@
 """What the kubelet was told, as /configz shows it: a KubeletConfiguration. Pure."""
 
+from steersman.kubelet import qos
 from steersman.kubelet.eviction.thresholds import Settings
 from steersman.kubelet.options import Options
+from steersman.kubelet.topology import cpu_policy, hardware
 from steersman.meta import quantities
 from steersman.meta.objects import Object
 
@@ -27,7 +29,7 @@ def configz(options: Options) -> Object:
             "podPidsLimit": options.pod_pids_max or -1,
             "allowedUnsafeSysctls": list(options.unsafe_sysctls),
             "cgroupDriver": "cgroupfs",
-            "cpuManagerPolicy": options.cpu_policy,
+            **_own_resources(options),
             "memorySwap": {"swapBehavior": options.swap_behaviour},
             "systemReserved": dict(options.system_reserved),
             "kubeReserved": dict(options.kube_reserved),
@@ -47,6 +49,29 @@ def configz(options: Options) -> Object:
             "shutdownGracePeriodCriticalPods": _duration(options.shutdown_grace_critical_seconds),
         }
     }
+
+
+def _own_resources(options: Options) -> Object:
+    """Processors and memory that containers have for themselves, and processor time."""
+    chosen = {name: "true" for name, field in cpu_policy.OPTIONS.items() if getattr(options.cpu_options, field)}
+    found: Object = {
+        "cpuManagerPolicy": options.cpu_policy,
+        "memoryManagerPolicy": options.memory_policy,
+        "topologyManagerPolicy": options.topology.policy,
+        "topologyManagerScope": options.topology.scope,
+        "cpuCFSQuota": options.cpu_quota_period_us > 0,
+        "cpuCFSQuotaPeriod": _duration((options.cpu_quota_period_us or qos.QUOTA_PERIOD_US) / 1_000_000),
+    }
+    if chosen:
+        found["cpuManagerPolicyOptions"] = chosen
+    if options.reserved_cpus:
+        found["reservedSystemCPUs"] = hardware.show(options.reserved_cpus)
+    if options.reserved_memory:
+        found["reservedMemory"] = [
+            {"numaNode": node, "limits": {name: quantities.of_bytes(size) for name, size in amounts.items()}}
+            for node, amounts in sorted(options.reserved_memory.items())
+        ]
+    return found
 
 
 def _eviction(settings: Settings) -> Object:

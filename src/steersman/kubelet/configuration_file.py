@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from steersman.kubelet import resource_settings
 from steersman.kubelet.eviction import thresholds
 from steersman.kubelet.eviction.thresholds import Malformed
 from steersman.kubelet.options import Options
@@ -41,7 +42,7 @@ def with_configuration(options: Options, found: Object) -> Options:
     fields: dict[str, Any] = {}
     eviction: dict[str, Any] = {}
     for name, value in found.items():
-        if name in ("apiVersion", "kind", "mergeDefaultEvictionSettings"):
+        if name in ("apiVersion", "kind", "mergeDefaultEvictionSettings") or name in resource_settings.FIELDS:
             continue
         if name not in FIELDS and name not in EVICTION:
             raise Malformed(f'field "{name}" is unknown, or cannot be chosen here')
@@ -55,6 +56,7 @@ def with_configuration(options: Options, found: Object) -> Options:
     settings = dataclasses.replace(options.eviction, **eviction)
     settings.thresholds()
     made = dataclasses.replace(options, eviction=settings, **fields)
+    made = resource_settings.checked(resource_settings.read(made, found))
     if made.image_low_percent >= made.image_high_percent:
         raise Malformed(
             f"imageGCLowThresholdPercent {made.image_low_percent} must be less than "
@@ -112,7 +114,6 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "kubeReserved": ("kube_reserved", _amounts),
     "maxPods": ("pods_max", _whole(1)),
     "podPidsLimit": ("pod_pids_max", lambda value: max(0, _whole(-1)(value))),
-    "cpuManagerPolicy": ("cpu_policy", _one_of("none", "static")),
     "memorySwap": ("swap_behaviour", _swap),
     "allowedUnsafeSysctls": ("unsafe_sysctls", lambda value: tuple(map(str, value))),
     "imageMinimumGCAge": ("image_age_least_seconds", _seconds),

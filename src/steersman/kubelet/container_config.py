@@ -27,13 +27,11 @@ class Files:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
-    """What the node adds: the image's user, how large the node is, what it has set aside for this container (processors,
-    devices with their variables and mounts). `processes_of`: the id of an ephemeral container's target."""
+    """What the node adds: the image's user, the container's share of the node, devices with their variables and mounts.
+    `processes_of`: the id of an ephemeral container's target."""
 
     image_user: str = ""
-    memory_capacity_bytes: int = 0
-    swap_bytes: int = 0
-    cpus: str = ""
+    share: qos.Share = qos.Share()
     processes_of: str = ""
     devices: runtime.DeviceGrant = runtime.DeviceGrant()
 
@@ -59,7 +57,7 @@ def build(
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
-        resources=qos.container_resources(pod, container, given.memory_capacity_bytes, given.swap_bytes, given.cpus),
+        resources=qos.container_resources(pod, container, given.share),
         security=security(pod, own, given.image_user, container["name"]),
         labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
         annotations={

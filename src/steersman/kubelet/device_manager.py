@@ -8,7 +8,7 @@ Source: the Kubernetes documentation "Device Plugins".
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ SERVICE = "DevicePlugin"
 GONE_SECONDS = 300.0
 PRE_START_SECONDS = 30.0
 SCHEMA = Path(__file__).with_name("device_plugin.proto")
+
+
+Near = Callable[[str], frozenset[int] | None]
 
 
 class _Plugin:
@@ -112,11 +115,15 @@ class DeviceManager:
     def wants(self, pod: Object) -> bool:
         return bool(devices.wishes(pod, self._devices.health)) and objects.uid(pod) not in self._devices.given
 
-    async def allocate(self, pod: Object) -> admission.Refusal | None:
-        """All that the pod's containers want, or nothing and why."""
+    @property
+    def devices(self) -> Devices:
+        return self._devices
+
+    async def allocate(self, pod: Object, near: Near = lambda _: None) -> admission.Refusal | None:
+        """All that the pod's containers want, or nothing and why. `near`: the NUMA nodes that suit a container."""
         async with self._allocating:
             try:
-                await self._allocate(pod)
+                await self._allocate(pod, near)
             except Unavailable as missing:
                 self.release(objects.uid(pod))
                 text = f"Allocate failed due to {missing}, which is unexpected"
@@ -172,8 +179,13 @@ class DeviceManager:
 
         try:
             async for answer in plugin.peer.follow(SERVICE, "ListAndWatch", {}):
-                found = {one.get("ID", ""): one.get("health", "") for one in answer.get("devices", [])}
-                self._devices.health[resource] = found
+                found = answer.get("devices", [])
+                self._devices.health[resource] = {one.get("ID", ""): one.get("health", "") for one in found}
+                self._devices.nodes[resource] = {
+                    one.get("ID", ""): frozenset(int(node.get("ID", 0)) for node in one["topology"].get("nodes", []))
+                    for one in found
+                    if one.get("topology")
+                }
                 await self._changed()
         except remote_calls.CallFailed as failed:
             _log.info("device plugin %s: %s", resource, failed)
@@ -191,13 +203,13 @@ class DeviceManager:
 
     # --- allocation ---
 
-    async def _allocate(self, pod: Object) -> None:
+    async def _allocate(self, pod: Object, near: Near) -> None:
         uid, reusable = objects.uid(pod), dict[str, list[str]]()
         chosen: dict[str, set[str]] = {}
         for wish in devices.wishes(pod, self._devices.health):
             again = reusable.setdefault(wish.resource, [])
             own = chosen.setdefault(wish.resource, set())
-            ids = await self._choose(wish, again, own - set(again))
+            ids = await self._choose(wish, again, own - set(again), near(wish.container))
             answer = await self._ask(wish, ids)
             own |= set(ids)
             reusable[wish.resource] = (
@@ -208,16 +220,33 @@ class DeviceManager:
             self._devices.give(uid, wish.container, wish.resource, ids)
             self._keep(uid, wish.container, wish.resource, answer)
 
-    async def _choose(self, wish: Wish, reusable: list[str], taken: set[str]) -> list[str]:
+    async def _choose(
+        self, wish: Wish, reusable: list[str], taken: set[str], nodes: frozenset[int] | None
+    ) -> list[str]:
+        """Those on `nodes` first; among more than are needed the plugin may prefer some."""
         must, may = self._devices.candidates(wish, reusable, taken | set(reusable))
+        near, others = self._devices.by_nearness(wish.resource, (one for one in may if one not in must), nodes)
+        chosen = list(must)
+        if wish.count - len(chosen) < len(near):
+            others = near
+        else:
+            chosen += near
+        missing = wish.count - len(chosen)
+        if missing and missing < len(others):
+            preferred = await self._preferred(wish, chosen, others)
+            others = [*preferred, *(one for one in others if one not in preferred)]
+        return [*chosen, *others[:missing]]
+
+    async def _preferred(self, wish: Wish, must: Sequence[str], others: Sequence[str]) -> list[str]:
+        """What the plugin says, if it says anything."""
         plugin = self._plugins.get(wish.resource)
-        if plugin is None or not plugin.options.get("get_preferred_allocation_available") or len(may) == wish.count:
-            return may[: wish.count]
-        request = {"available_deviceIDs": may, "must_include_deviceIDs": must, "allocation_size": wish.count}
+        if plugin is None or not plugin.options.get("get_preferred_allocation_available"):
+            return []
+        available = [*must, *others]
+        request = {"available_deviceIDs": available, "must_include_deviceIDs": must, "allocation_size": wish.count}
         answer = await self._call(plugin, "GetPreferredAllocation", {"container_requests": [request]})
-        preferred = (answer.get("container_responses") or [{}])[0].get("deviceIDs", [])
-        good = [*must, *(one for one in preferred if one in may and one not in must)]
-        return [*good, *(one for one in may if one not in good)][: wish.count]
+        named = (answer.get("container_responses") or [{}])[0].get("deviceIDs", [])
+        return list(dict.fromkeys(one for one in named if one in others))
 
     async def _ask(self, wish: Wish, ids: list[str]) -> protobuf.Message:
         plugin = self._plugins.get(wish.resource)

@@ -41,10 +41,12 @@ def wishes(pod: Object, resources: Iterable[str]) -> list[Wish]:
 
 
 class Devices:
-    """`health` by resource and device; `given` by pod, container and resource."""
+    """`health` by resource and device; `nodes`: the NUMA nodes of those devices whose plugin tells; `given` by pod, container and
+    resource."""
 
     def __init__(self) -> None:
         self.health: dict[str, dict[str, str]] = {}
+        self.nodes: dict[str, dict[str, frozenset[int]]] = {}
         self.given: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {}
 
     def capacity(self) -> dict[str, str]:
@@ -59,6 +61,18 @@ class Devices:
         taken |= set(besides)
         healthy = (name for name, health in self.health.get(resource, {}).items() if health == HEALTHY)
         return sorted(name for name in healthy if name not in taken)
+
+    def by_nearness(
+        self, resource: str, names: Iterable[str], nodes: frozenset[int] | None
+    ) -> tuple[list[str], list[str]]:
+        """(those on these NUMA nodes, the others: of other nodes first, then of none). None: no matter where."""
+        if nodes is None:
+            return [], list(names)
+        near, far, nowhere = list[str](), list[str](), list[str]()
+        for one in names:
+            place = self.nodes.get(resource, {}).get(one)
+            (nowhere if place is None else near if place & nodes else far).append(one)
+        return near, [*far, *nowhere]
 
     def candidates(self, wish: Wish, reusable: Sequence[str], chosen: Iterable[str]) -> tuple[list[str], list[str]]:
         """(those it has to take, all it may take). Raises Unavailable."""

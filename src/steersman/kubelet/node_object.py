@@ -15,6 +15,8 @@ from steersman.kubelet import admission
 from steersman.kubelet.eviction import conditions as pressure
 from steersman.kubelet.eviction import thresholds
 from steersman.kubelet.options import Options
+from steersman.kubelet.topology import hardware
+from steersman.kubelet.topology.hardware import Hardware
 from steersman.meta import conditions, quantities, times
 from steersman.meta.objects import Object
 
@@ -43,6 +45,10 @@ class Machine:
     system_uuid: str = ""
     swap_bytes: int = 0
     huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)  # bytes by resource (hugepages-2Mi)
+    layout: Hardware | None = None  # of processors and memory, where it is not the one of this machine
+
+    def hardware(self) -> Hardware:
+        return self.layout or hardware.of_machine(self.processors or range(self.cpus), self.memory_bytes)
 
 
 def of_machine(data_dir: Path) -> Machine:

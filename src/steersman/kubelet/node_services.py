@@ -13,11 +13,11 @@ from steersman.kubelet import status
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims
+from steersman.kubelet.exclusive_resources import ExclusiveResources
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.options import Options
 from steersman.kubelet.prober import Prober
-from steersman.kubelet.processors import Processors
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.status_writer import StatusWriter
@@ -59,7 +59,7 @@ class NodeServices:
     references: References
     watches: ReferenceWatches
     users: UserNamespaces
-    processors: Processors
+    exclusive: ExclusiveResources
     devices: DeviceManager
     claims: Claims
     prober: Prober

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from steersman.kubelet.eviction.thresholds import Settings
+from steersman.kubelet.topology import scopes
+from steersman.kubelet.topology.cpu_policy import Options as CpuOptions
 from steersman.meta.objects import Object
 
 
@@ -20,7 +22,9 @@ class Options:
     are enough to write 5 GB); `logs_most` of them are kept, the one that is written included.
     `eviction`: when the node counts as short, looked at every `eviction_seconds`.
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
-    `system_reserved` and `kube_reserved` (quantities) are kept from pods; `pod_pids_max` 0: no limit. `cpu_policy`: none or static.
+    `system_reserved` and `kube_reserved` (quantities) are kept from pods; `pod_pids_max` 0: no limit. `cpu_policy`: none or static,
+    `memory_policy`: None or Static; `reserved_cpus` (empty: those that suit best) and `reserved_memory` (node → resource → bytes)
+    are then the system's. `cpu_quota_period_us` 0: limits of processor time are not enforced.
     `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
     is not fuller than `image_low_percent`, but none younger than `image_age_least_seconds`; and, unless 0, all that were not used
     for `image_age_most_seconds`.
@@ -45,6 +49,12 @@ class Options:
     kube_reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pod_pids_max: int = 0
     cpu_policy: str = "none"
+    cpu_options: CpuOptions = CpuOptions()
+    reserved_cpus: frozenset[int] = frozenset()
+    cpu_quota_period_us: int = 100_000
+    memory_policy: str = "None"
+    reserved_memory: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    topology: scopes.Settings = scopes.Settings()
     swap_behaviour: str = "NoSwap"
     image_high_percent: int = 85
     image_low_percent: int = 80

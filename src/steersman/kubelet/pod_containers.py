@@ -41,9 +41,19 @@ class PodContainers:
         self._volume_images: dict[str, str] = {}
 
     def resources(self, one: Container) -> runtime.Resources:
-        node = self._shell.node
-        cpus = node.processors.cpus_of(self._shell.uid, one.name)
-        return qos.container_resources(self._shell.pod, one.spec, node.memory_capacity_bytes, node.swap_bytes, cpus)
+        return qos.container_resources(self._shell.pod, one.spec, self._share(one.name))
+
+    def _share(self, name: str) -> qos.Share:
+        """Who has processors of its own may use them all the time."""
+        node, uid = self._shell.node, self._shell.uid
+        own = node.exclusive.is_exclusive(uid, name)
+        return qos.Share(
+            node.memory_capacity_bytes,
+            node.swap_bytes,
+            node.exclusive.cpus_of(uid, name),
+            node.exclusive.memory_nodes_of(uid, name),
+            0 if own else node.options.cpu_quota_period_us,
+        )
 
     def follow_processors(self) -> None:
         """Which processors are for everyone has changed."""
@@ -51,7 +61,7 @@ class PodContainers:
 
     async def _move_to_processors(self) -> None:
         for one in self._shell.machine.containers:
-            if one.phase is Phase.RUNNING and not self._shell.node.processors.is_exclusive(self._shell.uid, one.name):
+            if one.phase is Phase.RUNNING and not self._shell.node.exclusive.is_exclusive(self._shell.uid, one.name):
                 try:
                     await self._shell.node.runtime.update_resources(one.id, self.resources(one))
                 except (RuntimeFailure, OSError) as failure:
@@ -124,9 +134,7 @@ class PodContainers:
         target = self._shell.machine.container(spec.get("targetContainerName") or "")
         given = container_config.Given(
             image_user=user,
-            memory_capacity_bytes=node.memory_capacity_bytes,
-            swap_bytes=node.swap_bytes,
-            cpus=node.processors.cpus_of(self._shell.uid, one.name),
+            share=self._share(one.name),
             processes_of=target.id if target else "",
             devices=_with_devices(
                 node.devices.grant_of(self._shell.uid, one.name),

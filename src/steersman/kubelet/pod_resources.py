@@ -1,13 +1,15 @@
-"""podresources/v1: tells monitoring agents on the node which pods have which devices and processors for themselves.
+"""podresources/v1: tells monitoring agents on the node which pods have which devices, processors and memory for themselves.
 
 Reads the agent's pods and who was given what; writes the socket. Source: upstream's kubelet/apis/podresources.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from steersman.kubelet.device_manager import DeviceManager
-from steersman.kubelet.processors import Processors
+from steersman.kubelet.dra.claims import Claims
+from steersman.kubelet.exclusive_resources import ExclusiveResources
+from steersman.kubelet.topology.memory_policy import Block
 from steersman.meta import objects
 from steersman.meta.objects import Object
 from steersman.serving import protobuf
@@ -17,12 +19,20 @@ SCHEMA = Path(__file__).with_name("pod_resources.proto")
 
 
 class PodResources:
+    """`pods`: those that are not over."""
+
     def __init__(
-        self, socket: Path, devices: DeviceManager, processors: Processors, pods: Callable[[], Iterable[Object]]
+        self,
+        socket: Path,
+        devices: DeviceManager,
+        exclusive: ExclusiveResources,
+        claims: Claims,
+        pods: Callable[[], Iterable[Object]],
     ) -> None:
         self._socket = socket
         self._devices = devices
-        self._processors = processors
+        self._exclusive = exclusive
+        self._claims = claims
         self._pods = pods
 
     async def run(self) -> None:
@@ -52,10 +62,11 @@ class PodResources:
         raise remote_calls.CallFailed("UNKNOWN", f"pod {wanted[1]} in namespace {wanted[0]} not found")
 
     async def _allocatable(self, _: protobuf.Message) -> protobuf.Message:
-        """Processors that one container could have for itself, and the devices that are healthy."""
+        """What containers could have for themselves: processors, memory by NUMA node, and the devices that are healthy."""
         return {
-            "devices": [_devices(name, ids) for name, ids in self._devices.healthy().items()],
-            "cpu_ids": sorted(self._processors.for_one()),
+            "devices": [one for name, ids in self._devices.healthy().items() for one in self._by_place(name, ids)],
+            "cpu_ids": sorted(self._exclusive.for_one()),
+            "memory": [_memory(block) for block in self._exclusive.memory_for_one()],
         }
 
     def _of(self, pod: Object) -> protobuf.Message:
@@ -68,13 +79,46 @@ class PodResources:
             "containers": [
                 {
                     "name": one["name"],
-                    "devices": [_devices(name, ids) for name, ids in given.get(one["name"], {}).items()],
-                    "cpu_ids": sorted(self._processors.own(uid, one["name"])),
+                    "devices": [
+                        shown for name, ids in given.get(one["name"], {}).items() for shown in self._by_place(name, ids)
+                    ],
+                    "cpu_ids": sorted(self._exclusive.own(uid, one["name"])),
+                    "memory": [_memory(block) for block in self._exclusive.own_memory(uid, one["name"])],
+                    "dynamic_resources": list(self._dynamic(uid, one)),
                 }
                 for one in (*listed, *spec["containers"])
             ],
         }
 
+    def _by_place(self, resource: str, ids: Iterable[str]) -> Iterator[protobuf.Message]:
+        """Devices of the same NUMA nodes together."""
+        places: dict[frozenset[int] | None, list[str]] = {}
+        for one in sorted(ids):
+            places.setdefault(self._devices.devices.nodes.get(resource, {}).get(one), []).append(one)
+        for nodes, names in places.items():
+            shown: protobuf.Message = {"resource_name": resource, "device_ids": names}
+            yield shown if nodes is None else {**shown, "topology": _topology(nodes)}
 
-def _devices(resource: str, ids: Iterable[str]) -> protobuf.Message:
-    return {"resource_name": resource, "device_ids": sorted(ids)}
+    def _dynamic(self, uid: str, container: Object) -> Iterator[protobuf.Message]:
+        by_claim: dict[str, protobuf.Message] = {}
+        for claim, driver, device in self._claims.granted(uid, container):
+            shown = by_claim.setdefault(
+                claim.uid, {"claim_name": claim.name, "claim_namespace": claim.namespace, "claim_resources": []}
+            )
+            shown["claim_resources"].append(
+                {
+                    "cdi_devices": [{"name": name} for name in device.cdi],
+                    "driver_name": driver,
+                    "pool_name": device.pool,
+                    "device_name": device.device,
+                }
+            )
+        yield from by_claim.values()
+
+
+def _memory(block: Block) -> protobuf.Message:
+    return {"memory_type": block.resource, "size": block.bytes, "topology": _topology(block.nodes)}
+
+
+def _topology(nodes: Iterable[int]) -> protobuf.Message:
+    return {"nodes": [{"ID": node} for node in sorted(nodes)]}

@@ -5,6 +5,7 @@ from steersman.containers.runtime import RuntimeFailure
 from steersman.kubelet import instructions, pod_events, qos, references, sandbox_config, user_namespaces
 from steersman.kubelet.pod_containers import PodContainers
 from steersman.kubelet.pod_shell import PodShell
+from steersman.meta.objects import Object
 
 # Why a sandbox cannot even be asked for.
 NO_SANDBOX = (sandbox_config.NameTooLong, user_namespaces.NoneLeft, references.Unavailable)
@@ -28,6 +29,7 @@ class PodSandboxes:
                 self._shell.node.dns,
                 users=self._shell.node.users.range_of(self._shell.pod),
                 handler=await self._shell.node.references.runtime_handler(self._shell.pod),
+                cpu_is_limited=self._cpu_is_limited(),
             )
             with self._shell.node.metrics.operation("run_podsandbox"):
                 made = await self._shell.node.runtime.run_sandbox(config)
@@ -40,6 +42,11 @@ class PodSandboxes:
             self._shell.tell(pod_events.SandboxReady(made, found.addresses))
         else:
             self._shell.tell(pod_events.SandboxFailed(f"sandbox {made} vanished"))
+
+    def _cpu_is_limited(self) -> bool:
+        """Not where a container has processors of its own, nor where the node limits nobody's time."""
+        node = self._shell.node
+        return node.options.cpu_quota_period_us > 0 and not node.exclusive.is_exclusive(self._shell.uid)
 
     def stop_sandbox(self, instruction: instructions.StopSandbox) -> None:
         self._shell.start("stop sandbox", self._stop_one_sandbox(instruction.id))
@@ -64,6 +71,10 @@ class PodSandboxes:
                 await self._shell.node.runtime.stop_sandbox(one.id)
                 await self._shell.node.runtime.remove_sandbox(one.id)
 
+    def _group(self, pod: Object) -> tuple[int, int, int]:
+        cpu_limit, cpu_shares, memory_limit = qos.pod_resources(pod)
+        return cpu_limit if self._cpu_is_limited() else 0, cpu_shares, memory_limit
+
     def resize_pod(self, instruction: instructions.ResizePod) -> None:
         self._shell.start("resize", self._resize(instruction))
 
@@ -71,7 +82,7 @@ class PodSandboxes:
         """The pod's group first grows to what both need and shrinks at the end: no container may be larger than it."""
         node, sandbox_id = self._shell.node, self._shell.machine.sandbox_id
         ids = tuple(self._shell.container(name).id for name in instruction.containers)
-        before, after = qos.pod_resources(instruction.before), qos.pod_resources(instruction.after)
+        before, after = self._group(instruction.before), self._group(instruction.after)
         widest = tuple(max(pair) if all(pair) else 0 for pair in zip(before, after, strict=True))
         try:
             await node.runtime.update_sandbox_resources(sandbox_id, *widest)

@@ -3,6 +3,7 @@
 Pure. Source: the Kubernetes documentation "Pod Quality of Service Classes" and upstream's kubelet/qos/policy.go.
 """
 
+import dataclasses
 from typing import Any
 
 from steersman.containers import runtime
@@ -54,23 +55,33 @@ def cgroup_parent(pod: Object) -> str:
     return f"kubepods/{middle}pod{pod['metadata']['uid']}"
 
 
-def container_resources(
-    pod: Object, container: Object, memory_capacity_bytes: int, swap_bytes: int = 0, cpus: str = ""
-) -> runtime.Resources:
-    """A container without a limit of its own shows that of its pod, for programs that size themselves by it. `swap_bytes`: what
-    the node lets its pods have of it."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Share:
+    """What the node has for one container. `swap_bytes`: what it lets its pods have of it. `cpus` and `memory_nodes`: the only ones
+    that it may use (empty: any). `quota_period_us` 0: processor time is not limited."""
+
+    memory_capacity_bytes: int = 0
+    swap_bytes: int = 0
+    cpus: str = ""
+    memory_nodes: str = ""
+    quota_period_us: int = QUOTA_PERIOD_US
+
+
+def container_resources(pod: Object, container: Object, share: Share) -> runtime.Resources:
+    """A container without a limit of its own shows that of its pod, for programs that size themselves by it."""
     found = container.get("resources") or {}
     requests, limits = found.get("requests") or {}, found.get("limits") or {}
     of_pod = (pod["spec"].get("resources") or {}).get("limits") or {}
     cpu_limit = _millicores(limits) or _millicores(of_pod)
     return runtime.Resources(
         cpu_shares=cpu_shares(_millicores(requests) if "cpu" in requests else _millicores(limits)),
-        cpu_quota_us=cpu_quota_us(cpu_limit),
-        cpu_period_us=QUOTA_PERIOD_US,
+        cpu_quota_us=cpu_quota_us(cpu_limit, share.quota_period_us),
+        cpu_period_us=share.quota_period_us or QUOTA_PERIOD_US,
         memory_limit_bytes=_bytes(limits) or _bytes(of_pod),
-        oom_score_adjust=oom_score(pod, container, memory_capacity_bytes),
-        cpus=cpus,
-        swap_bytes=_swap(pod, container, memory_capacity_bytes, swap_bytes),
+        oom_score_adjust=oom_score(pod, container, share.memory_capacity_bytes),
+        cpus=share.cpus,
+        memory_nodes=share.memory_nodes,
+        swap_bytes=_swap(pod, container, share.memory_capacity_bytes, share.swap_bytes),
         huge_pages=_huge_pages(limits),
     )
 
@@ -161,8 +172,8 @@ def cpu_shares(millicores: int) -> int:
     return max(SHARES_LEAST, min(millicores * 1024 // 1000, SHARES_MOST))
 
 
-def cpu_quota_us(millicores: int) -> int:
-    return max(QUOTA_LEAST_US, millicores * QUOTA_PERIOD_US // 1000) if millicores else 0
+def cpu_quota_us(millicores: int, period_us: int = QUOTA_PERIOD_US) -> int:
+    return max(QUOTA_LEAST_US, millicores * period_us // 1000) if millicores and period_us else 0
 
 
 def oom_score(pod: Object, container: Object, memory_capacity_bytes: int) -> int:

@@ -35,6 +35,7 @@ def build(
     *,
     users: runtime.IdRange | None = None,
     handler: str = "",
+    cpu_is_limited: bool = True,
 ) -> runtime.SandboxConfig:
     """Raises NameTooLong."""
     spec = pod["spec"]
@@ -57,7 +58,7 @@ def build(
         host_pid=bool(spec.get("hostPID")),
         host_ipc=bool(spec.get("hostIPC")),
         share_process_namespace=bool(spec.get("shareProcessNamespace")),
-        cpu_limit_millicores=cpu_limit,
+        cpu_limit_millicores=cpu_limit if cpu_is_limited else 0,
         cpu_shares=cpu_shares,
         memory_limit_bytes=memory_limit,
         pids_limit=options.pod_pids_max,

@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime
+import itertools
 import os
 import resource
 from collections.abc import Callable, Iterator, Sequence
@@ -93,7 +94,8 @@ class Statistics:
 
     async def own(self) -> str:
         """/metrics"""
-        return metrics.text([*self._node.metrics.samples("kubelet_"), *self._gauges(), *_process(self._started_at)])
+        counted = self._node.metrics.samples("kubelet_"), self._node.exclusive.samples()
+        return metrics.text([*itertools.chain(*counted), *self._gauges(), *_process(self._started_at)])
 
     async def _see(self) -> resource_metrics.Seen:
         usage, sandboxes = await self._node.runtime.usage(), await self._node.runtime.sandbox_usage()

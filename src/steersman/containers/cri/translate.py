@@ -132,6 +132,7 @@ def resources(wanted: runtime.Resources) -> Message:
         "cpu_shares": wanted.cpu_shares,
         "oom_score_adj": wanted.oom_score_adjust,
         "cpuset_cpus": wanted.cpus,
+        "cpuset_mems": wanted.memory_nodes,
         "hugepage_limits": [{"page_size": size, "limit": limit} for size, limit in wanted.huge_pages.items()],
     }
     if wanted.cpu_quota_us:

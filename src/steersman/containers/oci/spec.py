@@ -212,6 +212,8 @@ def resources(wanted: runtime.Resources, *, privileged: bool, huge_pages: bool =
     cpu: dict[str, Any] = {"shares": wanted.cpu_shares}
     if wanted.cpus:
         cpu["cpus"] = wanted.cpus
+    if wanted.memory_nodes:
+        cpu["mems"] = wanted.memory_nodes
     if wanted.cpu_quota_us > 0:
         cpu |= {"quota": wanted.cpu_quota_us, "period": wanted.cpu_period_us}
     found["cpu"] = cpu

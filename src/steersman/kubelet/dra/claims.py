@@ -26,10 +26,12 @@ class PrepareError(Exception):
 
 
 class Granted(msgspec.Struct):
-    """A device of a claim: the requests it is for (none: all), and its names for the container runtime."""
+    """A device of a claim: the requests it is for (none: all), and its names for the container runtime and in its driver's pool."""
 
     requests: list[str]
     cdi: list[str]
+    pool: str = ""
+    device: str = ""
 
 
 class Prepared(msgspec.Struct):
@@ -64,7 +66,12 @@ class Claims:
             await self._prepare(pod, name, claim)
 
     def cdi_devices(self, uid: str, container: Object) -> tuple[str, ...]:
-        """What the pod's container may see: of each claim that it names the devices of one request, or all; and those that stand
+        """What the pod's container may see."""
+        found = (name for _, _, one in self.granted(uid, container) for name in one.cdi)
+        return tuple(dict.fromkeys(found))
+
+    def granted(self, uid: str, container: Object) -> Iterator[tuple[Prepared, str, Granted]]:
+        """(claim, driver, device): of each claim that the container names the devices of one request, or all; and those that stand
         for its extended resources."""
         asked = [
             (one["name"], one.get("request") or "") for one in (container.get("resources") or {}).get("claims") or ()
@@ -73,8 +80,8 @@ class Claims:
             if prepared.pods.get(uid) == devices.EXTENDED:
                 mine = [request for name, request in prepared.extended if name == container["name"]]
                 asked += [(devices.EXTENDED, request) for request in mine]
-        found = [name for claim, request in asked for name in self._names(uid, claim, request)]
-        return tuple(dict.fromkeys(found))
+        for claim, request in asked:
+            yield from self._granted(uid, claim, request)
 
     async def unprepare(self, uid: str) -> None:
         """The pod is done with its claims. Raises PluginError: then do it again."""
@@ -119,19 +126,25 @@ class Claims:
                     raise PrepareError(f"claim {prepared.name}: {failure}") from failure
                 granted = told.get("devices", [])
                 prepared.drivers[driver] = [
-                    Granted(one.get("request_names", []), one.get("cdi_device_ids", [])) for one in granted
+                    Granted(
+                        one.get("request_names", []),
+                        one.get("cdi_device_ids", []),
+                        one.get("pool_name", ""),
+                        one.get("device_name", ""),
+                    )
+                    for one in granted
                 ]
         self._write()
 
-    def _names(self, uid: str, claim: str, request: str) -> Iterator[str]:
+    def _granted(self, uid: str, claim: str, request: str) -> Iterator[tuple[Prepared, str, Granted]]:
         for prepared in self._all().values():
             if prepared.pods.get(uid) != claim:
                 continue
-            for granted in prepared.drivers.values():
+            for driver, granted in prepared.drivers.items():
                 for one in granted:
                     mine = {named.partition("/")[0] for named in one.requests}
                     if not request or not mine or request in mine:
-                        yield from one.cdi
+                        yield prepared, driver, one
 
     def _all(self) -> dict[str, Prepared]:
         if self._prepared is None:
