@@ -363,6 +363,9 @@ class Node:
     def do_RunPostStart(self, one: instructions.RunPostStart) -> None:  # noqa: N802
         self.say(pod_events.PostStartEnded(one.container, one.id, "" if self.works() else "no"))
 
+    def do_RunPreStop(self, one: instructions.RunPreStop) -> None:  # noqa: N802
+        self.say(pod_events.PreStopEnded(one.container, one.id))
+
     def do_StopContainer(self, one: instructions.StopContainer) -> None:  # noqa: N802
         self.exit(one.id, 137)
 
@@ -439,6 +442,7 @@ class Node:
         raise AssertionError(f"the pod never ends: {[(c.name, c.phase) for c in self.machine.containers]}")
 
 
+HOOKED_SIDECAR = sidecar("hooked", lifecycle={"preStop": {"sleep": {"seconds": 1}}})
 PODS = st.builds(
     lambda inits, mains, policy, hook, looks, rules: pod(
         inits=inits,
@@ -453,7 +457,9 @@ PODS = st.builds(
         ],
         restartPolicy=policy,
     ),
-    st.sampled_from([None, [container("init")], [sidecar()], [container("init"), sidecar(), container("late")]]),
+    st.sampled_from(
+        [None, [container("init")], [sidecar()], [container("init"), sidecar(), HOOKED_SIDECAR, container("late")]]
+    ),
     st.integers(1, 3),
     st.sampled_from(["Always", "OnFailure", "Never"]),
     st.booleans(),

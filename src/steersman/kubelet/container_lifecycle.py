@@ -78,7 +78,7 @@ class Container:
     """`attempt` is the number of the next instance to create. `current` is the newest instance that has run (or runs);
     `previous` the one before it. `attempted` says that the first start was tried, so that containers after it may start.
     `spec` holds the resources that were granted, which differ from the API's while a resize waits; `applied` are those of
-    the newest instance."""
+    the newest instance. `holds`: it is STOPPING, but its signal waits for its preStop hook and for those that end before it."""
 
     spec: Object
     role: Role
@@ -100,6 +100,7 @@ class Container:
     stop_by: datetime.datetime | None = None
     stop_is_restart: bool = False
     hook_running: bool = False
+    holds: bool = False
     applied: Object = dataclasses.field(default_factory=dict)
 
     @property
@@ -152,7 +153,7 @@ class Container:
             self.ready = False
         if phase not in ALIVE:
             self.started = False
-            self.hook_running = False
+            self.hook_running = self.holds = False
             self.stop_by = None
             self.stop_is_restart = False
         if phase is not Phase.WAITING:

@@ -70,8 +70,18 @@ class RunPostStart:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RunPreStop:
+    """The hook alone: the container is stopped when its turn comes → PreStopEnded, at the latest after `grace_seconds`"""
+
+    container: str
+    id: str
+    grace_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class StopContainer:
-    """preStop hook (when `run_hook`), SIGTERM, and SIGKILL when `grace_seconds` are over → ContainerChanged | ContainerGone.
+    """SIGTERM, and SIGKILL when `grace_seconds` are over → ContainerChanged | ContainerGone. When `run_hook`, the preStop hook
+    comes first and takes of the same time, of which the container keeps upstream's least.
 
     May be asked again with less grace.
     """
@@ -129,6 +139,7 @@ Instruction = (
     | CreateContainer
     | StartContainer
     | RunPostStart
+    | RunPreStop
     | StopContainer
     | RemoveContainer
     | ResizePod

@@ -10,6 +10,7 @@ from steersman.kubelet import (
     container_config,
     environment,
     instructions,
+    pod_end,
     pod_events,
     pod_files,
     qos,
@@ -24,8 +25,6 @@ from steersman.meta import objects
 
 _log = logging.getLogger(__name__)
 
-# A preStop hook may use the whole grace period; the container then still gets this much (upstream).
-GRACE_AFTER_HOOK_SECONDS = 2.0
 CONTAINER_TYPES = {
     Role.INIT: "init_container",
     Role.SIDECAR: "init_container",
@@ -180,11 +179,20 @@ class PodContainers:
     def stop_container(self, instruction: instructions.StopContainer) -> None:
         self._shell.start(f"stop {instruction.container}", self._stop_one(instruction))
 
+    def run_pre_stop(self, instruction: instructions.RunPreStop) -> None:
+        self._shell.start(f"preStop of {instruction.container}", self._run_pre_stop(instruction))
+
+    async def _run_pre_stop(self, instruction: instructions.RunPreStop) -> None:
+        await self._pre_stop(self._shell.container(instruction.container), instruction.grace_seconds)
+        self._shell.tell(pod_events.PreStopEnded(instruction.container, instruction.id))
+
     async def _stop_one(self, instruction: instructions.StopContainer) -> None:
         one = self._shell.container(instruction.container)
         grace = instruction.grace_seconds
-        if instruction.run_hook and one.hook("preStop") is not None and grace > 0:
-            grace = max(grace - await self._pre_stop(one, grace), GRACE_AFTER_HOOK_SECONDS)
+        if instruction.run_hook:
+            if one.hook("preStop") is not None and grace > 0:
+                grace -= await self._pre_stop(one, grace)
+            grace = max(grace, pod_end.GRACE_LEAST_SECONDS)
         node_runtime = self._shell.node.runtime
         with self._shell.node.metrics.operation("stop_container"):
             await self._shell.until_done(

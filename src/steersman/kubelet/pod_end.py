@@ -1,10 +1,13 @@
-"""The way down: main containers first, sidecars after them from the last, then sandbox, volumes and the object. Pure."""
+"""The way down: main containers first, sidecars after them from the last, then sandbox, volumes and the object. Pure.
+
+All preStop hooks run at once, also those of sidecars; only the signals have an order (upstream's terminationOrdering).
+"""
 
 from steersman.kubelet import instructions
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState, Sandbox, Volumes
 
-# Upstream's least grace for a container that has to stop because others took all the time.
+# Upstream's least time between a container's signal and its kill, whatever grace it was given or others have left it.
 GRACE_LEAST_SECONDS = 2.0
 
 
@@ -27,7 +30,8 @@ def begin(pod: PodState, grace_seconds: float, *, deleting: bool) -> None:
             one.move(Phase.EXITED)
         elif one.phase is Phase.STOPPING and sooner and one.stop_by is not None and one.stop_by > end_by:
             one.stop_by = end_by
-            pod.out.append(instructions.StopContainer(one.name, one.id, max(grace_seconds, 0.0), "", run_hook=False))
+            if not one.holds:
+                _signal(pod, one, grace_seconds)
 
 
 def advance(pod: PodState) -> None:
@@ -52,22 +56,44 @@ def advance(pod: PodState) -> None:
 
 
 def _stop_containers(pod: PodState) -> None:
-    """Main and init containers together; sidecars after them, one by one from the last."""
+    """Main and init containers together. A sidecar is signalled when those and the sidecars after it are over, or when all
+    the grace is used up."""
     first = [one for one in pod.containers if one.role is not Role.SIDECAR]
-    for one in first:
-        _stop_for_end(pod, one)
-    if all(one.is_over for one in first):
-        for one in reversed(pod.containers):
-            if not one.is_over:
-                _stop_for_end(pod, one)
-                return
+    sidecars = [one for one in reversed(pod.containers) if one.role is Role.SIDECAR]
+    for one in (*first, *sidecars):
+        if one.phase is Phase.RUNNING or (one.phase is Phase.STARTING and one.current and one.current.id == one.id):
+            (_hold if one.role is Role.SIDECAR else _stop_for_end)(pod, one)
+    has_turn = all(one.is_over for one in first)
+    for one in sidecars:
+        left = (one.stop_by - pod.now).total_seconds() if one.stop_by else 0.0
+        if one.holds and (left <= 0 or (has_turn and not one.hook_running)):
+            one.holds = False
+            _signal(pod, one, left)
+        has_turn = has_turn and one.is_over
 
 
 def _stop_for_end(pod: PodState, one: Container) -> None:
-    if one.phase is Phase.RUNNING or (one.phase is Phase.STARTING and one.current and one.current.id == one.id):
-        left = (pod.end_by - pod.now).total_seconds() if pod.end_by else pod.grace_seconds()
-        least = GRACE_LEAST_SECONDS if one.role is Role.SIDECAR else 0.0
-        stop(pod, one, max(left, least), f"Stopping container {one.name}")
+    stop(pod, one, _seconds_left(pod), f"Stopping container {one.name}")
+
+
+def _hold(pod: PodState, one: Container) -> None:
+    left = _seconds_left(pod)
+    one.move(Phase.STOPPING)
+    one.stop_by, one.holds = pod.after(left), True
+    one.hook_running = one.hook("preStop") is not None and left > 0
+    pod.tell("Normal", "Killing", f"Stopping container {one.name}", one.name)
+    if one.hook_running:
+        pod.out.append(instructions.RunPreStop(one.name, one.id, left))
+
+
+def _seconds_left(pod: PodState) -> float:
+    return (pod.end_by - pod.now).total_seconds() if pod.end_by else pod.grace_seconds()
+
+
+def _signal(pod: PodState, one: Container, grace_seconds: float) -> None:
+    """Its hook has run, or has no time to."""
+    grace = max(grace_seconds, GRACE_LEAST_SECONDS)
+    pod.out.append(instructions.StopContainer(one.name, one.id, grace, "", run_hook=False))
 
 
 def stop(pod: PodState, one: Container, grace_seconds: float, message: str, *, restart: bool = False) -> None:

@@ -128,6 +128,14 @@ class PostStartEnded:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PreStopEnded:
+    """The preStop hook returned, well or not, or has had its time."""
+
+    container: str
+    id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ContainerChanged:
     """The runtime was asked and said this."""
 
@@ -193,6 +201,7 @@ Event = (
     | ContainerStarted
     | ContainerStartFailed
     | PostStartEnded
+    | PreStopEnded
     | ContainerChanged
     | ContainerGone
     | ProbeChanged

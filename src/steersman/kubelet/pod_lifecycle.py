@@ -119,6 +119,8 @@ class PodMachine(pod_state.PodState):
         one.spec = pod_resize.keep_granted(one, spec)
         if not changed or self.is_ending:
             return
+        if one.role is Role.INIT and one.is_alive:
+            return  # what it does counts; its new image is for the next time, if there is one
         if one.phase in (Phase.RUNNING, Phase.STARTING) and not one.hook_running:
             text = f"Container {one.name} definition changed, will be restarted"
             pod_end.stop(self, one, self.grace_seconds(), text, restart=True)
@@ -256,6 +258,11 @@ class PodMachine(pod_state.PodState):
         else:
             one.mark_running()
 
+    def _on_pre_stop_ended(self, event: pod_events.PreStopEnded) -> None:
+        one = self.by_name[event.container]
+        if one.holds and one.id == event.id:
+            one.hook_running = False
+
     def _on_container_changed(self, event: pod_events.ContainerChanged) -> None:
         one = self.by_name.get(event.status.name)
         if one is None or event.status.id != one.id or not one.is_alive:
@@ -322,6 +329,7 @@ HANDLERS: dict[type, Callable[[PodMachine, Any], None]] = {
     pod_events.ContainerStarted: PodMachine._on_container_started,
     pod_events.ContainerStartFailed: PodMachine._on_container_start_failed,
     pod_events.PostStartEnded: PodMachine._on_post_start_ended,
+    pod_events.PreStopEnded: PodMachine._on_pre_stop_ended,
     pod_events.ContainerChanged: PodMachine._on_container_changed,
     pod_events.ContainerGone: PodMachine._on_container_gone,
     pod_events.ProbeChanged: PodMachine._on_probe_changed,

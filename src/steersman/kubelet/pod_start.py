@@ -16,6 +16,8 @@ def advance(pod: PodState) -> None:
         pod.out.append(instructions.MountVolumes())
     _advance_sandbox(pod)
     _advance_ephemeral(pod)
+    if pod.is_stopping_one:
+        return
     blocked = False  # a container before this one has not been tried yet, so this one may be made, not started
     for one in pod.containers:
         if one.role is Role.EPHEMERAL:

@@ -83,6 +83,11 @@ class PodState:
         return self.is_ending and self.all_stopped
 
     @property
+    def is_stopping_one(self) -> bool:
+        """As upstream, nothing starts in a pod while it waits for one of its containers to end."""
+        return any(one.phase is Phase.STOPPING for one in self.containers)
+
+    @property
     def all_stopped(self) -> bool:
         return all(one.is_over for one in self.containers)
 
@@ -96,7 +101,10 @@ class PodState:
 
     def again_at(self) -> datetime.datetime | None:
         """When `TimerFired` is wanted, if nothing else happens before."""
-        moments = [one.not_before for one in self.containers if one.phase is Phase.WAITING and one.not_before]
+        moments: list[datetime.datetime] = []
+        if not self.is_stopping_one:
+            moments += [one.not_before for one in self.containers if one.phase is Phase.WAITING and one.not_before]
+        moments += [one.stop_by for one in self.containers if one.holds and one.stop_by]
         if self.sandbox_retry_at is not None:
             moments.append(self.sandbox_retry_at)
         deadline = self.active_deadline()

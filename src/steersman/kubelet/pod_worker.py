@@ -286,6 +286,7 @@ SHELLS: dict[type, Callable[[PodWorker], Callable[[Any], None]]] = {
     instructions.CreateContainer: lambda one: one.containers.create_container,
     instructions.StartContainer: lambda one: one.containers.start_container,
     instructions.RunPostStart: lambda one: one.containers.run_post_start,
+    instructions.RunPreStop: lambda one: one.containers.run_pre_stop,
     instructions.StopContainer: lambda one: one.containers.stop_container,
     instructions.RemoveContainer: lambda one: one.containers.remove_container,
     instructions.ResizePod: lambda one: one.sandboxes.resize_pod,
