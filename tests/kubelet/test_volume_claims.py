@@ -1,5 +1,6 @@
 """Claims of pods on their node: what is mounted for them, and what upstream's kubelet says when it cannot be."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,33 @@ def test_a_group_gets_all_of_a_volume_once(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600, "the root is right: nothing is looked at"
     ownership.give(tmp_path, 4242)
     assert file.stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.root
+def test_a_group_gets_nothing_that_links_lead_to(tmp_path: Path) -> None:
+    """Another pod uses the volume, and puts a link where a file was while the group is given."""
+    secret, volume = tmp_path / "secret", tmp_path / "volume"
+    secret.mkdir(mode=0o700)
+    (secret / "file").touch(0o600)
+    (volume / "folder").mkdir(parents=True)
+    (volume / "folder/file").touch()
+    (volume / "link").symlink_to(secret)
+    ended = threading.Event()
+
+    def play() -> None:
+        while not ended.is_set():
+            (volume / "folder").rename(volume / "aside")
+            (volume / "link").rename(volume / "folder")
+            (volume / "folder").rename(volume / "link")
+            (volume / "aside").rename(volume / "folder")
+
+    player = threading.Thread(target=play)
+    player.start()
+    try:
+        for group in range(4000, 4200):
+            ownership.give(volume, group)
+    finally:
+        ended.set()
+        player.join()
+    assert ((secret / "file").stat().st_gid, (secret / "file").stat().st_mode & 0o777) == (0, 0o600)
+    assert (secret.stat().st_gid, secret.stat().st_mode & 0o777) == (0, 0o700)

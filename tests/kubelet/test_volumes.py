@@ -1,13 +1,15 @@
 """Volumes on disk: payloads that change at once, every type, sub-paths that do not lead out."""
 
+import asyncio
 import base64
+import datetime
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from steersman.aio.clock import VirtualClock
+from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport
@@ -17,7 +19,6 @@ from steersman.kubelet.volumes import mounting, payload, subpath
 from steersman.kubelet.volumes.payload import File
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta.objects import Object
-from tests.aio import virtual
 from tests.kubelet import paper_api, world
 
 needs_mounts = pytest.mark.root
@@ -45,8 +46,25 @@ def test_a_group_may_read(tmp_path: Path) -> None:
     assert (tmp_path / "v" / "a").stat().st_mode & 0o777 == 0o640
 
 
+class JumpingClock(SystemClock):
+    """Real time, but for pauses that a test makes: files are removed in threads, which virtual time does not wait for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped_seconds = 0.0
+
+    def now(self) -> datetime.datetime:
+        return super().now() + datetime.timedelta(seconds=self.skipped_seconds)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped_seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.skipped_seconds += seconds
+
+
 class Place:
-    def __init__(self, clock: VirtualClock, tasks: Tasks, folder: Path) -> None:
+    def __init__(self, clock: JumpingClock, tasks: Tasks, folder: Path) -> None:
         self.clock = clock
         self.api = paper_api.PaperApi(clock)
         client = Client(InProcessTransport(self.api.handle), clock=clock)
@@ -71,7 +89,7 @@ def pod_with(**source: Any) -> Object:
 
 
 def run(test: Any, folder: Path) -> None:
-    async def body(clock: VirtualClock) -> None:
+    async def body(clock: JumpingClock) -> None:
         async with Tasks("test") as tasks:
             place = Place(clock, tasks, folder)
             try:
@@ -79,7 +97,7 @@ def run(test: Any, folder: Path) -> None:
             finally:
                 await place.volumes.unmount("uid-1")
 
-    virtual.run(body)
+    asyncio.run(body(JumpingClock()))
 
 
 def test_config_maps(tmp_path: Path) -> None:
@@ -257,3 +275,18 @@ def test_a_sub_path_does_not_lead_out(tmp_path: Path) -> None:
         from steersman.kubelet.volumes import tmpfs
 
         tmpfs.unmount_below(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [*mounting.TYPES, "image"])
+def test_containers_change_nothing_that_the_kubelet_writes(tmp_path: Path, kind: str) -> None:
+    """Or a link in place of `..data` would have it remove what the link leads to (CVE-2017-1002102)."""
+
+    async def test(place: Place) -> None:
+        pod = pod_with(**{kind: {}})
+        place.volumes._paths["uid-1"] = {"v": tmp_path}
+        mount = {"name": "v", "mountPath": "/v", "readOnly": False}
+        images = {"v": "image"} if kind == "image" else {}
+        [found] = place.volumes.mounts_of(pod, world.container(volumeMounts=[mount]), {}, images)
+        assert found.read_only is (kind in ("configMap", "secret", "downwardAPI", "projected", "image"))
+
+    run(test, tmp_path)

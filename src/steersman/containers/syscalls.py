@@ -19,7 +19,13 @@ UMOUNT_NOFOLLOW = 8
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
-RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = (
+    0x01,
+    0x02,
+    0x04,
+    0x08,
+    0x10,
+)
 
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 _SPLICE_F_NONBLOCK = 2
@@ -121,7 +127,16 @@ def tee(source: int, target: int, size: int) -> int:
 
 def open_in_root(root: int, path: str, flags: int) -> int:
     """Open `path` as if the folder `root` were `/`: neither `..` nor links lead out of it (openat2)."""
-    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    return _open_at(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+
+
+def open_beneath(root: int, path: str, flags: int) -> int:
+    """Open `path` below the folder `root`, on the same mount and over no link at all (openat2)."""
+    return _open_at(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+
+
+def _open_at(root: int, path: str, flags: int, resolve: int) -> int:
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
     raw = ctypes.c_char_p(os.fsencode(path) or b".")
     return _call(_libc.syscall, ctypes.c_long(_SYS_OPENAT2), root, raw, how, len(how), about=path)
 

@@ -8,7 +8,6 @@ Nothing outside the node's own folder of volumes is ever removed.
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -19,6 +18,7 @@ from steersman.aio.tasks import Tasks
 from steersman.api import kinds, local_path, volumes
 from steersman.client.cache import Cache, Caches
 from steersman.client.client import Client, Unreachable
+from steersman.containers import trees
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
@@ -113,7 +113,7 @@ class LocalPaths:
             raise PermissionError(why)
         folder = Path(local_path.path_of(volume))
         if await asyncio.to_thread(folder.exists):
-            await asyncio.to_thread(shutil.rmtree, folder)
+            await asyncio.to_thread(trees.remove, folder)
 
     async def _let_go(self, volume: Object) -> None:
         finalizers = [one for one in volume["metadata"]["finalizers"] if one != local_path.FINALIZER]

@@ -1,11 +1,10 @@
 """The small files of a pod on its node: logs, termination messages, /etc/hosts."""
 
 import dataclasses
-import shutil
 import threading
 from pathlib import Path
 
-from steersman.containers import runtime, scattered
+from steersman.containers import runtime, scattered, trees
 from steersman.kubelet import sandbox_config
 from steersman.kubelet.options import Options
 from steersman.meta import objects
@@ -45,7 +44,7 @@ def remove_log(pod: Object, container: str, attempt: int, options: Options) -> N
 
 def remove_logs(pod: Object, options: Options) -> None:
     if (there := log_folder(pod, options)).exists():
-        shutil.rmtree(there)
+        trees.remove(there)
 
 
 def remove_logs_of_others(known: set[str], options: Options) -> None:
@@ -55,7 +54,7 @@ def remove_logs_of_others(known: set[str], options: Options) -> None:
         return
     for there in parent.iterdir():
         if there.name.rpartition("_")[2] not in known:
-            shutil.rmtree(there)
+            trees.remove(there)
 
 
 def folder(uid: str, options: Options) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from steersman.containers import trees
 from steersman.kubelet import qos
 from steersman.meta import quantities
 from steersman.meta.objects import Object
@@ -108,21 +109,13 @@ def measure(paths: Iterable[Path]) -> Disk:
 
 def _measure_one(top: Path) -> Disk:
     """A file with several names counts once, what is mounted below counts there where it lies."""
-    blocks, seen = 0, set()
-    device = None
-    for path in _walk(top):
-        try:
-            found = os.lstat(path)
-        except OSError:  # removed between two looks, or not to be reached: it is not there to be counted
-            continue
-        device = found.st_dev if device is None else device
-        if found.st_dev == device and found.st_ino not in seen:
+    try:
+        own = os.lstat(top)
+    except OSError:  # removed between two looks, or not to be reached: it is not there to be counted
+        return Disk()
+    blocks, seen = own.st_blocks, {own.st_ino}
+    for _, _, found in trees.walk(top):
+        if found.st_ino not in seen:
             seen.add(found.st_ino)
             blocks += found.st_blocks
     return Disk(blocks * BLOCK_BYTES, len(seen))
-
-
-def _walk(top: Path) -> Iterable[str]:
-    yield str(top)
-    for folder, folders, files in os.walk(top):
-        yield from (f"{folder}/{name}" for name in (*folders, *files))

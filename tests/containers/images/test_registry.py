@@ -3,20 +3,23 @@
 import asyncio
 import base64
 import contextlib
+import gzip
 import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from steersman.aio.clock import SystemClock
-from steersman.containers.images import hosts, registry
+from steersman.containers.images import blobs, hosts, registry
 from steersman.containers.images.store import ImageStore
 from steersman.containers.runtime import RegistryLogin, RuntimeFailure
 from tests.containers.images import canned_registry
@@ -118,6 +121,23 @@ class TestLogin:
         await store.pull(f"{canned.address}/a:1", self.LOGIN)
 
 
+def changed(canned: Canned, change: Callable[[Any], Any], *, layer: bytes | None = None) -> None:
+    """The image a:1 with another configuration and layer, named by their true digests."""
+    manifest = json.loads(canned.answers["/v2/a/manifests/1"][2])
+    config = json.loads(canned.answers[f"/v2/a/blobs/{manifest['config']['digest']}"][2])
+    change(config)
+    manifest["config"] = add_blob(canned, json.dumps(config).encode())
+    if layer is not None:
+        manifest["layers"] = [add_blob(canned, layer)]
+    canned.answers["/v2/a/manifests/1"] = (200, OCI_MANIFEST, json.dumps(manifest).encode())
+
+
+def add_blob(canned: Canned, blob: bytes) -> Any:
+    digest = blobs.digest(blob)
+    canned.answers[f"/v2/a/blobs/{digest}"] = (200, "application/octet-stream", blob)
+    return {"digest": digest, "size": len(blob)}
+
+
 class TestBad:
     async def test_an_image_that_is_not_there(self, store: ImageStore, canned: Canned):
         refused = await failure(store, f"{canned.address}/a:1")
@@ -142,8 +162,66 @@ class TestBad:
         canned.add_image(tmp_path, "a", "1", "x")
         manifest = json.loads(canned.answers["/v2/a/manifests/1"][2])
         digest = manifest["layers"][0]["digest"]
-        canned.answers[f"/v2/a/blobs/{digest}"] = (200, "application/octet-stream", b"evil")
+        canned.answers[f"/v2/a/blobs/{digest}"] = (
+            200,
+            "application/octet-stream",
+            b"e" * manifest["layers"][0]["size"],
+        )
         assert f"expected {digest}" in (await failure(store, f"{canned.address}/a:1")).message
+
+    @pytest.mark.parametrize("found", [b"evil", b"x" * 100_000], ids=["short", "without end"])
+    async def test_a_layer_of_another_size(self, store: ImageStore, canned: Canned, tmp_path: Path, found: bytes):
+        canned.add_image(tmp_path, "a", "1", "x")
+        layer = json.loads(canned.answers["/v2/a/manifests/1"][2])["layers"][0]
+        canned.answers[f"/v2/a/blobs/{layer['digest']}"] = (200, "application/octet-stream", found)
+        said = (await failure(store, f"{canned.address}/a:1")).message
+        assert re.search(rf"unexpected commit size \d+, expected {layer['size']}: failed precondition$", said)
+
+    @pytest.mark.parametrize(
+        "named",
+        [
+            "sha256:../../../../../../../..",
+            "../../../etc",
+            "sha256:",
+            "sha256:" + "A" * 64,
+            "sha512:" + "a" * 128,
+            7,
+            None,
+        ],
+    )
+    async def test_an_image_whose_layer_is_a_path(self, store: ImageStore, canned: Canned, tmp_path: Path, named: Any):
+        """It would stand on a folder of the node itself."""
+        canned.add_image(tmp_path, "a", "1", "x")
+        changed(canned, lambda config: config["rootfs"].update(diff_ids=[named]))
+        assert "invalid checksum digest format" in (await failure(store, f"{canned.address}/a:1")).message
+
+    @pytest.mark.parametrize(
+        "config",
+        [{"Env": [1]}, {"Env": "A=1"}, {"Entrypoint": {"a": 1}}, {"User": 5}, {"Cmd": "sh"}, {"WorkingDir": []}, ["x"]],
+        ids=str,
+    )
+    async def test_a_configuration_of_another_shape(
+        self, store: ImageStore, canned: Canned, tmp_path: Path, config: Any
+    ):
+        canned.add_image(tmp_path, "a", "1", "x")
+        changed(canned, lambda whole: whole.update(config=config))
+        with pytest.raises(RuntimeFailure, match="the image's configuration"):
+            await store.pull(f"{canned.address}/a:1")
+        assert not list(await store.list())
+
+    @pytest.mark.parametrize(
+        "blob", [b"\x1f\x8b\x08\0broken", gzip.compress(b"x" * 1000)[:-9]], ids=["no gzip", "cut off"]
+    )
+    async def test_a_layer_that_cannot_be_decompressed(
+        self, store: ImageStore, canned: Canned, tmp_path: Path, blob: bytes
+    ):
+        canned.add_image(tmp_path, "a", "1", "x")
+        changed(canned, lambda config: None, layer=blob)
+        assert (await failure(store, f"{canned.address}/a:1")).reason == "ErrImagePull"
+
+    async def test_a_manifest_that_is_nested_without_end(self, store: ImageStore, canned: Canned):
+        canned.answers["/v2/a/manifests/1"] = (200, OCI_MANIFEST, b"[" * 1_000_000)
+        assert (await failure(store, f"{canned.address}/a:1")).reason == "ErrImagePull"
 
     async def test_a_manifest_with_other_content(self, store: ImageStore, canned: Canned, tmp_path: Path):
         digest = canned.add_image(tmp_path, "a", "1", "x")

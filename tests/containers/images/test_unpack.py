@@ -108,6 +108,16 @@ HOSTILE: dict[str, Any] = {
     "a whiteout through a link": lambda outside: Layer().link("o", outside).add("o/.wh.secret"),
     "a mode through a link": lambda outside: Layer().link("o", outside + "/secret").hard("h", "o").add("h", mode=0o777),
     "a fifo": Layer().add("pipe", tarfile.FIFOTYPE),
+    "a fifo, then opened for an attribute": Layer().add(
+        "pipe", tarfile.FIFOTYPE, pax_headers={"SCHILY.xattr.user.a": "1"}
+    ),
+    "an opaque marker through a link": lambda outside: Layer().link("o", outside).add("o/.wh..wh..opq"),
+    "a hard link to itself": Layer().hard("h", "h"),
+    "a hard link to a folder": Layer().folder("d").hard("h", "d"),
+    "a folder in place of its own parent's link": lambda outside: Layer().link("o", outside).add("o/a/b").folder("o"),
+    "names of other alphabets": Layer().add("ü/文/\u202e\n\x01", content=b"x").add("\udcff\udcfe", content=b"x"),
+    "a name that is too long": Layer().add("n" * 300),
+    "a path that is too long": Layer().add("/".join(["d" * 200] * 30)),
 }
 
 
@@ -133,6 +143,39 @@ def test_hostile_entries_stay_inside(root: Path, name: str):
 def test_refused(root: Path, layer):
     with pytest.raises(unpack.HostileLayer):
         apply(layer(), root)
+
+
+BEYOND: dict[str, Any] = {
+    "folders in folders": {"name": "d/" * 1000 + "file"},
+    "an owner": {"name": "file", "pax_headers": {"uid": str(1 << 70)}},
+    "a time": {"name": "file", "pax_headers": {"mtime": "1e300"}},
+    "no time": {"name": "file", "pax_headers": {"mtime": "inf"}},
+    "a folder's time": {"name": "folder", "kind": tarfile.DIRTYPE, "pax_headers": {"mtime": "1e300"}},
+    "a zero in a name": {"name": "file", "pax_headers": {"path": "a\0b"}},
+    "an attribute of no name": {"name": "file", "pax_headers": {"SCHILY.xattr.": "x"}},
+    "an attribute too large": {"name": "file", "pax_headers": {"SCHILY.xattr.user.a": "x" * 100_000}},
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_values_that_no_kernel_takes(root: Path, name: str):
+    """Whoever pulls is told by one of the errors that it expects."""
+    with contextlib.suppress(tarfile.TarError, OSError, ValueError):
+        apply(Layer().add(**BEYOND[name]), root)
+
+
+def test_holes_take_no_room(root: Path):
+    """A layer of a few hundred bytes that says it holds a file of 64 GiB (GNU's sparse format)."""
+    size = 64 << 30
+    headers = {"GNU.sparse.map": f"0,1,{size - 1},1", "GNU.sparse.size": str(size)}
+    apply(Layer().add("file", content=b"ab", pax_headers=headers), root)
+    found = (root / "file").stat()
+    assert found.st_size == size
+    assert found.st_blocks * 512 < 1 << 20
+    with open(root / "file", "rb") as file:
+        assert file.read(1) == b"a"
+        file.seek(-1, os.SEEK_END)
+        assert file.read(1) == b"b"
 
 
 def test_devices_are_left_out(root: Path):

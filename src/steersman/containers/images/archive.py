@@ -2,11 +2,11 @@
 
 import json
 import os
-import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from steersman.containers import trees
 from steersman.containers.images import blobs, platforms, references, unpack
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load(path: str, store: "ImageStore") -> list[str]:
     except (tarfile.TarError, *blobs.MALFORMED) as wrong:
         raise BadArchive(f"{path}: {wrong!r}") from wrong
     finally:
-        shutil.rmtree(folder)
+        trees.remove(folder)
 
 
 def _extract(path: str, folder: str) -> None:

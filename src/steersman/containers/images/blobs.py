@@ -3,8 +3,10 @@
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import subprocess
+import zlib
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
@@ -15,8 +17,10 @@ class WrongDigest(ValueError):
     """The content is not what its name says."""
 
 
-# What reading a document raises that has another shape than its type says.
-MALFORMED = (KeyError, TypeError, AttributeError, IndexError)
+# What reading a document or a compressed stream raises that has another shape than its type says.
+MALFORMED = (KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, EOFError, zlib.error)
+
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 class UnsupportedCompression(ValueError):
@@ -25,6 +29,13 @@ class UnsupportedCompression(ValueError):
 
 def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def well_formed(found: object) -> str:
+    """A digest that an image names, which becomes part of a path. Raises WrongDigest."""
+    if not isinstance(found, str) or _DIGEST.fullmatch(found) is None:
+        raise WrongDigest(f"invalid checksum digest format: {found!r}")
+    return found
 
 
 def check(data: bytes, expected: str) -> bytes:

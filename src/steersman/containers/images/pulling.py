@@ -48,8 +48,8 @@ class Hosts:
     async def blob(self, digest: str, limit: int) -> bytes:
         return await self._first("pull", lambda one: one.blob(self._wanted.path, digest, limit))
 
-    async def download(self, digest: str, path: str) -> int:
-        return await self._first("pull", lambda one: one.download(self._wanted.path, digest, path))
+    async def download(self, digest: str, path: str, size: int) -> None:
+        await self._first("pull", lambda one: one.download(self._wanted.path, digest, path, size))
 
     async def _first(self, capability: str, ask: Callable[[Registry], Awaitable[Answer]]) -> Answer:
         failures: list[RegistryError | blobs.WrongDigest] = []
@@ -100,25 +100,25 @@ async def pull(source: Hosts, wanted: references.Reference, store: "ImageStore")
 async def _fetch_layers(source: Hosts, layers: list[tuple[str, Any]], store: "ImageStore") -> None:
     slots = asyncio.Semaphore(LAYERS_AT_ONCE)
 
-    async def fetch(diff_id: str, digest: str) -> None:
+    async def fetch(diff_id: str, layer: Any) -> None:
         async with slots:
-            await _fetch_layer(source, diff_id, digest, store)
+            await _fetch_layer(source, diff_id, layer["digest"], int(layer["size"]), store)
 
-    wanted = {diff_id: layer["digest"] for diff_id, layer in layers if not store.has_layer(diff_id)}
+    wanted = {diff_id: layer for diff_id, layer in layers if not store.has_layer(diff_id)}
     try:
         async with asyncio.TaskGroup() as group:
-            for diff_id, digest in wanted.items():
-                group.create_task(fetch(diff_id, digest))
+            for diff_id, layer in wanted.items():
+                group.create_task(fetch(diff_id, layer))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
 
 
-async def _fetch_layer(source: Hosts, diff_id: str, digest: str, store: "ImageStore") -> None:
+async def _fetch_layer(source: Hosts, diff_id: str, digest: str, size: int, store: "ImageStore") -> None:
     from steersman.containers.images.store import Layer
 
     path = store.temporary_path("blob")
     try:
-        await source.download(digest, path)
+        await source.download(digest, path, size)
         await asyncio.to_thread(store.add_layer, Layer(diff_id, path))
     finally:
         if os.path.exists(path):

@@ -100,12 +100,11 @@ class Registry:
         async with self._get(f"/{name}/blobs/{digest}", name) as answer:
             return blobs.check(await _read(answer, limit), digest)
 
-    async def download(self, name: str, digest: str, path: str) -> int:
-        """Into a file; its size. A transfer that breaks off goes on where it was. Raises blobs.WrongDigest."""
-        if not digest.startswith("sha256:"):
-            raise blobs.WrongDigest(f"unsupported digest algorithm in {digest}")
+    async def download(self, name: str, digest: str, path: str, size: int) -> None:
+        """Into a file of `size` bytes. A transfer that breaks off goes on where it was. Raises blobs.WrongDigest."""
+        blobs.well_formed(digest)
         with open(path, "wb") as file:
-            transfer = _Transfer(file)
+            transfer = _Transfer(file, size)
             for times_left in reversed(range(TRANSFERS_MOST)):
                 try:
                     async with self._get(f"/{name}/blobs/{digest}", name, begin=transfer.size) as answer:
@@ -115,7 +114,6 @@ class Registry:
                     if not times_left:
                         raise
         transfer.check(digest)
-        return transfer.size
 
     def _get(self, path: str, name: str, accept: str = "*/*", begin: int = 0) -> "_Answer":
         headers = {"Accept": accept, **({"Range": f"bytes={begin}-"} if begin else {})}
@@ -229,8 +227,9 @@ def _resolved(
 class _Transfer:
     """A blob on its way into a file, through as many answers as it takes."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
+        self._wanted_size = size
         self._found = hashlib.sha256()
         self.size = 0
 
@@ -243,8 +242,14 @@ class _Transfer:
             self._found.update(data)
             self._file.write(data)
             self.size += len(data)
+            if self.size > self._wanted_size:  # a registry that never ends would fill the disk
+                break
 
     def check(self, digest: str) -> None:
+        if self.size != self._wanted_size:
+            raise blobs.WrongDigest(
+                f"unexpected commit size {self.size}, expected {self._wanted_size}: failed precondition"
+            )
         if f"sha256:{self._found.hexdigest()}" != digest:
             raise blobs.WrongDigest(f"blob has digest sha256:{self._found.hexdigest()}, expected {digest}")
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import shutil
 import tarfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from steersman.aio.clock import Clock
-from steersman.containers import runtime
+from steersman.containers import runtime, trees
 from steersman.containers.images import archive, blobs, files, platforms, references, store_folder, unpack, users
 from steersman.containers.runtime import RuntimeFailure
 
@@ -194,7 +193,8 @@ class ImageStore:
     # For archives and registries; called from worker threads
 
     def layer_name(self, diff_id: str) -> str:
-        return diff_id.removeprefix("sha256:")[:LAYER_NAME_LENGTH]
+        """Raises blobs.WrongDigest: images say what they like, and this is a path."""
+        return blobs.well_formed(diff_id).removeprefix("sha256:")[:LAYER_NAME_LENGTH]
 
     def has_layer(self, diff_id: str) -> bool:
         return self._folder.has_layer(self.layer_name(diff_id))
@@ -222,7 +222,7 @@ class ImageStore:
                     raise blobs.WrongDigest(f"layer has digest {found}, expected {layer.diff_id}")
                 self._folder.add_layer(temporary, name)
             except BaseException:
-                shutil.rmtree(temporary)
+                trees.remove(temporary)
                 raise
 
     def add_image(self, config_bytes: bytes, size_bytes: int, *, tags: Sequence[str], digests: Sequence[str]) -> str:
@@ -232,7 +232,7 @@ class ImageStore:
         image = Image(
             id=blobs.digest(config_bytes),
             layers=tuple(self.layer_name(diff_id) for diff_id in config["rootfs"]["diff_ids"]),
-            config=config.get("config") or {},
+            config=_checked(config.get("config") or {}),
             size_bytes=size_bytes,
         )
         with self._changing():
@@ -286,6 +286,27 @@ def parse(reference: str) -> references.Reference:
     except references.InvalidReference as wrong:
         message = f'couldn\'t parse image name "{reference}": {wrong}'
         raise RuntimeFailure("InvalidImageName", message, temporary=False) from wrong
+
+
+class _Config(msgspec.Struct, rename="pascal"):
+    """What of an image's configuration is used, and its shape."""
+
+    entrypoint: list_of[str] | None = None
+    cmd: list_of[str] | None = None
+    env: list_of[str] | None = None
+    working_dir: str | None = None
+    user: str | None = None
+    stop_signal: str | None = None
+
+
+def _checked(config: Any) -> dict[str, Any]:
+    """Raises ValueError: whoever made the image may have written anything."""
+    try:
+        msgspec.convert(config, _Config)
+    except msgspec.ValidationError as wrong:
+        raise ValueError(f"the image's configuration: {wrong}") from wrong
+    found: dict[str, Any] = config
+    return found
 
 
 def _named(image: Image, *, tag: str = "", digest: str = "") -> Image:

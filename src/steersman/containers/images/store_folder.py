@@ -15,12 +15,11 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 
-from steersman.containers import scattered
+from steersman.containers import scattered, trees
 
 
 class Folder:
@@ -47,7 +46,7 @@ class Folder:
 
     def close(self) -> None:
         if self._temporary_lock >= 0:
-            shutil.rmtree(self._temporary)
+            trees.remove(self._temporary)
             os.close(self._temporary_lock)
             self._temporary_lock = -1
 
@@ -94,7 +93,7 @@ class Folder:
         except OSError as refused:
             if refused.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-            shutil.rmtree(temporary)
+            trees.remove(temporary)
 
     @contextlib.contextmanager
     def adding(self) -> Iterator[None]:
@@ -112,7 +111,7 @@ class Folder:
                 if name not in used and name not in held:
                     aside = self.temporary_path("unused")
                     os.rename(os.path.join(self.layers, name), aside)
-                    shutil.rmtree(aside)
+                    trees.remove(aside)
 
     # Holds
 
@@ -151,7 +150,7 @@ class Folder:
             folder = os.path.join(top, name)
             try:
                 with _flocked(os.path.join(folder, "lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    shutil.rmtree(folder)
+                    trees.remove(folder)
             except (BlockingIOError, FileNotFoundError, NotADirectoryError):
                 continue
 

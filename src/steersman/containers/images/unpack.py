@@ -8,14 +8,18 @@ speak to overlayfs. Whiteouts become overlayfs' own: a 0:0 character device for 
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import tarfile
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
-from steersman.containers import syscalls
+from steersman.containers import syscalls, trees
 
 WHITEOUT_PREFIX, OPAQUE_NAME = ".wh.", ".wh..wh..opq"
 ENTRIES_MAX = 2_000_000  # of one layer: far beyond real ones, short of filling a disk's inodes with one
+DEPTH_MAX = (
+    400  # folders in folders: far beyond real ones, so that whoever walks through a layer may do it by recursion
+)
 COPY_BYTES = 1 << 20
 _XATTR_PREFIX = "SCHILY.xattr."
 
@@ -35,6 +39,8 @@ def unpack(tar: BinaryIO, folder: str, *, rootless: bool) -> int:
                 archive.members.clear()  # type: ignore[attr-defined] # tarfile would remember every entry
         unpacker.finish()
         return unpacker.size
+    except OverflowError as beyond:
+        raise HostileLayer(f"an owner or a time that no file can have: {beyond}") from beyond
     finally:
         os.close(root)
 
@@ -53,6 +59,8 @@ class _Unpacker:
         if self._count > ENTRIES_MAX:
             raise HostileLayer(f"more than {ENTRIES_MAX} entries")
         path = _clean(member.name)
+        if path and path.count("/") > DEPTH_MAX:
+            raise HostileLayer(f"more than {DEPTH_MAX} folders in each other")
         if path is None:
             self._root_entry(member)
             return
@@ -108,11 +116,13 @@ class _Unpacker:
         _replace(folder, name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(name, flags, 0o600, dir_fd=folder)
-        content = archive.extractfile(member)
-        assert content is not None
-        with os.fdopen(fd, "wb", buffering=0) as file:
-            while data := content.read(COPY_BYTES):
-                file.write(data)
+        with os.fdopen(fd, "wb") as file:
+            if member.sparse is None:
+                content = archive.extractfile(member)
+                assert content is not None
+                shutil.copyfileobj(content, file, COPY_BYTES)
+            else:
+                _copy_parts(archive, member, file)
         self.size += member.size
 
     def _make_link(self, member: tarfile.TarInfo, folder: int, name: str) -> None:
@@ -187,6 +197,22 @@ class _Unpacker:
         return syscalls.open_in_root(self._root, path, flags)
 
 
+def _copy_parts(archive: tarfile.TarFile, member: tarfile.TarInfo, file: IO[bytes]) -> None:
+    """A file with holes: they cost a layer nothing and would fill the disk. Its parts stand in the tar one after the other."""
+    source: Any = archive.fileobj
+    parts: Any = member.sparse  # (where, how many bytes); the type stubs take it for a number
+    source.seek(member.offset_data)
+    for begin, size in parts:
+        file.seek(begin)
+        while size > 0:
+            data = source.read(min(size, COPY_BYTES))
+            if not data:
+                raise tarfile.ReadError("unexpected end of data")
+            file.write(data)
+            size -= len(data)
+    file.truncate(member.size)
+
+
 def _clean(name: str) -> str | None:
     """`./a//b/` is `a/b`; None is the root itself. Raises HostileLayer."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
@@ -204,17 +230,7 @@ def _replace(folder: int, name: str) -> None:
     except OSError as refused:
         if refused.errno not in (errno.EISDIR, errno.EPERM):
             raise
-        _remove_tree(folder, name)
-
-
-def _remove_tree(folder: int, name: str) -> None:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        for inner in os.listdir(fd):
-            _replace(fd, inner)
-    finally:
-        os.close(fd)
-    os.rmdir(name, dir_fd=folder)
+        trees.remove_at(folder, name)
 
 
 @contextlib.contextmanager

@@ -6,12 +6,11 @@ import dataclasses
 import datetime
 import hashlib
 import os
-import shutil
 import signal
 from collections.abc import Sequence
 from typing import Any
 
-from steersman.containers import runtime
+from steersman.containers import runtime, trees
 from steersman.containers.images.store import Image, ImageStore
 from steersman.containers.oci import bundles, records, shim_client, shim_mounts, statuses
 from steersman.containers.oci.groups import Groups
@@ -43,7 +42,7 @@ class Containers:
         self._images.release_all_but(self._hold_prefix, {self._hold_name(name) for name in known})
         for name in os.listdir(os.path.join(self._home.root_dir, "containers")):
             if name not in known:
-                await asyncio.to_thread(shutil.rmtree, self._home.changes_folder(name))
+                await asyncio.to_thread(trees.remove, self._home.changes_folder(name))
 
     async def _take_over_one(self, container_id: str, sandboxes: dict[str, LiveSandbox]) -> None:
         folder = self._home.container_folder(container_id)
@@ -220,7 +219,7 @@ class Containers:
             self._home.container_folder(container_id),
         ):
             with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(folder)
+                trees.remove(folder)
 
     # Questions
 

@@ -1,16 +1,16 @@
 """All volumes of a pod: set up before its containers, kept fresh, and cleared away after them."""
 
+import asyncio
 import dataclasses
 import logging
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from steersman.aio.clock import Clock
 from steersman.api import volumes
-from steersman.containers import runtime, syscalls
+from steersman.containers import runtime, syscalls, trees
 from steersman.kubelet import environment, references
 from steersman.kubelet.csi import records
 from steersman.kubelet.csi.volumes import CsiVolumes
@@ -53,6 +53,7 @@ TYPES: dict[str, tuple[SetUp, bool]] = {
     "nfs": (nfs.set_up, nfs.REFRESHED),
     "csi": (csi_inline.set_up, csi_inline.REFRESHED),
 }
+WRITTEN_HERE = {"configMap", "secret", "downwardAPI", "projected"}
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 
 
@@ -121,7 +122,7 @@ class Volumes:
             await self.csi.tear_down(folder)
         tmpfs.unmount_below(folder)
         if folder.exists():
-            shutil.rmtree(folder)
+            await asyncio.to_thread(trees.remove, folder)
 
     def leftovers(self, known: set[str]) -> list[str]:
         """Uids of pods that have files here and are not known any more."""
@@ -245,9 +246,12 @@ def _sub_path(mount: Object, variables: dict[str, str]) -> str:
 
 
 def _is_read_only(pod: Object, name: str) -> bool:
-    """The pod may say so of a whole volume, whatever its containers say."""
+    """Volumes whose files the kubelet writes are never the containers' to change: a link of theirs in its place would lead the
+    kubelet astray (CVE-2017-1002102). Of others the pod may say so of a whole volume, whatever its containers say."""
     volume: Object = next((one for one in pod["spec"].get("volumes") or () if one["name"] == name), {})
-    return any(bool((volume.get(field) or {}).get("readOnly")) for field in ("persistentVolumeClaim", "nfs", "csi"))
+    return _type_of(volume) in WRITTEN_HERE or any(
+        bool((volume.get(field) or {}).get("readOnly")) for field in ("persistentVolumeClaim", "nfs", "csi")
+    )
 
 
 def _absolute(path: str) -> str:
