@@ -333,6 +333,21 @@ def history(words: tuple[str, ...], namespace: str, name: str, data_dir: str | N
 
 
 @main.command()
+@click.argument("moment", metavar="MOMENT")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@_name_option
+def rewind(moment: str, dry_run: bool, name: str, data_dir: str | None) -> None:
+    """Bring the cluster's objects back to what they were: steersman rewind 5m-ago.
+
+    What was deleted since comes back, what was changed is changed back, what is new is deleted. Nodes, statuses and the data in
+    volumes stay as they are, and pods are started anew. A rewind can be rewound.
+    """
+    from steersman.cluster.past import rewind as going
+
+    sys.exit(going.run(moment, dry_run, name, data_dir))
+
+
+@main.command()
 @click.argument("words", metavar="KIND/NAME", nargs=-1, required=True)
 @click.option("-n", "--namespace", default="default", show_default=True, help="Where the object is.")
 @_name_option

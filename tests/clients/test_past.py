@@ -1,5 +1,6 @@
 """The see-through commands against a cluster of processes, with real kubectl."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,3 +97,28 @@ def test_what_cannot_be_told_is_refused_in_a_sentence(
 def test_what_is_no_moment_is_refused(paper: RunningCluster) -> None:
     done = at(paper, "yesterday", "get", "pods")
     assert (done.returncode, done.stderr.partition(":")[0]) == (1, '"yesterday" is no moment')
+
+
+def test_a_deleted_namespace_comes_back_and_what_is_new_goes(paper: RunningCluster) -> None:
+    paper.kubectl("create", "namespace", "shop")
+    paper.kubectl("-n", "shop", "create", "deployment", "web", "--image", "localhost/hello:1", "--replicas=2")
+    paper.kubectl("-n", "shop", "expose", "deployment", "web", "--port=80")
+    paper.kubectl("-n", "shop", "run", "bare", "--image", "localhost/hello:1")
+    paper.kubectl("-n", "shop", "rollout", "status", "deployment/web", "--timeout=30s")
+    paper.kubectl("-n", "shop", "wait", "--for=condition=Ready", "pod/bare", "--timeout=30s")
+    identity = ("-n", "shop", "get", "deployment,service", "web", "-o", "jsonpath={.items[*].metadata.uid}")
+    before = paper.kubectl(*identity)
+    revision = str(json.loads(paper.kubectl("get", "--raw", "/steersman/at/0s"))["revision"])
+    paper.kubectl("delete", "namespace", "shop")
+    paper.kubectl("create", "configmap", "new")
+
+    planned = paper.steersman("rewind", revision, "--dry-run").stdout
+    assert "would be brought back: namespaces shop" in planned
+    assert "shop" not in paper.kubectl("get", "namespaces")
+    told = paper.steersman("rewind", revision).stdout
+    assert "brought back: namespaces shop" in told
+    assert "deleted: configmap default/new" in told
+    assert paper.kubectl(*identity) == before
+    paper.kubectl("-n", "shop", "rollout", "status", "deployment/web", "--timeout=30s")
+    paper.kubectl("-n", "shop", "wait", "--for=condition=Ready", "pod/bare", "--timeout=30s")
+    assert paper.steersman("rewind", revision).stdout.startswith("All is as it was")

@@ -220,7 +220,7 @@ class ApiServer:
             times.format_seconds(self._clock.now()),
             lambda: [*self._flows.gauges(), *self._configured.gauges(), *self._aggregator.gauges()],
         )
-        self._past = past.Past(store, self._clock, self.authorizer, self._look_back, self._kind)
+        self._past = past.Past(store, self._clock, self.authorizer, self._ask, self._kind, self._kind_of)
         self._expiry = event_expiry.EventExpiry(store, self._clock)
 
     def _seen_as(self) -> equivalents.Equivalents:
@@ -376,15 +376,15 @@ class ApiServer:
             raise errors.no_route()
         return response
 
-    async def _look_back(self, request: messages.Request, user: users.User, then: Moment) -> messages.Response:
-        """What was stored at that moment; what is not, discovery above all, is as it is now."""
+    async def _ask(self, request: messages.Request, user: users.User, then: Moment | None) -> messages.Response:
+        """What was stored at that moment (what is not, discovery above all, is as it is now); None: as a request of the user's."""
         parameters = request.parameters() if request.query else {}
         target = paths.parse(request.method, request.path)
         if target.verb == "list":
             target = _as_watch(target, parameters)
         if not target.is_resource and not request.path.startswith(past.PREFIX):
             return await self._other(request, target, user, parameters)
-        if target.verb not in ("get", "list") or target.subresource not in ("", "status"):
+        if then is not None and (target.verb not in ("get", "list") or target.subresource not in ("", "status")):
             raise errors.method_not_allowed()
         return await self._resource(request, target, user, parameters, then)
 

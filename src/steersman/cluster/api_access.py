@@ -34,9 +34,9 @@ class ApiAccess:
         answer: dict[str, Any] | None = msgspec.json.decode(body) if status == http.HTTPStatus.OK else None
         return answer
 
-    def ask(self, path: str) -> dict[str, Any]:
+    def ask(self, path: str, method: str = "GET", seconds: float = REQUEST_SECONDS_MAX) -> dict[str, Any]:
         """The answer's JSON. Raises StatusError for a refusal, OSError or HTTPException where there is no answer."""
-        status, body = self._request(path)
+        status, body = self._request(path, method, seconds)
         answer: dict[str, Any] = msgspec.json.decode(body)
         if status != http.HTTPStatus.OK:
             raise errors.StatusError(answer)
@@ -52,7 +52,7 @@ class ApiAccess:
             self._connection.close()
             self._connection = None
 
-    def _request(self, path: str) -> tuple[int, bytes]:
+    def _request(self, path: str, method: str = "GET", seconds: float = REQUEST_SECONDS_MAX) -> tuple[int, bytes]:
         if not self._connection:
             context = ssl.create_default_context(cafile=str(self._paths.pki / "ca.crt"))
             context.load_cert_chain(self._paths.pki / "admin.crt", self._paths.pki / "admin.key")
@@ -61,7 +61,8 @@ class ApiAccess:
             )
             self._connection.connect()
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.request("GET", path, headers={"Accept": "application/json"})
+        self._connection.sock.settimeout(seconds)
+        self._connection.request(method, path, headers={"Accept": "application/json"})
         response = self._connection.getresponse()
         return response.status, response.read()
 

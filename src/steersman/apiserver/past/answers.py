@@ -6,11 +6,13 @@
 | `/steersman/at/MOMENT/api…` | any get or list (and discovery, as it is now) as it was then: a cluster for any client, read-only |
 | `/steersman/history/api…/NAME` | an object's changes that are still known, each with its cause |
 | `/steersman/writes/REVISION` | what one write changed, and why |
+| POST `/steersman/rewind/MOMENT` | brings objects back to what they were; with `dryRun=All` it only says which |
 
-Whoever may get an object may see how it was. `writes` tells of any object, so it is a path of its own for rules.
+Whoever may get an object may see how it was. `writes` and `rewind` are about any object, so they are paths of their own for rules.
 """
 
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,8 +22,8 @@ from steersman.aio.clock import Clock
 from steersman.api.kind import Kind
 from steersman.apiserver import authorization, keys, negotiation, paths, users
 from steersman.apiserver.attributes import Attributes
-from steersman.apiserver.call import Moment
-from steersman.apiserver.past import moments
+from steersman.apiserver.call import Moment, check_dry_run
+from steersman.apiserver.past import moments, rewind, rewinding
 from steersman.meta import errors, times
 from steersman.serving import messages
 from steersman.store import contract
@@ -29,30 +31,34 @@ from steersman.store import contract
 PREFIX = "/steersman/"
 HISTORY_MAX = 500  # changes of one object that are told, the newest ones
 
-# Answers a request to the API as it was at a moment.
-Look = Callable[[messages.Request, users.User, Moment], Awaitable[messages.Response]]
+# Answers a request to the API as it is, or as it was at a moment.
+Ask = Callable[[messages.Request, users.User, Moment | None], Awaitable[messages.Response]]
 
 
 class Past:
-    """`look` serves the API at a moment, `kind_of` finds the kind a target names (StatusError 404)."""
+    """`ask` serves the API, `kind_of` finds the kind a target names (StatusError 404), `kind_of_object` that of an object."""
 
     def __init__(
         self,
         store: contract.Store,
         clock: Clock,
         authorizer: authorization.Authorizer,
-        look: Look,
+        ask: Ask,
         kind_of: Callable[[paths.Target, users.User], Kind],
+        kind_of_object: Callable[[str, str], Kind | None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._authorizer = authorizer
-        self._look = look
+        self._ask = ask
         self._kind_of = kind_of
+        self._kind_of_object = kind_of_object
 
     async def answer(self, request: messages.Request, user: users.User) -> messages.Response:
         """Raises StatusError."""
         question, _, rest = request.path.removeprefix(PREFIX).partition("/")
+        if question == "rewind":
+            return await self._rewind(request, rest, user)
         if question not in ("at", "history", "writes"):
             raise errors.no_route()
         if request.method not in ("GET", "HEAD"):
@@ -70,7 +76,7 @@ class Past:
         then = await moments.of(self._store, moment, self._clock.now())
         if not path:
             return _json({"revision": then.revision, "time": times.format_micros(then.time)})
-        return await self._look(dataclasses.replace(request, path=slash + path), user, then)
+        return await self._ask(dataclasses.replace(request, path=slash + path), user, then)
 
     async def _history(self, target: paths.Target, user: users.User) -> messages.Response:
         if not target.is_resource or not target.name or target.subresource:
@@ -104,6 +110,37 @@ class Past:
             later = await self._store.changes("", revision - 1)
             changes = [_named(event) for event in later if event.revision == revision]
         return _json({**await self._cause(revision), "changes": changes})
+
+    async def _rewind(self, request: messages.Request, moment: str, user: users.User) -> messages.Response:
+        if request.method != "POST":
+            raise errors.method_not_allowed()
+        self._authorizer.check(user, Attributes("post", path=request.path))
+        dry = request.parameter("dryRun")
+        check_dry_run([dry] if dry else [], "UpdateOptions")
+        then = await moments.of(self._store, moment, self._clock.now())
+        if dry:
+            outcome = await rewind.plan(self._store, self._clock, then.revision)
+        else:
+            cause = contract.Cause(user.name, "rewind", then.revision, times.format_micros(self._clock.now()))
+            delete = functools.partial(self._delete, user)
+            try:
+                outcome = await rewind.run(self._store, self._clock, then.revision, delete, cause)
+            except contract.Compacted as error:
+                raise errors.expired(f"rewinding took so long that the history of then is gone: {error}") from error
+        return _json({"revision": then.revision, **dataclasses.asdict(outcome)})
+
+    async def _delete(self, user: users.User, unwanted: rewinding.Unwanted) -> None:
+        kind = self._kind_of_object(unwanted.api_version, unwanted.kind)
+        if kind is None:
+            return  # its definition went before it, and it with that
+        place = f"/namespaces/{unwanted.namespace}" if unwanted.namespace else ""
+        path = f"{kind.path}{place}/{kind.plural}/{unwanted.name}"
+        body = orjson.dumps({"propagationPolicy": "Background", "preconditions": {"uid": unwanted.uid}})
+        try:
+            await self._ask(messages.Request("DELETE", path, "", dict(negotiation.JSON_HEADERS), body), user, None)
+        except errors.StatusError as refusal:
+            if refusal.code not in (404, 409):  # it is gone, or another one of its name is there
+                raise
 
     async def _cause(self, revision: int) -> dict[str, Any]:
         cause = await self._store.cause(revision) or contract.NOBODY

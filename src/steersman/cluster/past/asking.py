@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from steersman.cluster import options, paths
+from steersman.cluster import api_access, options, paths
 from steersman.cluster.api_access import ApiAccess
 from steersman.cluster.past import naming
 from steersman.meta import errors
@@ -26,10 +26,12 @@ def access(where: paths.Paths, name: str) -> tuple[ApiAccess, options.Options]:
     return ApiAccess(where.in_use(), known.port), known
 
 
-def ask(api: ApiAccess, path: str) -> dict[str, Any]:
+def ask(
+    api: ApiAccess, path: str, method: str = "GET", seconds: float = api_access.REQUEST_SECONDS_MAX
+) -> dict[str, Any]:
     """Raises Failed."""
     try:
-        return api.ask(path)
+        return api.ask(path, method, seconds)
     except errors.StatusError as refusal:
         raise Failed(str(refusal)) from refusal
     except (OSError, http.client.HTTPException) as problem:
