@@ -62,7 +62,11 @@ def test_what_a_file_becomes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a: [", "kind: Pod", MANIFEST.replace("kind: Pod", "kind: Job"), MANIFEST.replace("name: web,", "")]
+    "text",
+    [
+        *("", "a: [", "kind: Pod", MANIFEST.replace("kind: Pod", "kind: Job"), MANIFEST.replace("name: web,", "")),
+        f"{MANIFEST}  serviceAccountName: default\n",
+    ],
 )
 def test_what_is_no_pod(text: str) -> None:
     with pytest.raises(static_pods.Invalid):

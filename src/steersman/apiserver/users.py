@@ -44,6 +44,13 @@ def anonymous() -> User:
     return User(ANONYMOUS, groups=(UNAUTHENTICATED,))
 
 
+def node_of(user: User) -> str | None:
+    """Whose kubelet it is; "" of one that does not say, None of everybody else."""
+    if not user.name.startswith(NODE_PREFIX) or NODES not in user.groups:
+        return None
+    return user.name.removeprefix(NODE_PREFIX)
+
+
 def authenticated(
     name: str, groups: tuple[str, ...], uid: str = "", extra: Mapping[str, tuple[str, ...]] | None = None
 ) -> User:

@@ -282,13 +282,15 @@ class Writer:
     ) -> bytes:
         kind = call.kind
         metadata.keep_old(new, old)
+        sent = None
         if call.target.subresource == "status":
+            sent = dict(new)
             _keep_all_but_status(kind, new, old)
         if kind.default is not None:
             kind.default(new)
         if not owned:
             ownership.put(new, self.ownership.updated(call, new, old))
-        review = Review(call, "UPDATE", new, old)
+        review = Review(call, "UPDATE", new, old, sent)
         with review.holds:
             if lens is not None:
                 new = await self._mutated_through(lens, review)

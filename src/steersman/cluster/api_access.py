@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from steersman.aio.clock import SystemClock
+from steersman.cluster.options import CONTROL_PLANE
 from steersman.cluster.paths import Paths
 from steersman.meta import errors, times
 
@@ -78,17 +79,22 @@ def _heartbeat(node: dict[str, Any]) -> str:
     return next((str(c.get("lastHeartbeatTime") or "") for c in conditions if c["type"] == "Ready"), "")
 
 
+def _of_control_plane(nodes: list[dict[str, Any]]) -> set[str]:
+    return {node["metadata"]["name"] for node in nodes if CONTROL_PLANE in node["metadata"].get("labels", ())}
+
+
 def wait_nodes_ready(
-    api: ApiAccess, wanted: set[str], since: datetime.datetime, seconds: float, clock: SystemClock
+    api: ApiAccess, wanted: set[str], marked: str, since: datetime.datetime, seconds: float, clock: SystemClock
 ) -> set[str]:
     """Wait until the named nodes have said that they are Ready at `since` or later (what the store kept from an earlier
-    start does not count); returns those that have not when time is up."""
+    start does not count), and the one called `marked` is marked as the control plane's; returns those that have not when time is
+    up."""
     deadline = clock.monotonic() + seconds
     earliest = times.format_seconds(since)
     while True:
         nodes = api.items("/api/v1/nodes")
         ready = {node["metadata"]["name"] for node in nodes if is_ready(node) and _heartbeat(node) >= earliest}
-        late = wanted - ready
+        late = wanted - ready | {one for one in wanted & {marked} if one not in _of_control_plane(nodes)}
         if not late and (wanted or api.get("/version")):
             return set()
         if clock.monotonic() > deadline:

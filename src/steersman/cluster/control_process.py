@@ -7,9 +7,10 @@ import resource
 from steersman import controllers
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
+from steersman.api import kinds
 from steersman.client.cache import Caches
 from steersman.client.events import Recorder
-from steersman.cluster import pki, processes, rootless
+from steersman.cluster import control_plane, pki, processes, rootless
 from steersman.cluster.plan import Plan
 from steersman.csi import roles as csi_roles
 from steersman.ingress import controller as ingress
@@ -42,6 +43,10 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
         running.start("csi", csi_roles.run(client, caches, clock))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
+        of_here = plan.options.control_plane_node()
+        if of_here:
+            admin = processes.client(plan, pki.ADMIN, "steersman", clock)
+            running.start("control plane's node", control_plane.mark(caches.of(kinds.NODE), of_here, admin, clock))
         if bridge:
             if libnftables.is_available():
                 running.start("host proxy", proxy.run(caches, "", _rules(plan, bridge), clock))

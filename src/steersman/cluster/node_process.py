@@ -214,7 +214,6 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         second_address="".join(plan.addresses_of(node)[1:]),
         hostname=node.name,
         port=KUBELET_PORT,
-        labels={"node-role.kubernetes.io/control-plane": ""} if node.index == 1 else {},
         annotations={local_path.ROOT: str(local_path_dir(plan.paths, node))},
         kubelet_version=f"v{releases.parse(plan.options.kubernetes_version)}",
         pod_cidr=next(iter(plan.pod_cidrs_of(node)), ""),

@@ -12,6 +12,9 @@ import msgspec
 CLUSTER_DOMAIN = "cluster.local"
 DEFAULT_NAME = "steersman"
 DEFAULT_PORT = 6443
+CONTROL_PLANE = (
+    "node-role.kubernetes.io/control-plane"  # the label of the node that stands for this machine's control plane
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +65,10 @@ class Options:
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node{number}" for number in range(1, self.nodes + 1)) if self.has_real_nodes() else ()
+
+    def control_plane_node(self) -> str:
+        """The node that stands for it; "" where none does: all are on paper."""
+        return next(iter(self.node_names()), "")
 
     def has_real_nodes(self) -> bool:
         return self.nodes > 0 and self.runtime != "fake"

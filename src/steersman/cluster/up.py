@@ -78,7 +78,8 @@ def _start(
     target = pathlib.Path(wanted.kubeconfig) if wanted.kubeconfig else kubeconfig.default_paths(os.environ)[0]
     kubeconfig.write(target, kubeconfig.merge(kubeconfig.load([target]), kubeconfig.load([where.kubeconfig])))
     api = ApiAccess(where, wanted.port)
-    late = wait_nodes_ready(api, {*wanted.node_names(), *wanted.fake_node_names()}, since, READY_SECONDS_MAX, clock)
+    names = {*wanted.node_names(), *wanted.fake_node_names()}
+    late = wait_nodes_ready(api, names, wanted.control_plane_node(), since, READY_SECONDS_MAX, clock)
     if late:
         print(
             f"Not ready after {READY_SECONDS_MAX:.0f} s: {', '.join(sorted(late))}. See {where.logs}.", file=sys.stderr

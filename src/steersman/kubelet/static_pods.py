@@ -8,7 +8,7 @@ import hashlib
 
 import yaml
 
-from steersman.api import kinds
+from steersman.api import kinds, pod_references
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -51,6 +51,8 @@ def read(text: str, path: str, node_name: str, seen: str) -> Object:
     kinds.POD.default(pod)
     if errors := kinds.POD.validate(pod, None):
         raise Invalid("; ".join(str(one) for one in errors))
+    if what := pod_references.first(pod):
+        raise Invalid(f"static pods may not reference {what}")
     return pod
 
 

@@ -27,6 +27,7 @@ from steersman.apiserver.admission import (
     trust_bundles,
     volumes,
 )
+from steersman.apiserver.admission.node_restriction import plugin as node_restriction
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.store import contract
 
@@ -47,6 +48,7 @@ def plugins(
         namespaces.NamespaceLifecycle(objects),
         limit_ranges.LimitRanger(objects),
         service_accounts.ServiceAccounts(objects, clock),
+        node_restriction.NodeRestriction(objects, authorizer),
         priorities.OfPods(objects),
         priorities.OfGroups(objects),
         priority_classes.PriorityClasses(objects),

@@ -22,6 +22,7 @@ class Review:
     """One write on its way.
 
     `obj` is the new object, None for DELETE; `mutate` changes it in place or puts another in its stead.
+    `sent` is what came for a status, before its kind kept all else as it was; None of other writes.
     `old` is what is stored, None on CREATE; only `mutate` of a DELETE may complete it, before it is decided what the deletion does.
     `delete_options` are those of a DELETE.
     `holds` are left when the write has ended, with the exception where it failed: what was reserved for it is then given back.
@@ -34,6 +35,7 @@ class Review:
     operation: Operation
     obj: Object | None
     old: Object | None = None
+    sent: Object | None = None
     delete_options: deletion.Options | None = None
     holds: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)
     again: bool = False

@@ -4,7 +4,7 @@ Reads: ServiceAccounts. Source: "Managing Service Accounts", bound token volumes
 """
 
 from steersman.aio import clock as clocks
-from steersman.api import kinds
+from steersman.api import kinds, pod_references
 from steersman.api.kind import Kind
 from steersman.apiserver import decoded
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
@@ -34,6 +34,7 @@ class ServiceAccounts(Plugin):
         """Raises StatusError 403 when the account is not there."""
         call, pod = review.call, review.new
         if MIRROR in (pod["metadata"].get("annotations") or {}):
+            _check_mirror(pod)
             return False
         spec = pod.setdefault("spec", {})
         name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
@@ -54,6 +55,23 @@ class ServiceAccounts(Plugin):
             if account is not None:
                 return account
         why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+        raise errors.forbidden("pods", pod["metadata"].get("name", ""), why)
+
+
+def _check_mirror(pod: Object) -> None:
+    """What shows a static pod stays as its kubelet made it, and leads to nothing that is secret. Raises StatusError 403."""
+    spec = pod.get("spec") or {}
+    sources = (
+        one for volume in spec.get("volumes") or () for one in (volume.get("projected") or {}).get("sources") or ()
+    )
+    why = ""
+    if spec.get("serviceAccountName"):
+        why = "a mirror pod may not reference service accounts"
+    elif any(pod_references.secrets(pod)):
+        why = "a mirror pod may not reference secrets"
+    elif any(source.get("serviceAccountToken") is not None for source in sources):
+        why = "a mirror pod may not use service account token volume projections"
+    if why:
         raise errors.forbidden("pods", pod["metadata"].get("name", ""), why)
 
 

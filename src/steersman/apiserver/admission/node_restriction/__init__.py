@@ -1,0 +1,1 @@
+"""NodeRestriction: what a kubelet may write, once authorization let its request through."""
