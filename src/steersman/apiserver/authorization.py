@@ -1,4 +1,4 @@
-"""May this user do this: system:masters always, others by RBAC; the answer no is upstream's 403.
+"""May this user do this: system:masters always, nodes what their pods need, all others by RBAC; the answer no is upstream's 403.
 
 Keeps true: answers follow the roles and bindings in the store within one turn of the event loop.
 Reads: Roles, RoleBindings, ClusterRoles, ClusterRoleBindings. Writes: nothing.
@@ -12,6 +12,7 @@ import orjson
 from steersman.api import kinds
 from steersman.apiserver import keys, rbac, users
 from steersman.apiserver.attributes import ALLOWED, Attributes, Decision
+from steersman.apiserver.node_authorizer.authorizer import NodeAuthorizer
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.store import contract
@@ -28,8 +29,10 @@ _PREFIX = "/rbac.authorization.k8s.io/"
 class Authorizer:
     """`start` reads all rules, `run` follows them; between the two and ever after `allows` is a dictionary look-up."""
 
-    def __init__(self, store: contract.Store) -> None:
+    def __init__(self, store: contract.Store, nodes: NodeAuthorizer) -> None:
+        """`nodes` is asked first; whoever it has no opinion of may have rights by RBAC."""
         self._store = store
+        self._nodes = nodes
         self._objects: dict[str, dict[str, Object]] = {}
         self._revision = 0
         self._rules: rbac.Rules | None = rbac.Rules()
@@ -60,6 +63,9 @@ class Authorizer:
     def allows(self, user: users.User, asked: Attributes) -> bool:
         if user.is_master:
             return True
+        node = user.node
+        if node is not None and self._nodes.decide(node, asked).allowed:
+            return True
         # A rule that names no objects is about all of them: there are fewer such answers than objects.
         if asked.name and self._answer(user, asked, ""):
             return True
@@ -67,7 +73,18 @@ class Authorizer:
 
     def decide(self, user: users.User, asked: Attributes) -> Decision:
         """The same with the reason, for those who ask why; `allows` is for those who only go on."""
-        return ALLOWED if user.is_master else self.rules().explain(user, asked)
+        if user.is_master:
+            return ALLOWED
+        reasons = []
+        if user.node is not None:
+            decision = self._nodes.decide(user.node, asked)
+            if decision.allowed:
+                return decision
+            reasons.append(decision.reason)
+        decision = self.rules().explain(user, asked)
+        if decision.allowed:
+            return decision
+        return Decision(allowed=False, reason="\n".join(filter(None, (*reasons, decision.reason))))
 
     def _answer(self, user: users.User, asked: Attributes, name: str) -> bool:
         """Of RBAC, about an object of this name: no rule depends on selectors."""

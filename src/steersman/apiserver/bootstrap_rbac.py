@@ -101,25 +101,33 @@ _REVIEWS = _rule(
 )
 _LEASES = _rule([*_READ, "create", "delete", "patch", "update"], ["coordination.k8s.io"], ["leases"])
 
-_NODE = [
-    _REVIEWS,
-    _rule(_READ, [""], ["services", "configmaps", "secrets", "serviceaccounts", "namespaces"]),
-    _rule([*_READ, "create", "delete", "patch", "update"], [""], ["nodes"]),
-    _rule(["patch", "update"], [""], ["nodes/status", "pods/status"]),
+# What every node may do, whatever runs on it; of what depends on its pods, the Node authorizer decides.
+NODE_RULES = [
+    _rule(["create"], ["authentication.k8s.io"], ["tokenreviews"]),
+    _rule(["create"], ["authorization.k8s.io"], ["localsubjectaccessreviews", "subjectaccessreviews"]),
+    _rule(_READ, [""], ["services"]),
+    _rule([*_READ, "create", "patch", "update"], [""], ["nodes"]),
+    _rule(["patch", "update"], [""], ["nodes/status"]),
+    _rule(["create", "patch", "update"], ["", "events.k8s.io"], ["events"]),
     _rule([*_READ, "create", "delete"], [""], ["pods"]),
-    _rule(["create"], [""], ["pods/eviction", "serviceaccounts/token"]),
-    _rule(_READ, [""], ["persistentvolumeclaims", "persistentvolumes"]),
-    _rule(["patch", "update"], [""], ["persistentvolumeclaims/status"]),
-    _rule(["patch"], [""], ["persistentvolumes"]),  # beyond upstream: the finalizer of a local-path volume's folder
-    _rule(_READ, ["storage.k8s.io"], ["volumeattachments", "csidrivers"]),
-    _rule(_READ, ["certificates.k8s.io"], ["clustertrustbundles"]),
-    _rule([*_READ, "create", "delete", "patch", "update"], ["storage.k8s.io"], ["csinodes"]),
-    _rule(_READ, ["discovery.k8s.io"], ["endpointslices"]),
+    _rule(["patch", "update"], [""], ["pods/status"]),
+    _rule(["create"], [""], ["pods/eviction"]),
+    _rule(_READ, [""], ["configmaps", "secrets"]),
+    _rule(["get"], [""], ["persistentvolumeclaims", "persistentvolumes"]),
+    _rule(["get"], [""], ["endpoints"]),
+    _rule([*_READ, "create"], [_CERTIFICATES], ["certificatesigningrequests"]),
+    _rule(["create", "delete", "get", "patch", "update"], ["coordination.k8s.io"], ["leases"]),
+    _rule(["get"], ["storage.k8s.io"], ["volumeattachments"]),
+    _rule(["create"], [""], ["serviceaccounts/token"]),
+    _rule(["get", "patch", "update"], [""], ["persistentvolumeclaims/status"]),
+    _rule(_READ, ["storage.k8s.io"], ["csidrivers"]),
+    _rule(["create", "delete", "get", "patch", "update"], ["storage.k8s.io"], ["csinodes"]),
     _rule(_READ, ["node.k8s.io"], ["runtimeclasses"]),
     _rule(["get"], ["resource.k8s.io"], ["resourceclaims"]),
-    _rule([*_READ, "create", "delete", "patch", "update"], ["resource.k8s.io"], ["resourceslices"]),
-    _EVENTS,
-    _LEASES,
+    _rule(["deletecollection"], ["resource.k8s.io"], ["resourceslices"]),
+    _rule(_READ, [_CERTIFICATES], ["clustertrustbundles"]),
+    _rule(_READ, [""], ["serviceaccounts"]),
+    _rule([*_READ, "create"], [_CERTIFICATES], ["podcertificaterequests"]),
 ]
 _PROXIER = [
     _rule(["list", "watch"], [""], ["services", "endpoints"]),
@@ -171,7 +179,7 @@ _CLUSTER_ROLES: dict[str, list[Object]] = {
     "system:monitoring": [_paths("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*")],
     "system:service-account-issuer-discovery": [_paths("/.well-known/openid-configuration", "/openid/v1/jwks")],
     "system:auth-delegator": [_REVIEWS],
-    "system:node": _NODE,
+    "system:node": NODE_RULES,
     "system:node-proxier": _PROXIER,
     "system:node-bootstrapper": [_rule([*_READ, "create"], ["certificates.k8s.io"], ["certificatesigningrequests"])],
     "system:certificates.k8s.io:certificatesigningrequests:nodeclient": [

@@ -8,6 +8,7 @@ Keeps true: every wrong request gets the Status Kubernetes gives; what nobody ex
 
 import asyncio
 import dataclasses
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any
@@ -58,6 +59,7 @@ from steersman.apiserver.call import Call, Moment
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.flowcontrol import flows, levels
 from steersman.apiserver.flowcontrol import objects as flow_objects
+from steersman.apiserver.node_authorizer import authorizer as node_authorizer
 from steersman.apiserver.past import answers as past
 from steersman.apiserver.resource_metrics import answers as resource_metrics
 from steersman.apiserver.subresources import kubelet, proxy, table
@@ -134,7 +136,8 @@ class ApiServer:
             anonymous=options.anonymous,
             token_use=token_use.TokenUse(store, self._clock, self._tasks),
         )
-        self.authorizer = authorization.Authorizer(store)
+        self._nodes = node_authorizer.NodeAuthorizer(store, objects)
+        self.authorizer = authorization.Authorizer(store, self._nodes)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
         self._numbers = service_numbers.ServiceNumbers(store, self._addresses)
         self._webhook_client = webhook_client.WebhookClient(objects, self._clock)
@@ -252,6 +255,7 @@ class ApiServer:
         await self._numbers.start()
         self._health.finished("addresses")
         await self.authorizer.start()
+        await self._nodes.start()
         self._health.finished("rules")
         await self._definitions.start()
         self._health.finished("definitions")
@@ -265,6 +269,8 @@ class ApiServer:
         self._health.finished("flows")
         self._tasks.keep("numbers of services", self._numbers.run, self._clock)
         self._tasks.keep("rules", self.authorizer.run, self._clock)
+        for kind in node_authorizer.KINDS:
+            self._tasks.keep(f"nodes' {kind.plural}", functools.partial(self._nodes.follow, kind), self._clock)
         self._tasks.keep("custom resource definitions", self._definitions.run, self._clock)
         self._tasks.keep("page expiry", self._pages.run, self._clock)
         if not self.store.expires:

@@ -36,6 +36,11 @@ class User:
         return self.name in _PARTS or NODES in self.groups
 
     @property
+    def node(self) -> str | None:
+        """The name of the node that asks, None where it is no node."""
+        return self.name[len(NODE_PREFIX) :] if self.name.startswith(NODE_PREFIX) and NODES in self.groups else None
+
+    @property
     def is_master(self) -> bool:
         return MASTERS in self.groups
 
