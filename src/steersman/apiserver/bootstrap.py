@@ -2,7 +2,8 @@
 addresses of Services, `default/kubernetes`.
 
 Keeps true: what is missing is created at each start; what is there and was changed by people stays as they left it, but for the
-endpoint of `kubernetes`, which follows the server's address, and rules that default roles have gained since.
+endpoint of `kubernetes`, which follows the server's address, rules and subjects that default roles and bindings have gained
+since, and subjects that were withdrawn.
 """
 
 import contextlib
@@ -79,6 +80,8 @@ async def _ensure(
             operations.extend(_grown(entry, wanted))
         elif kind in (kinds.ROLE, kinds.CLUSTER_ROLE):
             operations.extend(_granted(kind, entry, wanted))
+        elif kind in (kinds.ROLE_BINDING, kinds.CLUSTER_ROLE_BINDING):
+            operations.extend(_bound(kind, entry, wanted))
     cause = contract.Cause(_CAUSE_WHO, "bootstrap", 0, times.format_micros(clock.now()))
     for start in range(0, len(operations), contract.OPERATIONS_MAX):
         await store.txn(operations[start : start + contract.OPERATIONS_MAX], cause)
@@ -92,6 +95,19 @@ def _granted(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[cont
     if not missing or objects.annotations(stored).get(AUTOUPDATE) != "true" or wanted.get("aggregationRule"):
         return []
     changed = {**stored, "rules": [*rules, *missing]}
+    return [contract.Put(entry.key, keys.head(kind), keys.tail(changed), entry.revision)]
+
+
+def _bound(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[contract.Put]:
+    """A stored binding with the subjects that it has by now, and without those that were withdrawn; as `_granted`."""
+    stored = orjson.loads(entry.value)
+    subjects = stored.get("subjects") or []
+    withdrawn = bootstrap_rbac.WITHDRAWN.get(objects.name(wanted)) if kind is kinds.CLUSTER_ROLE_BINDING else None
+    now = [one for one in subjects if one != withdrawn]
+    now += [one for one in wanted.get("subjects") or () if one not in now]
+    if now == subjects or objects.annotations(stored).get(AUTOUPDATE) != "true":
+        return []
+    changed = {**stored, "subjects": now}
     return [contract.Put(entry.key, keys.head(kind), keys.tail(changed), entry.revision)]
 
 

@@ -232,15 +232,18 @@ _CLUSTER_BINDINGS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "system:service-account-issuer-discovery",
         [(_GROUP, "system:serviceaccounts")],
     ),
-    "system:node": ("system:node", [(_GROUP, "system:nodes")]),
-    "system:node-proxier": ("system:node-proxier", [(_USER, "system:kube-proxy"), (_GROUP, "system:nodes")]),
+    "system:node": ("system:node", []),  # as upstream: the Node authorizer says what a node may do, not this
+    "system:node-proxier": ("system:node-proxier", [(_USER, "system:kube-proxy")]),
     "system:kube-scheduler": ("system:kube-scheduler", [(_USER, "system:kube-scheduler")]),
     "system:volume-scheduler": ("system:volume-scheduler", [(_USER, "system:kube-scheduler")]),
     "system:kube-controller-manager": ("system:kube-controller-manager", [(_USER, "system:kube-controller-manager")]),
-    "system:kube-dns": ("system:kube-dns", [(_USER, "system:kube-dns"), (_GROUP, "system:nodes")]),
+    "system:kube-dns": ("system:kube-dns", [(_USER, "system:kube-dns")]),
     "system:node-bootstrapper": ("system:node-bootstrapper", [(_GROUP, "system:bootstrappers")]),
 }
 
+# Subjects that these bindings had once and must not have: before there was a Node authorizer, all nodes might do what one may.
+_ALL_NODES: Object = {"kind": _GROUP, "apiGroup": _RBAC, "name": "system:nodes"}
+WITHDRAWN = dict.fromkeys(("system:node", "system:node-proxier", "system:kube-dns"), _ALL_NODES)
 
 # Of kube-system: what extension servers and our own parts read to know whom to believe.
 _READER = "extension-apiserver-authentication-reader"
@@ -265,8 +268,8 @@ def objects() -> list[tuple[Kind, Object]]:
     for name, (role_name, subjects) in _CLUSTER_BINDINGS.items():
         listed = [{"kind": kind, "apiGroup": _RBAC, "name": subject} for kind, subject in subjects]
         reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role_name}
-        binding = {**_start(kinds.CLUSTER_ROLE_BINDING, name), "roleRef": reference, "subjects": listed}
-        found.append((kinds.CLUSTER_ROLE_BINDING, binding))
+        binding = {**_start(kinds.CLUSTER_ROLE_BINDING, name), "roleRef": reference}
+        found.append((kinds.CLUSTER_ROLE_BINDING, binding | {"subjects": listed} if listed else binding))
     return found
 
 

@@ -12,7 +12,7 @@ from steersman.client.events import Recorder
 from steersman.cluster import node_process, pki, processes
 from steersman.cluster.plan import FAKE_KUBELET, Node, Plan
 from steersman.containers.fake import FakeRuntime
-from steersman.kubelet import local_paths, node_object
+from steersman.kubelet import node_object
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
@@ -35,7 +35,7 @@ async def run(plan: Plan, listener: socket.socket) -> None:
     nodes = caches.of(kinds.NODE)
     agents = [_agent(plan, node, client, pods, nodes, recorder, clock) for node in plan.fake_nodes]
     roots = {agent.node_name: None for agent in agents}
-    folders = LocalPaths(client, local_paths.cache_of(caches), clock, recorder, roots)
+    folders = LocalPaths(client, nodes, clock, roots)
     async with Tasks("fake nodes") as running:
         running.start("events", recorder.run())
         for agent in agents:

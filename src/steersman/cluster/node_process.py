@@ -89,10 +89,10 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         recorder,
         told,
         services=caches.of(kinds.SERVICE),
-        nodes=caches.of(kinds.NODE, field_selector=f"metadata.name={node.name}"),
+        nodes=local_paths.cache_of(caches, node.name),
     )
     roots = {node.name: local_path_dir(plan.paths, node)}
-    folders = LocalPaths(client, local_paths.cache_of(caches, node.name), clock, recorder, roots)
+    folders = LocalPaths(client, local_paths.cache_of(caches, node.name), clock, roots)
     node_network.bind_dns_address(plan.dns_address)
     await containers.start()
     if plan.options.runtime == "cri":

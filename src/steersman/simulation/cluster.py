@@ -20,7 +20,6 @@ from steersman.client.leader_election import LostLeadership
 from steersman.client.shared_parsing import SharedParsing
 from steersman.dns.cached_records import CachedRecords
 from steersman.dns.zone import Zone
-from steersman.kubelet import local_paths
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.proxy import controller as proxy
 from steersman.scheduler import controller as scheduler
@@ -175,9 +174,7 @@ class SimulatedCluster:
         name = f"rack-{number // RACK_NODES + 1}"
         if name not in self._racks:
             caches = self.caches[name] = Caches(self.outsider(name).client("system:kubelets", MASTERS), self.clock)
-            self._racks[name] = Rack(
-                PodsByNode(caches.of(kinds.POD)), caches.of(kinds.NODE), local_paths.cache_of(caches)
-            )
+            self._racks[name] = Rack(PodsByNode(caches.of(kinds.POD)), caches.of(kinds.NODE))
             self._tasks.start(name, caches.run())
         return self._racks[name]
 

@@ -28,7 +28,6 @@ class Rack:
 
     pods: PodsByNode
     nodes: Cache
-    volumes: Cache
 
 
 class SimulatedNode:
@@ -50,6 +49,7 @@ class SimulatedNode:
             recorder = Recorder(client, life.clock, "kubelet", self.name)
             caches = Caches(client, life.clock)
             pods = self._rack.pods if self._rack is not None else self._own_pods(caches)
+            nodes = self._rack.nodes if self._rack is not None else local_paths.cache_of(caches, self.name)
             try:
                 self.kubelet = Kubelet(
                     self.name,
@@ -59,11 +59,10 @@ class SimulatedNode:
                     life.clock,
                     recorder,
                     self._options(),
-                    nodes=self._rack.nodes if self._rack is not None else None,
+                    nodes=nodes if self._rack is not None else None,
                     machine=node_object.Machine(),
                 )
-                volumes = self._rack.volumes if self._rack is not None else local_paths.cache_of(caches, self.name)
-                folders = LocalPaths(client, volumes, life.clock, recorder, {self.name: None})
+                folders = LocalPaths(client, nodes, life.clock, {self.name: None})
                 running.start("local paths", folders.run())
                 running.start("events", recorder.run())
                 running.start("kubelet", self.kubelet.run())

@@ -71,8 +71,8 @@ class RunningNode:
             known = dataclasses.replace(known, kubelet_version=version)
         machine = node_object.Machine()
         self._kubelet = Kubelet(node.name, client, pods, self.runtime, clock, self._recorder, known, machine=machine)
-        folders = local_paths.cache_of(self._caches, node.name)
-        self._local_paths = LocalPaths(client, folders, clock, self._recorder, {node.name: None})
+        itself = local_paths.cache_of(self._caches, node.name)
+        self._local_paths = LocalPaths(client, itself, clock, {node.name: None})
         self.handle = KubeletServer([self._kubelet], clock).handle
 
     async def run(self) -> None:

@@ -40,7 +40,9 @@ def no(reason: str) -> tuple[bool, str]:
     return False, reason
 
 
-def ask(verb: str, resource: str, name: str = "", *, group: str = "", namespace: str = "ns0", fields: str = ""):
+def ask(
+    verb: str, resource: str, name: str = "", *, group: str = "", namespace: str = "ns0", fields: str = ""
+) -> Attributes:
     selected = selectors.parse_fields(fields).requirements
     return Attributes(verb, group, "v1", resource, namespace, name, fields=selected)
 

@@ -22,8 +22,20 @@ OURS: Any = {
     "labels": {local_path.NODE: "n1"},
     "finalizers": [volumes.VOLUME_PROTECTION, local_path.FINALIZER],
 }
-GOING = OURS | {"deletionTimestamp": shapes.STAMP}
+KEPT = OURS | {"deletionTimestamp": shapes.STAMP}
+GOING = KEPT | {"finalizers": [local_path.FINALIZER]}
+LET_GO: Any = [("patch", {"metadata": {"finalizers": None}})]
 RELEASED: Any = {"phase": "Released", "persistentVolumeReclaimPolicy": "Delete"}
+
+
+def asked(answer: str) -> Any:
+    """The node after it was asked to remove the folder of `pv`."""
+    annotations = {local_path.ROOT: "/data", f"{local_path.WISH}pv": answer}
+    return {"metadata": {"name": "n1", "uid": "n1", "annotations": annotations}}
+
+
+def seen_volume(meta: Any, node: Any = NODE, **spec: Any) -> SeenVolume:
+    return SeenVolume("pv", volume(meta=meta, **{"local": {"path": "/data/pv_default_data"}, **spec}), node)
 
 
 def wanted(**more):
@@ -69,13 +81,29 @@ CASES = {
         SeenClaim(wanted(selector={"matchLabels": {"a": "b"}}), CLASS, NODE),
         failed("claim.Spec.Selector is not supported"),
     ),
-    "in use": (SeenVolume(volume(meta=OURS, phase="Bound"), True), []),
-    "released": (SeenVolume(volume(meta=OURS, **RELEASED), True), [("delete", "pv")]),
-    "released, kept": (SeenVolume(volume(meta=OURS, phase="Released"), True), []),
-    "its node has work to do": (SeenVolume(volume(meta=GOING, **RELEASED), True), []),
-    "its node is gone": (
-        SeenVolume(volume(meta=GOING, **RELEASED), False),
-        [("patch", {"metadata": {"finalizers": [volumes.VOLUME_PROTECTION]}})],
+    "in use": (seen_volume(OURS, phase="Bound"), []),
+    "released": (seen_volume(OURS, **RELEASED), [("delete", "pv")]),
+    "released, kept": (seen_volume(OURS, phase="Released"), []),
+    "others have a say in it": (seen_volume(KEPT, **RELEASED), []),
+    "its node is asked": (seen_volume(GOING, **RELEASED), [("patch", local_path.wish("pv", "wished"))]),
+    "its node has work to do": (seen_volume(GOING, asked("wished"), **RELEASED), []),
+    "its node cannot": (
+        seen_volume(GOING, asked("failed: busy"), **RELEASED),
+        [("VolumeFailedDelete", "busy")],
+    ),
+    "its node has done it": (seen_volume(GOING, asked("done"), **RELEASED), LET_GO),
+    "its folder is nobody's to remove": (
+        seen_volume(GOING, local={"path": "/etc/pv_x"}, **RELEASED),
+        [("VolumeFailedDelete", "/etc/pv_x is not a folder that was made for this volume in /data")],
+    ),
+    "its folder stays": (seen_volume(GOING, phase="Released", persistentVolumeReclaimPolicy="Retain"), LET_GO),
+    "its node is gone": (seen_volume(GOING, None, **RELEASED), LET_GO),
+    "let go": (seen_volume(GOING | {"finalizers": ["other"]}, asked("done"), **RELEASED), []),
+    "gone": (SeenVolume("pv", None, asked("done")), [("patch", local_path.wish("pv", None))]),
+    "gone, and nothing is left of it": (SeenVolume("pv", None, None), []),
+    "a later one of the name": (
+        seen_volume(OURS, asked("done"), phase="Bound"),
+        [("patch", local_path.wish("pv", None))],
     ),
 }
 

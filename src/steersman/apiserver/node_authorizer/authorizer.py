@@ -46,7 +46,7 @@ class NodeAuthorizer:
 
     async def start(self) -> None:
         for kind in KINDS:
-            await self._list(kind)
+            await self.list_again(kind)
 
     async def follow(self, kind: Kind) -> None:
         """Until cancelled."""
@@ -62,9 +62,10 @@ class NodeAuthorizer:
                 return
             except (contract.Compacted, contract.Overrun) as gap:
                 log.warning("%s are listed again: %r", kind.plural, gap)
-                await self._list(kind)
+                await self.list_again(kind)
 
-    async def _list(self, kind: Kind) -> None:
+    async def list_again(self, kind: Kind) -> None:
+        """After this all is known that is there, and nothing else."""
         page = await self._store.list(keys.prefix(kind))
         found = {entry.key: entry for entry in page.entries}
         self._unread[kind].update(dict.fromkeys(self._known[kind] - found.keys()))

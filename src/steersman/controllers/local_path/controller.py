@@ -11,7 +11,7 @@ from steersman.meta import objects
 from steersman.meta.objects import Object
 
 START = "*"  # no object has this key
-_OF_NODE = "local-path-node"
+_OF_NODE, _ASKED = "local-path-node", "local-path-wishes"
 
 
 def controller() -> Controller:
@@ -21,11 +21,11 @@ def controller() -> Controller:
             Watch(kinds.PERSISTENT_VOLUME_CLAIM, lambda caches, obj: (objects.key(obj),), _claim_matters),
             Watch(kinds.PERSISTENT_VOLUME, keys_of_volume),
             Watch(kinds.STORAGE_CLASS),
-            Watch(kinds.NODE, keys_of_node, lambda old, new: new is None),
+            Watch(kinds.NODE, keys_of_node, _node_matters),
         ),
         observe=observe,
         decide=decide.decide,
-        indexes=(Index(kinds.PERSISTENT_VOLUME, _OF_NODE, _node_of),),
+        indexes=(Index(kinds.PERSISTENT_VOLUME, _OF_NODE, _node_of), Index(kinds.NODE, _ASKED, local_path.wishes)),
         first_keys=(START,),
     )
 
@@ -35,7 +35,9 @@ def keys_of_volume(caches: Caches, volume: Object) -> Iterable[str]:
 
 
 def keys_of_node(caches: Caches, node: Object) -> Iterable[str]:
-    return [objects.name(one) for one in caches.of(kinds.PERSISTENT_VOLUME).by_index(_OF_NODE, objects.name(node))]
+    """Those that have to do with it: all when it goes, those whose folder it was asked to remove."""
+    named = caches.of(kinds.PERSISTENT_VOLUME).by_index(_OF_NODE, objects.name(node))
+    return {*map(objects.name, named), *local_path.wishes(node)}
 
 
 def observe(look: Look, key: str) -> SeenStart | SeenClaim | SeenVolume | None:
@@ -45,8 +47,8 @@ def observe(look: Look, key: str) -> SeenStart | SeenClaim | SeenVolume | None:
     if "/" not in key:
         volume = made.get(key)
         if volume is None or not local_path.is_ours(volume):
-            return None
-        return SeenVolume(volume, nodes.get(local_path.node_of(volume)) is not None)
+            return SeenVolume(key, None, next(iter(nodes.by_index(_ASKED, key)), None))
+        return SeenVolume(key, volume, nodes.get(local_path.node_of(volume)))
     claim = look.caches.of(kinds.PERSISTENT_VOLUME_CLAIM).get(key)
     if claim is None or not _is_waiting(claim):
         return None
@@ -66,6 +68,10 @@ def _is_waiting(claim: Object) -> bool:
 
 def _claim_matters(old: Object | None, new: Object | None) -> bool:
     return new is not None and _is_waiting(new)
+
+
+def _node_matters(old: Object | None, new: Object | None) -> bool:
+    return new is None or local_path.wishes(old) != local_path.wishes(new)
 
 
 def _node_of(volume: Object) -> Iterable[str]:

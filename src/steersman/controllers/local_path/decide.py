@@ -1,16 +1,17 @@
 """Make volumes of the built-in class: a folder on the node that the scheduler chose for the claim's pod.
 
-Keeps true: a claim that waits for `rancher.io/local-path` gets a volume bound to its node; a released one is deleted.
-Reads: PersistentVolumeClaim, StorageClass, Node, PersistentVolume.  Writes: PersistentVolumes (create, delete), the class
-`local-path` at the start, a claim's node where that is gone.
-Leaves to others: the folder itself (the kubelet of the node makes it, and removes it before the volume's finalizer).
+Keeps true: a claim that waits for `rancher.io/local-path` gets a volume bound to its node; a released one is deleted, and goes
+when its node has removed the folder.
+Reads: PersistentVolumeClaim, StorageClass, Node, PersistentVolume.  Writes: PersistentVolumes (create, delete, the finalizer that
+stands for the folder), the class `local-path` at the start, a claim's node where that is gone, its wishes into Nodes.
+Leaves to others: the folder itself (the kubelet of the node makes it, and removes it when the Node says so).
 """
 
 import dataclasses
 
 from steersman.api import kinds, local_path, volumes
 from steersman.controllers import decision
-from steersman.controllers.decision import Create, Decision, Emit
+from steersman.controllers.decision import Create, Decision, Emit, Patch
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -37,8 +38,11 @@ class SeenClaim:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeenVolume:
-    volume: Object
-    has_node: bool
+    """`volume`: None when it is gone. `node`: the volume's, or the one that was asked to remove its folder; None without."""
+
+    name: str
+    volume: Object | None
+    node: Object | None
 
 
 def decide(seen: SeenStart | SeenClaim | SeenVolume) -> Decision:
@@ -85,18 +89,60 @@ def _refusal(claim: Object, node: str) -> str:
 
 def _volume(seen: SeenVolume) -> Decision:
     volume = seen.volume
-    policy = volume["spec"].get("persistentVolumeReclaimPolicy")
+    if volume is None or not objects.is_terminating(volume):
+        settled = _forget(seen)
+        if settled is not None:
+            return settled
+    if volume is None:
+        return Decision(why="gone")
     if objects.is_terminating(volume):
-        finalizers = volume["metadata"].get("finalizers") or []
-        if seen.has_node or local_path.FINALIZER not in finalizers:
-            return Decision(why="its node removes the folder")
-        body = {"metadata": {"finalizers": [one for one in finalizers if one != local_path.FINALIZER] or None}}
-        return Decision(
-            (decision.patch(kinds.PERSISTENT_VOLUME, volume, body),), "its node is gone, and the data with it"
-        )
-    if (volume.get("status") or {}).get("phase") == "Released" and policy == "Delete":
+        return _going(volume, seen)
+    phase, policy = (volume.get("status") or {}).get("phase"), volume["spec"].get("persistentVolumeReclaimPolicy")
+    if phase == "Released" and policy == "Delete":
         return Decision((decision.delete(kinds.PERSISTENT_VOLUME, volume),), "released")
     return Decision(why="in use")
+
+
+def _forget(seen: SeenVolume) -> Decision | None:
+    """A wish whose volume is gone, or is a later one of the name."""
+    if seen.node is None or seen.name not in local_path.wishes(seen.node):
+        return None
+    return Decision((_on_node(seen.node, local_path.wish(seen.name, None)),), "its folder is gone")
+
+
+def _going(volume: Object, seen: SeenVolume) -> Decision:
+    finalizers = volume["metadata"].get("finalizers") or []
+    if local_path.FINALIZER not in finalizers:
+        return Decision(why="its folder is gone")
+    if volumes.VOLUME_PROTECTION in finalizers:
+        return Decision(why="others have a say in it")
+    if seen.node is None:
+        return _let_go(volume, "its node is gone, and the data with it")
+    if volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+        return _let_go(volume, "its folder stays")
+    if why := local_path.refusal(volume, seen.node):
+        return Decision((Emit(volume, "Warning", "VolumeFailedDelete", why),), "a folder of somebody else")
+    answer = local_path.wishes(seen.node).get(seen.name)
+    if answer == local_path.DONE:
+        return _let_go(volume, "its folder is gone")
+    if answer is None:
+        asked = _on_node(seen.node, local_path.wish(seen.name, local_path.WISHED))
+        return Decision((asked,), "its node removes the folder")
+    if answer.startswith(local_path.FAILED):
+        told = Emit(volume, "Warning", "VolumeFailedDelete", answer.removeprefix(local_path.FAILED))
+        return Decision((told,), "its node tries again")
+    return Decision(why="its node removes the folder")
+
+
+def _let_go(volume: Object, why: str) -> Decision:
+    left = [one for one in volume["metadata"]["finalizers"] if one != local_path.FINALIZER]
+    body = {"metadata": {"finalizers": left or None}}
+    return Decision((decision.patch(kinds.PERSISTENT_VOLUME, volume, body),), why)
+
+
+def _on_node(node: Object, body: Object) -> Patch:
+    """Whatever else of the node changes meanwhile: its heartbeats do all the time."""
+    return Patch(kinds.NODE, objects.name(node), "", body, uid=objects.uid(node))
 
 
 def _new(claim: Object, storage_class: Object, node: Object) -> Object:
