@@ -227,6 +227,30 @@ def status(output: str, name: str, data_dir: str | None) -> None:
     sys.exit(command.run(name, data_dir, output))
 
 
+@main.command()
+@click.argument("file", metavar="FILE")
+@_name_option
+def backup(file: str, name: str, data_dir: str | None) -> None:
+    """Write the cluster's objects, keys and options into FILE, while it runs or not.
+
+    Not in it: images, what containers wrote, the data in volumes.
+    """
+    from steersman.cluster import backup as command
+
+    sys.exit(command.backup(file, name, data_dir))
+
+
+@main.command()
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace the objects and keys of a cluster that is there.")
+@_name_option
+def restore(file: str, force: bool, name: str, data_dir: str | None) -> None:
+    """Make a stopped or new cluster what FILE, a backup, says. The next `up` starts it."""
+    from steersman.cluster import backup as command
+
+    sys.exit(command.restore(file, name, data_dir, force=force))
+
+
 @main.group()
 def node() -> None:
     """Stop and start single nodes, as if their power was cut."""

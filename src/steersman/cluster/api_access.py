@@ -4,6 +4,7 @@ import datetime
 import http.client
 import socket
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from steersman.meta import errors, times
 
 REQUEST_SECONDS_MAX = 5.0
 POLL_SECONDS = 0.01
+PIECE_BYTES = 262144
 
 
 class ApiAccess:
@@ -43,6 +45,14 @@ class ApiAccess:
             raise errors.StatusError(answer)
         return answer
 
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """The body of an answer that may be large. Raises as `ask`."""
+        response = self._response(path, "GET", REQUEST_SECONDS_MAX)
+        if response.status != http.HTTPStatus.OK:
+            raise errors.StatusError(msgspec.json.decode(response.read()))
+        while piece := response.read(PIECE_BYTES):
+            yield piece
+
     def items(self, path: str) -> list[dict[str, Any]]:
         """The items of a list, none when there was no good answer."""
         answer = self.get(path)
@@ -54,6 +64,10 @@ class ApiAccess:
             self._connection = None
 
     def _request(self, path: str, method: str = "GET", seconds: float = REQUEST_SECONDS_MAX) -> tuple[int, bytes]:
+        response = self._response(path, method, seconds)
+        return response.status, response.read()
+
+    def _response(self, path: str, method: str, seconds: float) -> http.client.HTTPResponse:
         if not self._connection:
             context = ssl.create_default_context(cafile=str(self._paths.pki / "ca.crt"))
             context.load_cert_chain(self._paths.pki / "admin.crt", self._paths.pki / "admin.key")
@@ -64,8 +78,7 @@ class ApiAccess:
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.sock.settimeout(seconds)
         self._connection.request(method, path, headers={"Accept": "application/json"})
-        response = self._connection.getresponse()
-        return response.status, response.read()
+        return self._connection.getresponse()
 
 
 def is_ready(node: dict[str, Any]) -> bool:

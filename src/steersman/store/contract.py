@@ -14,7 +14,8 @@ see `apiserver.registry`. The store only needs them to be text that sorts.
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Sequence
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Cause(NamedTuple):
@@ -193,3 +194,10 @@ class Store(Protocol):
         """Who wrote `revision`, and why; None when unknown or compacted."""
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class BacksUp(Protocol):
+    """A store that can write all that it holds into a file while it runs."""
+
+    async def backup(self, path: Path) -> None: ...

@@ -6,9 +6,10 @@
 | `/steersman/at/MOMENT/api…` | any get or list (and discovery, as it is now) as it was then: a cluster for any client, read-only |
 | `/steersman/history/api…/NAME` | an object's changes that are still known, each with its cause |
 | `/steersman/writes/REVISION` | what one write changed, and why |
+| `/steersman/backup` | the store's content as a file |
 | POST `/steersman/rewind/MOMENT` | brings objects back to what they were; with `dryRun=All` it only says which |
 
-Whoever may get an object may see how it was. `writes` and `rewind` are about any object, so they are paths of their own for rules.
+Whoever may get an object may see how it was. `writes`, `backup` and `rewind` are about any object: rules name them as paths.
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ from steersman.api.kind import Kind
 from steersman.apiserver import authorization, keys, negotiation, paths, users
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Moment, check_dry_run
-from steersman.apiserver.past import moments, rewind, rewinding
+from steersman.apiserver.past import backup, moments, rewind, rewinding
 from steersman.meta import errors, times
 from steersman.serving import messages
 from steersman.store import contract
@@ -59,12 +60,15 @@ class Past:
         question, _, rest = request.path.removeprefix(PREFIX).partition("/")
         if question == "rewind":
             return await self._rewind(request, rest, user)
-        if question not in ("at", "history", "writes"):
+        if question not in ("at", "history", "writes", "backup"):
             raise errors.no_route()
         if request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed()
         if question == "at":
             return await self._at(request, rest, user)
+        if question == "backup":
+            self._authorizer.check(user, Attributes("get", path=request.path))
+            return await backup.answer(self._store)
         if question == "history":
             return await self._history(paths.parse("GET", f"/{rest}"), user)
         return await self._writes(request.path, rest, user)

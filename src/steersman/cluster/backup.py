@@ -1,0 +1,105 @@
+"""`steersman backup` and `restore`: a cluster's objects, certificates and options in one file."""
+
+import contextlib
+import dataclasses
+import http.client
+import pathlib
+import sys
+import tempfile
+
+import steersman
+from steersman.aio.clock import SystemClock
+from steersman.cluster import archive, control, options, paths
+from steersman.cluster.api_access import ApiAccess
+from steersman.meta import errors, times
+from steersman.store import contract, journal
+
+CAUSES_MAX = 0  # the journal is only copied
+
+
+class Refused(Exception):
+    """Nothing was done; the text says why."""
+
+
+def backup(file: str, name: str, data_dir: str | None) -> int:
+    """Of a cluster that runs, or that is stopped."""
+    try:
+        where = paths.of_cluster(name, data_dir)
+        is_running = _runs(where)
+        where = where.in_use() if is_running else where
+        known = _options(where, name)
+        target = pathlib.Path(file)
+        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".steersman-backup-") as folder:
+            store = pathlib.Path(folder) / "store.db"
+            _copy(where, known, store, is_running=is_running)
+            about = archive.About(name, times.format_seconds(SystemClock().now()), steersman.__version__)
+            archive.write(target, about, store, where.options, where.pki)
+    except (Refused, OSError, http.client.HTTPException, errors.StatusError, contract.StoreError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    print(
+        f'Wrote {target} ({target.stat().st_size / 1e6:.1f} MB). It holds the keys of cluster "{name}": keep it safe.'
+    )
+    return 0
+
+
+def restore(file: str, name: str, data_dir: str | None, *, force: bool) -> int:
+    """Into a cluster that does not run; `force` replaces what it holds."""
+    try:
+        where = paths.of_cluster(name, data_dir)
+        about = _restore(pathlib.Path(file), where, name, force=force)
+    except (Refused, archive.NoBackup, OSError, contract.StoreError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    print(f'Cluster "{name}" is as "{about.name}" was at {about.at}. Start it with: steersman up -d --name {name}')
+    return 0
+
+
+def _restore(file: pathlib.Path, where: paths.Paths, name: str, *, force: bool) -> archive.About:
+    if _runs(where) or paths.is_locked(where.lock):
+        raise Refused(f'Cluster "{name}" runs: stop it first (steersman down).')
+    if where.holds_other_things():
+        raise Refused(f"{where.data} holds something else: nothing was restored.")
+    if where.store.exists() and not force:
+        raise Refused(f"{where.data} holds a cluster: --force replaces its objects and keys.")
+    where.prepare()
+    with tempfile.TemporaryDirectory(dir=where.data, prefix=".restore-") as folder:
+        unpacked = pathlib.Path(folder)
+        about = archive.read(file, unpacked)
+        journal.Journal(unpacked / "store.db", CAUSES_MAX).close()  # refused here rather than at the next start
+        saved = _options(paths.Paths(unpacked, where.run), name)
+        options.save(unpacked / "options.json", dataclasses.replace(saved, name=name, kubeconfig=""))
+        for old in (*where.pki.iterdir(), *where.data.glob("store.db*")):
+            old.unlink()
+        for part in (*(unpacked / "pki").iterdir(), unpacked / "options.json", unpacked / "store.db"):
+            part.replace(where.data / part.relative_to(unpacked))
+    return about
+
+
+def _copy(where: paths.Paths, known: options.Options, target: pathlib.Path, *, is_running: bool) -> None:
+    """The store's content into a new file."""
+    if known.store != "sqlite":
+        etcd = "Its objects are in etcd: etcdctl snapshot save copies them."
+        raise Refused(etcd if known.store.startswith("etcd:") else "Its objects are in memory: they end with it.")
+    if is_running:
+        with target.open("wb") as file:
+            for piece in ApiAccess(where, known.port).pieces("/steersman/backup"):
+                file.write(piece)
+    else:
+        with contextlib.closing(journal.Journal(where.store, CAUSES_MAX)) as kept:
+            kept.copy_to(target)
+
+
+def _options(where: paths.Paths, name: str) -> options.Options:
+    known = options.load(where.options)
+    if known is None:
+        raise Refused(f'There is no cluster "{name}".')
+    return known
+
+
+def _runs(where: paths.Paths) -> bool:
+    try:
+        control.ask(where.control_socket, {"command": "status"})
+    except control.NotRunning:
+        return False
+    return True
