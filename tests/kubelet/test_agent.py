@@ -48,7 +48,8 @@ def test_a_pod_runs_with_one_write(tmp_path: Path) -> None:
             assert found["podIP"].startswith("10.244.")
             assert found["hostIP"] == "172.30.0.2"
             assert [one["ready"] for one in found["containerStatuses"]] == [True, True]
-            assert here.events.of("Started") == ["Started container main", "Started container second"]
+            assert here.events.of("Started") == ["Container started"] * 2
+            assert here.events.containers_of("Started") == ["main", "second"]
 
     run(test, tmp_path)
 
@@ -132,6 +133,24 @@ def test_crash_loop_backoff_doubles(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "most", "starts"),
+    [(10, 300, 5), (10, 30, 6), (1, 60, 8), (1, 1, 102)],
+    ids=["as it is", "at most half a minute", "as it may become", "a second"],
+)
+def test_crashes_wait_as_configured(tmp_path: Path, first: float, most: float, starts: int) -> None:
+    """How often a container that ends at once is started within 101 seconds."""
+
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod(annotations={"fake.steersman.dev/run-seconds": "0", "fake.steersman.dev/exit-code": "1"})
+            await here.until(lambda: here.events.of("Started"))
+            await here.clock.sleep(100.9)
+            assert len(here.events.of("Started")) == starts
+
+    run(test, tmp_path, crash_first_seconds=first, crash_most_seconds=most)
+
+
+@pytest.mark.parametrize(
     ("policy", "codes", "phase", "restarts"),
     [
         ("Never", "0", "Succeeded", 0),
@@ -169,8 +188,7 @@ def test_init_containers_and_sidecars_start_in_order(tmp_path: Path) -> None:
             assert here.container()["state"] == {"waiting": {"reason": "PodInitializing"}}
             assert here.phase() == "Pending"
             await here.until_running()
-            order = [text.removeprefix("Started container ") for text in here.events.of("Started")]
-            assert order == ["first", "side", "second", "main"]
+            assert here.events.containers_of("Started") == ["first", "side", "second", "main"]
             here.api.delete_pod("web")
             await here.until(lambda: here.api.get("pods", "web") is None)
             order = [text.removeprefix("Stopping container ") for text in here.events.of("Killing")]

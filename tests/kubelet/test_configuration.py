@@ -27,6 +27,11 @@ FIELDS: dict[str, Any] = {
     "imageGCHighThresholdPercent": 70,
     "imageGCLowThresholdPercent": 60,
     "imageMinimumGCAge": "1m0s",
+    "serializeImagePulls": False,
+    "maxParallelImagePulls": 5,
+    "imagePullCredentialsVerificationPolicy": "AlwaysVerify",
+    "preloadedImagesVerificationAllowlist": ["registry.example/*"],
+    "crashLoopBackOff": {"maxContainerRestartPeriod": "30s"},
     "shutdownGracePeriod": "20s",
     "shutdownGracePeriodCriticalPods": "5s",
 }
@@ -50,6 +55,13 @@ def test_what_was_said_is_told_again() -> None:
         ({"imageGCHighThresholdPercent": 80}, "imageGCLowThresholdPercent 80 must be less than"),
         ({"evictionSoft": {"memory.available": "1Gi"}}, "grace period must be specified for the soft eviction"),
         ({"shutdownGracePeriod": "1s"}, "shutdownGracePeriodCriticalPods must be <= shutdownGracePeriod"),
+        ({"maxParallelImagePulls": 2}, "maxParallelImagePulls cannot be larger than 1 unless SerializeImagePulls"),
+        ({"maxParallelImagePulls": 0}, "maxParallelImagePulls 0 must be a positive number"),
+        (
+            {"crashLoopBackOff": {"maxContainerRestartPeriod": "301s"}},
+            "MaxContainerRestartPeriod (got: 301 seconds) must be set between 1s and 300s",
+        ),
+        ({"crashLoopBackOff": "slow"}, "crashLoopBackOff: 'str' object"),
         ({"syncFrequency": "soon"}, "syncFrequency: invalid value 'soon': not a duration"),
     ],
 )
@@ -57,6 +69,27 @@ def test_refused(fields: dict[str, Any], expect: str) -> None:
     with pytest.raises(Malformed) as refused:
         options(**fields)
     assert expect in str(refused.value)
+
+
+REDUCED = {"ReduceDefaultCrashLoopBackOffDecay": True}
+
+
+@pytest.mark.parametrize(
+    ("fields", "at_once", "crashes"),
+    [
+        ({}, 4, (10, 300)),
+        ({"serializeImagePulls": True}, 1, (10, 300)),
+        ({"serializeImagePulls": True, "maxParallelImagePulls": 1}, 1, (10, 300)),
+        ({"serializeImagePulls": False}, 0, (10, 300)),
+        ({"crashLoopBackOff": {"maxContainerRestartPeriod": "1m"}}, 4, (10, 60)),
+        ({"crashLoopBackOff": {"maxContainerRestartPeriod": "1s"}}, 4, (1, 1)),
+        ({"featureGates": REDUCED}, 4, (1, 60)),
+        ({"featureGates": REDUCED, "crashLoopBackOff": {"maxContainerRestartPeriod": "300s"}}, 4, (1, 300)),
+    ],
+)
+def test_pulls_and_crashes(fields: dict[str, Any], at_once: int, crashes: tuple[float, float]) -> None:
+    made = options(**fields)
+    assert (made.pulls_at_once, (made.crash_first_seconds, made.crash_most_seconds)) == (at_once, crashes)
 
 
 def test_defaults_stay_where_they_are_to_be_merged() -> None:

@@ -1,12 +1,15 @@
-"""Images on their way to the node: whose secrets are used, and what is said of those that are not there."""
+"""Images on their way to the node: whose secrets are used, who waits for whom, and what is said when one does not come."""
 
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from steersman.containers.runtime import RegistryLogin
+from steersman.aio.clock import Clock
+from steersman.containers.fake_images import FakeImages
+from steersman.containers.runtime import ImageStatus, RegistryLogin, RuntimeFailure
 from tests.kubelet import world
 from tests.kubelet.test_agent import run
 from tests.kubelet.world import container
@@ -46,5 +49,158 @@ def test_a_missing_pull_secret_is_told_and_the_pull_tried_with_the_others(
         assert here.events.of("FailedToRetrieveImagePullSecret") == [
             "Unable to retrieve some image pull secrets (gone, lost); attempting to pull the image may not succeed."
         ]
+
+    run(test, tmp_path)
+
+
+class SlowImages(FakeImages):
+    """Each pull takes ten seconds, and only Ann may have it."""
+
+    def __init__(self, clock: Clock, private: bool = False) -> None:
+        super().__init__()
+        self._clock = clock
+        self._private = private
+
+    async def pull(self, reference: str, login: RegistryLogin | None = None) -> str:
+        await self._clock.sleep(10)
+        if self._private and login != RegistryLogin("ann", "secret"):
+            raise RuntimeFailure("ErrImagePull", "pull access denied")
+        return await super().pull(reference, login)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "told"),
+    [
+        (1, ["in 10s (10s including waiting)", "in 10s (20s including waiting)", "in 10s (30s including waiting)"]),
+        (2, ["in 10s (10s including waiting)", "in 10s (10s including waiting)", "in 10s (20s including waiting)"]),
+        (0, ["in 10s (10s including waiting)"] * 3),
+    ],
+    ids=["one by one", "two at once", "all at once"],
+)
+def test_pulls_wait_for_each_other(tmp_path: Path, at_once: int, told: list[str]) -> None:
+    async def test(here: world.World) -> None:
+        here.runtime._images = SlowImages(here.clock)
+        async with here.running():
+            for number in range(3):
+                here.pod(f"pod-{number}", containers=[container(image=f"registry.example/{number}:1")])
+            await here.until(lambda: len(here.events.of("Pulled")) == 3)
+        assert sorted(here.events.of("Pulled")) == [
+            f'Successfully pulled image "registry.example/{number}:1" {text}. Image size: 5000000 bytes.'
+            for number, text in enumerate(told)
+        ]
+
+    run(test, tmp_path, pulls_at_once=at_once)
+
+
+@pytest.mark.parametrize("policy", ["IfNotPresent", "Never"])
+def test_an_image_is_for_those_who_could_pull_it(tmp_path: Path, policy: str) -> None:
+    async def test(here: world.World) -> None:
+        here.runtime._images = SlowImages(here.clock, private=True)
+        here.api.put("secrets", secret("ann", "secret"))
+        again = secret("ann", "secret")
+        here.api.put("secrets", {**again, "metadata": {"name": "again", "namespace": "default"}})
+        wrong = secret("bob", "wrong")
+        here.api.put("secrets", {**wrong, "metadata": {"name": "wrong", "namespace": "default"}})
+
+        def pod(name: str, pull_policy: str, *secrets: str) -> None:
+            named = [{"name": one} for one in secrets]
+            here.pod(name, containers=[container(image=IMAGE, imagePullPolicy=pull_policy)], imagePullSecrets=named)
+
+        async with here.running():
+            pod("first", "IfNotPresent", "there")
+            await here.until_running("first")
+            pod("same", policy, "there")
+            pod("equal", policy, "again")
+            pod("none", policy)
+            pod("other", policy, "wrong")
+            for name in ("same", "equal"):
+                await here.until_running(name)
+            refused = "ErrImageNeverPull" if policy == "Never" else "ErrImagePull"
+            for name in ("none", "other"):
+                await here.until(lambda name=name: here.status(name).get("containerStatuses"))  # type: ignore[misc]
+                await here.until(lambda name=name: waiting(here, name)[0] == refused)  # type: ignore[misc]
+            assert len(here.events.of("Pulling")) == (1 if policy == "Never" else 3)
+            text = f'Container image "{IMAGE}" already present on machine and can be accessed by the pod'
+            assert here.events.of("Pulled")[1:] == [text] * 2
+
+    run(test, tmp_path)
+
+
+def waiting(here: world.World, name: str = "web") -> tuple[str, str]:
+    found = here.container(name=name)["state"].get("waiting") or {}
+    return found.get("reason", ""), found.get("message", "")
+
+
+PULL_FAILURES: list[Any] = [
+    pytest.param(
+        RuntimeFailure("ErrImagePull", "no such thing"),
+        ("ErrImagePull", "no such thing"),
+        f'Failed to pull image "{IMAGE}": no such thing',
+        id="any",
+    ),
+    pytest.param(
+        RuntimeFailure("RegistryUnavailable", "RegistryUnavailable: it sleeps"),
+        ("RegistryUnavailable", f"image pull failed for {IMAGE} because the registry is unavailable: it sleeps"),
+        f'Failed to pull image "{IMAGE}": RegistryUnavailable: it sleeps',
+        id="no registry",
+    ),
+    pytest.param(
+        RuntimeFailure("SignatureValidationFailed", "SignatureValidationFailed"),
+        ("SignatureValidationFailed", f"image pull failed for {IMAGE} because the signature validation failed"),
+        f'Failed to pull image "{IMAGE}": SignatureValidationFailed',
+        id="wrong signature",
+    ),
+]
+
+
+@pytest.mark.parametrize(("failure", "shown", "told"), PULL_FAILURES)
+def test_a_pull_that_fails(tmp_path: Path, failure: RuntimeFailure, shown: tuple[str, str], told: str) -> None:
+    async def test(here: world.World) -> None:
+        here.runtime.images.refuse(IMAGE, failure)
+        async with here.running():
+            here.pod(containers=[container(image=IMAGE)])
+            await here.until(lambda: here.status().get("containerStatuses"))
+            assert waiting(here) == shown
+            assert here.events.of("Failed") == [told, f"Error: {shown[0]}"]
+            await here.until(lambda: waiting(here)[0] == "ImagePullBackOff")
+            back_off = f'Back-off pulling image "{IMAGE}"'
+            assert waiting(here)[1] == f"{back_off}: {shown[0]}: {shown[1]}"
+            assert here.events.of("BackOff") == [back_off]
+            assert here.events.of("Failed")[2:] == ["Error: ImagePullBackOff"]
+            here.runtime.images.allow(IMAGE)
+            await here.until_running()
+
+    run(test, tmp_path)
+
+
+def test_a_name_that_is_none(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        text = 'Failed to apply default image tag "UPPER": couldn\'t parse image name "UPPER": '
+        text += "invalid reference format: repository name must be lowercase"
+        async with here.running():
+            here.pod(containers=[container(image="UPPER")])
+            await here.until(lambda: here.status().get("containerStatuses"))
+            assert waiting(here) == ("InvalidImageName", text)
+            assert here.events.of("InspectFailed") == [text]
+            assert here.events.of("Failed") == ["Error: InvalidImageName"]
+
+    run(test, tmp_path)
+
+
+def test_a_runtime_that_cannot_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(reference: str) -> ImageStatus | None:
+        raise RuntimeFailure("CallFailed", "it is away")
+
+    async def test(here: world.World) -> None:
+        text = f'Failed to inspect image "{IMAGE}": it is away'
+        status = here.runtime.images.status
+        monkeypatch.setattr(here.runtime.images, "status", away)
+        async with here.running():
+            here.pod(containers=[container(image=IMAGE)])
+            await here.until(lambda: here.status().get("containerStatuses"))
+            assert waiting(here) == ("ImageInspectError", text)
+            assert (here.events.of("InspectFailed"), here.events.of("Failed")) == ([text], ["Error: ImageInspectError"])
+            monkeypatch.setattr(here.runtime.images, "status", status)
+            await here.until_running()
 
     run(test, tmp_path)

@@ -30,6 +30,7 @@ class Events:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str, str]] = []
+        self.fields: list[tuple[str, str]] = []
         self.annotations: dict[str, dict[str, str]] = {}
 
     def event(
@@ -45,6 +46,10 @@ class Events:
         if annotations:
             self.annotations[reason] = dict(annotations)
         self.said.append((type, reason, message))
+        self.fields.append((reason, field_path))
+
+    def containers_of(self, reason: str) -> list[str]:
+        return [field.partition("{")[2].rstrip("}") for one, field in self.fields if one == reason]
 
     def of(self, reason: str) -> list[str]:
         return [message for _, one, message in self.said if one == reason]

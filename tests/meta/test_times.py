@@ -55,3 +55,24 @@ def test_round_trips(at):
 @pytest.mark.parametrize(("text", "seconds"), [("1h30m", 5400), ("300ms", 0.3), ("0", 0), ("-2m", -120), ("1.5s", 1.5)])
 def test_go_durations(text, seconds):
     assert times.parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.012, "12ms"),
+        (0.0125, "12.5ms"),
+        (0.0000015, "1.5µs"),
+        (1.2, "1.2s"),
+        (39.356, "39.356s"),
+        (60, "1m0s"),
+        (62.345, "1m2.345s"),
+        (300, "5m0s"),
+        (3600, "1h0m0s"),
+        (7265.5, "2h1m5.5s"),
+    ],
+)
+def test_durations_told(seconds: float, text: str) -> None:
+    assert times.format_duration(seconds) == text
+    assert times.parse_duration(text) == pytest.approx(seconds)

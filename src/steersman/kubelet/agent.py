@@ -57,6 +57,7 @@ from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober
+from steersman.kubelet.pulled_images import PulledImages
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
 from steersman.kubelet.static_pod_folder import StaticPodFolder
@@ -159,7 +160,18 @@ class Kubelet:
             recorder=self._recorder,
             writer=StatusWriter(self.client, self.clock, self._tasks, alarms),
             metrics=self.metrics,
-            images=ImageKeeper(self.runtime.images, references, self.clock, self._tasks),
+            images=ImageKeeper(
+                self.runtime.images,
+                references,
+                self.clock,
+                self._tasks,
+                PulledImages(
+                    None if self.options.on_paper else self.options.data_dir / "image_manager",
+                    self.options.pull_policy,
+                    self.options.preloaded_images,
+                ),
+                self.options.pulls_at_once,
+            ),
             volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node, self._csi),
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),

@@ -4,7 +4,7 @@ from steersman.kubelet import qos
 from steersman.kubelet.eviction.thresholds import Settings
 from steersman.kubelet.options import Options
 from steersman.kubelet.topology import cpu_policy, hardware
-from steersman.meta import quantities
+from steersman.meta import quantities, times
 from steersman.meta.objects import Object
 
 
@@ -17,10 +17,10 @@ def configz(options: Options) -> Object:
             "address": options.address,
             "port": options.port,
             "staticPodPath": str(options.static_pods or ""),
-            "fileCheckFrequency": _duration(options.static_pods_seconds),
-            "syncFrequency": _duration(options.volume_refresh_seconds),
-            "nodeStatusUpdateFrequency": _duration(options.node_check_seconds),
-            "nodeStatusReportFrequency": _duration(options.node_status_seconds),
+            "fileCheckFrequency": times.format_duration(options.static_pods_seconds),
+            "syncFrequency": times.format_duration(options.volume_refresh_seconds),
+            "nodeStatusUpdateFrequency": times.format_duration(options.node_check_seconds),
+            "nodeStatusReportFrequency": times.format_duration(options.node_status_seconds),
             "nodeLeaseDurationSeconds": options.lease_duration_seconds,
             "clusterDomain": options.cluster_domain,
             "clusterDNS": list(options.cluster_dns),
@@ -35,18 +35,23 @@ def configz(options: Options) -> Object:
             "kubeReserved": dict(options.kube_reserved),
             "enforceNodeAllocatable": ["pods"],
             **_eviction(options.eviction),
-            "imageMinimumGCAge": _duration(options.image_age_least_seconds),
-            "imageMaximumGCAge": _duration(options.image_age_most_seconds),
+            "imageMinimumGCAge": times.format_duration(options.image_age_least_seconds),
+            "imageMaximumGCAge": times.format_duration(options.image_age_most_seconds),
             "imageGCHighThresholdPercent": options.image_high_percent,
             "imageGCLowThresholdPercent": options.image_low_percent,
             "enableSystemLogHandler": options.system_logs is not None,
             "containerLogMaxSize": quantities.of_bytes(options.log_most_bytes),
             "containerLogMaxFiles": options.logs_most,
-            "containerLogMonitorInterval": _duration(options.log_look_seconds),
+            "containerLogMonitorInterval": times.format_duration(options.log_look_seconds),
+            "serializeImagePulls": options.pulls_at_once == 1,
+            **({"maxParallelImagePulls": options.pulls_at_once} if options.pulls_at_once else {}),
+            "imagePullCredentialsVerificationPolicy": options.pull_policy,
+            "preloadedImagesVerificationAllowlist": list(options.preloaded_images),
+            "crashLoopBackOff": {"maxContainerRestartPeriod": times.format_duration(options.crash_most_seconds)},
             "eventRecordQPS": options.events_per_second,
             "eventBurst": options.events_burst,
-            "shutdownGracePeriod": _duration(options.shutdown_grace_seconds),
-            "shutdownGracePeriodCriticalPods": _duration(options.shutdown_grace_critical_seconds),
+            "shutdownGracePeriod": times.format_duration(options.shutdown_grace_seconds),
+            "shutdownGracePeriodCriticalPods": times.format_duration(options.shutdown_grace_critical_seconds),
         }
     }
 
@@ -60,7 +65,7 @@ def _own_resources(options: Options) -> Object:
         "topologyManagerPolicy": options.topology.policy,
         "topologyManagerScope": options.topology.scope,
         "cpuCFSQuota": options.cpu_quota_period_us > 0,
-        "cpuCFSQuotaPeriod": _duration((options.cpu_quota_period_us or qos.QUOTA_PERIOD_US) / 1_000_000),
+        "cpuCFSQuotaPeriod": times.format_duration((options.cpu_quota_period_us or qos.QUOTA_PERIOD_US) / 1_000_000),
     }
     if chosen:
         found["cpuManagerPolicyOptions"] = chosen
@@ -84,15 +89,5 @@ def _eviction(settings: Settings) -> Object:
         "evictionHard": dict(settings.hard),
         **{name: found for name, found in soft.items() if found},
         "evictionMaxPodGracePeriod": settings.pod_grace_most_seconds,
-        "evictionPressureTransitionPeriod": _duration(settings.transition_seconds),
+        "evictionPressureTransitionPeriod": times.format_duration(settings.transition_seconds),
     }
-
-
-def _duration(seconds: float) -> str:
-    """Go's way: 1m30s, 5m0s, 1.5s."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = f"{rest:g}s"
-    if hours:
-        return f"{hours}h{minutes}m{text}"
-    return f"{minutes}m{text}" if minutes else text

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from steersman.kubelet import resource_settings
+from steersman.kubelet import joint_settings, pulled_images, resource_settings
 from steersman.kubelet.eviction import thresholds
 from steersman.kubelet.eviction.thresholds import Malformed
 from steersman.kubelet.options import Options
@@ -42,7 +42,7 @@ def with_configuration(options: Options, found: Object) -> Options:
     fields: dict[str, Any] = {}
     eviction: dict[str, Any] = {}
     for name, value in found.items():
-        if name in ("apiVersion", "kind", "mergeDefaultEvictionSettings") or name in resource_settings.FIELDS:
+        if name in (*ELSEWHERE, *joint_settings.FIELDS) or name in resource_settings.FIELDS:
             continue
         if name not in FIELDS and name not in EVICTION:
             raise Malformed(f'field "{name}" is unknown, or cannot be chosen here')
@@ -51,6 +51,7 @@ def with_configuration(options: Options, found: Object) -> Options:
             (fields if name in FIELDS else eviction)[attribute] = convert(value)
         except (ValueError, TypeError, KeyError, AttributeError) as problem:
             raise Malformed(f"{name}: invalid value {value!r}: {problem}") from problem
+    fields |= joint_settings.read(found)
     if found.get("mergeDefaultEvictionSettings") and "hard" in eviction:
         eviction["hard"] = {**thresholds.HARD_DEFAULTS, **eviction["hard"]}
     settings = dataclasses.replace(options.eviction, **eviction)
@@ -108,6 +109,7 @@ def _by_priority(value: list[Mapping[str, Any]]) -> tuple[tuple[int, float], ...
     return tuple((int(one["priority"]), float(one["shutdownGracePeriodSeconds"])) for one in value)
 
 
+ELSEWHERE = ("apiVersion", "kind", "mergeDefaultEvictionSettings")
 # Field → the option it is, and how it is read.
 FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "systemReserved": ("system_reserved", _amounts),
@@ -124,6 +126,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "containerLogMaxSize": ("log_most_bytes", lambda value: int(quantities.whole(value))),
     "containerLogMaxFiles": ("logs_most", _whole(2)),
     "containerLogMonitorInterval": ("log_look_seconds", _seconds),
+    "imagePullCredentialsVerificationPolicy": ("pull_policy", _one_of(*pulled_images.POLICIES)),
+    "preloadedImagesVerificationAllowlist": ("preloaded_images", lambda value: tuple(map(str, value))),
     "eventRecordQPS": ("events_per_second", _whole(0)),
     "eventBurst": ("events_burst", _whole(0)),
     "shutdownGracePeriod": ("shutdown_grace_seconds", _seconds),

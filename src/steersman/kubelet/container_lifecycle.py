@@ -12,10 +12,11 @@ from typing import Any
 from steersman.containers import runtime
 from steersman.meta.objects import Object
 
-# Upstream's crash-loop backoff: first restart at once, then 10 s doubling to 5 minutes; forgotten after ten good minutes.
+# Upstream's backoffs: 10 s doubling to 5 minutes (crashes: as configured, and the first restart at once); forgotten after ten
+# good minutes, whatever is configured.
 BACKOFF_FIRST_SECONDS = 10.0
 BACKOFF_MOST_SECONDS = 300.0
-BACKOFF_FORGOTTEN_SECONDS = 2 * BACKOFF_MOST_SECONDS
+BACKOFF_FORGOTTEN_SECONDS = 600.0
 # A container whose configuration cannot be made yet (missing ConfigMap, …) is tried again at upstream's sync period.
 CONFIG_RETRY_SECONDS = 10.0
 RESTART, RESTART_ALL = "Restart", "RestartAllContainers"  # actions of restart rules
@@ -59,6 +60,8 @@ class Role(enum.Enum):
 class Backoff:
     """Doubling delays: `seconds` is what the next failure waits (0: nothing yet), since `since`."""
 
+    first_seconds: float = BACKOFF_FIRST_SECONDS
+    most_seconds: float = BACKOFF_MOST_SECONDS
     seconds: float = 0.0
     since: datetime.datetime | None = None
 
@@ -69,8 +72,11 @@ class Backoff:
         return self.seconds
 
     def tried_again(self, at: datetime.datetime) -> None:
-        self.seconds = min(self.seconds * 2 or BACKOFF_FIRST_SECONDS, BACKOFF_MOST_SECONDS)
+        self.seconds = min(self.seconds * 2 or self.first_seconds, self.most_seconds)
         self.since = at
+
+    def forget(self) -> None:
+        self.seconds, self.since = 0.0, None
 
 
 @dataclasses.dataclass(slots=True)

@@ -149,6 +149,7 @@ class ImageCollection:
             if not in_use and not one.pinned:
                 unused.append(Image(one.id, one.size_bytes, first, last))
         self._seen = seen
+        self._node.images.pulled.keep_only(seen)
         return unused
 
     async def _remove(self, ids: Sequence[str], reason: str) -> None:

@@ -1,27 +1,30 @@
 """Bring a container's image to the node: pull policy, pull secrets, events.
 
-Many pods that ask for the same image at once share one pull.
+Many pods that ask for the same image at once share one pull. An image that is here already is only for pods that could have
+pulled it (`pulled_images`).
 """
 
 import asyncio
-import base64
-import binascii
 import dataclasses
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.containers import runtime
 from steersman.containers.runtime import RuntimeFailure
-from steersman.kubelet import references
+from steersman.kubelet import pull_secrets, references
+from steersman.kubelet.pull_secrets import Credential
+from steersman.kubelet.pulled_images import PulledImages
 from steersman.kubelet.references import References
-from steersman.meta import objects
+from steersman.meta import objects, times
 from steersman.meta.objects import Object
 
-# Pulls of one node at the same time; more only share the line.
-PULLS_MOST = 4
 SECRETS_MISSING = "FailedToRetrieveImagePullSecret"  # an Event of the pod, all others here are of a container
+# Reasons that only some runtimes tell apart, and what upstream makes of them.
+EXPLAINED = {
+    "RegistryUnavailable": "because the registry is unavailable",
+    "SignatureValidationFailed": "because the signature validation failed",
+}
 
 Tell = Callable[[str, str, str], None]  # type, reason, message
 
@@ -30,6 +33,14 @@ Tell = Callable[[str, str, str], None]  # type, reason, message
 class Present:
     image_id: str
     user: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pulled:
+    """`seconds` without the wait for other pulls."""
+
+    used: Credential | None
+    seconds: float
 
 
 def policy_of(container: Object) -> str:
@@ -45,69 +56,109 @@ def policy_of(container: Object) -> str:
 
 
 class ImageKeeper:
-    def __init__(self, images: runtime.Images, found: References, clock: Clock, tasks: Tasks) -> None:
+    """`at_once` pulls run side by side (0: any number); more wait, in their order."""
+
+    def __init__(
+        self,
+        images: runtime.Images,
+        found: References,
+        clock: Clock,
+        tasks: Tasks,
+        pulled: PulledImages,
+        at_once: int,
+    ) -> None:
         self._images = images
         self._references = found
         self._clock = clock
         self._tasks = tasks
-        self._pulling: dict[tuple[str, runtime.RegistryLogin | None], asyncio.Task[str | RuntimeFailure]] = {}
-        self._limit = asyncio.Semaphore(PULLS_MOST)
+        self.pulled = pulled
+        self._pulling: dict[tuple[str, Credential | None], asyncio.Task[_Pulled | RuntimeFailure]] = {}
+        self._limit = asyncio.Semaphore(at_once or 1 << 30)
 
     async def ensure(self, pod: Object, container: Object, tell: Tell) -> Present:
         """Raises RuntimeFailure with upstream's reasons."""
         image, policy = str(container.get("image", "")), policy_of(container)
-        status = await self._images.status(image)
+        status = await self._inspect(image, tell)
         if policy == "Never" and status is None:
-            text = f'Container image "{image}" is not present with pull policy of Never'
-            tell("Warning", "ErrImageNeverPull", text)
-            raise RuntimeFailure("ErrImageNeverPull", text)
-        if status is not None and policy != "Always":
-            tell("Normal", "Pulled", f'Container image "{image}" already present on machine')
+            raise self._never(image, tell)
+        own = await self._credentials(pod, image, tell)
+        if status is not None and policy != "Always" and self.pulled.may_use(image, status.id, own):
+            text = f'Container image "{image}" already present on machine and can be accessed by the pod'
+            tell("Normal", "Pulled", text)
             return _present(status)
+        if policy == "Never":  # nobody learns in this way what others have pulled
+            raise self._never(image, tell)
+        return await self._pull(image, own, tell)
+
+    async def _inspect(self, image: str, tell: Tell) -> runtime.ImageStatus | None:
+        try:
+            return await self._images.status(image)
+        except RuntimeFailure as failure:
+            is_name = failure.reason == "InvalidImageName"
+            what = "apply default image tag" if is_name else "inspect image"
+            text = f'Failed to {what} "{image}": {failure.message}'
+            tell("Warning", "InspectFailed", text)
+            raise RuntimeFailure("InvalidImageName" if is_name else "ImageInspectError", text) from failure
+
+    def _never(self, image: str, tell: Tell) -> RuntimeFailure:
+        text = f'Container image "{image}" is not present with pull policy of Never'
+        tell("Warning", "ErrImageNeverPull", text)
+        return RuntimeFailure("ErrImageNeverPull", text)
+
+    async def _pull(self, image: str, own: list[Credential], tell: Tell) -> Present:
         tell("Normal", "Pulling", f'Pulling image "{image}"')
         started = self._clock.monotonic()
         try:
-            await self._pull(pod, image, tell)
+            pulled = await self._with_one_of(image, own)
+            status = await self._images.status(image)
+            if status is None:
+                raise RuntimeFailure("ErrImagePull", f'image "{image}" vanished after it was pulled')
         except RuntimeFailure as failure:
             tell("Warning", "Failed", f'Failed to pull image "{image}": {failure.message}')
-            raise
-        status = await self._images.status(image)
-        if status is None:
-            raise RuntimeFailure("ErrImagePull", f'image "{image}" vanished after it was pulled')
-        took = _duration(self._clock.monotonic() - started)
-        text = f'Successfully pulled image "{image}" in {took} ({took} including waiting).'
+            raise _explained(image, failure) from failure
+        self.pulled.pulled(image, status.id, pulled.used, times.format_seconds(self._clock.now()))
+        whole = times.format_duration(_milliseconds(self._clock.monotonic() - started))
+        took = times.format_duration(_milliseconds(pulled.seconds))
+        text = f'Successfully pulled image "{image}" in {took} ({whole} including waiting).'
         tell("Normal", "Pulled", f"{text} Image size: {status.size_bytes} bytes.")
         return _present(status)
 
-    async def _pull(self, pod: Object, image: str, tell: Tell) -> None:
+    async def _with_one_of(self, image: str, own: list[Credential]) -> _Pulled:
         """With each login that fits until one works; without any when there is none."""
-        logins: list[runtime.RegistryLogin | None] = [*await self._logins(pod, image, tell)]
         failures: list[RuntimeFailure] = []
-        for login in logins or [None]:
-            failure = await self._share(image, login)
-            if not isinstance(failure, RuntimeFailure):
-                return
-            failures.append(failure)
+        choices: list[Credential | None] = [*own]
+        for one in choices or [None]:
+            found = await self._share(image, one)
+            if not isinstance(found, RuntimeFailure):
+                return found
+            failures.append(found)
         raise failures[-1]
 
-    async def _share(self, image: str, login: runtime.RegistryLogin | None) -> str | RuntimeFailure:
-        key = (image, login)
+    async def _share(self, image: str, used: Credential | None) -> _Pulled | RuntimeFailure:
+        key = (image, used)
         pulling = self._pulling.get(key)
         if pulling is None:
-            pulling = self._pulling[key] = self._tasks.start(f"pull {image}", self._pull_now(image, login))
+            pulling = self._pulling[key] = self._tasks.start(f"pull {image}", self._pull_now(image, used))
             pulling.add_done_callback(lambda _: self._pulling.pop(key, None))
         return await asyncio.shield(pulling)
 
-    async def _pull_now(self, image: str, login: runtime.RegistryLogin | None) -> str | RuntimeFailure:
+    async def _pull_now(self, image: str, used: Credential | None) -> _Pulled | RuntimeFailure:
         async with self._limit:
+            started = self._clock.monotonic()
             try:
-                return await self._images.pull(image, login)
+                self.pulled.begin(image)
+                await self._images.pull(image, used.login if used is not None else None)
             except RuntimeFailure as failure:
+                self.pulled.failed(image)
                 return failure
+            except OSError as failure:
+                text = f'Failed to record image pull intent for container image "{image}": {failure}'
+                return RuntimeFailure("ErrImagePull", text)
+            return _Pulled(used, self._clock.monotonic() - started)
 
-    async def _logins(self, pod: Object, image: str, tell: Tell) -> list[runtime.RegistryLogin]:
+    async def _credentials(self, pod: Object, image: str, tell: Tell) -> list[Credential]:
         """Of all secrets that can be had: without the others the pull is tried all the same, as the image may be public."""
-        found: list[runtime.RegistryLogin] = []
+        found: list[Credential] = []
         missing = []
         named = (str(one.get("name") or "") for one in pod["spec"].get("imagePullSecrets") or [])
         for name in filter(None, named):
@@ -118,7 +169,7 @@ class ImageKeeper:
             if secret is None:
                 missing.append(name)
             else:
-                found.extend(logins_of(secret, image))
+                found.extend(pull_secrets.credentials_of(secret, image))
         if missing:
             text = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
             tell("Warning", SECRETS_MISSING, f"{text}; attempting to pull the image may not succeed.")
@@ -129,34 +180,16 @@ def _present(status: runtime.ImageStatus) -> Present:
     return Present(status.digests[0] if status.digests else status.id, status.user)
 
 
-def logins_of(secret: Object, image: str) -> Iterable[runtime.RegistryLogin]:
-    """The logins of a dockerconfigjson or dockercfg Secret whose registry is the image's."""
-    data = references.binary_data(secret)
-    try:
-        if ".dockerconfigjson" in data:
-            entries = json.loads(data[".dockerconfigjson"]).get("auths") or {}
-        else:
-            entries = json.loads(data.get(".dockercfg", b"{}"))
-        return [_login(entry) for registry, entry in entries.items() if _fits(registry, image)]
-    except (ValueError, AttributeError, binascii.Error) as error:
-        raise RuntimeFailure("ErrImagePull", f"pull secret {objects.name(secret)} cannot be read: {error}") from error
+def _explained(image: str, failure: RuntimeFailure) -> RuntimeFailure:
+    """For the container's status; the Event tells the runtime's own words."""
+    if failure.reason not in EXPLAINED:
+        return failure
+    _, word, more = failure.message.partition(failure.reason)
+    return RuntimeFailure(
+        failure.reason, f"image pull failed for {image} {EXPLAINED[failure.reason]}{more if word else ''}"
+    )
 
 
-def _login(entry: Object) -> runtime.RegistryLogin:
-    if entry.get("auth"):
-        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-        return runtime.RegistryLogin(user, password)
-    return runtime.RegistryLogin(entry.get("username", ""), entry.get("password", ""))
-
-
-def _fits(registry: str, image: str) -> bool:
-    host = registry.removeprefix("https://").removeprefix("http://").rstrip("/")
-    first = image.partition("/")[0]
-    is_host = "/" in image and ("." in first or ":" in first or first == "localhost")
-    if not is_host:
-        return host.partition("/")[0] in ("docker.io", "index.docker.io", "registry-1.docker.io")
-    return image == host or image.startswith((f"{host}/", f"{host.partition('/')[0]}/"))
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.3f}s".replace(".000", "")
+def _milliseconds(seconds: float) -> float:
+    """As exact as upstream tells it."""
+    return int(seconds * 1000) / 1000

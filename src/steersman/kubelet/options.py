@@ -31,6 +31,9 @@ class Options:
     Not more than `events_per_second` Events are written, `events_burst` at once after a pause (0 a second: no limit).
     A shutdown takes `shutdown_grace_seconds`, the last `shutdown_grace_critical_seconds` of them for critical pods; or, where
     `shutdown_by_priority` says so, (least priority, seconds) for each group of pods.
+    `pulls_at_once` 0: any number. `pull_policy` (upstream's imagePullCredentialsVerificationPolicy) says whose images on the node
+    must not be used by pods that could not pull them; `preloaded_images` are named where it is NeverVerifyAllowlistedImages.
+    A container that ends again and again waits `crash_first_seconds` at first, then doubling to `crash_most_seconds`.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
     pods have no files and no network (the fake runtime): nothing is mounted, nothing is probed, environments stay empty.
     """
@@ -91,6 +94,11 @@ class Options:
     shutdown_grace_seconds: float = 30.0
     shutdown_grace_critical_seconds: float = 10.0
     shutdown_by_priority: tuple[tuple[int, float], ...] = ()
+    pulls_at_once: int = 4
+    pull_policy: str = "NeverVerifyPreloadedImages"
+    preloaded_images: tuple[str, ...] = ()
+    crash_first_seconds: float = 10.0
+    crash_most_seconds: float = 300.0
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from steersman.kubelet import (
     pod_start,
     pod_state,
 )
-from steersman.kubelet.container_lifecycle import Backoff, Container, Phase, Role
+from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import Sandbox, Volumes
 from steersman.meta.objects import Object
 
@@ -36,7 +36,7 @@ REMOVED_GRACE_SECONDS = 1.0
 HOPELESS_PULLS = frozenset({"ErrImageNeverPull", "InvalidImageName", "ImageInspectError"})
 
 
-ANOTHER_IMAGE_HELPS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff"})
+ANOTHER_IMAGE_HELPS = pod_start.PULL_ERRORS | HOPELESS_PULLS | {"ImagePullBackOff", "CrashLoopBackOff"}
 
 
 class PodMachine(pod_state.PodState):
@@ -115,7 +115,7 @@ class PodMachine(pod_state.PodState):
     def _on_spec(self, one: Container, spec: Object) -> None:
         changed = spec.get("image") != one.spec.get("image")
         if changed:
-            one.crashes = Backoff()
+            one.crashes.forget()
         one.spec = pod_resize.keep_granted(one, spec)
         if not changed or self.is_ending:
             return
@@ -125,7 +125,7 @@ class PodMachine(pod_state.PodState):
             text = f"Container {one.name} definition changed, will be restarted"
             pod_end.stop(self, one, self.grace_seconds(), text, restart=True)
         elif one.phase is Phase.WAITING and one.waiting_reason in ANOTHER_IMAGE_HELPS:
-            one.pulls, one.crashes = Backoff(), Backoff()
+            one.pulls.forget()
             one.not_before = None
 
     def _on_pod_removed(self, _: pod_events.PodRemoved) -> None:
@@ -177,7 +177,7 @@ class PodMachine(pod_state.PodState):
     def _on_image_pulled(self, event: pod_events.ImagePulled) -> None:
         one = self.by_name[event.container]
         if one.phase is Phase.PULLING:
-            one.pulls = Backoff()
+            one.pulls.forget()
             one.image_id = event.image_id
             one.move(Phase.PULLED)
 
@@ -200,7 +200,7 @@ class PodMachine(pod_state.PodState):
         one.id = event.id
         one.applied = one.resources
         one.attempt += 1
-        self.tell("Normal", "Created", f"Created container: {one.name}", one.name)
+        self.tell("Normal", "Created", "Container created", one.name)
         one.move(Phase.CREATED)
         if self.is_ending:
             one.move(Phase.EXITED)
@@ -220,7 +220,7 @@ class PodMachine(pod_state.PodState):
         one = self.by_name[event.container]
         if one.phase is not Phase.STARTING or one.id != event.id:
             return
-        self.tell("Normal", "Started", f"Started container {one.name}", one.name)
+        self.tell("Normal", "Started", "Container started", one.name)
         if event.status.state is runtime.State.EXITED:  # over before we could look
             pod_restarts.exited(self, one, event.status)
             return

@@ -6,6 +6,7 @@ from steersman.containers import runtime
 from steersman.kubelet import container_lifecycle, instructions
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState
+from steersman.meta import times
 
 
 def exited(
@@ -63,7 +64,7 @@ def retry(pod: PodState, one: Container, failed_at: datetime.datetime, shown: tu
         return
     meta = pod.pod["metadata"]
     full = f"{meta['name']}_{meta.get('namespace', '')}({pod.uid})"
-    text = f"back-off {_duration(seconds)} restarting failed container={one.name} pod={full}"
+    text = f"back-off {times.format_duration(seconds)} restarting failed container={one.name} pod={full}"
     one.wait("CrashLoopBackOff", text, failed_at + datetime.timedelta(seconds=seconds))
     pod.tell("Warning", "BackOff", f"Back-off restarting failed container {one.name} in pod {full}", one.name)
 
@@ -106,9 +107,3 @@ def lost(pod: PodState, one: Container) -> runtime.ContainerStatus:
         reason="ContainerStatusUnknown",
         message="The container could not be located when the pod was terminated",
     )
-
-
-def _duration(seconds: float) -> str:
-    """Go's way of writing a duration: 10s, 1m20s, 5m0s."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -6,8 +6,8 @@ from steersman.kubelet import instructions
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState, Sandbox, Volumes
 
-# containerd tells every failed pull as the first, CRI-O knows the second.
-PULL_ERRORS = frozenset({"ErrImagePull", "RegistryUnavailable"})
+# containerd tells every failed pull as the first, CRI-O knows the others.
+PULL_ERRORS = frozenset({"ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"})
 
 
 def advance(pod: PodState) -> None:

@@ -8,7 +8,7 @@ import datetime
 import enum
 
 from steersman.kubelet import container_lifecycle, instructions
-from steersman.kubelet.container_lifecycle import Container, Phase, Role
+from steersman.kubelet.container_lifecycle import Backoff, Container, Phase, Role
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -38,12 +38,16 @@ class Volumes(enum.Enum):
 
 
 class PodState:
-    """`now` and `out` belong to the event that is being handled."""
+    """`now` and `out` belong to the event that is being handled. `crash_seconds`: the first and the longest wait of a container
+    that ends again and again."""
 
-    def __init__(self, pod: Object) -> None:
+    def __init__(self, pod: Object, crash_seconds: tuple[float, float] | None = None) -> None:
         self.pod = pod
         self.uid = objects.uid(pod)
         self.containers = container_lifecycle.containers_of(pod)
+        if crash_seconds is not None:
+            for one in self.containers:
+                one.crashes = Backoff(*crash_seconds)
         self.by_name = {one.name: one for one in self.containers}
         self.sandbox = Sandbox.NONE
         self.sandbox_id = ""

@@ -55,7 +55,7 @@ class PodWorker:
         room: Callable[[str, Mapping[str, int]], tuple[str, str]] = lambda uid, wanted: ("", ""),
     ) -> None:
         self._room = room
-        self.machine = PodMachine(pod)
+        self.machine = PodMachine(pod, (node.options.crash_first_seconds, node.options.crash_most_seconds))
         self.uid = self.machine.uid
         self._node = node
         self._ended = ended

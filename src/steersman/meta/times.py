@@ -76,6 +76,20 @@ def parse_duration(text: str) -> float:
     return -total if text.startswith("-") else total
 
 
+def format_duration(seconds: float) -> str:
+    """Go's way, whose parts are as long as they have to be: 12ms, 1.2s, 1m20s, 5m0s, 1h0m0s."""
+    if seconds == 0:
+        return "0s"
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.6g}ms" if abs(seconds) >= 1e-3 else f"{seconds * 1e6:.6g}µs"
+    minutes, rest = divmod(round(seconds, 9), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = f"{round(rest, 9):.12g}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
 def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
     return f"{first}{first_unit}{second}{second_unit}" if second else f"{first}{first_unit}"
 

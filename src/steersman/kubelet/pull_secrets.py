@@ -1,0 +1,65 @@
+"""Logins of pull secrets: which fit an image's registry, and whose they are. Pure.
+
+Source: the Kubernetes documentation "Pull an Image from a Private Registry" and upstream's credentialprovider/secrets.
+"""
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+
+from steersman.containers.runtime import RegistryLogin, RuntimeFailure
+from steersman.kubelet import references
+from steersman.meta import objects
+from steersman.meta.objects import Object
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Credential:
+    """A login, and the Secret that it is of. `hash` tells equal logins of different Secrets, and says nothing of them."""
+
+    login: RegistryLogin
+    uid: str
+    name: str
+    namespace: str
+
+    @property
+    def hash(self) -> str:
+        text = json.dumps([self.login.username, self.login.password])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def credentials_of(secret: Object, image: str) -> list[Credential]:
+    """The logins of a dockerconfigjson or dockercfg Secret whose registry is the image's. Raises RuntimeFailure."""
+    whose = objects.uid(secret), objects.name(secret), objects.namespace(secret)
+    return [Credential(login, *whose) for login in _logins(secret, image)]
+
+
+def _logins(secret: Object, image: str) -> Iterable[RegistryLogin]:
+    data = references.binary_data(secret)
+    try:
+        if ".dockerconfigjson" in data:
+            entries = json.loads(data[".dockerconfigjson"]).get("auths") or {}
+        else:
+            entries = json.loads(data.get(".dockercfg", b"{}"))
+        return [_login(entry) for registry, entry in entries.items() if _fits(registry, image)]
+    except (ValueError, AttributeError, binascii.Error) as error:
+        raise RuntimeFailure("ErrImagePull", f"pull secret {objects.name(secret)} cannot be read: {error}") from error
+
+
+def _login(entry: Object) -> RegistryLogin:
+    if entry.get("auth"):
+        user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+        return RegistryLogin(user, password)
+    return RegistryLogin(entry.get("username", ""), entry.get("password", ""))
+
+
+def _fits(registry: str, image: str) -> bool:
+    host = registry.removeprefix("https://").removeprefix("http://").rstrip("/")
+    first = image.partition("/")[0]
+    is_host = "/" in image and ("." in first or ":" in first or first == "localhost")
+    if not is_host:
+        return host.partition("/")[0] in ("docker.io", "index.docker.io", "registry-1.docker.io")
+    return image == host or image.startswith((f"{host}/", f"{host.partition('/')[0]}/"))
