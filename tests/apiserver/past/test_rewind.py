@@ -30,6 +30,10 @@ def event(key: str, before: Object | None, after: Object | None) -> Event:
     return Event(key, orjson.dumps(after or before), 9, after is None, entry)
 
 
+def counted(revision: str) -> Object:
+    return obj("Deployment", "a", "1", metadata={"annotations": {"deployment.kubernetes.io/revision": revision}})
+
+
 def decided(*events: Event) -> tuple[list[str], list[str], list[str]]:
     """Keys written, names deleted, keys that are taken."""
     plan = rewinding.decide(events, (), FRESH)

@@ -3,7 +3,7 @@
 Keeps true:
 - Objects that are gone come back as they were, uid included, so that owners are found again. What users changed is changed back.
 - What somebody's controller made is that controller's business: it is brought back only together with its controller, and deleted
-  only where its controller was not there then.
+  only by the garbage collector.
 - What tells of the world is left alone: status of what is there, events, leases, which nodes there are, what is attached where.
 - A pod without a controller comes back as a new one, for its containers are gone. Data of volumes stay as they are.
 """
@@ -33,6 +33,8 @@ _DERIVED = ("endpointslice.kubernetes.io/managed-by", "endpoints.kubernetes.io/m
 _FIRST = (kinds.NAMESPACE.prefix, kinds.CUSTOM_RESOURCE_DEFINITION.prefix)  # others live in them
 # With the Services and claims that they belong to, and nodes are as many as there are machines.
 _GO_WITH_OTHERS = (kinds.IP_ADDRESS.prefix, node_ports.PREFIX, kinds.PERSISTENT_VOLUME.prefix, kinds.NODE.prefix)
+_VARYING = ("resourceVersion", "managedFields", "generation")
+_COUNTED = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
 _VERSION = b'"resourceVersion":"'
 
 
@@ -164,15 +166,16 @@ def _anywhere(pod: Object) -> Object:
 
 
 def _without_versions(obj: Object) -> Object:
-    varying = ("resourceVersion", "managedFields", "generation")
-    return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name not in varying}}
+    """Without what writes and controllers count."""
+    meta = {name: value for name, value in obj["metadata"].items() if name not in _VARYING}
+    kept = {name: value for name, value in objects.annotations(obj).items() if name not in _COUNTED}
+    return {**obj, "metadata": {**meta, "annotations": kept}}
 
 
 def _is_unwanted(one: _Key, now: Object, new: Collection[str]) -> bool:
     if objects.uid(now) not in new or one.is_same or _is_going(now) or one.resource in _GO_WITH_OTHERS:
         return False
-    controller = owners.controller_uid(now)
-    return not controller or controller in new
+    return not owners.controller_uid(now)  # what has one goes with it, or stays as long as it does
 
 
 def _unwanted(now: Object) -> Unwanted:
