@@ -48,7 +48,7 @@ def as_node(cluster: RunningCluster, *arguments: str) -> list[str]:
 
 REFUSED = {
     "another node": (
-        ("annotate", "node", "node2", "a=b"),
+        ("replace", "--raw", "/api/v1/nodes/node2", "-f", "-"),
         'nodes "node2" is forbidden: node "node1" is not allowed to modify node "node2"',
     ),
     "its taints": (
@@ -68,7 +68,8 @@ REFUSED = {
 
 @pytest.mark.parametrize(("arguments", "expect"), REFUSED.values(), ids=REFUSED.keys())
 def test_it_changes_nothing_beyond_its_node(running, arguments, expect):
-    assert expect in running.kubectl_fails(*as_node(running, *arguments))
+    node = '{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node2"}}'
+    assert expect in running.kubectl_fails(*as_node(running, *arguments), stdin=node)
 
 
 def test_it_makes_no_pods_of_its_own(running):
@@ -85,6 +86,101 @@ def test_it_gets_no_tokens_but_for_its_pods(running):
 
     assert "node requested token bound to a pod scheduled on a different node" in asked("on-node2")
     assert 'audience "vault" not found in pod spec volume' in asked("on-node1")
+
+
+READING = """
+apiVersion: v1
+kind: Pod
+metadata: {name: reads-NODE, namespace: default}
+spec:
+  nodeName: NODE
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: main
+    image: localhost/hello:1
+    env: [{name: KEY, valueFrom: {secretKeyRef: {name: of-NODE, key: key}}}]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: of-NODE}}]
+"""
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: of-NODE, annotations: {volume.kubernetes.io/selected-node: NODE}}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def reading(two: RunningCluster) -> RunningCluster:
+    """A pod on each node that reads a Secret of its own, and keeps data."""
+    for node in ("node1", "node2"):
+        two.kubectl("create", "secret", "generic", f"of-{node}", f"--from-literal=key={node}")
+        two.kubectl("apply", "-f", "-", stdin=CLAIM.replace("NODE", node))
+        two.wait_for("claim", "Bound", "get", "pvc", f"of-{node}", "-o", "jsonpath={.status.phase}")
+        two.kubectl("apply", "-f", "-", stdin=READING.replace("NODE", node))
+    for node in ("node1", "node2"):
+        two.wait_for("runs", "Running", "get", "pod", f"reads-{node}", "-o", "jsonpath={.status.phase}")
+    return two
+
+
+def volume_of(cluster: RunningCluster, node: str) -> str:
+    return cluster.jsonpath("{.spec.volumeName}", "pvc", f"of-{node}")
+
+
+def test_it_reads_what_its_pods_need(reading):
+    printed = reading.kubectl(*as_node(reading, "get", "secret", "of-node1", "-o", "jsonpath={.data.key}"))
+    assert printed == "bm9kZTE="
+    for kind, name in (
+        ("pvc", "of-node1"),
+        ("pv", volume_of(reading, "node1")),
+        ("pod", "reads-node1"),
+        ("node", "node1"),
+    ):
+        assert name in reading.kubectl(*as_node(reading, "get", kind, name))
+    own = reading.kubectl(*as_node(reading, "get", "pods", "-A", "--field-selector", "spec.nodeName=node1"))
+    assert "reads-node1" in own
+    assert "reads-node2" not in own
+
+
+UNREAD = {
+    "another's secret": (("get", "secret", "of-node2"), "no relationship found between node 'node1' and this object"),
+    "a secret that is not there": (
+        ("get", "secret", "x"),
+        "no relationship found between node 'node1' and this object",
+    ),
+    "all secrets": (("get", "secrets"), "No Object name found"),
+    "another's pod": (("get", "pod", "reads-node2"), "no relationship found between node 'node1' and this object"),
+    "all pods": (("get", "pods", "-A"), "can only list/watch pods with spec.nodeName field selector"),
+    "another node": (("get", "node", "node2"), "node 'node1' cannot read 'node2', only its own Node object"),
+    "all volumes": (("get", "pv"), "can only get individual resources of this type"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expect"), UNREAD.values(), ids=UNREAD.keys())
+def test_it_reads_nothing_else(reading, arguments, expect):
+    refused = reading.kubectl_fails(*as_node(reading, *arguments))
+    assert "Error from server (Forbidden)" in refused
+    assert refused.strip().endswith(expect)
+
+
+def test_it_is_told_what_it_may(reading):
+    may_not = reading.kubectl(*as_node(reading, "auth", "can-i", "get", "secret/of-node2"), check=False)
+    assert may_not.strip() == "no - no relationship found between node 'node1' and this object"
+    assert reading.kubectl(*as_node(reading, "auth", "can-i", "get", "secret/of-node1")).strip() == "yes"
+
+
+def test_nodes_never_ask_for_more(reading):
+    """Also while pods come and go with their volumes: nothing was ever refused, and no event tells of a delay."""
+    volume = volume_of(reading, "node1")
+    reading.kubectl("delete", "pod", "reads-node1")
+    reading.kubectl("delete", "pvc", "of-node1")
+    reading.wait_for("no volume", "", "get", "pv", volume, "--ignore-not-found")
+    folders = reading.folder / "data" / "nodes" / "node1" / "local-path"
+    assert not list(folders.glob(f"{volume}_*"))
+    assert "delete.storage" not in reading.kubectl("get", "node", "node1", "-o", "yaml")
+    for log in (reading.folder / "data" / "logs").glob("*.log"):
+        assert "forbidden" not in log.read_text(), log.name
+    assert "forbidden" not in reading.kubectl("get", "events", "-A")
 
 
 def test_a_node_registers_anew_with_its_role_and_its_static_pods(running):

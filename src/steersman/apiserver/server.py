@@ -1,7 +1,7 @@
 """The API server: one request in, one response out, through stages that each have their own file.
 
-parse path (`paths`) → authenticate → impersonate → authorise → find the kind → decode, admit, validate, store (`writing`)
-or read (`reading`, `watching`) → encode. Source of order and refusals: upstream's handler chain.
+parse path (`paths`) → authenticate → impersonate → authorise → find the kind → who answers for it (`dispatch`): decode, admit,
+validate, store (`writing`) or read (`reading`, `watching`) → encode. Source of order and refusals: upstream's handler chain.
 
 Keeps true: every wrong request gets the Status Kubernetes gives; what nobody expected is logged and answered as 500.
 """
@@ -9,8 +9,7 @@ Keeps true: every wrong request gets the Status Kubernetes gives; what nobody ex
 import asyncio
 import dataclasses
 import functools
-import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from steersman.aio import clock as clocks
@@ -26,7 +25,7 @@ from steersman.apiserver import (
     compression,
     deadlines,
     decoded,
-    depth,
+    dispatch,
     documents,
     event_expiry,
     gauges,
@@ -36,11 +35,11 @@ from steersman.apiserver import (
     metrics,
     negotiation,
     page_expiry,
-    patching,
     paths,
     plain,
     questions,
     reading,
+    refusals,
     reviews,
     shapes,
     token_use,
@@ -52,7 +51,6 @@ from steersman.apiserver import (
     writing,
 )
 from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers
-from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call, Moment
@@ -67,13 +65,6 @@ from steersman.meta import errors, times
 from steersman.meta.objects import Object
 from steersman.serving import messages
 from steersman.store import contract
-
-log = logging.getLogger(__name__)
-
-_READS = frozenset(("get", "list", "watch"))
-
-Answer = Callable[[Call], Awaitable[messages.Response]]
-_NOT_THE_OBJECT = frozenset(("log",))  # subresources of the object's own kind whose GET is something else
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,45 +152,54 @@ class ApiServer:
             mutating=self._configured.mutating,
             validating=self._configured.validating,
         )
-        admission = self._admission = chain.Chain(plugins)
+        admission = chain.Chain(plugins)
         shaper = shapes.Shaper(self._clock)
         self._pages = page_expiry.PageExpiry(store, self._clock)
         self.reader = reading.Reader(store, objects, shaper, self._pages)
         self.writer = writing.Writer(store, self._clock, self._types, admission, shaper, self._check_may_create)
         self.watcher = watching.Watcher(store, self._clock, objects, shaper)
         parts = handlers.Parts(store, self._clock, self._types, admission, shaper, self._check_may_create, self._pages)
-        self._components = component_status.ComponentStatuses(store, self.watcher.users, shaper)
-        self._stored = handlers.Handlers(self.reader, self.writer, self.watcher)
         self._versions = versions.Versions(parts)
         self._definitions = definitions.Definitions(parts, self._webhook_client, self._tasks)
         reached = extension.Parts(store, self._clock, objects, self._webhook_client, options.front_proxy)
         self._aggregator = aggregator.Aggregator(reached, self._tasks, lambda: self._definitions.kinds)
         self._definitions.changed = self._aggregator.custom_changed
-        self._groups: dict[tuple[str, str], Answer] = {}
         self._flows = flows.Flows(store, self._clock, self._tasks)
         asked = Kinds(releases.served(reviews.KINDS, options.release))
         self._tables = [kinds or releases.kinds_of(options.release), asked, self._definitions.kinds]
+        self._metrics = metrics.Metrics()
+        self._dispatcher = dispatch.Dispatcher(
+            dispatch.Parts(
+                stored=handlers.Handlers(self.reader, self.writer, self.watcher),
+                versions=self._versions,
+                definitions=self._definitions,
+                subresources=table.Subresources(
+                    store,
+                    self._clock,
+                    objects,
+                    self.writer,
+                    admission,
+                    token_key=token_key,
+                    audiences=audiences,
+                    kubelets=kubelets,
+                    pod_connector=pod_connector,
+                ),
+                components=component_status.ComponentStatuses(store, self.watcher.users, shaper),
+                reviews=reviews.Reviews(self.authenticator, self.authorizer, audiences),
+                admission=admission,
+                refreshes={
+                    builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
+                    **{one.kind.resource: one.refresh for one in self._configured.followed},
+                    builtin.API_SERVICE.resource: self._aggregator.api_services.refresh,
+                    builtin.FLOW_SCHEMA.resource: self._flows.schemas.refresh,
+                    builtin.PRIORITY_LEVEL_CONFIGURATION.resource: self._flows.configurations.refresh,
+                },
+                deprecated=self._metrics.deprecated,
+                release=options.release,
+            )
+        )
         metrics_of_nodes = resource_metrics.ResourceMetrics(objects, kubelets, self._clock, shaper)
         self.add_group(resource_metrics.KINDS, metrics_of_nodes.answer)
-        self._refreshes: dict[str, Callable[[], Awaitable[None]]] = {
-            builtin.CUSTOM_RESOURCE_DEFINITION.resource: self._definitions.refresh,
-            **{one.kind.resource: one.refresh for one in self._configured.followed},
-            builtin.API_SERVICE.resource: self._aggregator.api_services.refresh,
-            builtin.FLOW_SCHEMA.resource: self._flows.schemas.refresh,
-            builtin.PRIORITY_LEVEL_CONFIGURATION.resource: self._flows.configurations.refresh,
-        }
-        self._reviews = reviews.Reviews(self.authenticator, self.authorizer, audiences)
-        self._subresources = table.Subresources(
-            store,
-            self._clock,
-            objects,
-            self.writer,
-            admission,
-            token_key=token_key,
-            audiences=audiences,
-            kubelets=kubelets,
-            pod_connector=pod_connector,
-        )
         advertised = options.advertise or ("127.0.0.1", 6443)
         served_documents = documents.Documents(
             lambda: documents.kinds_of(self._tables),
@@ -211,7 +211,6 @@ class ApiServer:
         self._health.add("etcd", lambda: "" if store.revision else "the store is empty")
         self._health.add("informer-sync", lambda: "" if self._ready else "not started", only_ready=True)
         self._health.add_steps()
-        self._metrics = metrics.Metrics()
         self._plain = plain.Plain(
             self._health,
             self._metrics,
@@ -235,7 +234,7 @@ class ApiServer:
     def _kind_of(self, api_version: str, kind: str) -> Kind | None:
         return next((found for table in self._tables if (found := table.of_object(api_version, kind))), None)
 
-    def add_group(self, rows: Iterable[Kind], answer: Answer) -> None:
+    def add_group(self, rows: Iterable[Kind], answer: dispatch.Answer) -> None:
         """Serve kinds of a group and version with code of one's own, before `start`: `answer` gets the requests that may be made.
 
         Discovery, OpenAPI and the APIService follow from the rows. Whoever registers an extension server for the same
@@ -244,7 +243,7 @@ class ApiServer:
         listed = Kinds(rows)
         self._tables.append(listed)
         for row in listed:
-            self._groups[row.group, row.version] = answer
+            self._dispatcher.groups[row.group, row.version] = answer
 
     async def start(self) -> None:
         """Create what every cluster has, read what the request path keeps in memory."""
@@ -323,14 +322,13 @@ class ApiServer:
             else:
                 response = await self._queued(flow, request, target, user, parameters)
         except errors.StatusError as refusal:
-            response = _refused(request, refusal)
+            response = refusals.response(request, refusal)
         except contract.StoreError as failure:
-            log.warning("%s %s: the store: %s", request.method, request.path, failure)
-            response = _refused(request, _of_store(failure))
+            response = refusals.of_store(request, failure)
         except asyncio.CancelledError:
             raise
         except Exception as failure:
-            response = _refused(request, _failed(request, failure))
+            response = refusals.of_failure(request, failure)
         finally:
             self._metrics.inflight[kind] -= 1
         if flow is not None:
@@ -412,30 +410,14 @@ class ApiServer:
         form = negotiation.form_of(request)
         call = Call(request, target, user, kind, parameters, form, then=then)
         try:
-            response = await self._answer(call)
+            response = await self._dispatcher.answer(call)
         except errors.StatusError as refusal:
             if not call.warnings:
                 raise
-            response = _refused(request, refusal)
+            response = refusals.response(request, refusal)
         if call.warnings:
             response.headers["warning"] = warnings.header(call.warnings)
         return response
-
-    async def _answer(self, call: Call) -> messages.Response:
-        if call.target.rest and call.target.subresource not in paths.WITH_REST:
-            raise errors.no_route()
-        if call.then is not None:
-            found = self._handlers(call.kind) if call.kind.custom is None else self._definitions.handlers(call)
-            return await found.answer(call)
-        if self._groups:
-            answer = self._groups.get((call.kind.group, call.kind.version))
-            if answer is not None:
-                return await answer(call)
-        if call.target.subresource:
-            return await self._subresource(call)
-        if call.target.verb not in call.kind.verbs or not _is_shaped_for(call.target, call.kind):
-            raise errors.method_not_allowed()
-        return await self._verb(call)
 
     def _remote(self, path: str) -> extension.Extension | None:
         """Who serves `/apis/GROUP/VERSION` and other paths under it that are no resource."""
@@ -449,84 +431,11 @@ class ApiServer:
                 return kind
         raise errors.no_route()
 
-    async def _verb(self, call: Call) -> messages.Response:
-        if call.kind.custom is not None:
-            return await self._custom(call)
-        response = await self._builtin(call)
-        if call.target.verb not in _READS:
-            await self._settle(call.kind)
-        return response
-
-    async def _settle(self, kind: Kind) -> None:
-        """A write of what this server goes by itself is acted on before it is answered."""
-        refresh = self._refreshes.get(kind.resource)
-        if refresh is not None:
-            await refresh()
-
-    async def _custom(self, call: Call) -> messages.Response:
-        """The main resource, status and scale of a custom kind."""
-        found = self._definitions.handlers(call)
-        deprecation = self._definitions.deprecation(call.kind)
-        if deprecation:
-            call.warnings.append(deprecation)
-        verb = call.target.verb
-        if verb == "patch" and negotiation.content_type(call.request) == patching.STRATEGIC:
-            raise errors.unsupported_media_type(", ".join((patching.JSON, patching.MERGE, patching.APPLY)))
-        if call.target.subresource == "scale" and found.scaling is not None:
-            return await found.scaling.answer(call)
-        return await found.answer(call)
-
-    async def _builtin(self, call: Call) -> messages.Response:
-        if reviews.KINDS.of_resource(call.kind.group, call.kind.version, call.kind.plural) is not None:
-            return await self._review(call)
-        self._warn_of_deprecation(call)
-        if call.kind is builtin.COMPONENT_STATUS:
-            return await self._components.answer(call)
-        if call.kind is builtin.BINDING:
-            return await self._subresources.bind(call)
-        return await self._handlers(call.kind).answer(call)
-
-    def _warn_of_deprecation(self, call: Call) -> None:
-        deprecation = call.kind.deprecation
-        if deprecation is not None and deprecation.since <= int(self.options.release.split(".")[1]):
-            call.warnings.append(deprecation.warning(call.kind.api_version, call.kind.kind))
-            removed = f"1.{deprecation.removed}" if deprecation.removed else ""
-            kind = call.kind
-            self._metrics.deprecated.add((kind.group, kind.version, kind.plural, call.target.subresource, removed))
-
-    def _handlers(self, kind: Kind) -> handlers.Handlers:
-        """Of a built-in kind."""
-        return self._stored if kind.storage is None else self._versions.handlers(kind)
-
     def _check_may_create(self, call: Call) -> None:
         """Whoever applies what is not there yet needs the right to create it."""
         target = call.target
         place = target.group, target.version, target.full_resource, target.namespace, target.name
         self.authorizer.check(call.user, Attributes("create", *place))
-
-    async def _review(self, call: Call) -> messages.Response:
-        asked = Review(call, "CREATE", self.writer.read(call))
-        await self._admission.admit(asked)
-        form = negotiation.whole_form_of(call.request)
-        return negotiation.respond(form, await self._reviews.answer(call, asked.new), 201, pretty=call.pretty)
-
-    async def _subresource(self, call: Call) -> messages.Response:
-        target = call.target
-        found = call.kind.subresource(target.subresource)
-        if found is None:
-            raise errors.no_route()
-        if target.verb not in found.verbs and not (target.verb == "options" and found.name == "proxy"):
-            raise errors.method_not_allowed()
-        if call.kind.custom is not None:
-            return await self._custom(call)
-        if target.verb == "get" and found.kind == call.kind.kind and found.name not in _NOT_THE_OBJECT:
-            return await self._handlers(call.kind).reader.get(call)
-        if found.name == "status":
-            response = await self._handlers(call.kind).answer(call)
-            if target.verb != "get":
-                await self._settle(call.kind)
-            return response
-        return await self._subresources.answer(call)
 
     def _count(self, request: messages.Request, target: paths.Target, code: int, seconds: float) -> None:
         if not target.is_resource:
@@ -541,44 +450,8 @@ class ApiServer:
         self._metrics.count(labels, code, seconds)
 
 
-def _is_shaped_for(target: paths.Target, kind: Kind) -> bool:
-    """Whether the path has a name where the verb needs one, and a namespace where it writes."""
-    if target.verb in ("list", "watch"):
-        return True
-    if kind.namespaced and not target.namespace:
-        return False
-    return bool(target.name) == (target.verb not in ("create", "deletecollection"))
-
-
 def _as_watch(target: paths.Target, parameters: dict[str, list[str]]) -> paths.Target:
     """`?watch=1` makes a list a watch."""
     watch = parameters.get("watch")
     verb = "watch" if target.verb == "watch" or (watch and watch[0].lower() not in ("0", "false")) else "list"
     return target._replace(verb=verb) if verb != target.verb else target
-
-
-def _of_store(failure: contract.StoreError) -> errors.StatusError:
-    """What a client may do about it: try again, look first, or send something smaller."""
-    if isinstance(failure, contract.Refused):
-        return errors.too_large(f"the store does not take it: {failure}")
-    if isinstance(failure, contract.Unavailable):
-        return errors.unavailable(f"the store is not available: {failure}")
-    return errors.timed_out(f"Timeout: the outcome of the request is not known: {failure}")
-
-
-def _failed(request: messages.Request, failure: Exception) -> errors.StatusError:
-    """Nobody expected it; what a patch or a conversion nested too deep is still the client's."""
-    if depth.is_too_deep(failure):
-        return depth.refusal()
-    log.exception("%s %s failed", request.method, request.path)
-    return errors.internal("the server was unable to complete your request")
-
-
-def _refused(request: messages.Request, refusal: errors.StatusError) -> messages.Response:
-    response = negotiation.respond(negotiation.form_of_refusal(request), refusal.status, refusal.code)
-    headers = response.headers
-    if refusal.retry_after_seconds is not None:
-        headers["retry-after"] = str(refusal.retry_after_seconds)
-    if refusal.code == 401:
-        headers["www-authenticate"] = 'Bearer realm="kubernetes-master"'
-    return response
