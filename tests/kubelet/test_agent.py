@@ -7,6 +7,8 @@ import pytest
 
 from steersman.aio.clock import VirtualClock
 from steersman.containers.fake import FakeRuntime
+from steersman.kubelet import pod_events
+from steersman.kubelet.pod_volumes import PodVolumes
 from steersman.meta import conditions
 from tests.aio import virtual
 from tests.kubelet import world
@@ -93,6 +95,75 @@ def test_sigkill_after_the_grace_period(tmp_path: Path) -> None:
             await here.until(lambda: here.api.get("pods", "web") is None)
             assert 5 <= here.clock.monotonic() - started < 6
             assert here.api.statuses("web")[-1]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 137
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("about", "phase", "states"),
+    [
+        (
+            {"containers": [container(image="missing.fake.steersman.dev/no:1")]},
+            "Failed",
+            ["ContainerStatusUnknown 137"],
+        ),
+        (
+            {
+                "inits": [container("first", image="missing.fake.steersman.dev/no:1"), container("second")],
+                "containers": [container()],
+            },
+            "Failed",
+            ["ContainerStatusUnknown 137", "PodInitializing", "PodInitializing"],
+        ),
+        ({"inits": [container("first")]}, "Failed", ["Completed 0", "ContainerStatusUnknown 137"]),
+        ({"annotations": {"fake.steersman.dev/stop-seconds": "never"}}, "Failed", ["Error 137"]),
+        ({"annotations": {"fake.steersman.dev/run-seconds": "0"}}, "Succeeded", ["Completed 0"]),
+        ({}, "Succeeded", ["Completed 0"]),
+    ],
+    ids=["no image", "no image of an init container", "an init container runs", "deaf", "between two runs", "obedient"],
+)
+def test_the_last_word_of_a_deleted_pod(tmp_path: Path, about: Any, phase: str, states: list[str]) -> None:
+    """Upstream's `deleted_pods_test.go`; told once, when nothing of it is left on the node."""
+
+    async def test(here: world.World) -> None:
+        async with here.running() as kubelet:
+            here.pod(**about)
+            await here.until(lambda: here.status().get("containerStatuses"))
+            await here.clock.sleep(1)
+            before = len(here.api.statuses("web"))
+            here.api.delete_pod("web", 1)
+            await here.until(lambda: here.api.get("pods", "web") is None)
+            words = here.api.statuses("web")[before:]
+            assert [one["phase"] for one in words].count(phase) == 1
+            assert words[-1]["phase"] == phase
+            assert not kubelet.workers
+        found = [*(words[-1].get("initContainerStatuses") or []), *words[-1]["containerStatuses"]]
+        ended = [one["state"].get("terminated") for one in found]
+        assert [
+            f"{one['reason']} {one['exitCode']}" if one else found[n]["state"]["waiting"]["reason"]
+            for n, one in enumerate(ended)
+        ] == states
+
+    run(test, tmp_path)
+
+
+def test_a_deleted_pod_is_over_when_its_volumes_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(here: world.World) -> None:
+        async with here.running():
+            here.pod()
+            await here.until_running()
+
+            async def unmount(self: Any) -> None:
+                await here.clock.sleep(5)
+                self._shell.tell(pod_events.VolumesUnmounted())
+
+            monkeypatch.setattr(PodVolumes, "_unmount", unmount)
+            here.api.delete_pod("web")
+            await here.clock.sleep(4)
+            assert "terminated" in here.container()["state"], "told though the rest takes its time"
+            assert here.phase() == "Running"
+            await here.until(lambda: here.api.get("pods", "web") is None)
+            assert here.api.statuses("web")[-1]["phase"] == "Succeeded"
 
     run(test, tmp_path)
 

@@ -8,6 +8,8 @@ from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_state import PodState
 from steersman.meta import times
 
+LOST = "The container could not be located when the pod was terminated"
+
 
 def exited(
     pod: PodState, one: Container, status: runtime.ContainerStatus, shown: tuple[str, str] | None = None
@@ -105,5 +107,5 @@ def lost(pod: PodState, one: Container) -> runtime.ContainerStatus:
         finished_at=pod.now,
         exit_code=137,
         reason="ContainerStatusUnknown",
-        message="The container could not be located when the pod was terminated",
+        message=LOST,
     )

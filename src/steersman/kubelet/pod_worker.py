@@ -217,7 +217,7 @@ class PodWorker:
     def _report(self) -> None:
         """What was over before this kubelet came is told better by its old status than by what is left of it."""
         is_over = self.machine.removed or self._was_over
-        if not is_over and status.is_starting(self.machine):
+        if not is_over and (status.is_starting(self.machine) or status.is_leaving(self.machine)):
             self._node.writer.report_later(self.uid, self._status_now)
             return
         self._node.turns.end(self.uid)

@@ -9,10 +9,10 @@ import datetime
 from typing import Any
 
 from steersman.containers import runtime
-from steersman.kubelet import container_lifecycle, qos
+from steersman.kubelet import container_lifecycle, pod_restarts, qos, static_pods
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_lifecycle import PodMachine
-from steersman.kubelet.pod_state import INITIAL, Sandbox
+from steersman.kubelet.pod_state import INITIAL, Sandbox, Volumes
 from steersman.meta import conditions, times
 from steersman.meta.objects import Object
 
@@ -111,18 +111,29 @@ def is_starting(machine: PodMachine) -> bool:
 
 
 def phase(machine: PodMachine) -> str:
+    """Of a deleted pod: terminal only when its volumes are gone too, so that who waits for it finds the node clean."""
     mains = [one for one in machine.containers if one.role is Role.MAIN]
-    over_for_good = machine.is_ending and machine.all_stopped
+    over_for_good = is_over(machine) and (not machine.deleting or machine.volumes is Volumes.UNMOUNTED)
     if machine.failure is not None:
         return "Failed" if over_for_good else _phase_by_containers(machine, mains)
     if over_for_good:
         inits_failed = any(one.role is Role.INIT and one.has_failed and one.current for one in machine.containers)
         if inits_failed or (not machine.deleting and any(one.has_failed for one in mains)):
             return "Failed"
-        if machine.deleting and not any(one.current for one in mains):
-            return "Pending" if not machine.initialized or not mains else "Failed"
+        if machine.deleting and not any(one.current for one in mains) and static_pods.is_static(machine.pod):
+            return "Pending"
         return "Succeeded" if all(one.succeeded for one in mains) else "Failed"
     return _phase_by_containers(machine, mains)
+
+
+def is_over(machine: PodMachine) -> bool:
+    """Nothing of it runs, and nothing will."""
+    return machine.is_ending and machine.all_stopped
+
+
+def is_leaving(machine: PodMachine) -> bool:
+    """A deleted pod that is over is taken apart: what there is to tell comes in a moment."""
+    return machine.deleting and is_over(machine) and not machine.gone
 
 
 def _phase_by_containers(machine: PodMachine, mains: list[Container]) -> str:
@@ -267,6 +278,8 @@ def _container_status(one: Container, machine: PodMachine, node: Node) -> Object
 def _states(one: Container, machine: PodMachine, node: Node) -> tuple[Object, Object]:
     """(state, lastState)"""
     current, previous = one.current, one.previous
+    if current is None and is_over(machine) and _had_its_turn(one, machine):
+        return {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": pod_restarts.LOST}}, {}
     last = {"terminated": _terminated(previous, node)} if previous is not None else {}
     if current is None:
         return {"waiting": _waiting(one, machine)}, last
@@ -277,6 +290,17 @@ def _states(one: Container, machine: PodMachine, node: Node) -> tuple[Object, Ob
     if one.waiting_reason and one.phase is Phase.WAITING:
         return {"waiting": _waiting(one, machine)}, ended
     return ended, last
+
+
+def _had_its_turn(one: Container, machine: PodMachine) -> bool:
+    """Upstream: of a pod that is over nobody knows whether what has no state did well, where it could have been started."""
+    if one.role is Role.EPHEMERAL or machine.is_refused:
+        return False
+    inits = [other for other in machine.containers if other.role in INITIAL]
+    if one.role is Role.MAIN:
+        done = all(other.succeeded if other.role is Role.INIT else other.current for other in inits)
+        return done or any(other.current for other in machine.containers if other.role is Role.MAIN)
+    return one is inits[0] or any(other.current for other in inits[inits.index(one) + 1 :])
 
 
 def _waiting(one: Container, machine: PodMachine) -> Object:
