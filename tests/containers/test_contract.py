@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 
 import pytest
 
@@ -196,6 +197,9 @@ async def test_use_is_told_of_running_containers_only(either: Lab):
     running, ended = await either.run(), await either.run(exits(0))
     await either.ended(ended)
     assert [use.container_id for use in await either.node.usage()] == [running]
+    group = either.node.group_of(running)
+    assert group is None or all(map(os.path.isdir, group.folders.values()))
+    assert all(os.path.exists(f"/proc/{pid}") for pid in await either.node.own_processes())
 
 
 async def test_port_forward_to_a_closed_port_fails(either: Lab):

@@ -4,6 +4,8 @@ import datetime
 
 from steersman.containers import runtime
 from steersman.kubelet import storage_limits, summary
+from steersman.kubelet.container_figures import Pressure, Stall
+from steersman.kubelet.machine_figures import Machine, Use
 from steersman.kubelet.storage_limits import Disk
 from tests.kubelet import world
 
@@ -68,6 +70,51 @@ def test_the_node() -> None:
     )
     assert (node["fs"]["inodesUsed"], node["runtime"]["imageFs"]["usedBytes"]) == (30, 77)
     assert [one["name"] for one in node["systemContainers"]] == ["kubelet", "pods"]
+
+
+def test_what_is_left_where_there_is_a_limit() -> None:
+    limited = {"resources": {"limits": {"memory": "100"}}}
+    pod = world.pod(containers=[world.container("main", **limited), world.container("side")])
+    pod["metadata"]["uid"] = "u1"
+    [shown] = summary.stats(seen(pods=[pod]))["pods"]
+    left = {one["name"]: one["memory"].get("availableBytes") for one in shown["containers"]}
+    assert left == {"main": 90, "side": None}
+    assert "availableBytes" not in shown["memory"], "one container has no limit"
+    pod["spec"]["containers"][1].update(limited)
+    [shown] = summary.stats(seen(pods=[pod]))["pods"]
+    assert shown["memory"]["availableBytes"] == 180
+
+
+def test_pressure_and_claims() -> None:
+    pod = world.pod(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "mine"}}])
+    pod["metadata"]["uid"] = "u1"
+    stalled = {name: Pressure(Stall(7, 0.5), Stall(1)) for name in ("cpu", "memory", "io")}
+    [shown] = summary.stats(seen(pods=[pod], pressure={"u1": stalled, "id-main": stalled}))["pods"]
+    assert shown["volume"][0]["pvcRef"] == {"name": "mine", "namespace": "default"}
+    wish = {
+        "full": {"total": 1, "avg10": 0.0, "avg60": 0.0, "avg300": 0.0},
+        "some": {"total": 7, "avg10": 0.5, "avg60": 0.0, "avg300": 0.0},
+    }
+    assert [shown[name]["psi"] for name in ("cpu", "memory", "io")] == [wish] * 3
+    assert shown["io"]["time"] == SHOWN
+    main, side = shown["containers"]
+    assert main["memory"]["psi"] == wish
+    assert "psi" not in side["cpu"]
+
+
+def test_a_node_is_its_whole_machine() -> None:
+    machine = Machine(
+        Use(5, 90, 60, swap_available_bytes=3),
+        0.0,
+        (runtime.InterfaceUsage("lan", 5), runtime.InterfaceUsage("eth0", 6)),
+    )
+    node = summary.stats(seen(machine=machine, runtime=Use(1, 2), of_pods_bytes=70, cores={"node": 4}))["node"]
+    assert (node["startTime"], node["cpu"]["usageNanoCores"]) == ("1970-01-01T00:00:00Z", 4)
+    assert (node["memory"]["usageBytes"], node["memory"]["availableBytes"]) == (90, 40)
+    assert node["swap"]["swapAvailableBytes"] == 3
+    assert (node["network"]["rxBytes"], len(node["network"]["interfaces"])) == (6, 2)
+    system = {one["name"]: one["memory"].get("availableBytes") for one in node["systemContainers"]}
+    assert system == {"kubelet": None, "runtime": None, "pods": 50}
 
 
 def test_what_nobody_knows_yet_is_left_out() -> None:

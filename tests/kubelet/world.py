@@ -63,6 +63,7 @@ class World:
     events: Events
     options: Options
     kubelet: Kubelet | None = None
+    machine: Machine = Machine(cpus=2, memory_bytes=4 << 30, disk_bytes=10 << 30)
 
     def pod(self, name: str = "web", **about: Any) -> Object:
         return self.api.put("pods", pod(name, **about))
@@ -107,7 +108,7 @@ class World:
                 self.events,
                 self.options,
                 services=caches.of(kinds.SERVICE),
-                machine=Machine(cpus=2, memory_bytes=4 << 30, disk_bytes=10 << 30),
+                machine=self.machine,
             )
             tasks.start("caches", caches.run())
             tasks.start("kubelet", self.kubelet.run())

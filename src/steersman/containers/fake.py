@@ -255,6 +255,12 @@ class FakeRuntime:
     async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
         """Nor does it weigh pods against each other."""
 
+    def group_of(self, container_id: str) -> runtime.Group | None:
+        return None
+
+    async def own_processes(self) -> Sequence[int]:
+        return ()
+
     def changes_folder(self, container_id: str) -> str:
         return ""
 

@@ -301,6 +301,17 @@ class Usage:
     processes: int = 0
 
 
+class Group(NamedTuple):
+    """Where the files of a control group are: version 1 has a folder for each controller, version 2 one, at ""."""
+
+    version: int
+    folders: Mapping[str, str]
+
+    def folder(self, controller: str) -> str:
+        """Empty where nobody has it."""
+        return self.folders.get("") or self.folders.get(controller, "")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class InterfaceUsage:
     """What has gone through one of a pod's network interfaces so far."""
@@ -310,6 +321,10 @@ class InterfaceUsage:
     received_errors: int = 0
     sent_bytes: int = 0
     sent_errors: int = 0
+    received_packets: int = 0
+    received_dropped: int = 0
+    sent_packets: int = 0
+    sent_dropped: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -440,6 +455,12 @@ class Runtime(Protocol):
     async def usage(self) -> Sequence[Usage]: ...
 
     async def sandbox_usage(self) -> Sequence[SandboxUsage]: ...
+
+    def group_of(self, container_id: str) -> Group | None:
+        """A container's control group; None where nobody can tell."""
+
+    async def own_processes(self) -> Sequence[int]:
+        """Of the runtime itself, where they are on this machine."""
 
     def changes_folder(self, container_id: str) -> str:
         """Where a container's changes to its root filesystem lie on disk; empty where nobody can tell."""

@@ -1,6 +1,7 @@
 """Looks at a node for whoever asks what it uses: the runtime, the disk, its own process. Formats are `summary`'s and
-`resource_metrics`'."""
+`resource_metrics`', `container_metrics`'."""
 
+import asyncio
 import dataclasses
 import datetime
 import itertools
@@ -10,18 +11,29 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from steersman.containers import runtime
-from steersman.kubelet import metrics, resource_metrics, static_pods, storage_limits, summary
+from steersman.kubelet import (
+    container_figures,
+    container_metrics,
+    machine_figures,
+    metrics,
+    node_object,
+    resource_metrics,
+    static_pods,
+    storage_limits,
+    summary,
+)
+from steersman.kubelet.container_figures import Pressure
 from steersman.kubelet.container_lifecycle import Role
 from steersman.kubelet.eviction import observations
+from steersman.kubelet.machine_figures import Machine, Use
 from steersman.kubelet.metrics import Sample
-from steersman.kubelet.node_object import Machine
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_worker import PodWorker
+from steersman.kubelet.rates import Counter, Rates
 from steersman.meta.objects import Object
 
-# How long a measured disk use is told again (upstream's volumeStatsAggPeriod), and between two looks at processors.
+# How long a measured disk use is told again (upstream's volumeStatsAggPeriod).
 DISK_SECONDS = 60.0
-CORES_SECONDS = 1.0
 
 
 class Statistics:
@@ -29,7 +41,7 @@ class Statistics:
         self,
         node_name: str,
         node: NodeServices,
-        machine: Machine,
+        machine: node_object.Machine,
         workers: Callable[[], Sequence[PodWorker]],
         places: Callable[[], observations.Places],
     ) -> None:
@@ -40,12 +52,12 @@ class Statistics:
         self._places = places
         self._started_at = node.clock.now()
         self._disk: dict[str, tuple[float, storage_limits.Usage]] = {}
-        self._cpu: dict[str, tuple[datetime.datetime, int]] = {}
-        self._cores: dict[str, int] = {}
+        self._rates = Rates()
 
     async def summary(self, *, only_cpu_and_memory: bool = False) -> Object:
         usage = await self._node.runtime.usage()
-        self._see_cores(usage)
+        machine, own, of_runtime = self._of_machine(), _own(), await self._of_runtime()
+        cores = self._rates.look(self._counters(usage, machine, own, of_runtime))
         places = self._places()
         disk = {} if only_cpu_and_memory else await self._measure()
         seen = summary.Seen(
@@ -66,15 +78,54 @@ class Statistics:
                 used_bytes=sum(one.bytes for used in disk.values() for one in used.roots.values()),
             ),
             disk=disk,
-            cores=self._cores,
-            kubelet=_own_process(),
+            cores=cores,
+            kubelet=own,
+            runtime=of_runtime,
+            machine=machine,
+            pressure=await self._pressure(usage),
+            of_pods_bytes=node_object.memory_of_pods(self._machine, self._node.options),
             processes_most=observations.processes_most(),
             processes=observations.processes(),
         )
         return summary.stats(seen)
 
+    def _counters(
+        self, usage: Sequence[runtime.Usage], machine: Machine | None, own: Use, of_runtime: Use
+    ) -> Iterator[tuple[str, Counter]]:
+        """Processor time of whatever has some; containers have had none when they started."""
+        now = self._node.clock.now()
+        for one in usage:
+            yield one.container_id, Counter(one.at, one.cpu_ns, one.started_at)
+        if machine is not None:
+            yield (
+                summary.NODE,
+                Counter(now, machine.use.cpu_ns, datetime.datetime.fromtimestamp(machine.booted_at, datetime.UTC)),
+            )
+        yield summary.KUBELET, Counter(now, own.cpu_ns, self._started_at)
+        yield summary.RUNTIME, Counter(now, of_runtime.cpu_ns, self._started_at)
+
+    def _of_machine(self) -> Machine | None:
+        return None if self._node.options.on_paper else machine_figures.of_machine()
+
+    async def _of_runtime(self) -> Use:
+        return machine_figures.of_processes(await self._node.runtime.own_processes())
+
+    def _groups(self, usage: Sequence[runtime.Usage]) -> list[tuple[runtime.Usage, runtime.Group]]:
+        """None on paper."""
+        found = ((one, self._node.runtime.group_of(one.container_id)) for one in usage)
+        return [(one, group) for one, group in found if group is not None]
+
+    async def _pressure(self, usage: Sequence[runtime.Usage]) -> dict[str, dict[str, Pressure]]:
+        """Of containers, and of pods: a pod's group is the one above."""
+        groups = self._groups(usage)
+        return await asyncio.to_thread(_pressure_of, groups) if groups else {}
+
     async def resource(self) -> str:
-        return metrics.text(resource_metrics.resource(await self._see()))
+        machine = self._of_machine()
+        seen = resource_metrics.Seen(
+            self._pods(), await self._node.runtime.usage(), self._node.clock.now(), machine.use if machine else None
+        )
+        return metrics.text(resource_metrics.resource(seen))
 
     async def cadvisor(self) -> str:
         machine = (
@@ -87,7 +138,7 @@ class Statistics:
                 "Amount of memory installed on the machine.",
             ),
         )
-        return metrics.text(resource_metrics.cadvisor(await self._see(), machine))
+        return metrics.text(container_metrics.samples(await self._see(), machine))
 
     def probes(self) -> str:
         return metrics.text(self._node.metrics.samples("prober_"))
@@ -97,10 +148,18 @@ class Statistics:
         counted = self._node.metrics.samples("kubelet_"), self._node.exclusive.samples()
         return metrics.text([*itertools.chain(*counted), *self._gauges(), *_process(self._started_at)])
 
-    async def _see(self) -> resource_metrics.Seen:
+    async def _see(self) -> container_metrics.Seen:
         usage, sandboxes = await self._node.runtime.usage(), await self._node.runtime.sandbox_usage()
         images = {one.id: one.image for one in await self._node.runtime.list_containers()}
-        return resource_metrics.Seen(self._pods(), usage, sandboxes, self._node.clock.now(), images)
+        groups = self._groups(usage)
+        figures = await asyncio.to_thread(_figures_of, groups) if groups else {}
+        disk = await self._measure()
+        roots = {
+            one.container_id: disk[one.pod_uid].roots[one.name].bytes
+            for one in usage
+            if one.pod_uid in disk and one.name in disk[one.pod_uid].roots
+        }
+        return container_metrics.Seen(self._pods(), usage, sandboxes, images, figures, roots)
 
     def _pods(self) -> list[Object]:
         return [worker.pod for worker in self._workers()]
@@ -145,22 +204,6 @@ class Statistics:
         )
         yield Sample("kubelet_container_restarts", restarts, {}, "gauge", "Restarts of the containers that are here")
 
-    def _see_cores(self, usage: Sequence[runtime.Usage]) -> None:
-        """From what was used between two looks."""
-        known, cores = {}, {}
-        for one in usage:
-            before = self._cpu.get(one.container_id)
-            known[one.container_id] = (one.at, one.cpu_ns)
-            if before is not None:
-                seconds = (one.at - before[0]).total_seconds()
-                if seconds >= CORES_SECONDS:
-                    cores[one.container_id] = max(0, int((one.cpu_ns - before[1]) / seconds))
-                else:
-                    known[one.container_id] = before
-                    if one.container_id in self._cores:
-                        cores[one.container_id] = self._cores[one.container_id]
-        self._cpu, self._cores = known, cores
-
     async def _measure(self) -> dict[str, storage_limits.Usage]:
         if self._node.options.on_paper:
             return {}
@@ -174,6 +217,23 @@ class Statistics:
         return {uid: found for uid, (_, found) in self._disk.items()}
 
 
+Groups = Sequence[tuple[runtime.Usage, runtime.Group]]
+
+
+def _figures_of(groups: Groups) -> dict[str, container_figures.Figures]:
+    return {one.container_id: container_figures.read(group) for one, group in groups}
+
+
+def _pressure_of(groups: Groups) -> dict[str, dict[str, Pressure]]:
+    found = {}
+    for one, group in groups:
+        if pressure := container_figures.pressure(group):
+            found[one.container_id] = pressure
+            above = {name: str(Path(folder).parent) for name, folder in group.folders.items()}
+            found[one.pod_uid] = container_figures.pressure(runtime.Group(group.version, above))
+    return found
+
+
 def _file_system(folder: Path) -> summary.FileSystem:
     found = os.statvfs(observations.existing(folder))
     return summary.FileSystem(
@@ -181,23 +241,17 @@ def _file_system(folder: Path) -> summary.FileSystem:
     )
 
 
-def _own_process() -> tuple[int, int]:
-    """(cpu ns, resident bytes)"""
-    used = os.times()
-    return int((used.user + used.system) * 1e9), _resident_bytes()
-
-
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _own() -> Use:
+    return machine_figures.of_processes([os.getpid()])
 
 
 def _process(started_at: datetime.datetime) -> Iterator[Sample]:
-    cpu_ns, resident = _own_process()
+    own = _own()
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     yield Sample(
-        "process_cpu_seconds_total", cpu_ns / 1e9, {}, "counter", "Total user and system CPU time spent in seconds."
+        "process_cpu_seconds_total", own.cpu_ns / 1e9, {}, "counter", "Total user and system CPU time spent in seconds."
     )
-    yield Sample("process_resident_memory_bytes", resident, {}, "gauge", "Resident memory size in bytes.")
+    yield Sample("process_resident_memory_bytes", own.rss_bytes, {}, "gauge", "Resident memory size in bytes.")
     yield Sample("process_open_fds", descriptors, {}, "gauge", "Number of open file descriptors.")
     text = "Maximum number of open file descriptors."
     yield Sample("process_max_fds", resource.getrlimit(resource.RLIMIT_NOFILE)[0], {}, "gauge", text)

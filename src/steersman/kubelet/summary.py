@@ -8,7 +8,9 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 from steersman.containers import runtime
-from steersman.kubelet import storage_limits
+from steersman.kubelet import qos, storage_limits
+from steersman.kubelet.container_figures import Pressure, Stall
+from steersman.kubelet.machine_figures import Machine, Use
 from steersman.meta import objects, times
 from steersman.meta.objects import Object
 
@@ -27,8 +29,9 @@ class FileSystem:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
     """A node at one moment. `file_system` is its own, beside those of `images` and of what `containers` write. `disk`: measured use
-    by pod uid, where somebody has measured. `cores`: use of processors by container id, in billionths of one, where two looks
-    allow to tell. `kubelet`: its own process (cpu ns, memory bytes)."""
+    by pod uid, where somebody has measured. `cores`: use of processors by container id (or `of_machine`'s names), in billionths
+    of one, where two looks allow to tell. `machine` None: the node is on paper, and its containers are all there is. `pressure`
+    by container id, and by pod uid. `of_pods_bytes`: memory that all pods together may use."""
 
     node_name: str
     pods: Sequence[Object]
@@ -42,7 +45,11 @@ class Seen:
     containers: FileSystem = FileSystem()
     disk: Mapping[str, storage_limits.Usage] = dataclasses.field(default_factory=dict)
     cores: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    kubelet: tuple[int, int] = (0, 0)
+    kubelet: Use = Use()
+    runtime: Use = Use()
+    machine: Machine | None = None
+    pressure: Mapping[str, Mapping[str, Pressure]] = dataclasses.field(default_factory=dict)
+    of_pods_bytes: int = 0
     processes_most: int = 0
     processes: int = 0
 
@@ -56,58 +63,87 @@ def stats(seen: Seen) -> Object:
     return {"node": _node(seen), "pods": pods}
 
 
+# Keys of `Seen.cores` beside container ids.
+NODE, KUBELET, RUNTIME = "node", "kubelet", "runtime"
+
+
 def _node(seen: Seen) -> Object:
     at = times.format_seconds(seen.now)
-    use = _use(seen.usage, seen)
-    working_set = use["memory"]["workingSetBytes"]
-    available = max(0, seen.memory_capacity_bytes - working_set)
-    return {
+    of_pods = _sum(seen.usage)
+    shown: Object = {
         "nodeName": seen.node_name,
         "systemContainers": [
-            _kubelet(seen, at),
-            {"name": "pods", "startTime": times.format_seconds(seen.started_at), **use},
+            _system(KUBELET, seen.kubelet, seen),
+            *([_system(RUNTIME, seen.runtime, seen)] if seen.runtime.memory_bytes else ()),
+            _system(
+                "pods", of_pods, seen, _cores_of(seen.usage, seen), seen.of_pods_bytes or seen.memory_capacity_bytes
+            ),
         ],
-        "startTime": times.format_seconds(seen.started_at),
-        **use,
-        "memory": {**use["memory"], "availableBytes": available},
         "fs": _whole(seen.file_system, at),
         "runtime": {"imageFs": _whole(seen.images, at), "containerFs": _whole(seen.containers, at)},
         "rlimit": {"time": at, "maxpid": seen.processes_most, "curproc": seen.processes},
     }
+    if seen.machine is None:
+        cores = _cores_of(seen.usage, seen)
+        used = _shown(of_pods, at, cores, seen.memory_capacity_bytes)
+        return {**shown, "startTime": times.format_seconds(seen.started_at), **used}
+    machine = seen.machine
+    booted = datetime.datetime.fromtimestamp(machine.booted_at, datetime.UTC)
+    used = _shown(machine.use, at, seen.cores.get(NODE), seen.memory_capacity_bytes, machine.pressure)
+    used["swap"]["swapAvailableBytes"] = machine.use.swap_available_bytes
+    network = {"network": _interfaces(machine.interfaces, at)} if machine.interfaces else {}
+    return {**shown, "startTime": times.format_seconds(booted), **used, **network}
 
 
-def _kubelet(seen: Seen, at: str) -> Object:
-    cpu_ns, memory = seen.kubelet
-    return {
-        "name": "kubelet",
-        "startTime": times.format_seconds(seen.started_at),
-        "cpu": {"time": at, "usageCoreNanoSeconds": cpu_ns},
-        "memory": {"time": at, "usageBytes": memory, "workingSetBytes": memory, "rssBytes": memory},
-    }
+def _system(name: str, use: Use, seen: Seen, cores: int | None = None, limit_bytes: int = 0) -> Object:
+    at, started = times.format_seconds(seen.now), times.format_seconds(seen.started_at)
+    return {"name": name, "startTime": started, **_shown(use, at, cores or seen.cores.get(name), limit_bytes)}
 
 
 def _pod(pod: Object, usage: Sequence[runtime.Usage], network: runtime.SandboxUsage | None, seen: Seen) -> Object:
-    at = times.format_seconds(seen.now)
-    disk = seen.disk.get(objects.uid(pod))
+    at = times.format_seconds(max((one.at for one in usage), default=seen.now))
+    disk, uid = seen.disk.get(objects.uid(pod)), objects.uid(pod)
+    limits = {
+        one["name"]: _limit(one) for one in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
+    }
+    cores = _cores_of(usage, seen) if all(one.container_id in seen.cores for one in usage) else None
     shown: Object = {
-        "podRef": {"name": objects.name(pod), "namespace": objects.namespace(pod), "uid": objects.uid(pod)},
+        "podRef": {"name": objects.name(pod), "namespace": objects.namespace(pod), "uid": uid},
         "startTime": (pod.get("status") or {}).get("startTime"),
-        "containers": [_container(one, disk, seen) for one in usage],
-        **_use(usage, seen),
+        "containers": [_container(one, limits.get(one.name, 0), disk, seen) for one in usage],
+        **_shown(_sum(usage), at, cores, qos.pod_resources(pod)[2], seen.pressure.get(uid, {})),
         "process_stats": {"process_count": sum(one.processes for one in usage)},
     }
     if network is not None and network.interfaces:
-        shown["network"] = _network(network)
+        shown["network"] = _interfaces(network.interfaces, times.format_seconds(network.at))
     if disk is not None:
         of_node = seen.file_system
-        shown["volume"] = [{**_part(of_node, at, used), "name": name} for name, used in disk.volumes.items()]
+        shown["volume"] = [
+            {**_part(of_node, at, used), "name": name, **_claim(pod, name)} for name, used in disk.volumes.items()
+        ]
         shown["ephemeral-storage"] = _part(of_node, at, disk.total)
     return shown
 
 
-def _container(one: runtime.Usage, disk: storage_limits.Usage | None, seen: Seen) -> Object:
+def _claim(pod: Object, volume: str) -> Object:
+    """Of which claim a volume is."""
+    found: Object = next((one for one in pod["spec"].get("volumes") or () if one["name"] == volume), {})
+    name = (found.get("persistentVolumeClaim") or {}).get("claimName")
+    if "ephemeral" in found:
+        name = f"{objects.name(pod)}-{volume}"
+    return {"pvcRef": {"name": name, "namespace": objects.namespace(pod)}} if name else {}
+
+
+def _limit(container: Object) -> int:
+    return qos.amount("memory", ((container.get("resources") or {}).get("limits") or {}).get("memory", 0))
+
+
+def _container(one: runtime.Usage, limit_bytes: int, disk: storage_limits.Usage | None, seen: Seen) -> Object:
     at = times.format_seconds(one.at)
-    shown: Object = {"name": one.name, **_use([one], seen)}
+    used = _shown(
+        _sum([one]), at, seen.cores.get(one.container_id), limit_bytes, seen.pressure.get(one.container_id, {})
+    )
+    shown: Object = {"name": one.name, **used}
     if one.started_at is not None:
         shown["startTime"] = times.format_seconds(one.started_at)
     if disk is not None:
@@ -116,23 +152,52 @@ def _container(one: runtime.Usage, disk: storage_limits.Usage | None, seen: Seen
     return shown
 
 
-def _use(usage: Sequence[runtime.Usage], seen: Seen) -> Object:
-    at = times.format_seconds(max((one.at for one in usage), default=seen.now))
-    cpu: Object = {"time": at, "usageCoreNanoSeconds": sum(one.cpu_ns for one in usage)}
-    if usage and all(one.container_id in seen.cores for one in usage):
-        cpu["usageNanoCores"] = sum(seen.cores[one.container_id] for one in usage)
-    memory = {
+def _sum(usage: Sequence[runtime.Usage]) -> Use:
+    return Use(
+        cpu_ns=sum(one.cpu_ns for one in usage),
+        memory_bytes=sum(one.memory_bytes for one in usage),
+        working_set_bytes=sum(one.memory_working_set_bytes for one in usage),
+        rss_bytes=sum(one.memory_rss_bytes for one in usage),
+        page_faults=sum(one.page_faults for one in usage),
+        major_page_faults=sum(one.major_page_faults for one in usage),
+        swap_bytes=sum(one.swap_bytes for one in usage),
+    )
+
+
+def _cores_of(usage: Sequence[runtime.Usage], seen: Seen) -> int:
+    """Of those where two looks allow to tell."""
+    return sum(seen.cores.get(one.container_id, 0) for one in usage)
+
+
+def _shown(
+    use: Use, at: str, cores: int | None, limit_bytes: int = 0, pressure: Mapping[str, Pressure] | None = None
+) -> Object:
+    """What is left is told only where there is a limit; `cores` None: nobody can tell yet."""
+    cpu: Object = {"time": at, "usageCoreNanoSeconds": use.cpu_ns}
+    if cores is not None:
+        cpu["usageNanoCores"] = cores
+    memory: Object = {
         "time": at,
-        "usageBytes": sum(one.memory_bytes for one in usage),
-        "workingSetBytes": sum(one.memory_working_set_bytes for one in usage),
-        "rssBytes": sum(one.memory_rss_bytes for one in usage),
-        "pageFaults": sum(one.page_faults for one in usage),
-        "majorPageFaults": sum(one.major_page_faults for one in usage),
+        "usageBytes": use.memory_bytes,
+        "workingSetBytes": use.working_set_bytes,
+        "rssBytes": use.rss_bytes,
+        "pageFaults": use.page_faults,
+        "majorPageFaults": use.major_page_faults,
     }
-    return {"cpu": cpu, "memory": memory, "swap": {"time": at, "swapUsageBytes": sum(one.swap_bytes for one in usage)}}
+    if limit_bytes:
+        memory["availableBytes"] = max(0, limit_bytes - use.working_set_bytes)
+    shown: Object = {"cpu": cpu, "memory": memory, "swap": {"time": at, "swapUsageBytes": use.swap_bytes}}
+    for name, found in (pressure or {}).items():
+        shown.setdefault(name, {"time": at})["psi"] = {"full": _stall(found.full), "some": _stall(found.some)}
+    return shown
 
 
-def _network(found: runtime.SandboxUsage) -> Object:
+def _stall(found: Stall) -> Object:
+    return {"total": found.total_us, "avg10": found.avg10, "avg60": found.avg60, "avg300": found.avg300}
+
+
+def _interfaces(found: Sequence[runtime.InterfaceUsage], at: str) -> Object:
+    """All of them, and the one that is the pod's (or the machine's) own: eth0, else the first."""
     shown = [
         {
             "name": one.name,
@@ -141,9 +206,10 @@ def _network(found: runtime.SandboxUsage) -> Object:
             "txBytes": one.sent_bytes,
             "txErrors": one.sent_errors,
         }
-        for one in found.interfaces
+        for one in found
     ]
-    return {"time": times.format_seconds(found.at), **shown[0], "interfaces": shown}
+    own = next((one for one in shown if one["name"] == "eth0"), shown[0])
+    return {"time": at, **own, "interfaces": shown}
 
 
 def _whole(found: FileSystem, at: str) -> Object:

@@ -10,6 +10,8 @@ import contextlib
 import logging
 import math
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,8 +43,8 @@ KINDS = {State.CREATED: "created", State.RUNNING: "started", State.EXITED: "stop
 class CriRuntime:
     """`state_dir` is this node's alone; `cgroup_root` is relative, as in `steersman/node-1`."""
 
-    def __init__(self, socket: str, state_dir: str | os.PathLike[str], clock: Clock, cgroup_root: str) -> None:
-        self._peer_address = address = socket if ":" in socket else f"unix://{socket}"
+    def __init__(self, address: str, state_dir: str | os.PathLike[str], clock: Clock, cgroup_root: str) -> None:
+        self._peer_address = address = address if ":" in address else f"unix://{address}"
         self._peer = Peer(address, protobuf.load(SCHEMA))
         self._images = images.CriImages(self._peer)
         self._state_dir = Path(state_dir)
@@ -262,6 +264,23 @@ class CriRuntime:
                 cgroups.create(self._hierarchy, os.path.join(self._cgroup_root, group), limits)
         except OSError as refused:
             raise RuntimeFailure("UpdateGroupError", f"control group {group}: {refused}") from refused
+
+    def group_of(self, container_id: str) -> runtime.Group | None:
+        """With the driver cgroupfs, which every runtime has by default where pods' groups are the kubelet's own."""
+        _, owner = self._states.get(container_id, (None, ""))
+        config = self._sandboxes.get(owner)
+        folders = cgroups.folders(self._hierarchy, os.path.join(self._group(config), container_id)) if config else {}
+        return runtime.Group(self._hierarchy.version, folders) if folders else None
+
+    async def own_processes(self) -> Sequence[int]:
+        """Who answers at the socket."""
+        with socket.socket(socket.AF_UNIX) as asked:
+            try:
+                asked.connect(self._peer_address.removeprefix("unix://").removeprefix("unix:"))
+            except OSError:  # away for now
+                return []
+            pid, _, _ = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return [pid] if pid else []
 
     def changes_folder(self, container_id: str) -> str:
         """Only the runtime knows."""

@@ -33,6 +33,12 @@ class Hierarchy(NamedTuple):
 NONE = Hierarchy(0, {})
 
 
+def folders(hierarchy: Hierarchy, path: str) -> dict[str, str]:
+    """Of a group, by controller; empty: it is not there."""
+    found = {name: os.path.join(mount, path.lstrip("/")) for name, mount in hierarchy.mounts.items()}
+    return {name: folder for name, folder in found.items() if os.path.isdir(folder)}
+
+
 def detect(mountinfo: str) -> Hierarchy:
     """Read from the text of /proc/self/mountinfo."""
     v1: dict[str, str] = {}

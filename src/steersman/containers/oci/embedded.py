@@ -20,6 +20,7 @@ from steersman.containers import runtime, scattered
 from steersman.containers.images.store import ImageStore
 from steersman.containers.oci import (
     attaching,
+    cgroups,
     execs,
     host,
     host_mounts,
@@ -270,6 +271,16 @@ class OciRuntime:
             self._groups.limit(container.record.cgroup, resources)
         except OSError as refused:
             raise RuntimeFailure("UpdateContainerError", str(refused)) from refused
+
+    def group_of(self, container_id: str) -> runtime.Group | None:
+        container = self._containers.live.get(container_id)
+        hierarchy = self._home.facts.hierarchy
+        folders = cgroups.folders(hierarchy, container.record.cgroup) if container else {}
+        return runtime.Group(hierarchy.version, folders) if folders else None
+
+    async def own_processes(self) -> Sequence[int]:
+        known = await self._home.ask("StatsError", "list")
+        return [known["pid"], *known["reapers"]]
 
     def changes_folder(self, container_id: str) -> str:
         return os.path.join(self._home.changes_folder(container_id), "upper")

@@ -68,5 +68,8 @@ def interfaces_of(pid: int) -> tuple[runtime.InterfaceUsage, ...]:
         name, _, text = line.partition(":")
         counts = [int(word) for word in text.split()]
         if name.strip() != "lo":
-            found.append(runtime.InterfaceUsage(name.strip(), counts[0], counts[2], counts[8], counts[10]))
+            got, sent = counts[:8], counts[8:]  # bytes, packets, errors, dropped, …
+            found.append(
+                runtime.InterfaceUsage(name.strip(), got[0], got[2], sent[0], sent[2], got[1], got[3], sent[1], sent[3])
+            )
     return tuple(found)
