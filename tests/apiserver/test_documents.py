@@ -5,6 +5,7 @@ import pytest
 from steersman.apiserver import discovery
 from steersman.apiserver.protobuf import openapi as openapi_protobuf
 from steersman.apiserver.protobuf import wire
+from steersman.serving.messages import Peer
 from tests.apiserver import kit
 
 
@@ -130,6 +131,35 @@ async def test_metrics(api: kit.Api):
     text = (await api.ask("GET", "/metrics")).raw.decode()
     assert 'apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="configmaps"' in text
     assert 'resource="strangers"' not in text
+
+
+async def test_what_health_checks_have_said(api: kit.Api):
+    assert (await api.ask("GET", "/metrics/slis")).raw == b""
+    for _ in range(2):
+        await api.ask("GET", "/livez?exclude=log")
+    lines = (await api.ask("GET", "/metrics/slis")).raw.decode().splitlines()
+    assert 'kubernetes_healthcheck{name="ping",type="livez"} 1' in lines
+    assert 'kubernetes_healthchecks_total{name="ping",status="success",type="livez"} 2' in lines
+    assert not any('name="log"' in line for line in lines)
+
+
+async def test_what_the_server_is_and_was_started_with():
+    async with kit.Api(flags={"store": "memory"}) as api:
+        monitoring = Peer("127.0.0.1", "prometheus", ("system:monitoring",))
+        text = (await api.ask("GET", "/statusz", peer=monitoring)).raw.decode()
+        assert text.startswith("\nkube-apiserver statusz\nWarning: ")
+        assert "\nPaths: /flagz /healthz /livez /metrics /readyz /statusz /version\n" in text
+        wanted = {"accept": "application/json;v=v1beta1;g=config.k8s.io;as=Flagz"}
+        flags = (await api.ask("GET", "/flagz", headers=wanted, peer=monitoring)).body
+        assert flags == {
+            "kind": "Flagz",
+            "apiVersion": "config.k8s.io/v1beta1",
+            "metadata": {"name": "kube-apiserver"},
+            "flags": {"store": "memory"},
+        }
+        refused = await api.ask("GET", "/statusz", headers={"accept": "application/json"})
+        assert refused.refusal[:2] == (406, "NotAcceptable")
+        assert (await api.ask("GET", "/flagz", peer=kit.BOB)).status == 403
 
 
 async def test_metrics_in_upstreams_words(api: kit.Api):

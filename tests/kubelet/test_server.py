@@ -64,6 +64,20 @@ def test_only_the_api_server_may_ask(tmp_path: Path, peer: Peer, code: int) -> N
     run(test, tmp_path)
 
 
+def test_what_it_is_and_was_started_with(tmp_path: Path) -> None:
+    async def test(here: world.World, served: Served) -> None:
+        assert await served.text("/metrics/slis") == ""
+        await served.text("/healthz")
+        assert 'kubernetes_healthcheck{name="syncloop",type="healthz"} 1\n' in await served.text("/metrics/slis")
+        assert (await served.text("/statusz")).startswith("\nkubelet statusz\nWarning: ")
+        assert (await served.text("/flagz")).startswith("\nkubelet flagz\nWarning: ")
+        assert (await served.get("/statusz", headers={"accept": "application/json"})).status == 406
+        assert (await served.get("/flagz", peer=Peer("", "someone"))).status == 403
+        assert (await served.get("/statusz/more")).status == 404
+
+    run(test, tmp_path)
+
+
 def test_logs_of_now_and_before(tmp_path: Path) -> None:
     async def test(here: world.World, served: Served) -> None:
         await here.until(lambda: here.container()["restartCount"] == 1)

@@ -9,6 +9,7 @@ import pytest
 
 from steersman.aio.clock import SystemClock
 from steersman.proxy import health_checks
+from steersman.serving.messages import Request
 from tests.proxy.builders import endpoint, endpoint_slice, service
 
 
@@ -57,3 +58,22 @@ async def test_somebody_elses_port_is_no_end(checks: health_checks.HealthChecks)
         await checks.update("d/web", local, [])
     await checks.update("d/web", local, [])
     assert (await asked(port))[0] == 503
+
+
+FIGURES = {
+    "/healthz": (200, "ok"),
+    "/metrics/slis": (200, "# HELP kubernetes_healthcheck [STABLE]"),
+    "/statusz": (200, "\nkube-proxy statusz\nWarning: "),
+    "/flagz": (200, "\nkube-proxy flagz\nWarning: "),
+    "/metrics": (200, "# TYPE kubeproxy_sync_proxy_rules_service_changes_total counter"),
+    "/proxyMode": (200, "nftables"),
+    "/else": (404, ""),
+}
+
+
+async def test_figures(checks: health_checks.HealthChecks):
+    for path, (code, start) in FIGURES.items():
+        answer = await checks.figures(Request("GET", path))
+        assert (answer.status, answer.body.decode()[: len(start)]) == (code, start), path
+    refused = await checks.figures(Request("GET", "/statusz", headers={"accept": "application/json"}))
+    assert refused.status == 406

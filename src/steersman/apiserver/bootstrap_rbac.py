@@ -26,6 +26,10 @@ def _paths(*paths: str) -> Object:
 
 
 _VERSION_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+_MONITORED_PATHS = (
+    *("/flagz", "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*"),
+    "/statusz",
+)
 _DISCOVERY_PATHS = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*")
 
 _NAMESPACED_CORE = [
@@ -176,7 +180,7 @@ _CLUSTER_ROLES: dict[str, list[Object]] = {
     ],
     "system:discovery": [_paths(*_DISCOVERY_PATHS, *_VERSION_PATHS)],
     "system:public-info-viewer": [_paths(*_VERSION_PATHS)],
-    "system:monitoring": [_paths("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/readyz", "/readyz/*")],
+    "system:monitoring": [_paths(*_MONITORED_PATHS)],
     "system:service-account-issuer-discovery": [_paths("/.well-known/openid-configuration", "/openid/v1/jwks")],
     "system:auth-delegator": [_REVIEWS],
     "system:node": NODE_RULES,

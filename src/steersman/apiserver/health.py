@@ -7,7 +7,7 @@ from collections.abc import Callable
 import orjson
 
 from steersman.meta.objects import Object
-from steersman.serving import messages
+from steersman.serving import health_slis, messages
 
 Check = Callable[[], str]  # "" when well, else what is wrong
 
@@ -52,6 +52,7 @@ class Health:
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {"ping": lambda: "", "log": lambda: ""}
         self._only_ready: set[str] = set()
+        self.slis = health_slis.HealthSlis()
         self._finished: set[str] = set()
 
     def add(self, name: str, check: Check, *, only_ready: bool = False) -> None:
@@ -86,6 +87,9 @@ class Health:
         parameters = request.parameters()
         excluded = dict.fromkeys(parameters.get("exclude", ()))
         results = {key: "" if key in excluded else check() for key, check in checks.items()}
+        for key, wrong in results.items():
+            if key not in excluded:
+                self.slis.observe(key, start, healthy=not wrong)
         lines = [_line(key, wrong, excluded=key in excluded) for key, wrong in results.items()]
         unknown = ",".join(f'"{key}"' for key in excluded if key not in checks)
         if unknown:

@@ -1,21 +1,24 @@
 """What is no resource: version, health, metrics, the list of paths, discovery and OpenAPI, the documents of the token issuer."""
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
 from steersman.api.kind import Kind
 from steersman.apiserver import documents, gauges, health, metrics, negotiation, tokens
+from steersman.meta import times
 from steersman.meta.objects import Object
-from steersman.serving import messages
+from steersman.serving import messages, zpages
 
-_ALWAYS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
+_ALWAYS = ("/api", "/apis", "/healthz", "/livez", "/metrics", "/metrics/slis", "/openapi/v2", "/openapi/v3", "/readyz",
+    "/version", *zpages.PATHS)  # fmt: skip
 _OF_ISSUER = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 _JWK_SET = {"content-type": "application/jwk-set+json"}
 
 
 class Plain:
-    """`kinds()` are those served now; `started` is when this server was made, `more()` are measures of others."""
+    """`kinds()` are those served now; `component` is this server, `more()` are measures of others, `time` is the clock's."""
 
     def __init__(
         self,
@@ -25,9 +28,9 @@ class Plain:
         kinds: Callable[[], Sequence[Kind]],
         now: gauges.Gauges,
         token_key: tokens.TokenKey | None,
-        release: str,
-        started: str,
+        component: zpages.Component,
         more: Callable[[], Sequence[metrics.Gauge]],
+        time: Callable[[], datetime.datetime],
     ) -> None:
         self._health = healthy
         self._metrics = measured
@@ -35,9 +38,9 @@ class Plain:
         self._kinds = kinds
         self._gauges = now
         self._token_key = token_key
-        self._release = release
-        self._started = started
+        self._component = component
         self._more = more
+        self._time = time
 
     async def answer(self, request: messages.Request) -> messages.Response | None:
         """None for a path that is nothing."""
@@ -46,10 +49,16 @@ class Plain:
         key = self._token_key
         match request.path:
             case "/version" | "/version/":
-                return health.version_response(self._release, self._started)
+                return health.version_response(self._component.version, times.format_seconds(self._component.started))
             case "/metrics":
                 of_store = await self._gauges.of_store(self._kinds())
-                return self._metrics.answer([*self._gauges.of_process(self._release), *of_store, *self._more()])
+                return self._metrics.answer(
+                    [*self._gauges.of_process(self._component.version), *of_store, *self._more()]
+                )
+            case "/metrics/slis":
+                return self._health.slis.answer()
+            case "/statusz" | "/flagz":
+                return zpages.answer(self._component, request, self._paths(), self._time())
             case "/" | "":
                 return _json({"paths": self._paths()})
             case "/.well-known/openid-configuration" if key is not None:

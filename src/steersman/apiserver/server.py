@@ -61,9 +61,9 @@ from steersman.apiserver.node_authorizer import authorizer as node_authorizer
 from steersman.apiserver.past import answers as past
 from steersman.apiserver.resource_metrics import answers as resource_metrics
 from steersman.apiserver.subresources import kubelet, proxy, table
-from steersman.meta import errors, times
+from steersman.meta import errors
 from steersman.meta.objects import Object
-from steersman.serving import messages
+from steersman.serving import messages, zpages
 from steersman.store import contract
 
 
@@ -75,6 +75,7 @@ class Options:
     `dns_address` is where nodes answer DNS, which Service `kube-system/kube-dns` tells.
     `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it.
     `cluster_info` is what machines that want to join are told.
+    `flags` are what `/flagz` shows: what the server was started with.
     """
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
@@ -90,6 +91,7 @@ class Options:
     release: str = schema.RELEASE
     front_proxy: identity.FrontProxy | None = None
     cluster_info: joining.ClusterInfo | None = None
+    flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class ApiServer:
@@ -218,9 +220,9 @@ class ApiServer:
             lambda: documents.kinds_of(self._tables),
             gauges.Gauges(store, lambda: self.watcher.open + self._versions.watches, self._clock.now().timestamp()),
             token_key,
-            options.release,
-            times.format_seconds(self._clock.now()),
+            zpages.Component("kube-apiserver", options.release, self._clock.now(), options.flags),
             lambda: [*self._flows.gauges(), *self._configured.gauges(), *self._aggregator.gauges()],
+            self._clock.now,
         )
         self._past = past.Past(store, self._clock, self.authorizer, self._ask, self._kind, self._kind_of)
         self._expiry = event_expiry.EventExpiry(store, self._clock)

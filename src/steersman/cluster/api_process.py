@@ -31,6 +31,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             token_key_pem=plan.service_account_key.read_bytes(),
             release=releases.parse(plan.options.kubernetes_version),
             front_proxy=_front_proxy(plan),
+            flags=plan.options.flags(),
             cluster_info=joining.ClusterInfo(plan.server, plan.authority.read_bytes()),
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,

@@ -28,7 +28,7 @@ from steersman.network.policy import controller as policy
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout, nftables, userspace
 from steersman.proxy.health_checks import HealthChecks
-from steersman.serving import http_server, listeners, tls
+from steersman.serving import http_server, listeners, tls, zpages
 
 KUBELET_PORT = 10250
 LEASES_IN_GRACE = 4  # heartbeats that may be lost before a node counts as lost
@@ -128,7 +128,8 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
 
 
 async def _proxy(plan: Plan, node: Node, caches: Caches, clock: SystemClock) -> None:
-    health = HealthChecks(node.name, clock)
+    release, flags = releases.parse(plan.options.kubernetes_version), plan.options.flags()
+    health = HealthChecks(node.name, clock, zpages.Component("kube-proxy", release, clock.now(), flags))
     await health.start()
     try:
         if libnftables.is_available():
@@ -202,7 +203,7 @@ async def serve(
     """The kubelet's HTTPS API for one or many agents, until cancelled."""
     pair = plan.kubelet_servers[server]
     context = tls.server_context(pair.certificate, pair.key, plan.authority)
-    handler = kubelet_server.KubeletServer(agents, clock).handle
+    handler = kubelet_server.KubeletServer(agents, clock, plan.options.flags()).handle
     async with await http_server.serve(handler, sockets=sockets, ssl_context=context, clock=clock):
         await asyncio.get_running_loop().create_future()
 

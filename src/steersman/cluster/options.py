@@ -16,6 +16,13 @@ CONTROL_PLANE = (
     "node-role.kubernetes.io/control-plane"  # the label of the node that stands for this machine's control plane
 )
 
+# Flags whose names are upstream's, where what is kept says its unit.
+_FLAGS = {
+    "eviction_seconds": "default-not-ready-toleration-seconds",
+    "heartbeat_seconds": "node-status-update-frequency",
+    "node_monitor_grace_seconds": "node-monitor-grace-period",
+}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
@@ -65,6 +72,15 @@ class Options:
 
     def node_names(self) -> tuple[str, ...]:
         return tuple(f"node{number}" for number in range(1, self.nodes + 1)) if self.has_real_nodes() else ()
+
+    def flags(self) -> dict[str, str]:
+        """As the command line has them: what each process of the cluster was started with."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            _FLAGS.get(name, name.replace("_", "-")): str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in values.items()
+            if value is not None
+        }
 
     def control_plane_node(self) -> str:
         """The node that stands for it; "" where none does: all are on paper."""

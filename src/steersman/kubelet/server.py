@@ -6,7 +6,7 @@ they reach kubectl as they are.
 
 import datetime
 import urllib.parse
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import orjson
 
@@ -18,7 +18,7 @@ from steersman.kubelet.container_lifecycle import Container
 from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.meta import errors, objects, times
-from steersman.serving import channels, port_forward
+from steersman.serving import channels, health_slis, port_forward, zpages
 from steersman.serving.messages import Duplex, Peer, Request, Response
 
 API_SERVER = "kube-apiserver-kubelet-client"
@@ -31,9 +31,13 @@ STREAMS = {"Stdout": "stdout", "Stderr": "stderr"}
 
 
 class KubeletServer:
-    def __init__(self, agents: Sequence[Kubelet], clock: Clock) -> None:
+    def __init__(self, agents: Sequence[Kubelet], clock: Clock, flags: Mapping[str, str] | None = None) -> None:
+        """`flags` are what `/flagz` shows: what the process was started with."""
         self._agents = agents
         self._clock = clock
+        self._slis = health_slis.HealthSlis()
+        version = agents[0].options.kubelet_version.removeprefix("v") if agents else ""
+        self._component = zpages.Component("kubelet", version, clock.now(), flags or {})
         self._routes: dict[str, Callable[[Request, list[str]], Awaitable[Response]]] = {
             "containerLogs": self._logs,
             "exec": self._exec,
@@ -48,6 +52,8 @@ class KubeletServer:
             "metrics": self._metrics,
             "healthz": self._healthz,
             "logs": self._system_logs,
+            "flagz": self._zpage,
+            "statusz": self._zpage,
         }
 
     async def handle(self, request: Request) -> Response:
@@ -108,7 +114,17 @@ class KubeletServer:
     # --- routes ------------------------------------------------------------------------------------------------------
 
     async def _healthz(self, request: Request, words: list[str]) -> Response:
+        """All of upstream's checks are one here: a loop that does not turn answers nobody."""
+        for name in ("log", "ping", "syncloop"):
+            self._slis.observe(name, "healthz", healthy=True)
         return _text("ok")
+
+    async def _zpage(self, request: Request, words: list[str]) -> Response:
+        paths = (f"/{word}" for word in self._routes)
+        found = zpages.answer(self._component, request, paths, self._clock.now())
+        if found is None:
+            raise errors.no_route()
+        return found
 
     async def _logs(self, request: Request, words: list[str]) -> Response:
         agent, worker, one = self._container(words)
@@ -226,6 +242,8 @@ class KubeletServer:
         return _json(await self._only(request).statistics.summary(only_cpu_and_memory=few))
 
     async def _metrics(self, request: Request, words: list[str]) -> Response:
+        if words == ["slis"]:
+            return self._slis.answer()
         found = self._only(request).statistics
         if not words:
             return _text(await found.own())

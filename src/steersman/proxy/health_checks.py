@@ -1,7 +1,7 @@
 """What a node tells load balancers and monitors of its proxy, by HTTP.
 
 Keeps true: each Service with a `healthCheckNodePort` has a server there that answers 200 while the node has ready endpoints of
-it, else 503; `/healthz` on port 10256 answers once all rules stand, `/proxyMode` and `/metrics` on 10249 as upstream's proxy.
+it, else 503; `/healthz` on port 10256 answers once all rules stand; `/proxyMode`, `/metrics` and more are on 10249 as upstream's.
 A port that is somebody else's is tried again with the Service's next change.
 """
 
@@ -11,15 +11,17 @@ import socket
 import orjson
 
 from steersman.aio.clock import Clock
-from steersman.meta import objects, times
+from steersman.api import schema
+from steersman.meta import errors, objects, times
 from steersman.meta.objects import Object
 from steersman.proxy import rules
-from steersman.serving import http_server, listeners
+from steersman.serving import health_slis, http_server, listeners, zpages
 from steersman.serving.messages import Handler, Request, Response
 
 log = logging.getLogger(__name__)
 
 HEALTH_PORT, METRICS_PORT = 10256, 10249
+_FIGURES = ("/healthz", "/metrics", "/metrics/slis", "/proxyMode", *zpages.PATHS)
 
 
 def port_of(service: Object) -> int:
@@ -32,8 +34,10 @@ def port_of(service: Object) -> int:
 class HealthChecks:
     """Serves on all addresses of the network namespace the process is in."""
 
-    def __init__(self, node: str, clock: Clock) -> None:
+    def __init__(self, node: str, clock: Clock, component: zpages.Component | None = None) -> None:
         self._node = node
+        self._component = component or zpages.Component("kube-proxy", schema.RELEASE, clock.now())
+        self._slis = health_slis.HealthSlis()
         self._clock = clock
         self._servers: dict[str, tuple[int, http_server.Server]] = {}
         self._counts: dict[str, int] = {}
@@ -43,7 +47,7 @@ class HealthChecks:
 
     async def start(self) -> None:
         """Serve the proxy's own health and figures."""
-        for port, handler in ((HEALTH_PORT, self._health), (METRICS_PORT, self._figures)):
+        for port, handler in ((HEALTH_PORT, self._health), (METRICS_PORT, self.figures)):
             server = await self._listen(port, handler)
             if server is not None:
                 self._fixed.append(server)
@@ -99,17 +103,31 @@ class HealthChecks:
         body = {"lastUpdated": now, "currentTime": now, "nodeEligible": True}
         return Response(200 if self._healthy else 503, {"content-type": "application/json"}, orjson.dumps(body))
 
-    async def _figures(self, request: Request) -> Response:
+    async def figures(self, request: Request) -> Response:
+        """What is on the port of the figures."""
         match request.path:
             case "/proxyMode":
                 return Response(200, {"content-type": "text/plain"}, b"nftables")
             case "/healthz":
+                for name in ("ping", "log"):
+                    self._slis.observe(name, "healthz", healthy=True)
                 return Response(200, {"content-type": "text/plain"}, b"ok")
+            case "/metrics/slis":
+                return self._slis.answer()
+            case "/flagz" | "/statusz":
+                return self._zpage(request)
             case "/metrics":
                 name = "kubeproxy_sync_proxy_rules_service_changes_total"
                 text = f"# TYPE {name} counter\n{name} {self._changes}\n"
                 return Response(200, {"content-type": "text/plain; version=0.0.4"}, text.encode())
         return Response(404)
+
+    def _zpage(self, request: Request) -> Response:
+        try:
+            found = zpages.answer(self._component, request, _FIGURES, self._clock.now())
+        except errors.StatusError as refused:
+            return Response(refused.code, {"content-type": "application/json"}, orjson.dumps(refused.status))
+        return found or Response(405)
 
     async def _listen(self, port: int, handler: Handler) -> http_server.Server | None:
         try:
