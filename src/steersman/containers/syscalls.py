@@ -27,6 +27,8 @@ RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RE
     0x10,
 )
 
+IN_CLOSE_WRITE, IN_MOVED_TO, IN_GONE = 0x08, 0x80, 0x40 | 0x200  # (moved away or deleted)
+
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 _SPLICE_F_NONBLOCK = 2
 _SYS_OPENAT2, _SYS_PIDFD_GETFD = 437, 438  # the same number on every architecture
@@ -54,6 +56,17 @@ def _call(function: Any, *arguments: Any, about: str = "") -> int:
         code = ctypes.get_errno()
         if code != errno.EINTR:
             raise OSError(code, os.strerror(code), about or None)
+
+
+def inotify(path: str, mask: int) -> int:
+    """A descriptor that tells what happens to the entries of a folder; reading it does not wait."""
+    descriptor = _call(_libc.inotify_init1, os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _call(_libc.inotify_add_watch, descriptor, os.fsencode(path), mask, about=path)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:

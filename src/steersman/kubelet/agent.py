@@ -6,6 +6,7 @@ Lease, Events; deletes pods that have ended. Leaves to others: choosing nodes, s
 A process may hold thousands of these: they share caches, alarms and (on paper) need no task of their own beyond one.
 """
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
 from steersman.kubelet import (
     admission,
+    folder_watch,
     log_rotation,
     node_object,
     node_shutdown,
@@ -72,6 +74,7 @@ from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
 
+STATIC_PODS_FOLDER_SECONDS = 10.0  # whether there is a folder of static pods now
 PREEMPTION_LOOK_SECONDS = 0.1  # whether those that make room for a critical pod have ended
 
 
@@ -133,6 +136,7 @@ class Kubelet:
         self._groups = NodeGroups(self._node, self.workers.values, node_object.memory_of_pods(self._machine, options))
         self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
         self._static: dict[str, Object] = {}
+        self._ended_static: dict[str, Object] = {}
         self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
 
     @property
@@ -230,6 +234,8 @@ class Kubelet:
                     self._evictor.start()
                     self._images.start()
                 self._look_at_files()
+                if self._files is not None:
+                    self._tasks.start("static pod files", self._follow_files())
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
@@ -402,7 +408,9 @@ class Kubelet:
             self._groups.follow_soon()
 
     def _forget(self, uid: str) -> None:
-        self.workers.pop(uid, None)
+        worker = self.workers.pop(uid, None)
+        if worker is not None and uid in self._static:  # its file went, and is here again
+            self._ended_static[uid] = worker.shown_pod()["status"]
         self._node.devices.release(uid)
         if self._node.exclusive.release(uid):
             self._share_processors()
@@ -414,7 +422,8 @@ class Kubelet:
         """At start: take over what runs, remove what has no pod any more."""
         sandboxes = await self.runtime.list_sandboxes()
         containers = await self.runtime.list_containers()
-        pods = self._all_pods()
+        shown = {static_pods.hash_of(one): one for one in self._pods.of(self.node_name) if static_pods.is_mirror(one)}
+        pods = [static_pods.as_shown(pod, shown.get(objects.uid(pod))) for pod in self._all_pods()]
         self._node.devices.read_checkpoint(objects.uid(pod) for pod in pods)
         self._node.exclusive.keep_only(objects.uid(pod) for pod in pods)
         known = {objects.uid(pod) for pod in pods}
@@ -469,19 +478,34 @@ class Kubelet:
         if self._files is None:
             return
         self._static = wanted = self._files.look()
+        gone = self._files.take_gone()
         now = times.format_seconds(self.clock.now())
         taken = set()
         for uid, worker in self.workers.items():
             if static_pods.is_static(worker.pod):
                 taken.add(objects.key(worker.pod))
-                if uid not in wanted and not objects.is_terminating(worker.pod):
+                if (uid not in wanted or uid in gone) and not objects.is_terminating(worker.pod):
                     worker.change(static_pods.ending(worker.pod, now))
         for uid, pod in wanted.items():
             if uid not in self.workers and objects.key(pod) not in taken:
-                self._admit(pod)
+                self._admit(static_pods.come_back(pod, self._ended_static.pop(uid, {})))
         here = (worker.pod for worker in self.workers.values())
         self._mirrors.want({objects.uid(pod): pod for pod in here if static_pods.is_static(pod)})
         self._node.alarms.set("static pods", self.options.static_pods_seconds, self._look_at_files)
+
+    async def _follow_files(self) -> None:
+        """Not to wait for the next look, and not to miss a file that is taken away and put back."""
+        assert self._files is not None
+        while True:
+            try:
+                async with contextlib.aclosing(folder_watch.changes(self._files.folder)) as changes:
+                    async for name, gone in changes:
+                        if gone:
+                            self._files.is_gone(name)
+                        self._look_at_files()
+            except OSError as failure:  # there is no such folder yet, perhaps
+                _log.info("static pods are looked for now and then only: %s", failure)
+            await self.clock.sleep(STATIC_PODS_FOLDER_SECONDS)
 
     def _show_mirror(self, pod: Object, mirror: Object) -> None:
         worker = self.workers.get(objects.uid(pod))

@@ -18,10 +18,22 @@ _Identity = tuple[int, int, int]
 
 class StaticPodFolder:
     def __init__(self, folder: Path, node_name: str, clock: Clock) -> None:
-        self._folder = folder
+        self.folder = folder
         self._node_name = node_name
         self._clock = clock
         self._known: dict[str, tuple[_Identity, Object | None]] = {}
+        self._gone: set[str] = set()
+
+    def is_gone(self, name: str) -> None:
+        """This file was taken away, though another one may be there by now."""
+        _, pod = self._known.pop(name, (None, None))
+        if pod is not None:
+            self._gone.add(objects.uid(pod))
+
+    def take_gone(self) -> set[str]:
+        """The pods (by uid) whose files went since this was asked last."""
+        gone, self._gone = self._gone, set()
+        return gone
 
     def look(self) -> dict[str, Object]:
         """The wanted pods by uid; a file that cannot be read or understood asks for none, and the log says why, once."""
@@ -41,7 +53,7 @@ class StaticPodFolder:
 
     def _files(self) -> list[Path]:
         try:
-            found = sorted(self._folder.iterdir())
+            found = sorted(self.folder.iterdir())
         except FileNotFoundError:
             return []
         return [path for path in found if not path.name.startswith(".") and path.is_file()]

@@ -76,6 +76,17 @@ def mirror_of(pod: Object, node: Object) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": shown, "spec": copy.deepcopy(pod["spec"])}
 
 
+def as_shown(pod: Object, mirror: Object | None) -> Object:
+    """The pod of a file as an earlier kubelet told the API of it."""
+    return {**pod, "status": mirror.get("status") or {}} if mirror is not None else pod
+
+
+def come_back(pod: Object, was: Object) -> Object:
+    """The pod of a file that went and is here again, the same to the letter: its containers are restarted (and counted)."""
+    kept = ("initContainerStatuses", "containerStatuses") if pod["spec"].get("restartPolicy") == "Always" else ()
+    return {**pod, "status": {**pod["status"], **{field: was[field] for field in kept if field in was}}}
+
+
 def ending(pod: Object, now: str) -> Object:
     """The pod as if it had been deleted: its file is gone."""
     grace = pod["spec"].get("terminationGracePeriodSeconds")

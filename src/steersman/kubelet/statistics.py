@@ -17,8 +17,8 @@ from steersman.kubelet import (
     machine_figures,
     metrics,
     node_object,
+    pod_counts,
     resource_metrics,
-    static_pods,
     storage_limits,
     summary,
 )
@@ -186,16 +186,7 @@ class Statistics:
         for state, count in states.items():
             text = "Number of containers currently running"
             yield Sample("kubelet_running_containers", count, {"container_state": state}, "gauge", text)
-        from_files = sum(static_pods.is_static(worker.pod) for worker in workers)
-        for name, text in (
-            ("kubelet_desired_pods", "The number of pods the kubelet is being instructed to run."),
-            (
-                "kubelet_active_pods",
-                "The number of pods the kubelet considers active and which are being considered when admitting new pods.",
-            ),
-        ):
-            for label, count in (("true", from_files), ("", len(workers) - from_files)):
-                yield Sample(name, count, {"static": label}, "gauge", text)
+        yield from pod_counts.samples([worker.machine for worker in workers])
         restarts = sum(
             max(0, one.attempt - 1)
             for worker in workers
