@@ -7,10 +7,11 @@ import resource
 from steersman import controllers
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
-from steersman.api import kinds
+from steersman.api import kinds, releases
 from steersman.client.cache import Caches
+from steersman.client.client import Client
 from steersman.client.events import Recorder
-from steersman.cluster import control_plane, pki, processes, rootless
+from steersman.cluster import component_server, control_plane, pki, processes, rootless
 from steersman.cluster.plan import Plan
 from steersman.csi import roles as csi_roles
 from steersman.ingress import controller as ingress
@@ -21,6 +22,7 @@ from steersman.proxy import controller as proxy
 from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
 from steersman.scheduler import controller as scheduler
+from steersman.serving import tls, zpages
 
 _FILES_OF_THE_PROXY = 500  # its own, generously
 
@@ -43,6 +45,12 @@ async def run(plan: Plan, bridge: str) -> None:
         running.start("controllers", controllers.run(client, caches, clock, wanted))
         running.start("csi", csi_roles.run(client, caches, clock))
         running.start("scheduler", scheduler.run(scheduling, caches, clock))
+        of_both = (
+            ("kube-controller-manager", client, component_server.CONTROLLERS_PORT),
+            ("kube-scheduler", scheduling, component_server.SCHEDULER_PORT),
+        )
+        for name, own, port in of_both:
+            running.start(f"{name} server", _tell(plan, name, own, port, clock))
         of_here = plan.options.control_plane_node()
         if of_here:
             admin = processes.client(plan, pki.ADMIN, "steersman", clock)
@@ -61,6 +69,15 @@ async def run(plan: Plan, bridge: str) -> None:
                 running.start("ingress", ingress.run(caches, client, recorder, proxied, _ingress(plan), clock))
         running.start("caches", caches.run())
         await running.wait()
+
+
+async def _tell(plan: Plan, name: str, client: Client, port: int, clock: SystemClock) -> None:
+    """The component's own server, on the host's address in the cluster's network where there is one."""
+    release = releases.parse(plan.options.kubernetes_version)
+    component = zpages.Component(name, release, clock.now(), plan.options.flags())
+    context = tls.server_context(plan.api_server.certificate, plan.api_server.key, plan.authority)
+    server = component_server.ComponentServer(component, client, clock)
+    await component_server.serve(server, plan.address or "127.0.0.1", port, context, clock)
 
 
 def _ingress(plan: Plan) -> ingress.Options:
