@@ -54,7 +54,7 @@ def resized(old: Object, given: Object) -> Object:
             ]
             for index, (one, new) in enumerate(zip(before, spec[field], strict=True)):
                 causes += _check(field, index, one, new)
-    causes = causes or pods.validate_spec(spec, "spec")
+    causes = causes or pods.validate_spec(spec, "spec", is_pod=True)
     was_class, is_class = strategies.qos_class(was), strategies.qos_class(spec)
     if not causes and was_class != is_class:
         why = f'Invalid value: "{is_class}": Pod QOS Class may not change as a result of resizing'
