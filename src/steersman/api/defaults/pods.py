@@ -47,7 +47,7 @@ def default_spec(spec: Object) -> None:
     for volume in spec.get("volumes") or ():
         _default_volume(volume)
     for container in containers_of(spec):
-        _default_container(container)
+        default_container(container)
 
 
 def containers_of(spec: Object) -> Iterator[Object]:
@@ -64,7 +64,8 @@ def pull_policy(image: str) -> str:
     return "IfNotPresent" if last.partition(":")[2] not in ("", "latest") else "Always"
 
 
-def _default_container(container: Object) -> None:
+def default_container(container: Object) -> None:
+    """Of any sort."""
     if not container.get("imagePullPolicy"):
         container["imagePullPolicy"] = pull_policy(container.get("image", ""))
     container.setdefault("terminationMessagePath", "/dev/termination-log")

@@ -1,5 +1,6 @@
 """binding and ephemeralcontainers of pods."""
 
+import copy
 import dataclasses
 from typing import cast
 
@@ -7,6 +8,7 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
+from steersman.api.defaults import pods as defaults
 from steersman.api.validation import fields, pods
 from steersman.apiserver import negotiation, patching, writing
 from steersman.apiserver.admission import chain
@@ -94,7 +96,9 @@ _NOMINATED = "nominatedNodeName"  # a pod that has a node waits for none (KEP-52
 
 
 def _with_ephemeral(old: Object, given: Object) -> Object:
-    wanted = (given.get("spec") or {}).get("ephemeralContainers") or []
+    wanted = copy.deepcopy((given.get("spec") or {}).get("ephemeralContainers") or [])
+    for one in wanted:
+        defaults.default_container(one)
     present = (old.get("spec") or {}).get("ephemeralContainers") or []
     spec = {**cast(Object, old["spec"]), "ephemeralContainers": wanted}
     path = "spec.ephemeralContainers"
