@@ -173,8 +173,9 @@ class PodContainers:
     async def _post_start(self, instruction: instructions.RunPostStart) -> None:
         one = self._shell.container(instruction.container)
         error = await self._shell.node.prober.run_hook(one.hook("postStart") or {}, self._shell.target(one))
-        text = f"PostStartHook failed: {error}" if error else ""
-        self._shell.tell(pod_events.PostStartEnded(one.name, instruction.id, text))
+        if error:
+            _log.info("%s: postStart hook of %s failed: %s", objects.key(self._shell.pod), one.name, error)
+        self._shell.tell(pod_events.PostStartEnded(one.name, instruction.id, error))
 
     def stop_container(self, instruction: instructions.StopContainer) -> None:
         self._shell.start(f"stop {instruction.container}", self._stop_one(instruction))
@@ -214,8 +215,8 @@ class PodContainers:
             error = ""
             _log.info("%s: preStop hook of %s took the whole grace period", objects.key(self._shell.pod), one.name)
         if error:
-            text = f"PreStopHook failed: {error}"
-            self._shell.node.tell(self._shell.pod, "Warning", "FailedPreStopHook", text, one.name)
+            _log.info("%s: preStop hook of %s failed: %s", objects.key(self._shell.pod), one.name, error)
+            self._shell.node.tell(self._shell.pod, "Warning", "FailedPreStopHook", "PreStopHook failed", one.name)
         return self._shell.node.clock.monotonic() - started
 
     def remove_container(self, instruction: instructions.RemoveContainer) -> None:
