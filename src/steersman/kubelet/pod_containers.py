@@ -13,6 +13,7 @@ from steersman.kubelet import (
     pod_end,
     pod_events,
     pod_files,
+    pod_resize,
     qos,
     references,
 )
@@ -40,7 +41,7 @@ class PodContainers:
         self._volume_images: dict[str, str] = {}
 
     def resources(self, one: Container) -> runtime.Resources:
-        return qos.container_resources(self._shell.pod, one.spec, self._share(one.name))
+        return qos.container_resources(pod_resize.granted(self._shell.machine), one.spec, self._share(one.name))
 
     def _share(self, name: str) -> qos.Share:
         """Who has processors of its own may use them all the time."""
