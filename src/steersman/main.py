@@ -81,6 +81,16 @@ def _checked_release(context: click.Context, parameter: click.Parameter, text: s
         return text and releases.parse(text).removesuffix(".0")
 
 
+def _checked_duration(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    from steersman.meta import times
+
+    with _refusals(context, parameter):
+        seconds = times.parse_duration(text)
+        if not 0 < seconds <= 86400:
+            raise ValueError("from a moment to a day (24h)")
+        return seconds
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="steersman")
 def main() -> None:
@@ -369,6 +379,57 @@ def rewind(moment: str, dry_run: bool, name: str, data_dir: str | None) -> None:
     from steersman.cluster.past import rewind as going
 
     sys.exit(going.run(moment, dry_run, name, data_dir))
+
+
+@main.command()
+@click.option(
+    "--lose",
+    "lost",
+    multiple=True,
+    metavar="NODE|KEY=VALUE",
+    help="Nodes that lose their power at once: by name or label.",
+)
+@click.option(
+    "--drain",
+    "drained",
+    multiple=True,
+    metavar="NODE|KEY=VALUE",
+    help="Nodes whose pods are evicted, as budgets allow.",
+)
+@click.option(
+    "--apply",
+    "applied",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True),
+    help="Manifests that are applied.",
+)
+@click.option(
+    "--for",
+    "duration",
+    default="5m",
+    show_default=True,
+    callback=_checked_duration,
+    help="How long to watch, in the cluster's time.",
+)
+@_name_option
+def simulate(
+    lost: tuple[str, ...],
+    drained: tuple[str, ...],
+    applied: tuple[str, ...],
+    duration: float,
+    name: str,
+    data_dir: str | None,
+) -> None:
+    """Tell what would happen: steersman simulate --lose topology.kubernetes.io/zone=a.
+
+    Tried on a copy of the cluster on paper, in virtual time; the cluster itself is only asked. Exit code 2: a Service or workload
+    was without any ready pod for a while, or a pod finds no node.
+    """
+    from steersman.simulation.what_if import command
+    from steersman.simulation.what_if.scenario import Scenario
+
+    sys.exit(command.run(Scenario(lost, drained, tuple(map(pathlib.Path, applied))), duration, name, data_dir))
 
 
 @main.command()

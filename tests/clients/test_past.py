@@ -122,3 +122,20 @@ def test_a_deleted_namespace_comes_back_and_what_is_new_goes(paper: RunningClust
     paper.kubectl("-n", "shop", "rollout", "status", "deployment/web", "--timeout=30s")
     paper.kubectl("-n", "shop", "wait", "--for=condition=Ready", "pod/bare", "--timeout=30s")
     assert paper.steersman("rewind", revision).stdout.startswith("All is as it was")
+
+
+def test_what_would_happen_is_tried_on_a_copy(paper: RunningCluster) -> None:
+    paper.kubectl("create", "namespace", "trial")
+    paper.kubectl("-n", "trial", "create", "deployment", "one", "--image", "localhost/hello:1")
+    paper.kubectl("-n", "trial", "expose", "deployment", "one", "--port=80")
+    paper.kubectl("-n", "trial", "rollout", "status", "deployment/one", "--timeout=30s")
+    node = paper.jsonpath("{.items[0].spec.nodeName}", "pods", "-n", "trial")
+    before = paper.kubectl("get", "pods,nodes", "-A", "-o", "jsonpath={.items[*].metadata.uid}")
+    done = paper.steersman("simulate", "--lose", node, "--for", "1m", check=False)
+    assert done.returncode == 2, done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("Service trial/one"))
+    assert line.split("  ", 1)[1].strip().startswith("1 ready, 0 after ")
+    assert "without any for" in line
+    assert paper.kubectl("get", "pods,nodes", "-A", "-o", "jsonpath={.items[*].metadata.uid}") == before
+    refused = paper.steersman("simulate", "--lose", "nowhere", check=False)
+    assert (refused.returncode, refused.stderr.strip()) == (1, 'There is no Ready node "nowhere".')

@@ -35,3 +35,11 @@ def test_what_rules_out_all_nodes_is_told_of_each() -> None:
     assert found.possible == []
     missing = ['persistentvolumeclaim "nowhere" not found']
     assert found.refusals == {"one": missing, "two": missing}
+
+
+def test_nodes_with_the_same_reasons_stand_together() -> None:
+    refusals = {f"n{number}": ["Insufficient cpu", "Insufficient memory"] for number in range(7)} | {"m": ["too far"]}
+    assert explain.in_words(refusals) == [
+        "not n0, n1, n2, n3, n4 and 2 more nodes: Insufficient cpu; Insufficient memory",
+        "not m: too far",
+    ]

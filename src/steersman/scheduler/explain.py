@@ -4,7 +4,7 @@ Keeps true: the same filters decide as when pods are scheduled.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from steersman.api import kinds
 from steersman.api.kind import Kind
@@ -14,6 +14,14 @@ from steersman.scheduler import pods
 from steersman.scheduler.decide import Evaluation
 from steersman.scheduler.shape import Shapes
 from steersman.scheduler.snapshot import Snapshot
+
+# What `verdict` asks for.
+READS = (
+    *(kinds.NAMESPACE, kinds.NODE, kinds.POD),
+    *(kinds.PERSISTENT_VOLUME_CLAIM, kinds.PERSISTENT_VOLUME, kinds.STORAGE_CLASS),
+    *(kinds.CSI_NODE, kinds.CSI_DRIVER, kinds.CSI_STORAGE_CAPACITY),
+    *(kinds.RESOURCE_CLAIM, kinds.RESOURCE_SLICE, kinds.DEVICE_CLASS, kinds.DEVICE_TAINT_RULE),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,3 +70,15 @@ def _set_claims(snapshot: Snapshot, found: Callable[[Kind], Iterable[Object]]) -
         (kinds.DEVICE_TAINT_RULE, devices.rules),
     ):
         kept.update((objects.key(obj), obj) for obj in found(kind))
+
+
+def in_words(refusals: Mapping[str, Sequence[str]]) -> list[str]:
+    """Nodes that would not do; those with the same reasons stand together."""
+    same: dict[str, list[str]] = {}
+    for node, reasons in refusals.items():
+        same.setdefault("; ".join(reasons), []).append(node)
+    return [f"not {_some(nodes)}: {reasons}" for reasons, nodes in same.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:5])} and {len(names) - 5} more nodes"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from steersman import controllers
 from steersman.aio.clock import Clock, SystemClock, VirtualClock
 from steersman.api import releases, schema
 from steersman.meta import errors
@@ -43,9 +44,14 @@ class AsyncCluster:
         seed: int = 0,
         name: str = "steersman",
         kubernetes_version: str = schema.RELEASE,
+        controlling: controllers.Options | None = None,
+        unreachable_seconds: int = 300,
     ) -> None:
         """`begin` is what there is at the start; without a `token_key` one is made. `seed` is kept for `save`: chance itself
-        is the clock's."""
+        is the clock's. `controlling` are the flags of the controllers; `unreachable_seconds` is how long pods that say nothing
+        about it stay on a node that does not answer."""
+        self._controlling = controlling or controllers.Options()
+        self._unreachable_seconds = unreachable_seconds
         self.name = name
         self.release = releases.parse(kubernetes_version)
         self.nodes = tuple(FakeNode(f"node-{i + 1}") for i in range(nodes)) if isinstance(nodes, int) else tuple(nodes)
@@ -61,7 +67,15 @@ class AsyncCluster:
     async def start(self) -> None:
         """Returns when every node is Ready and pods can be created."""
         self._parts = parts.Parts(
-            self._store, self.nodes, self.clock, self._token_key, self.faults, self._remains, self.release
+            self._store,
+            self.nodes,
+            self.clock,
+            self._token_key,
+            self.faults,
+            self._remains,
+            self.release,
+            self._controlling,
+            self._unreachable_seconds,
         )
         try:
             await self._parts.start()

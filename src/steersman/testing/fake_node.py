@@ -24,12 +24,15 @@ CAPACITY: Mapping[str, str] = {"cpu": "8", "memory": "16Gi", "ephemeral-storage"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FakeNode:
-    """What a fake node is like; `script` says what its containers do (default: what pods' annotations say)."""
+    """What a fake node is like; `script` says what its containers do (default: what pods' annotations say).
+
+    It is missed after four heartbeats."""
 
     name: str
     capacity: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(CAPACITY))
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     script: fake_behaviour.Script = fake_behaviour.from_annotations
+    heartbeat_seconds: float = 10.0
 
 
 class RunningNode:
@@ -66,6 +69,8 @@ class RunningNode:
             pods_max=int(node.capacity["pods"]),
             pod_cidr=cidr,
             on_paper=True,
+            lease_renew_seconds=node.heartbeat_seconds,
+            lease_duration_seconds=max(1, round(4 * node.heartbeat_seconds)),
         )
         if version:
             known = dataclasses.replace(known, kubelet_version=version)

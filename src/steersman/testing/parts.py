@@ -31,6 +31,8 @@ from steersman.testing.objects_api import DEFAULT_NAMESPACE
 from steersman.testing.waiting import Wish
 
 READY_SECONDS = 30.0
+# Of a node that has just come; others say what people want of it.
+_NOT_YET = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
 
 ADMIN = (pki.ADMIN.user, pki.ADMIN.groups)
 API_SERVER = (pki.API_TO_KUBELET.user, pki.API_TO_KUBELET.groups)
@@ -56,7 +58,10 @@ class Parts:
         faults: Faults,
         remains: Remains = Remains(),
         release: str = schema.RELEASE,
+        controlling: controllers.Options | None = None,
+        unreachable_seconds: int = 300,
     ) -> None:
+        self._controlling = controlling or controllers.Options()
         self._store = store
         self._release = release
         self._nodes = nodes
@@ -67,7 +72,7 @@ class Parts:
         self._tasks = tasks.Tasks("cluster")
         self._folder = tempfile.TemporaryDirectory(prefix="steersman-nodes-")
         self._running_nodes: dict[str, RunningNode] = {}
-        known = Options(token_key_pem=token_key, release=release)
+        known = Options(token_key_pem=token_key, release=release, unreachable_seconds=unreachable_seconds)
         self.server = ApiServer(store, clock=clock, options=known, kubelets=self._way_to_kubelet)
         self._outside = faults.handler(self.server.handle, self.server.authenticator.user_of)
 
@@ -81,7 +86,9 @@ class Parts:
     def _start_parts(self) -> None:
         controlling = self._part("kube-controller-manager", pki.CONTROLLERS.user)
         scheduling = self._part("kube-scheduler", pki.SCHEDULER.user)
-        self._tasks.start("controllers", controllers.run(controlling.client, controlling, self._clock))
+        self._tasks.start(
+            "controllers", controllers.run(controlling.client, controlling, self._clock, self._controlling)
+        )
         self._tasks.start("scheduler", scheduler.run(scheduling.client, scheduling, self._clock))
         self._tasks.start("caches", controlling.run())
         self._tasks.start("scheduler's caches", scheduling.run())
@@ -158,4 +165,5 @@ class Parts:
 
 
 def _takes_pods(node: dict[str, Any]) -> bool:
-    return waiting.is_fulfilled(node, "Ready") and not node["spec"].get("taints")
+    taints = {taint["key"] for taint in node["spec"].get("taints") or ()}
+    return waiting.is_fulfilled(node, "Ready") and not taints & _NOT_YET

@@ -66,13 +66,5 @@ def test_a_write_whose_objects_are_forgotten_is_still_told() -> None:
     assert story.text(story.of_writes([told])) == "10:00:00.000  alice  patch"
 
 
-def test_nodes_with_the_same_reasons_stand_together() -> None:
-    refusals = {f"n{number}": ["Insufficient cpu", "Insufficient memory"] for number in range(7)} | {"m": ["too far"]}
-    assert story.of_refusals(refusals) == [
-        "not n0, n1, n2, n3, n4 and 2 more nodes: Insufficient cpu; Insufficient memory",
-        "not m: too far",
-    ]
-
-
 def test_nothing_is_nothing() -> None:
     assert story.text([]) == ""

@@ -8,7 +8,7 @@ from steersman.meta import labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
-EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
 _INCLUSIONS = ("Honor", "Ignore")
 

@@ -51,14 +51,6 @@ def of_event(event: Object, at: str) -> Line:
     return Line(at, who, [f"{event.get('reason', '')}: {event.get('message', '')}{often}"])
 
 
-def of_refusals(refusals: Mapping[str, Sequence[str]]) -> list[str]:
-    """Nodes that would not do; those with the same reasons stand together."""
-    same: dict[str, list[str]] = {}
-    for node, reasons in refusals.items():
-        same.setdefault("; ".join(reasons), []).append(node)
-    return [f"not {_some(nodes)}: {reasons}" for reasons, nodes in same.items()]
-
-
 def text(lines: Iterable[Line]) -> str:
     """One block: when (the first as a time of day, the others as what passed since the line before), who, what."""
     ordered = sorted(lines, key=lambda line: line.at)
@@ -108,7 +100,3 @@ def _controller(obj: Object) -> str:
         if owner.get("controller"):
             return f", of {owner['kind']} {owner['name']}"
     return ""
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 5 else f"{', '.join(names[:5])} and {len(names) - 5} more nodes"

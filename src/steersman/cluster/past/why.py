@@ -87,7 +87,7 @@ def _waiting(api: ApiAccess, found: naming.Named) -> list[str]:
 def _verdict(pod: Object, found: Callable[[Kind], Iterable[Object]]) -> list[str]:
     from steersman.scheduler import explain  # here: numpy takes a tenth of a second, and only pods need it
 
-    return story.of_refusals(explain.verdict(pod, found).refusals)
+    return explain.in_words(explain.verdict(pod, found).refusals)
 
 
 def _reader(api: ApiAccess, start: str) -> Callable[[Kind], Iterable[Object]]:
