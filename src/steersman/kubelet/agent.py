@@ -22,6 +22,7 @@ from steersman.containers import runtime
 from steersman.kubelet import (
     admission,
     folder_watch,
+    log_links,
     log_rotation,
     node_object,
     node_shutdown,
@@ -211,6 +212,7 @@ class Kubelet:
                 self._tasks.keep("pod resources", resources.run, self.clock)
             if not self.options.on_paper:
                 pod_files.prepare(self.options)
+                log_links.folder(self.options).mkdir(exist_ok=True)
                 self._heartbeat.volumes_in_use = self._csi.in_use
                 self._tasks.keep(
                     "log rotation", lambda: log_rotation.run(self.runtime, self.clock, self.options), self.clock
@@ -443,6 +445,7 @@ class Kubelet:
             for uid in gone:
                 self._tasks.start("leftovers", self._clear_volumes(uid))
             pod_files.remove_logs_of_others(known, self.options)
+            log_links.remove_dead(self.options)
 
     async def _clear_volumes(self, uid: str) -> None:
         """Of a pod that is gone. A driver that is needed for it may not be there yet: its volumes stay until it is."""

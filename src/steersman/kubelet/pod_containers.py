@@ -10,6 +10,7 @@ from steersman.kubelet import (
     container_config,
     environment,
     instructions,
+    log_links,
     pod_end,
     pod_events,
     pod_files,
@@ -164,6 +165,8 @@ class PodContainers:
             return
         kind = CONTAINER_TYPES[self._shell.container(name).role]
         self._shell.node.metrics.count("kubelet_started_containers_total", container_type=kind)
+        if not self._shell.node.options.on_paper:
+            log_links.make(self._shell.pod, name, found.attempt, container_id, self._shell.node.options)
         found = self._shell.with_message(found, self._shell.container(name).spec)
         self._shell.tell(pod_events.ContainerStarted(name, container_id, found))
 
@@ -225,6 +228,7 @@ class PodContainers:
         node = self._shell.node
         await self._shell.until_done("removing a container", lambda: node.runtime.remove_container(instruction.id))
         pod_files.remove_log(self._shell.pod, instruction.container, instruction.attempt, node.options)
+        log_links.remove_dead(node.options, self._shell.pod)
 
 
 def _with_devices(

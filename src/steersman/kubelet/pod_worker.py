@@ -15,6 +15,7 @@ from steersman.client.client import Unreachable
 from steersman.containers import runtime
 from steersman.kubelet import (
     instructions,
+    log_links,
     pod_events,
     pod_files,
     pod_resize,
@@ -182,6 +183,7 @@ class PodWorker:
             if one.pod_uid == self.uid and one.state is runtime.State.EXITED:
                 await self._node.runtime.remove_container(one.id)
                 pod_files.remove_log(self.pod, one.name, one.attempt, self._node.options)
+                log_links.remove_dead(self._node.options, self.pod)
 
     async def storage_use(self) -> storage_limits.Usage:
         """Measured now, in a thread."""
@@ -270,6 +272,7 @@ class PodWorker:
             await self._node.clock.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
         pod_files.remove_logs(self.pod, self._node.options)
+        log_links.remove_dead(self._node.options, self.pod)
         self._node.writer.forget(self.uid)
         self._probes.close()
         self._node.alarms.cancel(("pod", self.uid))

@@ -139,12 +139,14 @@ class Volumes:
     ) -> tuple[runtime.Mount, ...]:
         """`images`: ids of images that are volumes, by volume. Raises MountError, environment.ConfigError."""
         paths = self._paths.get(objects.uid(pod), {})
-        return tuple(
-            _image_mount(mount, images[mount["name"]], variables)
-            if mount["name"] in images
-            else self._mount_of(pod, container, index, mount, paths, variables)
-            for index, mount in enumerate(container.get("volumeMounts") or [])
-        )
+        found: list[runtime.Mount] = []
+        for index, mount in enumerate(container.get("volumeMounts") or []):
+            if mount["name"] in images:
+                found.append(_image_mount(mount, images[mount["name"]], variables))
+            else:
+                made = self._mount_of(pod, container, index, mount, paths, variables)
+                found += (made, *host_path.beside(made, self.options))
+        return tuple(found)
 
     def devices_of(self, pod: Object, container: Object) -> tuple[runtime.Device, ...]:
         """The volumes that the container wants as they are. Raises environment.ConfigError."""
