@@ -130,6 +130,11 @@ def test_a_container_sees_the_device_that_its_pod_claims(cluster, space, driver)
     try:
         cluster.wait_for("the pod", "Succeeded", "get", "pod", "reader", "-n", space, "-o", "jsonpath={.status.phase}")
         assert cluster.kubectl("logs", "reader", "-n", space) == "lamp is on\n"
+        resource = "{.status.containerStatuses[0].allocatedResourcesStatus[0].resources[0]}"
+        assert json.loads(cluster.jsonpath(resource, "pod", "reader", "-n", space)) == {
+            "resourceID": "lamp.test/lamp=lamp-0",
+            "health": "Unknown",  # a driver that tells nothing
+        }
         cluster.kubectl("delete", "pod", "reader", "-n", space)
         cluster.wait_for("no claim", "", "get", "resourceclaims", "-n", space, "-o", "name")
         assert driver == ["registered", "prepare", "unprepare"]

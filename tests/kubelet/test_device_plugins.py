@@ -30,6 +30,7 @@ class Plugin:
         self.changed = asyncio.Event()
         self.asked: list[tuple[str, Any]] = []
         self.fails = False
+        self.broken: set[str] = set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Plugin"]:
@@ -59,7 +60,8 @@ class Plugin:
 
     async def _list(self, _: protobuf.Message) -> AsyncIterator[protobuf.Message]:
         while True:
-            yield {"devices": [{"ID": name, "health": "Healthy"} for name in self.names]}
+            healths = ("Unhealthy" if name in self.broken else "Healthy" for name in self.names)
+            yield {"devices": [{"ID": name, "health": one} for name, one in zip(self.names, healths, strict=True)]}
             await self.changed.wait()
             self.changed.clear()
 
@@ -155,6 +157,31 @@ async def test_a_plugin_serves_pods(tmp_path: Path) -> None:
             assert here.status("third")["reason"] == "UnexpectedAdmissionError"
             assert "Allocate failed due to rpc error: code = Internal desc = on fire" in here.status("third")["message"]
         await until(lambda: shown(here) == ("2", "0"))
+
+
+async def test_pods_show_how_their_devices_are(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+
+    def told(health: str) -> bool:
+        resources = [{"resourceID": "a", "health": health}]
+        statuses = here.status("first").get("containerStatuses") or [{}]
+        return bool(statuses[0].get("allocatedResourcesStatus") == [{"name": RESOURCE, "resources": resources}])
+
+    async with here.running():
+        await until((folder / "kubelet.sock").exists)
+        async with Plugin(folder, ["a"]).running() as plugin:
+            await until(lambda: shown(here) == ("1", "1"))
+            here.pod("first", containers=[wants(1)])
+            await until(lambda: here.phase("first") == "Running" and told("Healthy"))
+            plugin.broken.add("a")
+            plugin.changed.set()
+            await until(lambda: told("Unhealthy"))
+            plugin.broken.clear()
+            plugin.changed.set()
+            await until(lambda: told("Healthy"))
+        await until(lambda: shown(here) == ("1", "0"))
+        assert told("Healthy"), "what a plugin said last, as upstream has it"
 
 
 async def test_who_registers_wrongly_is_told(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from steersman.kubelet.csi.registration import Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims
+from steersman.kubelet.dra.health import Health
 from steersman.kubelet.dra.plugins import Plugins
 from steersman.kubelet.eviction import conditions as pressure
 from steersman.kubelet.eviction.observations import Observations, Places, observe
@@ -115,7 +116,7 @@ class Kubelet:
         self._heartbeat = NodeHeartbeat(node_name, client, containers, clock, options, self._machine, recorder, nodes)
         self._tasks = Tasks(f"kubelet {node_name}")
         self._drivers = Drivers(options.data_dir)
-        self._device_drivers = Plugins()
+        self._device_drivers = Plugins(Health(self.clock, self._tasks, self._device_health_changed))
         self._csi = CsiVolumes(options, self._drivers, client, clock, recorder, self._tell_volumes)
         self.metrics = Metrics(clock)
         self._node = self._make_services()
@@ -355,7 +356,12 @@ class Kubelet:
                 return
         self._node.devices.release(objects.uid(pod))  # it was deleted meanwhile
 
+    def _device_health_changed(self) -> None:
+        for worker in list(self.workers.values()):
+            worker.follow_devices()
+
     async def _devices_changed(self) -> None:
+        self._device_health_changed()
         try:
             await self._heartbeat.status_changed()
         except (StatusError, Unreachable) as failure:

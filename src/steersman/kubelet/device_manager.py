@@ -180,7 +180,8 @@ class DeviceManager:
         try:
             async for answer in plugin.peer.follow(SERVICE, "ListAndWatch", {}):
                 found = answer.get("devices", [])
-                self._devices.health[resource] = {one.get("ID", ""): one.get("health", "") for one in found}
+                self._devices.told[resource] = {one.get("ID", ""): one.get("health", "") for one in found}
+                self._devices.health[resource] = dict(self._devices.told[resource])
                 self._devices.nodes[resource] = {
                     one.get("ID", ""): frozenset(int(node.get("ID", 0)) for node in one["topology"].get("nodes", []))
                     for one in found

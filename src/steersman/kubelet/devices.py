@@ -41,11 +41,12 @@ def wishes(pod: Object, resources: Iterable[str]) -> list[Wish]:
 
 
 class Devices:
-    """`health` by resource and device; `nodes`: the NUMA nodes of those devices whose plugin tells; `given` by pod, container and
-    resource."""
+    """`health` by resource and device; `told`: what plugins said of that last, also those that are gone; `nodes`: the NUMA nodes of
+    those devices whose plugin tells; `given` by pod, container and resource."""
 
     def __init__(self) -> None:
         self.health: dict[str, dict[str, str]] = {}
+        self.told: dict[str, dict[str, str]] = {}
         self.nodes: dict[str, dict[str, frozenset[int]]] = {}
         self.given: dict[str, dict[str, dict[str, tuple[str, ...]]]] = {}
 

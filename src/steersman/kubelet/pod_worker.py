@@ -5,6 +5,7 @@ have thousands of pods.
 """
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from steersman.kubelet import (
     pod_resize,
     preemption,
     qos,
+    resource_health,
     static_pods,
     status,
     storage_limits,
@@ -61,6 +63,7 @@ class PodWorker:
         self._node = node
         self._ended = ended
         self._reported: Object = {}
+        self._devices_shown = resource_health.NONE
         self._shell = PodShell(self.machine, node, self.tell)
         self.volumes = PodVolumes(self._shell)
         self.containers = PodContainers(self._shell)
@@ -142,6 +145,11 @@ class PodWorker:
 
     def tell_status(self, found: runtime.ContainerStatus) -> None:
         self._shell.tell_status(found)
+
+    def follow_devices(self) -> None:
+        """How some device is has changed."""
+        if self._devices():
+            self._report()
 
     def follow_processors(self) -> None:
         """Which processors are for everyone has changed."""
@@ -231,11 +239,23 @@ class PodWorker:
 
     def _status_now(self) -> Object:
         was = self._reported or self._node.writer.confirmed(self.uid)
-        now = status.build(self.machine, self._node.shown_as, was, self._node.clock.now())
+        now = status.build(self.machine, self._node.shown_as, was, self._node.clock.now(), self._devices())
         if now["phase"] == "Running" and was.get("phase") not in ("Running", "Succeeded", "Failed"):
             self._count_start()
         self._reported = now
         return now
+
+    def _devices(self) -> resource_health.Statuses:
+        """How those that its containers have are, or had been when they were given back."""
+        given = self._node.devices.given().get(self.uid)
+        found = resource_health.NONE
+        if given:
+            found = resource_health.of_plugins(given, self._node.devices.devices.told)
+        if self.pod["spec"].get("resourceClaims"):
+            of_claims = functools.partial(self._node.claims.devices, self.uid)
+            found = resource_health.together(found, resource_health.of_claims(self.pod, of_claims))
+        self._devices_shown = found or self._devices_shown
+        return self._devices_shown
 
     def _count_start(self) -> None:
         """The pod runs: how long that took since it was made, and since this kubelet saw it."""

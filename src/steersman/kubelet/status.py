@@ -9,7 +9,7 @@ import datetime
 from typing import Any
 
 from steersman.containers import runtime
-from steersman.kubelet import container_lifecycle, pod_restarts, qos, static_pods
+from steersman.kubelet import container_lifecycle, pod_restarts, qos, resource_health, static_pods
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.pod_lifecycle import PodMachine
 from steersman.kubelet.pod_state import INITIAL, Sandbox, Volumes
@@ -41,10 +41,19 @@ class Node:
         return tuple(one for one in (self.address, self.second_address) if one)
 
 
-def build(machine: PodMachine, node: Node, was: Object, now: datetime.datetime) -> Object:
+def build(
+    machine: PodMachine,
+    node: Node,
+    was: Object,
+    now: datetime.datetime,
+    devices: resource_health.Statuses = resource_health.NONE,
+) -> Object:
     """`was` is the status last known (for lastTransitionTime and the conditions of others)."""
     found_phase = phase(machine)
     shown = {one.name: _container_status(one, machine, node) for one in machine.containers}
+    for one in machine.containers:
+        if devices and one.role is Role.MAIN and devices.get(one.name):
+            shown[one.name]["allocatedResourcesStatus"] = devices[one.name]
     statuses = {
         field: [shown[one.name] for one in machine.containers if one.role in roles]
         for field, roles in STATUS_FIELDS.items()

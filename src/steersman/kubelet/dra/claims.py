@@ -13,6 +13,7 @@ import msgspec
 
 from steersman.api import devices, kinds
 from steersman.client.client import Client, Unreachable
+from steersman.kubelet import resource_health
 from steersman.kubelet.dra.plugins import PluginError, Plugins
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
@@ -82,6 +83,13 @@ class Claims:
                 asked += [(devices.EXTENDED, request) for request in mine]
         for claim, request in asked:
             yield from self._granted(uid, claim, request)
+
+    def devices(self, uid: str, claim: str, request: str) -> Iterator[resource_health.Device]:
+        """Of the pod's claim, for this request (empty: any), and how they are."""
+        for _, driver, one in self._granted(uid, claim, request):
+            told = self._plugins.health_of(driver, one.pool, one.device)
+            name = one.cdi[0] if one.cdi else f"{driver}/{one.pool}/{one.device}"
+            yield resource_health.Device(name, told.health, told.message)
 
     async def unprepare(self, uid: str) -> None:
         """The pod is done with its claims. Raises PluginError: then do it again."""

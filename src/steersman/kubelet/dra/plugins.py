@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from steersman.csi import sockets
+from steersman.kubelet.dra.health import NOTHING, Health, Told
 from steersman.serving import protobuf
 
 SCHEMA = Path(__file__).with_name("dra.proto")
@@ -16,19 +17,27 @@ class PluginError(OSError):
 
 
 class Plugins:
-    """By driver name."""
+    """By driver name. Without `health` nobody asks how their devices are."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: Health | None = None) -> None:
         self._sockets: dict[str, Path] = {}
+        self._health = health
 
     def add(self, name: str, socket: Path, versions: Sequence[str]) -> None:
         """Raises PluginError for a driver that does not speak this version."""
         if SERVICE not in versions:
             raise PluginError(f"none of the versions {list(versions)} of driver {name} are supported: {SERVICE} is")
         self._sockets[name] = socket
+        if self._health is not None:
+            self._health.follow(name, socket, versions)
 
     def remove(self, name: str) -> None:
         self._sockets.pop(name, None)
+        if self._health is not None:
+            self._health.forget(name)
+
+    def health_of(self, driver: str, pool: str, device: str) -> Told:
+        return self._health.of(driver, pool, device) if self._health is not None else NOTHING
 
     async def call(self, driver: str, method: str, claim: Mapping[str, str]) -> protobuf.Message:
         """What the driver says of this one claim. Raises PluginError."""
