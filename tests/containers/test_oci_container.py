@@ -1,13 +1,16 @@
 """What a real container sees and may do."""
 
+import asyncio
 import dataclasses
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from steersman.aio.clock import SystemClock
 from steersman.containers import runtime, syscalls
+from steersman.containers.oci import OciRuntime, containers
 from steersman.containers.runtime import Mount, Resources, RuntimeFailure, Security, State
 from tests.containers import lab
 from tests.containers.lab import FOREVER, Lab, Program
@@ -319,3 +322,34 @@ async def test_a_hundred_layers_fit_into_one_mount(clean_machine: str, group: st
     build.write_archive(archive, lab.IMAGE, layers, {"Cmd": ["sh"]})
     async with lab.oci_lab(clock, clean_machine, group, archive) as oci:
         assert await output(oci, "cat /layer-0 /layer-99") == "0\n99\n"
+
+
+async def test_a_pod_s_limit_of_processor_time_comes_back_after_a_killing(oci: Lab):
+    sandbox_id = await oci.sandbox(cpu_limit_millicores=200)
+    node = oci.node
+    assert isinstance(node, OciRuntime)
+    container = node._containers.one(await oci.run(sandbox_id=sandbox_id, resources=Resources(cpu_quota_us=10_000)))
+    hierarchy, group = node._home.facts.hierarchy, container.record.cgroup
+    name = "cpu.max" if hierarchy.version == 2 else "cpu.cfs_quota_us"
+    files = [Path(hierarchy.folder("cpu", one), name) for one in (group, os.path.dirname(group))]
+    before = [one.read_text() for one in files]
+    with node._groups.unthrottled(group):
+        assert [one.read_text().split()[0] in ("-1", "max") for one in files] == [True, True]
+    assert [one.read_text() for one in files] == before
+
+
+@pytest.mark.slow
+@pytest.mark.long
+async def test_a_fork_bomb_under_a_small_limit_ends_soon(oci: Lab):
+    """Each of its processes needs processor time to die, of which they have together what one has."""
+    sandbox_id = await oci.sandbox(cpu_limit_millicores=200, memory_limit_bytes=100 << 20)
+    limits = Resources(cpu_shares=2, cpu_quota_us=20_000, memory_limit_bytes=100 << 20)
+    container_id = await oci.run(shell("b() { b | b & }; b; sleep 1000"), sandbox_id, resources=limits)
+    async with asyncio.timeout(60):
+        while sum(one.processes for one in await oci.node.usage()) < 800:
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(25)  # by then what is killed does not end by itself any more
+    began = time.monotonic()
+    await oci.node.stop_container(container_id, 0)
+    assert time.monotonic() - began < containers.UNTHROTTLED_AFTER_SECONDS + 5
+    assert (await oci.status(container_id)).exit_code == 137

@@ -41,6 +41,21 @@ def test_a_payload_changes_at_once(tmp_path: Path) -> None:
     assert len([one for one in folder.iterdir() if one.name.startswith("..2") or one.name.startswith("..t")]) == 1
 
 
+@pytest.mark.parametrize("evil", ["{outside}", "../outside", "..", "..link"])
+def test_only_an_own_folder_is_removed_after_a_change(tmp_path: Path, evil: str) -> None:
+    """Whoever may mount could have changed the link in a container."""
+    outside, folder = tmp_path / "outside", tmp_path / "volume"
+    outside.mkdir()
+    (outside / "file").touch()
+    payload.write(folder, {"a": File(b"1")}, stamp="t1")
+    (folder / "..link").symlink_to(outside)
+    (folder / "..data").unlink()
+    (folder / "..data").symlink_to(evil.format(outside=outside))
+    payload.write(folder, {"a": File(b"2")}, stamp="t2")
+    assert (folder / "a").read_bytes() == b"2"
+    assert (outside / "file").exists()
+
+
 def test_a_group_may_read(tmp_path: Path) -> None:
     payload.write(tmp_path / "v", {"a": File(b"1", 0o600)}, stamp="t", group=os.getgid())
     assert (tmp_path / "v" / "a").stat().st_mode & 0o777 == 0o640

@@ -3,6 +3,7 @@
 Small imports only: the shim asks for OOM counts here. Paths of groups are relative, as in `steersman/node/kubepods/pod1/app`.
 """
 
+import contextlib
 import errno
 import os
 from typing import NamedTuple
@@ -125,6 +126,25 @@ def limit_files(
     if cpus and version:
         files["cpuset.cpus"] = cpus
     return files
+
+
+_CPU_LIMIT = {1: ("cpu.cfs_quota_us", "-1"), 2: ("cpu.max", "max")}  # the file, and what stands for no limit
+
+
+def lift_cpu_limit(hierarchy: Hierarchy, path: str) -> str:
+    """What it was, for `set_cpu_limit`; empty where there was none, or is no group."""
+    name, unlimited = _CPU_LIMIT.get(hierarchy.version, ("", ""))
+    text = _read(os.path.join(hierarchy.folder("cpu", path), name)).strip() if name else ""
+    if not text or text.startswith(unlimited):
+        return ""
+    set_cpu_limit(hierarchy, path, unlimited)
+    return text
+
+
+def set_cpu_limit(hierarchy: Hierarchy, path: str, text: str) -> None:
+    name, _ = _CPU_LIMIT[hierarchy.version]
+    with contextlib.suppress(FileNotFoundError):
+        _write(os.path.join(hierarchy.folder("cpu", path), name), text)
 
 
 def weight(shares: int) -> int:

@@ -18,6 +18,7 @@ from steersman.containers.oci.home import Home
 from steersman.containers.oci.live import LiveContainer, LiveSandbox
 from steersman.containers.runtime import RuntimeFailure, State
 
+UNTHROTTLED_AFTER_SECONDS = 1.0  # whoever is not dead by then may be many
 KILL_SECONDS = 10.0  # SIGKILL takes effect in milliseconds, except for processes stuck in the kernel
 LAUNCHES_MOST = 3  # of one container, while its shims are killed
 START_ERROR_EXIT_CODE = 128  # what containerd reports for a container that could not be started
@@ -179,16 +180,19 @@ class Containers:
             return
         if grace_seconds > 0:
             await self._signal(container, statuses.signal_number(container.record.stop_signal))
-            with contextlib.suppress(TimeoutError):
-                async with self._home.clock.timeout(grace_seconds):
-                    await container.ended.wait()
+            await self._ends_within(container, grace_seconds)
         if not container.ended.is_set():
             await self._signal(container, signal.SIGKILL)
-            try:
-                async with self._home.clock.timeout(KILL_SECONDS):
-                    await container.ended.wait()
-            except TimeoutError as late:
-                raise RuntimeFailure("KillContainerError", f"container {container_id} does not end") from late
+            if not await self._ends_within(container, UNTHROTTLED_AFTER_SECONDS):
+                with self._groups.unthrottled(container.record.cgroup):
+                    if not await self._ends_within(container, KILL_SECONDS):
+                        raise RuntimeFailure("KillContainerError", f"container {container_id} does not end")
+
+    async def _ends_within(self, container: LiveContainer, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with self._home.clock.timeout(seconds):
+                await container.ended.wait()
+        return container.ended.is_set()
 
     async def _signal(self, container: LiveContainer, number: int) -> None:
         await self._home.ask("KillContainerError", "signal", container=container.record.id, signal=int(number))

@@ -1,7 +1,9 @@
 """The control groups of pods and of what stands above them: made, changed, taken away. The shell over `cgroups`."""
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
 from steersman.containers import runtime
 from steersman.containers.oci import cgroups
@@ -81,6 +83,21 @@ class Groups:
                 if refused.errno != errno.EINVAL or not tries_left:
                     raise
             await self._home.clock.sleep(REMOVAL_PAUSE_SECONDS)
+
+    @contextlib.contextmanager
+    def unthrottled(self, group: str) -> Iterator[None]:
+        """A container's, which is to end: its killed processes need processor time for that, and a thousand of them under a limit
+        need minutes. Its pod's limit comes back; that of other containers stays."""
+        hierarchy, before = self._home.facts.hierarchy, {}
+        if group:
+            paths = (os.path.dirname(group), group)
+            before = {path: cgroups.lift_cpu_limit(hierarchy, path) for path in paths}
+        try:
+            yield
+        finally:
+            for path, text in before.items():
+                if text:
+                    cgroups.set_cpu_limit(hierarchy, path, text)
 
     def use(self, group: str) -> cgroups.Use:
         return cgroups.usage(self._home.facts.hierarchy, group)

@@ -7,9 +7,10 @@ writes a new folder, swaps the link `..data` by rename and removes the old folde
 import dataclasses
 import itertools
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from steersman.containers import trees
 
 DATA = "..data"
 
@@ -33,7 +34,7 @@ def write(folder: Path, files: Mapping[str, File], *, stamp: str, group: int | N
     _swap_link(folder, fresh.name)
     _link_names(folder, files)
     if current is not None:
-        shutil.rmtree(current)
+        trees.remove(current)
     return True
 
 
@@ -41,8 +42,11 @@ def _current(folder: Path) -> Path | None:
     link = folder / DATA
     if not link.is_symlink():
         return None
-    found = folder / link.readlink()
-    return found if found.is_dir() else None
+    name = str(link.readlink())
+    if "/" in name or not name.startswith("..") or name == "..":
+        return None  # not ours: what it leads to is not to be removed
+    found = folder / name
+    return found if found.is_dir() and not found.is_symlink() else None
 
 
 def _new_folder(folder: Path, stamp: str) -> Path:
