@@ -18,7 +18,7 @@ from steersman.containers.runtime import RuntimeFailure
 from steersman.meta.objects import Object
 from tests.containers import lab
 from tests.containers.images import canned_registry
-from tests.kubelet import paper_api, world
+from tests.kubelet import hung_file_system, paper_api, world
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -137,3 +137,16 @@ async def test_a_layer_that_is_larger_than_the_disk(clean_machine: str, tmp_path
         await store.close()
     finally:
         syscalls.unmount(str(small))
+
+
+async def test_a_file_system_that_stands_still_holds_up_nobody_else(node: Node, tmp_path: Path):
+    here, hung = node.world, tmp_path / "hung"
+    mount = {"name": "some", "mountPath": "/some"}
+    volumes = [{"name": "some", "hostPath": {"path": str(hung), "type": "Directory"}}]
+    with hung_file_system.mounted(hung):
+        here.api.put("pods", pod("hung", "ls /some", about={"volumeMounts": [mount]}, volumes=volumes))
+        here.api.put("pods", pod("other", "exec sleep 1000"))
+        await node.until_phase("other", "Running")
+        text = 'MountVolume.SetUp failed for volume "some" : timed out waiting for the condition'
+        await here.until(lambda: text in here.events.of("FailedMount"), SECONDS_MOST)
+        await node.delete_all()

@@ -1,12 +1,13 @@
 """Claims of pods on their node: what is mounted for them, and what upstream's kubelet says when it cannot be."""
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from steersman.aio.clock import VirtualClock
+from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.api import local_path, volumes
 from steersman.client.client import Client
@@ -17,7 +18,6 @@ from steersman.kubelet.references import References
 from steersman.kubelet.volumes import mounting, ownership
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta.objects import Object
-from tests.aio import virtual
 from tests.kubelet import paper_api, world
 
 NODE = {"metadata": {"name": "n1", "labels": {"kubernetes.io/hostname": "n1"}}}
@@ -50,7 +50,7 @@ def mounted(folder: Path, pod: Object, *things: Object) -> runtime.Mount:
     """How a container of the pod sees its volume `v`. Raises MountError."""
     found: list[runtime.Mount] = []
 
-    async def body(clock: VirtualClock) -> None:
+    async def body(clock: SystemClock) -> None:
         async with Tasks("test") as tasks:
             api = paper_api.PaperApi(clock)
             for one in things:
@@ -59,10 +59,10 @@ def mounted(folder: Path, pod: Object, *things: Object) -> runtime.Mount:
             known = mounting.Volumes(Options(data_dir=folder), references, clock, {}, lambda: NODE)
             await known.mount(pod)
             container = world.container(volumeMounts=[{"name": "v", "mountPath": "/v"}])
-            found.extend(known.mounts_of(pod, container, {}))
+            found.extend(await known.mounts_of(pod, container, {}))
             await known.unmount("uid-1")
 
-    virtual.run(body)
+    asyncio.run(body(SystemClock()))
     return found[0]
 
 

@@ -94,7 +94,7 @@ class Place:
     async def mount(self, pod: Object, name: str = "v") -> Path:
         await self.volumes.mount(pod)
         mount = {"name": name, "mountPath": "/v"}
-        return Path(self.volumes.mounts_of(pod, world.container(volumeMounts=[mount]), {})[0].host_path)
+        return Path((await self.volumes.mounts_of(pod, world.container(volumeMounts=[mount]), {}))[0].host_path)
 
 
 def pod_with(**source: Any) -> Object:
@@ -301,7 +301,7 @@ def test_containers_change_nothing_that_the_kubelet_writes(tmp_path: Path, kind:
         place.volumes._paths["uid-1"] = {"v": tmp_path}
         mount = {"name": "v", "mountPath": "/v", "readOnly": False}
         images = {"v": "image"} if kind == "image" else {}
-        [found] = place.volumes.mounts_of(pod, world.container(volumeMounts=[mount]), {}, images)
+        [found] = await place.volumes.mounts_of(pod, world.container(volumeMounts=[mount]), {}, images)
         assert found.read_only is (kind in ("configMap", "secret", "downwardAPI", "projected", "image"))
 
     run(test, tmp_path)

@@ -125,7 +125,7 @@ class PodContainers:
             },
         )
         variables = environment.build(spec, context)
-        mounts = node.volumes.mounts_of(pod, spec, variables, self._volume_images)
+        mounts = await node.volumes.mounts_of(pod, spec, variables, self._volume_images)
         mounts += tuple(
             await asyncio.to_thread(pod_files.make, pod, spec, attempt, self._shell.addresses(), node.options)
         )

@@ -111,18 +111,24 @@ async def _local(volume: Object, context: Context) -> Path:
     path = Path(volume["spec"]["local"]["path"])
     if local_path.is_ours(volume):
         _make_own_folder(path)
-    if not path.exists():
-        raise MountError(f'path "{path}" does not exist')
-    if volumes.mode_of(volume) == "Block":
-        if not path.is_block_device():
-            raise MountError(f'path "{path}" is not a block device')
+    is_block = volumes.mode_of(volume) == "Block"
+    await context.ask(f"local {is_block} {path}", lambda: _check_local(path, is_block))
+    if is_block:
         return path
-    if not path.is_dir():
-        raise MountError(f'path "{path}" is not a directory')
     if context.fs_group is not None:
         options = {"on_mismatch_only": context.changes_on_mismatch_only}
         await asyncio.to_thread(lambda: ownership.give(path, context.fs_group or 0, **options))
     return path
+
+
+def _check_local(path: Path, is_block: bool) -> None:
+    """Raises MountError."""
+    if not path.exists():
+        raise MountError(f'path "{path}" does not exist')
+    if is_block and not path.is_block_device():
+        raise MountError(f'path "{path}" is not a block device')
+    if not is_block and not path.is_dir():
+        raise MountError(f'path "{path}" is not a directory')
 
 
 def _make_own_folder(path: Path) -> None:

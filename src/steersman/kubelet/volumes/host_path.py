@@ -32,6 +32,12 @@ _TESTS = {
 
 async def set_up(name: str, source: Object, context: Context) -> Path:
     path, kind = _on_machine(Path(source["path"]), context.options), source.get("type") or ""
+    await context.ask(f"hostPath {kind} {path}", lambda: _check(path, kind))
+    return path
+
+
+def _check(path: Path, kind: str) -> None:
+    """It is there, and is what it should be; made where it may be."""
     if path == LOGS:
         for folder in FOLDERS_OF_LOGS:  # to mount the node's on
             with contextlib.suppress(OSError):
@@ -50,7 +56,6 @@ async def set_up(name: str, source: Object, context: Context) -> Path:
             raise MountError(f"hostPath type check failed: {path} is not a {word}")
     elif not path.exists():
         path.mkdir(parents=True, mode=0o755)  # as container runtimes do for a missing bind source
-    return path
 
 
 def beside(mount: runtime.Mount, options: Options) -> tuple[runtime.Mount, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from steersman.aio.clock import Clock
+from steersman.aio.patience import Patience
 from steersman.api import volumes
 from steersman.containers import runtime, syscalls, trees
 from steersman.kubelet import environment, references
@@ -29,7 +30,7 @@ from steersman.kubelet.volumes import (
     subpath,
     tmpfs,
 )
-from steersman.kubelet.volumes.volume import Context, MountError, UnavailableError
+from steersman.kubelet.volumes.volume import ANSWER_SECONDS, Context, MountError, UnavailableError
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -68,6 +69,7 @@ class Volumes:
     node: Callable[[], Object] = dict
     csi: CsiVolumes | None = None
     _paths: dict[str, dict[str, Path]] = dataclasses.field(default_factory=dict)
+    _patience: Patience = dataclasses.field(default_factory=Patience)
 
     async def mount(self, pod: Object) -> None:
         """Idempotent. Raises MountError with upstream's text for the event FailedMount."""
@@ -130,7 +132,7 @@ class Volumes:
             return []
         return [entry.name for entry in self.options.pods_dir.iterdir() if entry.name not in known]
 
-    def mounts_of(
+    async def mounts_of(
         self,
         pod: Object,
         container: Object,
@@ -144,7 +146,7 @@ class Volumes:
             if mount["name"] in images:
                 found.append(_image_mount(mount, images[mount["name"]], variables))
             else:
-                made = self._mount_of(pod, container, index, mount, paths, variables)
+                made = await self._mount_of(pod, container, index, mount, paths, variables)
                 found += (made, *host_path.beside(made, self.options))
         return tuple(found)
 
@@ -195,9 +197,10 @@ class Volumes:
             meta.get("name", ""),
             meta.get("labels") or {},
             self.csi,
+            self._patience,
         )
 
-    def _mount_of(
+    async def _mount_of(
         self,
         pod: Object,
         container: Object,
@@ -213,7 +216,7 @@ class Volumes:
         sub_path = _sub_path(mount, variables)
         if sub_path:
             folder = self.options.pods_dir / objects.uid(pod) / SUB_PATHS / name / container["name"]
-            path = subpath.bind(path, sub_path, folder / str(index))
+            path = await self._bind(path, sub_path, folder / str(index))
         recursive = mount.get("recursiveReadOnly") in ("Enabled", "IfPossible")
         return runtime.Mount(
             container_path=_absolute(mount["mountPath"]),
@@ -222,6 +225,12 @@ class Volumes:
             recursive_read_only=recursive,
             propagation=_PROPAGATION.get(mount.get("mountPropagation") or "", "private"),
         )
+
+    async def _bind(self, volume: Path, sub_path: str, target: Path) -> Path:
+        try:
+            return await self._patience.wait(target, lambda: subpath.bind(volume, sub_path, target), ANSWER_SECONDS)
+        except TimeoutError as hung:
+            raise MountError(f'failed to prepare subPath "{sub_path}": timed out waiting for the condition') from hung
 
 
 def _type_of(volume: Object) -> str:

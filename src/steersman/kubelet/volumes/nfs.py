@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from steersman.kubelet.volumes import mount_command
+from steersman.kubelet.volumes import mount_command, tmpfs
 from steersman.kubelet.volumes.volume import Context
 from steersman.meta.objects import Object
 
@@ -15,7 +15,7 @@ async def set_up(name: str, source: Object, context: Context) -> Path:
 
 async def mounted(name: str, source: Object, options: tuple[str, ...], context: Context) -> Path:
     folder = context.folder("nfs", name)
-    if folder.is_mount():
+    if tmpfs.is_mounted(folder):  # not asked of the server, which may be away
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     wanted = (*options, *(("ro",) if source.get("readOnly") else ()))

@@ -42,9 +42,17 @@ def mounts_below(folder: Path) -> list[str]:
     if not folder.exists():
         return []
     prefix = f"{folder.resolve()}/"
+    return sorted((point for point in _mount_points() if point.startswith(prefix)), reverse=True)
+
+
+def is_mounted(folder: Path) -> bool:
+    """Without touching what is mounted there."""
+    return str(folder.parent.resolve() / folder.name) in _mount_points()
+
+
+def _mount_points() -> list[str]:
     with open("/proc/self/mountinfo") as table:
-        points = [_unescaped(line.split(" ")[4]) for line in table]
-    return sorted((point for point in points if point.startswith(prefix)), reverse=True)
+        return [_unescaped(line.split(" ")[4]) for line in table]
 
 
 def _unescaped(text: str) -> str:

@@ -2,13 +2,19 @@
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from steersman.aio.patience import Patience
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
 from steersman.meta import objects
 from steersman.meta.objects import Object
+
+ANSWER_SECONDS = 10.0  # of a disk or a server under load; afterwards the pod is told, may end, and is tried again
+
+Answer = TypeVar("Answer")
 
 
 class Csi(Protocol):
@@ -43,6 +49,15 @@ class Context:
     node_name: str = ""
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     csi: Csi | None = None
+    patience: Patience = dataclasses.field(default_factory=Patience)
+
+    async def ask(self, what: str, work: Callable[[], Answer]) -> Answer:
+        """What looks at a file system that is not the kubelet's own, and may stand still. Raises MountError when it does; `what`
+        names what is asked."""
+        try:
+            return await self.patience.wait(what, work, ANSWER_SECONDS)
+        except TimeoutError as hung:
+            raise MountError("timed out waiting for the condition") from hung
 
     @property
     def namespace(self) -> str:
