@@ -12,10 +12,11 @@ import struct
 from typing import Any
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
-MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 1 << 14, 1 << 18, 1 << 19, 1 << 20
+MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_STRICTATIME = 1 << 14, 1 << 18, 1 << 19, 1 << 20, 1 << 24
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 
+CLONE_FS, CLONE_FILES = 0x00000200, 0x00000400
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
@@ -29,7 +30,9 @@ RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RE
 
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_GONE = 0x08, 0x80, 0x40 | 0x200  # (moved away or deleted)
 
-_PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
+_PR_SET_KEEPCAPS, _PR_SET_NAME, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 8, 15, 23, 24
+_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
+_CAPABILITY_VERSION_3 = 0x20080522
 _SPLICE_F_NONBLOCK = 2
 _SYS_OPENAT2, _SYS_PIDFD_GETFD = 437, 438  # the same number on every architecture
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
@@ -67,6 +70,16 @@ def inotify(path: str, mask: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def checked(function: Any, *arguments: Any) -> int:
+    """A function of the C library; errors become OSError."""
+    return _call(function, *arguments)
+
+
+def call(number: int, *arguments: Any, about: str = "") -> int:
+    """A system call by its number."""
+    return _call(_libc.syscall, ctypes.c_long(number), *arguments, about=about)
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, options: str = "") -> None:
@@ -111,6 +124,11 @@ def unmount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
     _call(_libc.umount2, os.fsencode(target), flags, about=target)
 
 
+def pivot_root() -> None:
+    """The working directory becomes the root, and the old root lies on it (pivot_root(2): "pivot_root(., .)")."""
+    _call(_libc.pivot_root, b".", b".")
+
+
 def unshare(flags: int) -> None:
     _call(_libc.unshare, flags)
 
@@ -126,6 +144,35 @@ def set_hostname(name: str) -> None:
 
 def set_process_name(name: str) -> None:
     _call(_libc.prctl, _PR_SET_NAME, ctypes.c_char_p(name.encode()), 0, 0, 0)
+
+
+def keep_capabilities() -> None:
+    """Of root, when this thread becomes another user: what it may use it still has, but has to take again."""
+    _call(_libc.prctl, _PR_SET_KEEPCAPS, 1, 0, 0, 0)
+
+
+def bound_capabilities(most: int) -> None:
+    """No program that is executed from here on has more than these bits, and one of root's has just these."""
+    number = 0
+    while (has := _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0)) >= 0:  # EINVAL: the kernel knows no more
+        if has and not most >> number & 1:
+            _call(_libc.prctl, _PR_CAPBSET_DROP, number, 0, 0, 0)
+        number += 1
+    _call(_libc.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+
+
+def take_capabilities() -> None:
+    """All that this thread may use it uses, and hands none on."""
+    header = ctypes.c_char_p(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0))
+    found = ctypes.create_string_buffer(24)  # twice: effective, permitted, inheritable
+    _call(_libc.capget, header, found)
+    _, low, _, _, high, _ = struct.unpack("=6I", found.raw)
+    _call(_libc.capset, header, ctypes.c_char_p(struct.pack("=6I", low, low, 0, high, high, 0)))
+
+
+def give_up_new_privileges() -> None:
+    """Set-user-ID programs and file capabilities give none."""
+    _call(_libc.prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def become_subreaper() -> None:

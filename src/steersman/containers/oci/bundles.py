@@ -15,6 +15,7 @@ from steersman.containers.oci import (
     cdi,
     copying,
     mount_points,
+    quick_plan,
     records,
     sandbox,
     shim_mounts,
@@ -86,6 +87,7 @@ def write(
     record = _record(place, origin, config, image, image_config, facts, user)
     records.write(os.path.join(place.folder, records.CONFIG), specification)
     launch = _launch(place, record, image, spec_place, facts)
+    launch["plan"] = quick_plan.plan(specification, facts)
     launch["images"] = [_mounted(place, number, one, mounted, facts) for number, one in enumerate(images)]
     if own_users is not None:
         launch |= {"user_namespace": spec_place.namespaces["user"], "volumes": volumes}

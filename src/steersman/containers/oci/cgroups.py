@@ -8,6 +8,8 @@ import errno
 import os
 from typing import NamedTuple
 
+WITH_SWAP = "memory.memsw.limit_in_bytes"  # version 1, where the kernel counts swap
+
 
 class Hierarchy(NamedTuple):
     """`version` 0: none can be used (rootless). `mounts`: controller → mount point (version 1); version 2 has one: "" ."""
@@ -84,9 +86,9 @@ def update(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
     """New limits for a group that is there. Version 1 counts memory with swap beside memory, and no order of writing suits
     both a higher and a lower limit: first the one that makes room."""
     memory = limits.get("memory.limit_in_bytes")
-    with_swap = os.path.join(hierarchy.folder("memory", path), "memory.memsw.limit_in_bytes")
+    with_swap = os.path.join(hierarchy.folder("memory", path), WITH_SWAP)
     if memory and os.path.exists(with_swap):
-        order = ("memory.memsw.limit_in_bytes", "memory.limit_in_bytes")
+        order = (WITH_SWAP, "memory.limit_in_bytes")
         is_lower = int(memory) < _number(_read(with_swap))
         rest = {name: text for name, text in limits.items() if name != "memory.limit_in_bytes"}
         limits = dict.fromkeys(reversed(order) if is_lower else order, memory) | rest

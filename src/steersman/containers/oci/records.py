@@ -45,3 +45,12 @@ def process_start_ticks(pid: int, *, ended_too: bool = False) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return 0 if fields[0] in (b"Z", b"X") and not ended_too else int(fields[19])
+
+
+def process_name(pid: int) -> str:
+    """As the kernel knows it; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

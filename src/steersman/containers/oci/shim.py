@@ -6,14 +6,17 @@ Reads: container folders (`launch.json`). Writes: `started.json`, `exit.json`, l
 Leaves to others: what to start and when (the kubelet), images, networks, cgroup removal (the runtime).
 
 It has a mount namespace of its own, in which the containers' root filesystems are mounted and, on hybrid hosts, cgroup
-version 2 is hidden (crun 1.8 refuses it). Single-threaded and imports little: `python -m steersman.containers.oci.shim JSON`.
+version 2 is hidden (crun 1.8 refuses it). One thread, but for those that make a container (`quick_start`), and
+few imports: `python -m steersman.containers.oci.shim JSON`.
 """
 
+import collections
 import contextlib
 import fcntl
 import functools
 import json
 import os
+import queue
 import select
 import signal
 import socket
@@ -24,7 +27,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from steersman.containers import syscalls
-from steersman.containers.oci import protocol, reaper, sealed, shim_mounts, shim_namespaces
+from steersman.containers.oci import protocol, quick_start, reaper, sealed, shim_mounts, shim_namespaces
 from steersman.containers.oci.shim_container import Container, ExecProcess
 from steersman.containers.oci.shim_log import FRAGMENT_SECONDS
 
@@ -32,6 +35,7 @@ SOCKET, LOCK = "shim.sock", "shim.lock"
 IDLE_SECONDS = 60.0  # without containers and without a runtime that talks to it, a shim ends
 LAUNCH_SECONDS = 5.0  # crun takes 10 ms; one that hangs must not keep all other containers waiting for long
 LAUNCH_LOOK_SECONDS = 0.01
+STARTING_MAX = os.cpu_count() or 1  # threads that make a container: more would only wait for each other
 OUTBOX_MAX = 4096  # packets that wait for a slow runtime; then it is cut off and lists again when it comes back
 
 
@@ -67,8 +71,20 @@ class Shim:
         self._unclaimed: dict[int, tuple[int, float]] = {}
         self._launches = 0
         self._program = sealed.Program(config.runtime[0])
+        self._ground = quick_start.prepare(config)
+        self._started: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._waiting: collections.deque[Callable[[], None]] = collections.deque()
+        self._threads = 0
         self._idle_since = time.monotonic()
         self._stopping = False
+
+    @property
+    def crun_dir(self) -> str:
+        return os.path.join(self.config.run_dir, "crun")
+
+    def is_crun_s(self, container: str) -> bool:
+        """Whether crun was asked to make it."""
+        return os.path.exists(os.path.join(self.crun_dir, container))
 
     # The loop
 
@@ -127,11 +143,14 @@ class Shim:
         reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        self._wake = writing
 
         def reap() -> None:
             with contextlib.suppress(BlockingIOError):
                 os.read(reading, 4096)
             self._reap()
+            while not self._started.empty():
+                _survive(self._started.get())
 
         self.watch(reading, select.EPOLLIN, reap)
 
@@ -181,6 +200,40 @@ class Shim:
                     self._unclaimed.clear()
 
         self.on_exit(pid, ended)
+
+    def start_quickly(self, order: quick_start.Order, done: Callable[[int, str], None]) -> bool:
+        """False: not here. `done` gets the container's process, or 0 and what went wrong."""
+        if self._ground is None or order.launch.get("plan") is None:
+            return False
+        self._waiting.append(functools.partial(self._start_quickly, self._ground, order, done))
+        self._start_waiting()
+        return True
+
+    def _start_waiting(self) -> None:
+        while self._waiting and self._threads < STARTING_MAX:
+            self._threads += 1
+            self._waiting.popleft()()
+
+    def _start_quickly(
+        self, ground: quick_start.Ground, order: quick_start.Order, done: Callable[[int, str], None]
+    ) -> None:
+        self._launches += 1
+
+        def ended(pid: int, failure: str) -> None:
+            self._threads -= 1
+            self._launches -= 1
+            try:
+                done(pid, failure)
+            finally:
+                if not self._launches:
+                    self._unclaimed.clear()
+                self._start_waiting()
+
+        def tell(pid: int, failure: str) -> None:
+            self._started.put(functools.partial(ended, pid, failure))
+            os.write(self._wake, b"+")
+
+        quick_start.start(ground, order, self._wake, tell)
 
     # Requests
 
@@ -339,7 +392,8 @@ class Shim:
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
     ) -> None:
         """PID 1 of a process namespace that a pod's containers share."""
-        pid = shim_mounts.start_pause_process()
+        with quick_start.undisturbed:
+            pid = shim_mounts.start_pause_process()
         self.on_exit(pid, lambda status: None)
         reply({"ok": {"pid": pid}})
 
@@ -347,7 +401,8 @@ class Shim:
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
     ) -> None:
         """A process in namespaces of a pod with its own users, until they are pinned."""
-        holder, pause = shim_namespaces.start_holder(request["wanted"])
+        with quick_start.undisturbed:
+            holder, pause = shim_namespaces.start_holder(request["wanted"])
         for pid in filter(None, (holder, pause)):
             self.on_exit(pid, lambda status: None)
         reply({"ok": {"holder": holder, "pause": pause}})

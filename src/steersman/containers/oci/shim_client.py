@@ -11,10 +11,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from steersman.aio.clock import Clock
+from steersman.containers import mount_trees
 from steersman.containers.oci import protocol, readiness
 
 SOCKET_NAME = "shim.sock"
@@ -113,9 +114,10 @@ class ShimClient:
     def _start(self) -> int:
         """The process returns as soon as the shim listens; the shim itself is then nobody's child, in its own session, so
         that nothing that ends the kubelet ends it too."""
-        with open(os.path.join(self._run_dir, "shim.log"), "ab") as log:
+        with open(os.path.join(self._run_dir, "shim.log"), "ab") as log, _read_only(sys.executable) as program:
             return subprocess.run(
                 [sys.executable, "-m", "steersman.containers.oci.shim", json.dumps(self._config)],
+                executable=program,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -193,3 +195,19 @@ class ShimClient:
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(why)
+
+
+@contextlib.contextmanager
+def _read_only(program: str) -> Iterator[str]:
+    """The same file by a mount of its own that cannot be written: containers are made in the shim, and one whose program is
+    `#!/proc/self/exe` would reach the node's interpreter (CVE-2019-5736). Where that cannot be had, the shim makes none."""
+    try:
+        mounted = mount_trees.clone(program)
+    except OSError:
+        yield program
+        return
+    try:
+        mount_trees.set_attributes(mounted, mount_trees.RDONLY)
+        yield f"/proc/{os.getpid()}/fd/{mounted}"
+    finally:
+        os.close(mounted)

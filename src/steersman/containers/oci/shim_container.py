@@ -6,11 +6,21 @@ import json
 import os
 import select
 import signal
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from steersman.containers import syscalls
-from steersman.containers.oci import cgroups, protocol, reaper, records, shim_mounts, shim_terminal
+from steersman.containers.oci import (
+    cgroups,
+    crun_state,
+    protocol,
+    quick_start,
+    reaper,
+    records,
+    shim_mounts,
+    shim_terminal,
+)
 from steersman.containers.oci.shim_log import Listener, LogFile, Stream
 
 if TYPE_CHECKING:
@@ -31,6 +41,7 @@ class Container:
         self._root = os.path.join(shim.config.run_dir, shim_mounts.ROOTS, name)
         self._pidfd = -1
         self._ticks = 0
+        self._as_started: dict[str, Any] = {}
         self._stdin = -1
         self._is_starting = False
         self._is_forgotten = False
@@ -51,38 +62,62 @@ class Container:
         if self.is_running:
             raise RuntimeError("it runs already")
         self.launch = self._read_launch()
-        shim_mounts.mount_root(self.launch, self._root)
-        shim_mounts.mount_images(self.launch, self._root)
-        shim_mounts.mount_volumes(self.launch, self._root)
         self.log = LogFile(self.launch["log_path"])
         self._is_starting = True
         terminal = shim_terminal.Console(self._folder) if self.launch["tty"] else None
         ours = self._open_fifos() if terminal is None else (_null(), _null(), _null())
+        order = quick_start.Order(self.id, self.launch, self._root, ours)
+
+        def tried(pid: int, failure: str) -> None:
+            if pid:
+                _close(ours)
+                records.write(self._path(records.PID), pid)
+                self._settle(reply, terminal)
+            else:
+                print(f"{self.id} is left to crun: {failure}", file=sys.stderr)
+                shim_mounts.make_mountable_again(self.launch)
+                self._start_by_crun(ours, terminal, reply)
+
+        if not self._shim.start_quickly(order, tried):
+            self._start_by_crun(ours, terminal, reply)
+
+    def _start_by_crun(
+        self, ours: tuple[int, int, int], terminal: "shim_terminal.Console | None", reply: Reply
+    ) -> None:
         arguments = ["run", "-d", "--bundle", self._folder, "--pid-file", self._path(records.PID)]
         if terminal is not None:
             arguments += ["--console-socket", terminal.path]
         arguments.append(self.id)
 
         def done(status: int) -> None:
-            self._is_starting = False
-            try:
-                if os.waitstatus_to_exitcode(status) != 0:
-                    raise RuntimeError(runtime_error(self._path("crun.log"), status))
-                reply({"ok": self._started(terminal)})
-            except Exception as failed:
-                self._close_streams()
-                reply({"error": str(failed)})
-            finally:
-                shim_mounts.unmount_root(self._root)
-                if terminal is not None:
-                    terminal.close()
+            failure = "" if os.waitstatus_to_exitcode(status) == 0 else runtime_error(self._path("crun.log"), status)
+            self._settle(reply, terminal, failure)
 
         log = ["--log", self._path("crun.log"), "--log-format", "json"]
         try:
+            shim_mounts.mount_root(self.launch, self._root)
+            shim_mounts.mount_images(self.launch, self._root)
+            shim_mounts.mount_volumes(self.launch, self._root)
             self._shim.spawn([*log, *arguments], ours, self._folder, done)
+        except Exception as failed:
+            self._settle(reply, terminal, str(failed))
         finally:
-            for fd in set(ours):
-                os.close(fd)
+            _close(ours)
+
+    def _settle(self, reply: Reply, terminal: "shim_terminal.Console | None", failure: str = "") -> None:
+        """It runs, or did not start."""
+        self._is_starting = False
+        try:
+            if failure:
+                raise RuntimeError(failure)
+            reply({"ok": self._started(terminal)})
+        except Exception as failed:
+            self._close_streams()
+            reply({"error": str(failed)})
+        finally:
+            shim_mounts.unmount_root(self._root)
+            if terminal is not None:
+                terminal.close()
 
     def _started(self, terminal: "shim_terminal.Console | None") -> dict[str, Any]:
         with open(self._path(records.PID)) as file:
@@ -92,11 +127,13 @@ class Container:
         keeper = 0
         if terminal is not None:
             fd = terminal.receive()
-            keeper = shim_terminal.keep(fd, self.pid)
+            with quick_start.undisturbed:
+                keeper = shim_terminal.keep(fd, self.pid)
             self._shim.on_exit(keeper, lambda status: None)
             self._add_stream(Stream("stdout", fd, self.log, is_terminal=True))
         started = {"pid": self.pid, "ticks": ticks, "started_at": self._started_at, "keeper": keeper}
         records.write(self._path(records.STARTED), started)
+        self._as_started = started
         with contextlib.suppress(ProcessLookupError):
             self._pidfd = os.pidfd_open(self.pid)
         self._shim.on_exit(self.pid, self._exited)  # calls at once if it has ended already
@@ -166,6 +203,11 @@ class Container:
         terminal = [s.fd for s in self.streams[:1]] if self.launch["tty"] else []
         reply({"ok": True}, *terminal)
 
+    def make_known_to_crun(self) -> None:
+        crun_state.ensure(
+            self._shim.crun_dir, self.id, self._folder, self._as_started, self.launch["cgroup"], self._root
+        )
+
     def close_stdin(self) -> None:
         if self._stdin >= 0:
             os.close(self._stdin)
@@ -220,8 +262,9 @@ class Container:
 
     def _kill_group(self) -> None:
         for pid in cgroups.processes(self._hierarchy(), self.launch["cgroup"]):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            if pid != os.getpid():  # a thread of ours that has made it may be in there still
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     # After a restart of the shim
 
@@ -232,6 +275,7 @@ class Container:
             return False
         self.launch = self._read_launch()
         self.log = LogFile(self.launch["log_path"])
+        self._as_started = started
         self._started_at = started["started_at"]
         self._reopen_streams(started)
         self.pid = started["pid"]
@@ -252,10 +296,27 @@ class Container:
             with open(self._path(records.PID)) as file:
                 pid = int(file.read())
         except (FileNotFoundError, ValueError):
-            return None
+            pid = self._number_by_group()
+            if not pid:
+                return None
+            records.write(self._path(records.PID), pid)
         started = {"pid": pid, "ticks": records.process_start_ticks(pid), "started_at": _now(), "keeper": 0}
         records.write(self._path(records.STARTED), started)
         return started
+
+    def _number_by_group(self) -> int:
+        """Of the process that a killed shim started itself and had no time to write down; 0: it had not come so far. One that waits
+        for its program waits in vain."""
+        launch = records.read(self._path(records.LAUNCH))
+        if not launch or launch.get("plan") is None or self._shim.is_crun_s(self.id):
+            return 0
+        found = []
+        for pid in cgroups.processes(self._hierarchy(), launch["cgroup"]):
+            if records.process_name(pid) == quick_start.STARTING:
+                os.kill(pid, signal.SIGKILL)
+            else:
+                found.append(pid)
+        return min(found, key=records.process_start_ticks, default=0)
 
     def _reopen_streams(self, started: dict[str, Any]) -> None:
         if self.launch["tty"]:
@@ -305,6 +366,7 @@ class ExecProcess:
     def start(self, request: protocol.Message, descriptors: list[int], reply: Reply) -> None:
         if not self._container.pid:
             raise RuntimeError("container is not running")
+        self._container.make_known_to_crun()
         folder = request["folder"]
         pid_file, log = os.path.join(folder, "pid"), os.path.join(folder, "crun.log")
         arguments = ["--log", log, "--log-format", "json", "exec", "-d", "--pid-file", pid_file]
@@ -364,6 +426,11 @@ def runtime_error(log: str, status: int) -> str:
                 if entry.get("level") in ("error", "fatal"):
                     message = entry.get("msg", "")
     return message or f"the OCI runtime ended with {os.waitstatus_to_exitcode(status)}"
+
+
+def _close(descriptors: tuple[int, ...]) -> None:
+    for fd in set(descriptors):
+        os.close(fd)
 
 
 def _null() -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from typing import Any
 
 from steersman.containers import syscalls
@@ -55,6 +56,12 @@ def mount_overlay(lower: list[str], target: str, launch: dict[str, Any]) -> None
     extra = ",userxattr" if launch["userxattr"] else ""
     # nodev: device nodes in images are not to be used; /dev is the runtime's.
     syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, f"{options}{extra},volatile")
+
+
+def make_mountable_again(launch: dict[str, Any]) -> None:
+    """A volatile overlay is mounted once: what was in it may be lost. Nothing was in this one yet."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(os.path.join(launch["work"], "work", "incompat"))
 
 
 def mount_fuse(lower: list[str], target: str, launch: dict[str, Any]) -> None:

@@ -1,0 +1,134 @@
+"""A process that is there before it has a program: it waits, in memory that it shares with its maker, until it may execute it.
+
+The first process of a new process namespace has to exist before /proc can be mounted for it, and /proc before its program starts.
+A fork of the shim would wait just as well, and cost more than all the rest of a container: its memory has to be copied, and torn
+down again. So the process is made like a thread (clone(2) with CLONE_VM), and what it does is a list of system calls, one after the
+other: makecontext(3) lays each out as a context, and setcontext(3), with which the process begins, goes from one to the next.
+
+Where its maker is killed it waits for ever, since it has both ends of the pipe that it reads from: who comes next knows it by its
+name and ends it. Small imports only. Tried on x86_64 with the GNU C library; `is_possible` says no elsewhere.
+"""
+
+import ctypes
+import os
+import platform
+import select
+import signal
+import struct
+
+from steersman.containers import syscalls
+
+_SYS_READ, _SYS_WRITE, _SYS_EXECVE, _SYS_SETSID, _SYS_EXIT_GROUP, _SYS_FSOPEN = 0, 1, 59, 112, 231, 430  # x86_64
+_CLOEXEC = 1  # FSOPEN_CLOEXEC
+_PROGRAM, _EXIT = 5, 7  # places in the list of calls
+_CONTEXT_BYTES, _STACK_BYTES = 1024, 8192  # ucontext_t has 968; a system call needs a few hundred
+_LINK_AT, _STACK_AT = 8, 16  # uc_link, uc_stack
+_CLONE_VM = 0x100
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def is_possible() -> bool:
+    names = ("clone", "getcontext", "makecontext", "setcontext")
+    return platform.machine() == "x86_64" and all(hasattr(_libc, name) for name in names)
+
+
+class Died(OSError):
+    """The process has ended before its time: somebody killed it, or its program could not be executed."""
+
+
+class Embryo:
+    """Made by a thread that has its own table of descriptors, into that thread's namespaces and groups; root, working directory and
+    descriptors are shared with it until `run`. A context manager: what has not come to run by its end is killed."""
+
+    def __init__(self) -> None:
+        self._awake, self._go, self._result = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
+        self._kept: list[object] = []  # what the process reads from: it must outlive the call
+        self._byte = ctypes.create_string_buffer(b"!", 1)
+        self._contexts = [ctypes.create_string_buffer(_CONTEXT_BYTES + 16) for _ in range(_EXIT + 1)]
+        self._has_run = False
+        byte, proc = ctypes.addressof(self._byte), self._text(b"proc")
+        self._lay(0, _SYS_READ, self._go[0], byte, 1)
+        self._lay(1, _SYS_FSOPEN, proc, _CLOEXEC)
+        self._lay(2, _SYS_WRITE, self._awake[1], byte, 1)
+        self._lay(3, _SYS_READ, self._go[0], byte, 1)
+        self._lay(4, _SYS_SETSID)
+        self._lay(_PROGRAM + 1, _SYS_WRITE, self._result[1], byte, 1)
+        self._lay(_EXIT, _SYS_EXIT_GROUP, 127)
+        self.pid = self._clone()
+        self._end = os.pidfd_open(self.pid)
+        self.proc = (
+            self._next_descriptor()
+        )  # a context of proc's for the process's own namespace, which it asks for now
+        os.write(self._go[1], b"+")
+        self._wait_for(self._awake[0])
+
+    def __enter__(self) -> "Embryo":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._has_run:
+            signal.pidfd_send_signal(self._end, signal.SIGKILL)
+            select.select([self._end], [], [])  # it reads our memory until then
+
+    def run(self, program: bytes, arguments: list[bytes], environment: list[bytes]) -> None:
+        """Returns when the program runs. Raises Died."""
+        unmasked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        self._lay(_PROGRAM, _SYS_EXECVE, self._text(program), self._texts(arguments), self._texts(environment))
+        signal.pthread_sigmask(signal.SIG_SETMASK, unmasked)
+        syscalls.unshare(syscalls.CLONE_FILES | syscalls.CLONE_FS)
+        os.close(self._result[1])  # now only the process has it, until its program is executed
+        os.write(self._go[1], b"+")
+        self._wait_for(self._result[0])
+        if os.read(self._result[0], 1):
+            raise Died("its program cannot be executed")
+        self._has_run = True
+
+    @property
+    def descriptors(self) -> set[int]:
+        """That have to stay open until it runs."""
+        return {*self._go, *self._result, self._end}
+
+    def _wait_for(self, descriptor: int) -> None:
+        readable, _, _ = select.select([descriptor, self._end], [], [])
+        if descriptor not in readable:
+            raise Died("it was killed")
+
+    def _clone(self) -> int:
+        stack = ctypes.create_string_buffer(_STACK_BYTES)
+        self._kept.append(stack)
+        top = (ctypes.addressof(stack) + _STACK_BYTES) & ~15
+        flags = _CLONE_VM | syscalls.CLONE_FS | syscalls.CLONE_FILES | signal.SIGCHLD
+        begin = ctypes.cast(_libc.setcontext, ctypes.c_void_p)
+        return syscalls.checked(_libc.clone, begin, ctypes.c_void_p(top), flags, ctypes.c_void_p(self._at(0)))
+
+    def _lay(self, place: int, number: int, *arguments: int) -> None:
+        """The context at `place`: a system call, and then the next one. Its signal mask is the thread's now."""
+        context, stack = self._at(place), ctypes.create_string_buffer(_STACK_BYTES)
+        self._kept.append(stack)
+        syscalls.checked(_libc.getcontext, ctypes.c_void_p(context))
+        following = self._at(place + 1) if place + 1 < len(self._contexts) else 0
+        ctypes.memmove(context + _LINK_AT, struct.pack("=Q", following), 8)
+        ctypes.memmove(context + _STACK_AT, struct.pack("=QQQ", ctypes.addressof(stack), 0, _STACK_BYTES), 24)
+        words = [ctypes.c_long(one) for one in (number, *arguments)]
+        function = ctypes.cast(_libc.syscall, ctypes.c_void_p)
+        _libc.makecontext(ctypes.c_void_p(context), function, ctypes.c_int(len(words)), *words)
+
+    def _at(self, place: int) -> int:
+        return (ctypes.addressof(self._contexts[place]) + 15) & ~15
+
+    def _text(self, text: bytes) -> int:
+        kept = ctypes.create_string_buffer(text)
+        self._kept.append(kept)
+        return ctypes.addressof(kept)
+
+    def _texts(self, texts: list[bytes]) -> int:
+        kept = (ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+        self._kept.append(kept)
+        return ctypes.addressof(kept)
+
+    @staticmethod
+    def _next_descriptor() -> int:
+        fd = os.dup(0)
+        os.close(fd)
+        return fd
