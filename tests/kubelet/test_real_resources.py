@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from steersman.containers.oci import cgroups
 from steersman.kubelet import pod_files
 from steersman.kubelet.agent import Kubelet
+from steersman.kubelet.eviction import observations
 from steersman.kubelet.node_object import Machine
 from steersman.kubelet.topology import hardware, scopes
 from steersman.meta.objects import Object
@@ -111,10 +113,16 @@ async def test_figures_of_pods_and_node(clean_machine: str, group: str, clock: A
         volumes=[{"name": "data", "emptyDir": {}}],
         terminationGracePeriodSeconds=1,
     )
-    async with node(clean_machine, group, clock, hello_archive) as (here, kubelet):
+    reserved = {"memory": "1Gi", "pid": "738"}
+    async with node(clean_machine, group, clock, hello_archive, kube_reserved=reserved) as (here, kubelet):
         here.api.put("pods", pod)
         await here.until_running()
         await clock.sleep(1.1)
+        hierarchy = cgroups.detect(Path("/proc/self/mountinfo").read_text())
+        all_pods = cgroups.usage(hierarchy, f"{group}/kubepods")
+        assert all_pods.processes, "there it is"
+        most = Path(hierarchy.folder("pids", f"{group}/kubepods"), "pids.max").read_text()
+        assert int(most) == observations.processes_most() - 738
         summary = json.loads(json.dumps(await kubelet.statistics.summary()))
         check_summary(summary)
         check_container_metrics(await kubelet.statistics.cadvisor())

@@ -252,7 +252,9 @@ class FakeRuntime:
     async def not_ready(self) -> str:
         return ""
 
-    async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
+    async def shape_group(
+        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+    ) -> None:
         """Nor does it weigh pods against each other."""
 
     def group_of(self, container_id: str) -> runtime.Group | None:

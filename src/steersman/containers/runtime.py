@@ -437,7 +437,9 @@ class Runtime(Protocol):
     ) -> None:
         """The pod's own group; 0 leaves a limit as it is."""
 
-    async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
+    async def shape_group(
+        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+    ) -> None:
         """A group above pods', as in `kubepods/burstable`; made when it is not there. 0 leaves a limit as it is."""
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> ExecResult:

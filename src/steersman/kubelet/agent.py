@@ -24,6 +24,7 @@ from steersman.kubelet import (
     folder_watch,
     log_links,
     log_rotation,
+    node_allocatable,
     node_object,
     node_shutdown,
     pod_events,
@@ -220,6 +221,8 @@ class Kubelet:
                 )
             node = await self._heartbeat.register()
             self._node.recorder.event(node, "Normal", "Starting", "Starting kubelet.")
+            if not self.options.on_paper:
+                node_allocatable.enforce(self.options, node, self._node.recorder)
             self._heartbeat.start(self._tasks, self._node.alarms)
             if not self.options.on_paper:
                 folder = self.options.data_dir / "plugins_registry"

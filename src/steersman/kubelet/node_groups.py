@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from steersman.containers import runtime
-from steersman.kubelet import qos
+from steersman.kubelet import node_allocatable, qos
+from steersman.kubelet.eviction import observations
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.meta import quantities
@@ -24,14 +25,17 @@ FOLLOW_SECONDS = 0.1
 class Group(NamedTuple):
     cpu_shares: int
     memory_limit_bytes: int = 0
+    pids_limit: int = 0
 
 
-def wanted(pods: Iterable[Object], cpu_millicores: int, memory_limit_bytes: int) -> dict[str, Group]:
-    """By path. Who asked for processor time has it by what was asked; the others have what is left. `memory_limit_bytes`: of all
+def wanted(
+    pods: Iterable[Object], cpu_millicores: int, memory_limit_bytes: int, pids_limit: int = 0
+) -> dict[str, Group]:
+    """By path. Who asked for processor time has it by what was asked; the others have what is left. The limits are those of all
     pods together; 0 where nothing is reserved."""
     asked = sum(qos.pod_requests(pod).get("cpu", 0) for pod in pods if qos.pod_class(pod) == "Burstable")
     return {
-        ALL: Group(qos.cpu_shares(cpu_millicores), memory_limit_bytes),
+        ALL: Group(qos.cpu_shares(cpu_millicores), memory_limit_bytes, pids_limit),
         f"{ALL}/burstable": Group(qos.cpu_shares(asked)),
         f"{ALL}/besteffort": Group(qos.SHARES_LEAST),
     }
@@ -57,16 +61,21 @@ class NodeGroups:
         self._node.tasks.start("groups", self._follow())
 
     async def _follow(self) -> None:
-        pods = [worker.pod for worker in self._workers() if not worker.machine.is_over]
+        pods, options = [worker.pod for worker in self._workers() if not worker.machine.is_over], self._node.options
+        is_held = node_allocatable.PODS in options.enforced
         groups = wanted(
             pods,
             int(quantities.millis(self._node.allocatable["cpu"])),
-            self._memory_of_pods_bytes,
+            self._memory_of_pods_bytes if is_held else 0,
+            node_allocatable.pids_of_pods(options, observations.processes_most()) if is_held else 0,
         )
         try:
             for path, group in groups.items():
                 await self._node.runtime.shape_group(
-                    path, cpu_shares=group.cpu_shares, memory_limit_bytes=group.memory_limit_bytes
+                    path,
+                    cpu_shares=group.cpu_shares,
+                    memory_limit_bytes=group.memory_limit_bytes,
+                    pids_limit=group.pids_limit,
                 )
         except runtime.RuntimeFailure as failure:
             _log.warning("%s", failure)

@@ -22,7 +22,8 @@ class Options:
     are enough to write 5 GB); `logs_most` of them are kept, the one that is written included.
     `eviction`: when the node counts as short, looked at every `eviction_seconds`.
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
-    `system_reserved` and `kube_reserved` (quantities) are kept from pods; `pod_pids_max` 0: no limit. `cpu_policy`: none or static,
+    `system_reserved` and `kube_reserved` (quantities) are kept from pods; `enforced`: whose control groups are
+    held to that (`node_allocatable.CHOICES`). `pod_pids_max` 0: no limit. `cpu_policy`: none or static,
     `memory_policy`: None or Static; `reserved_cpus` (empty: those that suit best) and `reserved_memory` (node → resource → bytes)
     are then the system's. `cpu_quota_period_us` 0: limits of processor time are not enforced.
     `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
@@ -50,6 +51,9 @@ class Options:
     capacity: Mapping[str, str] = dataclasses.field(default_factory=dict)
     system_reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
     kube_reserved: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    enforced: tuple[str, ...] = ("pods",)
+    kube_reserved_group: str = ""
+    system_reserved_group: str = ""
     pod_pids_max: int = 0
     cpu_policy: str = "none"
     cpu_options: CpuOptions = CpuOptions()

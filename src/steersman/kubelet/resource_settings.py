@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from steersman.kubelet import exclusive_resources
+from steersman.kubelet import exclusive_resources, node_allocatable
 from steersman.kubelet.eviction.thresholds import Malformed
 from steersman.kubelet.joint_settings import REDUCED_CRASHES
 from steersman.kubelet.options import Options
@@ -39,6 +39,7 @@ def read(options: Options, found: Object) -> Options:
 
 def checked(made: Options) -> Options:
     """With all fields read. Raises Malformed."""
+    _check_enforced(made)
     if made.reserved_cpus:
         # Upstream: named processors override what is reserved by number.
         others = {name: amount for name, amount in made.kube_reserved.items() if name != "cpu"}
@@ -49,6 +50,24 @@ def checked(made: Options) -> Options:
             "[cpumanager] the static policy requires systemreserved.cpu + kubereserved.cpu to be greater than zero"
         )
     return made
+
+
+def _check_enforced(made: Options) -> None:
+    for key, group, field in (
+        ("kube-reserved", made.kube_reserved_group, "kubeReservedCgroup"),
+        ("system-reserved", made.system_reserved_group, "systemReservedCgroup"),
+    ):
+        both = [one for one in (key, f"{key}-compressible") if one in made.enforced]
+        if both and not group:
+            raise Malformed(
+                f'{field} must be specified when "{both[0]}" contained in enforceNodeAllocatable: {list(made.enforced)}'
+            )
+        if len(both) > 1:
+            raise Malformed(f'both "{both[0]}" and "{both[1]}" cannot be specified in enforceNodeAllocatable')
+        if made.reserved_cpus and group:
+            raise Malformed("can't use reservedSystemCPUs with systemReservedCgroup or kubeReservedCgroup")
+    if "none" in made.enforced and len(made.enforced) > 1:
+        raise Malformed('enforceNodeAllocatable may not contain additional enforcements when "none" is specified')
 
 
 def _check_cpu_options(made: Options, named: Mapping[str, Any], gates: Mapping[str, Any]) -> None:
@@ -133,6 +152,20 @@ def _reserved_memory(made: Options, value: list[Mapping[str, Any]]) -> Options:
     return dataclasses.replace(made, reserved_memory=found)
 
 
+def _enforced(made: Options, value: list[Any]) -> Options:
+    if wrong := [one for one in value if one not in node_allocatable.CHOICES]:
+        raise ValueError(f'option "{wrong[0]}" is none of {", ".join(node_allocatable.CHOICES)}')
+    return dataclasses.replace(made, enforced=tuple(map(str, value)))
+
+
+def _text(field: str) -> Callable[[Options, Any], Options]:
+    def convert(made: Options, value: Any) -> Options:
+        changed: dict[str, Any] = {field: str(value)}
+        return dataclasses.replace(made, **changed)
+
+    return convert
+
+
 def _quota(made: Options, value: Any) -> Options:
     if not isinstance(value, bool):
         raise TypeError("must be true or false")
@@ -156,6 +189,9 @@ def _gates(made: Options, value: Mapping[str, Any]) -> Options:
 
 FIELDS: dict[str, Callable[[Options, Any], Options]] = {
     "featureGates": _gates,
+    "enforceNodeAllocatable": _enforced,
+    "kubeReservedCgroup": _text("kube_reserved_group"),
+    "systemReservedCgroup": _text("system_reserved_group"),
     "cpuManagerPolicy": _choice("cpu_policy", "none", "static"),
     "cpuManagerPolicyOptions": _cpu_options,
     "reservedSystemCPUs": _reserved_cpus,

@@ -257,8 +257,12 @@ class CriRuntime:
         except OSError as refused:
             raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
 
-    async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
-        limits = cgroups.limit_files(self._hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes)
+    async def shape_group(
+        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+    ) -> None:
+        limits = cgroups.limit_files(
+            self._hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes, pids=pids_limit
+        )
         try:
             if limits:
                 cgroups.create(self._hierarchy, os.path.join(self._cgroup_root, group), limits)

@@ -241,8 +241,10 @@ class OciRuntime:
         except OSError as refused:
             raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
 
-    async def shape_group(self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0) -> None:
-        self._groups.shape(group, cpu_shares, memory_limit_bytes)
+    async def shape_group(
+        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+    ) -> None:
+        self._groups.shape(group, cpu_shares, memory_limit_bytes, pids_limit)
 
     # Containers
 

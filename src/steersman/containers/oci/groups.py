@@ -39,10 +39,12 @@ class Groups:
         if limits:
             cgroups.create(hierarchy, self.of(config), limits)
 
-    def shape(self, group: str, cpu_shares: int, memory_limit_bytes: int) -> None:
+    def shape(self, group: str, cpu_shares: int, memory_limit_bytes: int, pids_limit: int) -> None:
         """One above pods'. Raises RuntimeFailure."""
         hierarchy = self._home.facts.hierarchy
-        limits = cgroups.limit_files(hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes)
+        limits = cgroups.limit_files(
+            hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes, pids=pids_limit
+        )
         try:
             if limits:
                 cgroups.create(hierarchy, os.path.join(self.root, group), limits)
