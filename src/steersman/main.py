@@ -163,8 +163,9 @@ def main() -> None:
 @click.option(
     "--kubelet-config",
     callback=_checked_kubelet_config,
-    metavar="FILE",
-    help="A KubeletConfiguration for real nodes: eviction, reservations, swap, logs, images, shutdown.",
+    metavar="PATH",
+    help="A KubeletConfiguration for real nodes, or a folder of *.conf files with parts of one: eviction, reservations, "
+    "swap, logs, images, shutdown, backoff.",
 )
 @click.option(
     "--registry-hosts-dir",

@@ -40,6 +40,25 @@ def test_registers_its_node_and_keeps_a_lease(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_what_the_machine_is_stays_in_its_labels(tmp_path: Path) -> None:
+    """Upstream's `os_label_rename_test.go`."""
+
+    def labels(here: world.World) -> dict[str, str]:
+        return dict((here.api.get("nodes", world.NODE, "") or {})["metadata"]["labels"])
+
+    async def test(here: world.World) -> None:
+        async with here.running():
+            await here.until(lambda: here.api.get("leases", world.NODE, "kube-node-lease"))
+            right = labels(here)
+            node = here.api.get("nodes", world.NODE, "")
+            assert node is not None
+            wrong = {**right, "kubernetes.io/os": "dummyOS", "kubernetes.io/arch": "dummyArch", "mine": "stays"}
+            here.api.put("nodes", {**node, "metadata": {**node["metadata"], "labels": wrong}})
+            await here.until(lambda: labels(here) == {**right, "mine": "stays"}, 30)
+
+    run(test, tmp_path)
+
+
 def test_a_pod_runs_with_one_write(tmp_path: Path) -> None:
     async def test(here: world.World) -> None:
         async with here.running():

@@ -27,6 +27,7 @@ FIELDS: dict[str, Any] = {
     "imageGCHighThresholdPercent": 70,
     "imageGCLowThresholdPercent": 60,
     "imageMinimumGCAge": "1m0s",
+    "seccompDefault": True,
     "serializeImagePulls": False,
     "maxParallelImagePulls": 5,
     "imagePullCredentialsVerificationPolicy": "AlwaysVerify",
@@ -62,6 +63,8 @@ def test_what_was_said_is_told_again() -> None:
             "MaxContainerRestartPeriod (got: 301 seconds) must be set between 1s and 300s",
         ),
         ({"crashLoopBackOff": "slow"}, "crashLoopBackOff: 'str' object"),
+        ({"fileCheckFrequency": "0s"}, "fileCheckFrequency: invalid value '0s': must be greater than zero"),
+        ({"seccompDefault": "yes"}, "seccompDefault: invalid value 'yes': must be true or false"),
         ({"syncFrequency": "soon"}, "syncFrequency: invalid value 'soon': not a duration"),
     ],
 )
@@ -95,6 +98,32 @@ def test_pulls_and_crashes(fields: dict[str, Any], at_once: int, crashes: tuple[
 def test_defaults_stay_where_they_are_to_be_merged() -> None:
     hard = options(evictionHard={"memory.available": "1Gi"}, mergeDefaultEvictionSettings=True).eviction.hard
     assert (hard["memory.available"], hard["nodefs.available"]) == ("1Gi", "10%")
+
+
+def test_a_folder_of_parts(tmp_path: Path) -> None:
+    """Upstream's `kubelet_config_dir_test.go`."""
+    head = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+    with pytest.raises(Malformed, match=r"no \*\.conf file in it"):
+        configuration_file.check(tmp_path)
+    parts = {
+        "10-first.conf": "maxPods: 5\nsystemReserved: {memory: 1Gi, cpu: 100m}\nallowedUnsafeSysctls: [a.b, c.d]\n"
+        "shutdownGracePeriodByPodPriority: [{priority: 1, shutdownGracePeriodSeconds: 60}]\n",
+        "20-second.conf": "systemReserved: {memory: 2Gi}\nallowedUnsafeSysctls: [e.f]\nimageMinimumGCAge: 0s\n"
+        "shutdownGracePeriodByPodPriority: [{priority: 6, shutdownGracePeriodSeconds: 30}]\n",
+        "30-not-this.yaml": "maxPods: 7\n",
+    }
+    for name, text in parts.items():
+        (tmp_path / name).write_text(head + text)
+    made = configuration_file.with_configuration(Options(Path()), configuration_file.read(tmp_path))
+    assert made.pods_max == 5
+    assert made.system_reserved == {"memory": "2Gi", "cpu": "100m"}
+    assert made.unsafe_sysctls == ("e.f",)
+    assert made.shutdown_by_priority == ((6, 30.0),)
+    assert made.image_age_least_seconds == 0
+    assert made.volume_refresh_seconds == 60, "what nobody says stays as it is"
+    (tmp_path / "40-headless.conf").write_text("maxPods: 9\n")
+    with pytest.raises(Malformed, match="not a KubeletConfiguration"):
+        configuration_file.check(tmp_path)
 
 
 def test_files(tmp_path: Path) -> None:

@@ -259,3 +259,20 @@ def test_a_sandbox() -> None:
     assert made.port_mappings == (runtime.PortMapping(80, 8080),)
     assert made.labels["io.kubernetes.pod.uid"] == "uid-1"
     assert (made.attempt, made.cgroup_parent) == (1, "kubepods/besteffort/poduid-1")
+
+
+@pytest.mark.parametrize(
+    ("own", "of_pod", "expect"),
+    [
+        ({}, {}, "RuntimeDefault"),
+        ({"seccompProfile": {"type": "Unconfined"}}, {}, "Unconfined"),
+        ({}, {"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}, "Localhost/a.json"),
+        ({"privileged": True}, {}, "Unconfined"),
+    ],
+)
+def test_the_default_profile_of_a_node(own: Object, of_pod: Object, expect: str) -> None:
+    """Upstream's `seccompdefault_test.go`."""
+    pod = world.pod(securityContext=of_pod)
+    assert container_config.security(pod, own, "", seccomp_default=True).seccomp == expect
+    if not own and not of_pod:
+        assert container_config.security(pod, own, "").seccomp == "Unconfined"

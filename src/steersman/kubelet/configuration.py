@@ -45,6 +45,7 @@ def configz(options: Options) -> Object:
             "containerLogMaxSize": quantities.of_bytes(options.log_most_bytes),
             "containerLogMaxFiles": options.logs_most,
             "containerLogMonitorInterval": times.format_duration(options.log_look_seconds),
+            "seccompDefault": options.seccomp_default,
             "serializeImagePulls": options.pulls_at_once == 1,
             **({"maxParallelImagePulls": options.pulls_at_once} if options.pulls_at_once else {}),
             "imagePullCredentialsVerificationPolicy": options.pull_policy,

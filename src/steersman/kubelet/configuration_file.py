@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from steersman.api.patches import merge_patch
 from steersman.kubelet import joint_settings, pulled_images, resource_settings
 from steersman.kubelet.eviction import thresholds
 from steersman.kubelet.eviction.thresholds import Malformed
@@ -22,7 +23,19 @@ API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
 
 
 def read(path: str | Path) -> Object:
-    """Raises Malformed, OSError."""
+    """Of a folder, its `*.conf` files in the order of their names, each over those before it (upstream's --config-dir): maps are
+    merged, lists replaced. Raises Malformed, OSError."""
+    if not Path(path).is_dir():
+        return _read_file(path)
+    found: Object = {}
+    for one in sorted(Path(path).glob("*.conf")):
+        found = merge_patch.apply(found, _read_file(one))
+    if not found:
+        raise Malformed(f"{path}: no *.conf file in it")
+    return found
+
+
+def _read_file(path: str | Path) -> Object:
     try:
         found = yaml.safe_load(Path(path).read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
@@ -83,6 +96,12 @@ def _seconds(value: object) -> float:
     return found
 
 
+def _period(value: object) -> float:
+    if not (found := _seconds(value)):
+        raise ValueError("must be greater than zero")
+    return found
+
+
 def _whole(least: int, most: int = 1 << 31) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -90,6 +109,12 @@ def _whole(least: int, most: int = 1 << 31) -> Callable[[Any], int]:
         return value
 
     return read
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
 
 
 def _one_of(*known: str) -> Callable[[Any], str]:
@@ -125,7 +150,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "enableSystemLogHandler": ("system_logs", lambda value: Options(Path()).system_logs if value else None),
     "containerLogMaxSize": ("log_most_bytes", lambda value: int(quantities.whole(value))),
     "containerLogMaxFiles": ("logs_most", _whole(2)),
-    "containerLogMonitorInterval": ("log_look_seconds", _seconds),
+    "containerLogMonitorInterval": ("log_look_seconds", _period),
+    "seccompDefault": ("seccomp_default", _truth),
     "imagePullCredentialsVerificationPolicy": ("pull_policy", _one_of(*pulled_images.POLICIES)),
     "preloadedImagesVerificationAllowlist": ("preloaded_images", lambda value: tuple(map(str, value))),
     "eventRecordQPS": ("events_per_second", _whole(0)),
@@ -133,9 +159,9 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "shutdownGracePeriod": ("shutdown_grace_seconds", _seconds),
     "shutdownGracePeriodCriticalPods": ("shutdown_grace_critical_seconds", _seconds),
     "shutdownGracePeriodByPodPriority": ("shutdown_by_priority", _by_priority),
-    "nodeStatusReportFrequency": ("node_status_seconds", _seconds),
-    "syncFrequency": ("volume_refresh_seconds", _seconds),
-    "fileCheckFrequency": ("static_pods_seconds", _seconds),
+    "nodeStatusReportFrequency": ("node_status_seconds", _period),
+    "syncFrequency": ("volume_refresh_seconds", _period),
+    "fileCheckFrequency": ("static_pods_seconds", _period),
     "registerWithTaints": ("taints", lambda value: tuple(dict(one) for one in value)),
 }
 EVICTION: dict[str, tuple[str, Callable[[Any], Any]]] = {

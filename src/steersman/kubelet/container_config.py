@@ -28,12 +28,13 @@ class Files:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
     """What the node adds: the image's user, the container's share of the node, devices with their variables and mounts.
-    `processes_of`: the id of an ephemeral container's target."""
+    `processes_of`: the id of an ephemeral container's target. `seccomp_default`: who names no profile has the runtime's."""
 
     image_user: str = ""
     share: qos.Share = qos.Share()
     processes_of: str = ""
     devices: runtime.DeviceGrant = runtime.DeviceGrant()
+    seccomp_default: bool = False
 
 
 def build(
@@ -58,7 +59,7 @@ def build(
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
         resources=qos.container_resources(pod, container, given.share),
-        security=security(pod, own, given.image_user, container["name"]),
+        security=security(pod, own, given.image_user, container["name"], seccomp_default=given.seccomp_default),
         labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
         annotations={
             HASH_RESTARTS: str(attempt),
@@ -70,7 +71,9 @@ def build(
     )
 
 
-def security(pod: Object, own: Object, image_user: str, name: str = "") -> runtime.Security:
+def security(
+    pod: Object, own: Object, image_user: str, name: str = "", *, seccomp_default: bool = False
+) -> runtime.Security:
     """The container's securityContext over the pod's. Raises ConfigError where runAsNonRoot cannot be kept."""
     of_pod = pod["spec"].get("securityContext") or {}
     user = _first(own, of_pod, "runAsUser")
@@ -97,7 +100,10 @@ def security(pod: Object, own: Object, image_user: str, name: str = "") -> runti
         no_new_privileges=own.get("allowPrivilegeEscalation") is False and not privileged,
         add_capabilities=tuple(_capability(name) for name in capabilities.get("add") or ()),
         drop_capabilities=tuple(_capability(name) for name in capabilities.get("drop") or ()),
-        seccomp=_seccomp(own.get("seccompProfile") or of_pod.get("seccompProfile") or {}),
+        seccomp=_seccomp(
+            own.get("seccompProfile") or of_pod.get("seccompProfile") or {},
+            "RuntimeDefault" if seccomp_default and not privileged else "Unconfined",
+        ),
         masked_paths=() if unmasked else None,
         readonly_paths=() if unmasked else None,
     )
@@ -126,6 +132,6 @@ def _capability(name: str) -> str:
     return name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
 
 
-def _seccomp(profile: Object) -> str:
-    kind = profile.get("type") or "Unconfined"
+def _seccomp(profile: Object, otherwise: str) -> str:
+    kind = profile.get("type") or otherwise
     return f"Localhost/{profile.get('localhostProfile', '')}" if kind == "Localhost" else str(kind)

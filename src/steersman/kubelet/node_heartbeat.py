@@ -131,11 +131,19 @@ class NodeHeartbeat:
         if now - self._last_check_at < self._options.node_check_seconds:
             return
         await self._see()
+        await self._keep_labels()
         self._last_check_at = now
         before, self._runtime_not_ready = self._runtime_not_ready, await self._runtime.not_ready()
         is_due = now - self._last_status_at >= self._options.node_status_seconds or before != self._runtime_not_ready
         if is_due or not conditions.is_true(self._node, "Ready"):
             await self._write_status()
+
+    async def _keep_labels(self) -> None:
+        """Those that say what the machine is are not for others to choose."""
+        own = node_object.labels_of(self._machine)
+        if not own.items() <= objects.labels(self._node).items():
+            patch = {"metadata": {"labels": own}}
+            self._node = await self._client.patch(kinds.NODE, self.name, "", patch, type="merge")
 
     async def _see(self) -> None:
         seen = self._nodes.get(self.name) if self._nodes is not None else None

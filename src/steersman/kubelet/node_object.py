@@ -131,16 +131,19 @@ def memory_of_pods(machine: Machine, options: Options) -> int:
     return machine.memory_bytes - sum(int(quantities.whole(one)) for one in kept) if kept else 0
 
 
-def build(name: str, options: Options, machine: Machine) -> Object:
-    """What is registered; its status is written apart."""
-    labels = {
+def labels_of(machine: Machine) -> dict[str, str]:
+    """What it is, whatever others write."""
+    return {
         "beta.kubernetes.io/arch": machine.architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": machine.architecture,
-        "kubernetes.io/hostname": options.hostname or name,
         "kubernetes.io/os": "linux",
-        **options.labels,
     }
+
+
+def build(name: str, options: Options, machine: Machine) -> Object:
+    """What is registered; its status is written apart."""
+    labels = {**labels_of(machine), "kubernetes.io/hostname": options.hostname or name, **options.labels}
     spec: Object = {}
     if options.pod_cidr:
         cidrs = [one for one in (options.pod_cidr, options.second_pod_cidr) if one]

@@ -34,6 +34,7 @@ class Options:
     `shutdown_by_priority` says so, (least priority, seconds) for each group of pods.
     `pulls_at_once` 0: any number. `pull_policy` (upstream's imagePullCredentialsVerificationPolicy) says whose images on the node
     must not be used by pods that could not pull them; `preloaded_images` are named where it is NeverVerifyAllowlistedImages.
+    `seccomp_default`: containers that name no profile have the runtime's.
     A container that ends again and again waits `crash_first_seconds` at first, then doubling to `crash_most_seconds`.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
     pods have no files and no network (the fake runtime): nothing is mounted, nothing is probed, environments stay empty.
@@ -101,6 +102,7 @@ class Options:
     pulls_at_once: int = 4
     pull_policy: str = "NeverVerifyPreloadedImages"
     preloaded_images: tuple[str, ...] = ()
+    seccomp_default: bool = False
     crash_first_seconds: float = 10.0
     crash_most_seconds: float = 300.0
 

@@ -135,6 +135,7 @@ class PodContainers:
         given = container_config.Given(
             image_user=user,
             share=self._share(one.name),
+            seccomp_default=node.options.seccomp_default,
             processes_of=target.id if target else "",
             devices=_with_devices(
                 node.devices.grant_of(self._shell.uid, one.name),
