@@ -109,6 +109,14 @@ def test_the_first_replica_set():
     }
 
 
+def test_the_status_told_of_a_new_replica_set_counts_it():
+    of = deployment(progressDeadlineSeconds=600)
+    *_, done = decided(Seen(of, [], shapes.NOW)).actions
+    assert isinstance(done, UpdateStatus)
+    assert done.obj["status"]["unavailableReplicas"] == 3
+    assert shapes.condition(done.obj, "Progressing")["reason"] == "NewReplicaSetCreated"
+
+
 ROLLING = [
     pytest.param(
         [("web:0", 4, 4)],

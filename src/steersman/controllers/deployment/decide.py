@@ -159,10 +159,12 @@ def _create_new(seen: Seen, rollout: Rollout, draft: Draft, found: list[Object])
         refused=Emit(deployment, "Warning", status.CREATE_ERROR, refused),
     )
     draft.set_revision(number)
-    return (create, *draft.actions(), *_told_of_new(seen, rollout, found, name))
+    return (create, *draft.actions(), *_told_of_new(seen, rollout, found, new))
 
 
-def _told_of_new(seen: Seen, rollout: Rollout, found: list[Object], name: str) -> tuple[Action, ...]:
+def _told_of_new(seen: Seen, rollout: Rollout, found: list[Object], new: Object) -> tuple[Action, ...]:
+    """The status once it is made, which counts it, and that after a refusal."""
+    name = objects.name(new)
     if status.deadline_seconds(rollout.deployment) is None:
         found_then = found
     else:
@@ -170,7 +172,8 @@ def _told_of_new(seen: Seen, rollout: Rollout, found: list[Object], name: str) -
         made = conditions.make(status.PROGRESSING, "True", status.CREATED, text)
         found_then = status.set_condition(found, made, rollout.now)
     deployment = rollout.deployment
-    done = decision.with_status(kinds.DEPLOYMENT, deployment, status.progressed(rollout, found_then), "done")
+    made_so = dataclasses.replace(rollout, new=new)
+    done = decision.with_status(kinds.DEPLOYMENT, deployment, status.progressed(made_so, found_then), "done")
     if seen.failure is None or seen.failure.resource != kinds.REPLICA_SET.resource:
         return done
     text = f'Failed to create new replica set "{name}": {seen.failure.message}'
