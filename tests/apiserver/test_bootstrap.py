@@ -54,3 +54,41 @@ async def test_a_role_that_is_to_stay_as_it_is_stays():
     await change(store, rules=[], metadata={"annotations": {bootstrap.AUTOUPDATE: "false"}})
     await started(store)
     assert await rules(store) == []
+
+
+NODES = {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "system:nodes"}
+PEOPLE = {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "operators"}
+
+
+async def subjects_after_a_start(
+    name: str, subjects: list[dict[str, str]], *, autoupdate: str = "true"
+) -> list[dict[str, str]]:
+    """Of a default binding as an older version, or people, have left it."""
+    store = MemoryStore()
+    await started(store)
+    key = keys.key(kinds.CLUSTER_ROLE_BINDING, "", name)
+    entry = await store.get(key)
+    assert entry is not None
+    binding = orjson.loads(entry.value) | {"subjects": subjects}
+    binding["metadata"]["annotations"] = {bootstrap.AUTOUPDATE: autoupdate}
+    await store.txn([contract.Put(key, keys.head(kinds.CLUSTER_ROLE_BINDING), keys.tail(binding), entry.revision)])
+    await started(store)
+    entry = await store.get(key)
+    assert entry is not None
+    return list(orjson.loads(entry.value)["subjects"])
+
+
+async def test_what_all_nodes_might_do_is_taken_from_older_data():
+    for name in ("system:node", "system:node-proxier", "system:kube-dns"):
+        left = await subjects_after_a_start(name, [NODES, PEOPLE])
+        assert NODES not in left
+        assert PEOPLE in left
+
+
+async def test_default_bindings_gain_the_subjects_that_they_lack():
+    proxy = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "system:kube-proxy"}
+    assert await subjects_after_a_start("system:node-proxier", [PEOPLE]) == [PEOPLE, proxy]
+
+
+async def test_a_binding_that_is_to_stay_as_it_is_stays():
+    assert await subjects_after_a_start("system:node", [NODES], autoupdate="false") == [NODES]

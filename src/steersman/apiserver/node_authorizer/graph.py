@@ -83,9 +83,9 @@ class Graph:
     def put_pod(
         self, namespace: str, name: str, node: str, references: Iterable[tuple[str, str]], mark: object
     ) -> None:
-        """`references`: resource and name of what it needs in its namespace; empty names are none."""
+        """`references`: resource and name of what it needs in its namespace."""
         self.remove_pod(namespace, name)
-        named = dict.fromkeys(Thing(resource, namespace, one) for resource, one in references if one)
+        named = dict.fromkeys(Thing(resource, namespace, one) for resource, one in references)
         uses = tuple(self._use(thing, node) for thing in named)
         self._pods[namespace, name] = _Pod(node, mark, uses)
 
