@@ -159,7 +159,10 @@ class Documents:
         headers = {"content-type": content_type, "etag": tag, "vary": "Accept", "cache-control": "public"}
         if tag in request.headers.get("if-none-match", ""):
             return messages.Response(304, headers)
-        form = negotiation.accepted(_plain(request.headers.get("accept", "")))
+        accept = request.headers.get("accept", "")
+        if content_type == "application/json":
+            _check_shape(accept)
+        form = negotiation.accepted(_plain(accept))
         if form.encoding == "yaml":
             return negotiation.respond(form, orjson.loads(body))
         return messages.Response(200, headers, body)
@@ -177,6 +180,12 @@ def _aggregated_version(accept: str) -> str:
         if media_range.split(";")[0].strip() in ("application/json", "*/*", "application/*", ""):
             return ""
     return ""
+
+
+def _check_shape(accept: str) -> None:
+    """Who takes nothing but another shape (`as=…`) of a document that has one shape is refused, as upstream does."""
+    if accept and all("as=" in one for one in accept.split(",")):
+        raise errors.not_acceptable("application/json, application/yaml, application/vnd.kubernetes.protobuf")
 
 
 def _plain(accept: str) -> str:
