@@ -203,6 +203,7 @@ class Space:
         self.api = api
         self.name = name
         api.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        wait("its account is there", lambda: self.get("serviceaccounts", "default"))
 
     def path(self, resource: str, name: str = "") -> str:
         """`pods` or `apps/v1/deployments`, in this namespace."""
