@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from steersman.meta.objects import Object
 
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_SECRET_OF_VOLUME = (
-    ("azureFile", "secretName"),
-    ("secret", "secretName"),
-)
-_SECRET_REF_OF_VOLUME = (
-    *((source, "secretRef") for source in ("cephfs", "cinder", "flexVolume", "rbd", "scaleIO", "iscsi", "storageos")),
-    ("csi", "nodePublishSecretRef"),
-)
+_SECRET_OF_VOLUME = {"azureFile": "secretName", "secret": "secretName"}
+_SECRET_REF_OF_VOLUME = {
+    **dict.fromkeys(("cephfs", "cinder", "flexVolume", "rbd", "scaleIO", "iscsi", "storageos"), "secretRef"),
+    "csi": "nodePublishSecretRef",
+}
 # Volumes that stand for an object of the API whatever is in them, and the words a refusal has for it.
 _BY_VOLUME = {
     "configMap": "configmaps (via configmap volumes)",
@@ -43,10 +40,10 @@ def secrets(pod: Object) -> Iterator[str]:
         yield from _named(reference)
     yield from _of_containers(spec, "secretRef", "secretKeyRef")
     for volume in spec.get("volumes") or ():
-        for source, field in _SECRET_OF_VOLUME:
-            yield from _named(volume.get(source), field)
-        for source, field in _SECRET_REF_OF_VOLUME:
-            yield from _named((volume.get(source) or {}).get(field))
+        for source in volume.keys() & _SECRET_OF_VOLUME.keys():
+            yield from _named(volume[source], _SECRET_OF_VOLUME[source])
+        for source in volume.keys() & _SECRET_REF_OF_VOLUME.keys():
+            yield from _named((volume[source] or {}).get(_SECRET_REF_OF_VOLUME[source]))
         for part in _projections(volume):
             yield from _named(part.get("secret"))
 
@@ -87,7 +84,9 @@ def _of_containers(spec: Object, from_field: str, key_field: str) -> Iterator[st
             for source in container.get("envFrom") or ():
                 yield from _named(source.get(from_field))
             for variable in container.get("env") or ():
-                yield from _named((variable.get("valueFrom") or {}).get(key_field))
+                source = variable.get("valueFrom")
+                if source:  # most have a value of their own
+                    yield from _named(source.get(key_field))
 
 
 def _projections(volume: Object) -> "list[Object]":

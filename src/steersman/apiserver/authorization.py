@@ -19,6 +19,9 @@ from steersman.store import contract
 
 log = logging.getLogger(__name__)
 
+EXPLANATIONS_MAX = (
+    4096  # remembered reasons: of policies that ask, and of clients that ask for the same in vain again and again
+)
 ANSWERS_MAX = 65536  # remembered answers; dropped as a whole when full and whenever a rule changes
 
 _KINDS = (kinds.ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING)
@@ -37,6 +40,7 @@ class Authorizer:
         self._revision = 0
         self._rules: rbac.Rules | None = rbac.Rules()
         self._answers: dict[tuple[object, ...], bool] = {}
+        self._explanations: dict[tuple[object, ...], Decision] = {}
 
     async def start(self) -> None:
         self._objects = {}
@@ -81,15 +85,14 @@ class Authorizer:
             if decision.allowed:
                 return decision
             reasons.append(decision.reason)
-        decision = self.rules().explain(user, asked)
+        decision = self._explain(user, asked)
         if decision.allowed:
             return decision
         return Decision(allowed=False, reason="\n".join(filter(None, (*reasons, decision.reason))))
 
     def _answer(self, user: users.User, asked: Attributes, name: str) -> bool:
         """Of RBAC, about an object of this name: no rule depends on selectors."""
-        verb, group, version, resource, namespace, _, path, _ = asked
-        question = (user.name, user.groups, verb, group, version, resource, namespace, name, path)
+        question = _question(user, asked, name)
         answer = self._answers.get(question)
         if answer is None:
             answer = self.rules().allow(user, asked._replace(name=name))
@@ -97,6 +100,17 @@ class Authorizer:
                 self._answers.clear()
             self._answers[question] = answer
         return answer
+
+    def _explain(self, user: users.User, asked: Attributes) -> Decision:
+        """Of RBAC."""
+        question = _question(user, asked, asked.name)
+        decision = self._explanations.get(question)
+        if decision is None:
+            decision = self.rules().explain(user, asked)
+            if len(self._explanations) >= EXPLANATIONS_MAX:
+                self._explanations.clear()
+            self._explanations[question] = decision
+        return decision
 
     def check(self, user: users.User, asked: Attributes) -> None:
         """Raises StatusError 403 with upstream's text."""
@@ -126,6 +140,13 @@ class Authorizer:
     def _forget_answers(self) -> None:
         self._rules = None
         self._answers.clear()
+        self._explanations.clear()
+
+
+def _question(user: users.User, asked: Attributes, name: str) -> tuple[object, ...]:
+    """Whatever the answer depends on."""
+    verb, group, version, resource, namespace, _, path, _ = asked
+    return user.name, user.groups, verb, group, version, resource, namespace, name, path
 
 
 def explain(user: users.User, asked: Attributes, reason: str = "") -> str:
