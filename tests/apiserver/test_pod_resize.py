@@ -60,3 +60,29 @@ async def test_binding_is_no_new_generation(api: kit.Api) -> None:
     bound = await api.ask("POST", f"{PODS}/p/binding", {"target": {"kind": "Node", "name": "n"}})
     assert bound.status == 201, bound.raw
     assert (await api.ask("GET", f"{PODS}/p")).body["metadata"]["generation"] == 1
+
+
+OWN = {"requests": {"cpu": "200m", "memory": "128Mi"}, "limits": {"cpu": "400m", "memory": "128Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "wish"),
+    [
+        ({"requests": {"cpu": "300m"}}, {**OWN, "requests": {"cpu": "300m", "memory": "128Mi"}}),
+        (None, "pod-level resources cannot be removed"),
+        ({"requests": {"cpu": None}}, "pod-level resource requests cannot be removed"),
+        ({"limits": {"cpu": None}}, "pod-level resource limits cannot be removed"),
+        ({"limits": {"hugepages-2Mi": "2Mi"}}, "only cpu and memory resources are mutable"),
+        ({"requests": {"cpu": "500m"}}, "must be less than or equal to cpu limit"),
+    ],
+)
+async def test_resources_of_the_pod_itself(api: kit.Api, resources: Any, wish: Any) -> None:
+    await kit.with_account(api)
+    await api.make(PODS, kit.pod("p", containers=[{"name": "c", "image": "i"}], resources=OWN))
+    answer = await api.ask("PATCH", f"{PODS}/p/resize", {"spec": {"resources": resources}}, headers=kit.STRATEGIC)
+    if isinstance(wish, str):
+        assert answer.refusal[:2] == (422, "Invalid")
+        assert wish in answer.refusal[2]
+    else:
+        assert answer.status == 200, answer.raw
+        assert answer.body["spec"]["resources"] == wish

@@ -1,5 +1,8 @@
 """What the certificate of a node is good for, and that nodes need no more: two real nodes, one certificate in a thief's hands."""
 
+import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -181,6 +184,34 @@ def test_nodes_never_ask_for_more(reading):
     for log in (reading.folder / "data" / "logs").glob("*.log"):
         assert "forbidden" not in log.read_text(), log.name
     assert "forbidden" not in reading.kubectl("get", "events", "-A")
+
+
+def kubelet_says(cluster: RunningCluster, path: str, token: str = "") -> int:
+    """The status of node1's kubelet's answer, asked over the network with no certificate."""
+    address = cluster.jsonpath('{.status.addresses[?(@.type=="InternalIP")].address}', "node", "node1")
+    authority = cluster.folder / "data" / "pki" / "ca.crt"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(f"https://{address}:10250{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(
+            request, context=ssl.create_default_context(cafile=authority), timeout=30
+        ) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        refused.close()
+        return refused.code
+
+
+def test_a_kubelet_asks_who_may_ask_it(two):
+    """Upstream's test/e2e/auth/node_authn.go, and what a Prometheus with an account's token gets."""
+    assert kubelet_says(two, "/metrics") == 401
+    two.kubectl("create", "serviceaccount", "scraper")
+    token = two.kubectl("create", "token", "scraper").strip()
+    assert kubelet_says(two, "/metrics", token) == 403
+    two.kubectl("create", "clusterrole", "scraper", "--verb=get", "--resource=nodes/stats")
+    two.kubectl("create", "clusterrolebinding", "scraper", "--clusterrole=scraper", "--serviceaccount=default:scraper")
+    assert kubelet_says(two, "/stats/summary", token) == 200
+    assert kubelet_says(two, "/pods", token) == 403
 
 
 def test_a_node_registers_anew_with_its_role_and_its_static_pods(running):

@@ -116,6 +116,8 @@ class PaperApi:
             text = f"token-{name}-{len(self.requests)}"
             expires = times.format_seconds(self.clock.now().replace(year=self.clock.now().year + 1))
             return _json({"status": {"token": text, "expirationTimestamp": expires}}, 201)
+        if plural.endswith("reviews"):
+            return _json({**obj, "status": {}}, 201)  # nobody is known, and nobody may anything
         key = (plural, namespace or obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         if key in self.objects:
             raise errors.already_exists(plural, key[2])

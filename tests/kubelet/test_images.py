@@ -176,7 +176,7 @@ def test_a_pull_that_fails(tmp_path: Path, failure: RuntimeFailure, shown: tuple
 def test_a_name_that_is_none(tmp_path: Path) -> None:
     async def test(here: world.World) -> None:
         text = 'Failed to apply default image tag "UPPER": couldn\'t parse image name "UPPER": '
-        text += "invalid reference format: repository name must be lowercase"
+        text += "invalid reference format: repository name (library/UPPER) must be lowercase"
         async with here.running():
             here.pod(containers=[container(image="UPPER")])
             await here.until(lambda: here.status().get("containerStatuses"))

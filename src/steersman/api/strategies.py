@@ -91,8 +91,10 @@ def prepare_node(new: Object, old: Object | None) -> None:
 
 
 def prepare_pod(new: Object, old: Object | None) -> None:
+    spec = new.get("spec") or {}
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1  # nobody goes back in time: as soon as possible
     if old is None:
-        spec = new.get("spec") or {}
         app_armor.sync(new)
         new["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
         if spec.get("schedulingGates"):

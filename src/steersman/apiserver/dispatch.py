@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, MutableSet
 
 from steersman.api import kinds as builtin
+from steersman.api import review_kinds
 from steersman.api.kind import Kind
 from steersman.apiserver import component_status, negotiation, patching, paths, reviews
 from steersman.apiserver.admission import chain
@@ -93,7 +94,7 @@ class Dispatcher:
         return await found.answer(call)
 
     async def _builtin(self, call: Call) -> messages.Response:
-        if reviews.KINDS.of_resource(call.kind.group, call.kind.version, call.kind.plural) is not None:
+        if review_kinds.KINDS.of_resource(call.kind.group, call.kind.version, call.kind.plural) is not None:
             return await self._review(call)
         self._warn_of_deprecation(call)
         if call.kind is builtin.COMPONENT_STATUS:

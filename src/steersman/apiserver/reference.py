@@ -6,9 +6,8 @@
 import sys
 from collections.abc import Iterable, Iterator
 
-from steersman.api import kinds, releases, schema
+from steersman.api import kinds, releases, review_kinds, schema
 from steersman.api.kind import Kind, Subresource
-from steersman.apiserver import reviews
 from steersman.apiserver.discovery import version_priority
 from steersman.apiserver.resource_metrics import answers as resource_metrics
 
@@ -36,7 +35,7 @@ _VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "delete
 
 
 def document() -> str:
-    rows = [*kinds.BUILTIN, *reviews.KINDS, *resource_metrics.KINDS]
+    rows = [*kinds.BUILTIN, *review_kinds.KINDS, *resource_metrics.KINDS]
     return "\n".join([*_head(rows), *_groups(rows), *_missing(rows)]) + "\n"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from steersman.aio import clock as clocks
 from steersman.aio import tasks
 from steersman.api import kinds as builtin
-from steersman.api import openapi, releases, schema
+from steersman.api import openapi, releases, review_kinds, schema
 from steersman.api.kind import Kind, Kinds
 from steersman.apiserver import (
     authentication,
@@ -167,7 +167,7 @@ class ApiServer:
         self._aggregator = aggregator.Aggregator(reached, self._tasks, lambda: self._definitions.kinds)
         self._definitions.changed = self._aggregator.custom_changed
         self._flows = flows.Flows(store, self._clock, self._tasks)
-        asked = Kinds(releases.served(reviews.KINDS, options.release))
+        asked = Kinds(releases.served(review_kinds.KINDS, options.release))
         self._tables = [kinds or releases.kinds_of(options.release), asked, self._definitions.kinds]
         self._metrics = metrics.Metrics()
         self._dispatcher = dispatch.Dispatcher(

@@ -128,11 +128,6 @@ def _ports(pod: Object, node: Node) -> Refusal | None:
 
 def resize(wanted: Mapping[str, int], node: Node) -> tuple[str, str]:
     """("", "") when the node has room for these requests now, else upstream's reason and message of PodResizePending."""
-    for name, asked in wanted.items():
-        capacity = qos.amount(name, node.allocatable.get(name, "0"))
-        if asked > capacity:
-            text = f"Node didn't have enough capacity: {name}, requested: {asked}, capacity: {capacity}"
-            return "Infeasible", text
     refusal = room(wanted, node)
     return ("Deferred", refusal.message) if refusal is not None else ("", "")
 

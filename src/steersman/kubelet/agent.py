@@ -30,6 +30,7 @@ from steersman.kubelet import (
     pod_events,
     pod_files,
     preemption,
+    resize_rules,
     sandbox_config,
     static_pods,
     status,
@@ -402,7 +403,11 @@ class Kubelet:
         )
 
     def _room(self, uid: str, wanted: Mapping[str, int]) -> tuple[str, str]:
-        return admission.resize(wanted, self._as_seen_by(uid))
+        """A pod that is given other resources may leave some to those that wait."""
+        found = admission.resize(wanted, self._as_seen_by(uid))
+        if not found[0] and any(worker.machine.resize_pending for worker in self.workers.values() if worker.uid != uid):
+            self._node.alarms.set("resizes", 0.0, lambda: self._consider_resizes("pod_resized"))
+        return found
 
     def _begin(
         self,
@@ -426,8 +431,13 @@ class Kubelet:
         if self._node.exclusive.release(uid):
             self._share_processors()
         self._groups.follow_soon()
-        for worker in list(self.workers.values()):
-            worker.consider_resize()
+        self._consider_resizes("pod_deleted")
+
+    def _consider_resizes(self, trigger: str) -> None:
+        """Those that wait, in their order: the first ones may take all the room there is."""
+        waiting = (worker.waiting for worker in self.workers.values())
+        for uid in resize_rules.order(one for one in waiting if one is not None):
+            self.workers[uid].consider_resize(trigger)
 
     async def _adopt_all(self) -> None:
         """At start: take over what runs, remove what has no pod any more."""
@@ -565,8 +575,7 @@ class Kubelet:
                     worker.tell(pod_events.ContainerGone(name, container_id))
                 elif not worker.knows(found):
                     worker.tell_status(found)
-            for worker in workers:
-                worker.consider_resize()
+            self._consider_resizes("periodic_retry")
             for worker, sandbox_id in ready:
                 if sandbox_id not in sandboxes:
                     worker.tell(pod_events.SandboxLost(sandbox_id))

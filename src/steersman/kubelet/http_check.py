@@ -70,8 +70,19 @@ def _request(host: str, port: int, path: str, headers: Mapping[str, str], agent:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
+async def _head(reader: asyncio.StreamReader) -> list[str]:
+    """The lines before the body; servers that are shell scripts end them with a line feed alone."""
+    lines, size = [], 0
+    while line := (await reader.readuntil(b"\n")).rstrip(b"\r\n"):
+        lines.append(line.decode("latin-1"))
+        size += len(line)
+        if size > HEAD_MOST_BYTES:
+            raise CheckFailed("server response headers exceeded the limit")
+    return lines or [""]
+
+
 async def _answer(reader: asyncio.StreamReader) -> Answer:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    head = await _head(reader)
     words = head[0].split(" ", 2)
     if not words[0].startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
         raise CheckFailed(f'malformed HTTP response "{head[0]}"')

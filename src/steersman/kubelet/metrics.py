@@ -36,6 +36,12 @@ COUNTERS = {
     "kubelet_image_garbage_collected_total": Family(
         "Total number of images garbage collected by the kubelet, whether through disk usage or image age."
     ),
+    "kubelet_pod_infeasible_resizes_total": Family(
+        "[ALPHA] Number of infeasible resizes for pods. This counts new infeasible decisions only."
+    ),
+    "kubelet_pod_deferred_accepted_resizes_total": Family(
+        "[ALPHA] Cumulative number of resizes that were accepted after being deferred."
+    ),
     "kubelet_http_requests_total": Family("Number of the http requests received since the server started"),
     "kubelet_device_plugin_registration_total": Family(
         "Cumulative number of device plugin registrations. Broken down by resource name."

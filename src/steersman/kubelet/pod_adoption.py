@@ -38,6 +38,9 @@ def adopt(
     if not sandboxes and any(one.id for one in pod.containers):
         pod.sandbox = Sandbox.STOPPED  # gone with all that ran in it: the pod begins anew, as upstream's after a boot
     pod.started_at = _reported_start(pod.pod) or pod.now
+    own = (pod.pod.get("status") or {}).get("resources")
+    if own and pod.pod["spec"].get("resources"):  # what an earlier kubelet had granted the pod itself
+        pod.own_resources = pod.own_applied = own
 
 
 def _adopt_sandbox(pod: PodState, sandboxes: Sequence[runtime.SandboxStatus]) -> None:

@@ -14,6 +14,7 @@ from steersman.kubelet import (
     pod_end,
     pod_events,
     pod_files,
+    pod_resize,
     qos,
     references,
 )
@@ -41,7 +42,7 @@ class PodContainers:
         self._volume_images: dict[str, str] = {}
 
     def resources(self, one: Container) -> runtime.Resources:
-        return qos.container_resources(self._shell.pod, one.spec, self._share(one.name))
+        return qos.container_resources(pod_resize.granted(self._shell.machine), one.spec, self._share(one.name))
 
     def _share(self, name: str) -> qos.Share:
         """Who has processors of its own may use them all the time."""
@@ -177,8 +178,9 @@ class PodContainers:
     async def _post_start(self, instruction: instructions.RunPostStart) -> None:
         one = self._shell.container(instruction.container)
         error = await self._shell.node.prober.run_hook(one.hook("postStart") or {}, self._shell.target(one))
-        text = f"PostStartHook failed: {error}" if error else ""
-        self._shell.tell(pod_events.PostStartEnded(one.name, instruction.id, text))
+        if error:
+            _log.info("%s: postStart hook of %s failed: %s", objects.key(self._shell.pod), one.name, error)
+        self._shell.tell(pod_events.PostStartEnded(one.name, instruction.id, error))
 
     def stop_container(self, instruction: instructions.StopContainer) -> None:
         self._shell.start(f"stop {instruction.container}", self._stop_one(instruction))
@@ -218,8 +220,8 @@ class PodContainers:
             error = ""
             _log.info("%s: preStop hook of %s took the whole grace period", objects.key(self._shell.pod), one.name)
         if error:
-            text = f"PreStopHook failed: {error}"
-            self._shell.node.tell(self._shell.pod, "Warning", "FailedPreStopHook", text, one.name)
+            _log.info("%s: preStop hook of %s failed: %s", objects.key(self._shell.pod), one.name, error)
+            self._shell.node.tell(self._shell.pod, "Warning", "FailedPreStopHook", "PreStopHook failed", one.name)
         return self._shell.node.clock.monotonic() - started
 
     def remove_container(self, instruction: instructions.RemoveContainer) -> None:

@@ -253,7 +253,7 @@ class PodMachine(pod_state.PodState):
         one.hook_running = False
         if event.error:
             one.attempted = True
-            self.tell("Warning", "FailedPostStartHook", event.error, one.name)
+            self.tell("Warning", "FailedPostStartHook", "PostStartHook failed", one.name)  # why may be a secret
             pod_end.stop(self, one, self.grace_seconds(), "FailedPostStartHook")
         else:
             one.mark_running()

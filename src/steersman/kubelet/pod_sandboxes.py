@@ -93,7 +93,6 @@ class PodSandboxes:
             if not instruction.keeps_room:
                 await node.runtime.update_sandbox_resources(sandbox_id, *after)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
-            self._shell.node.tell(self._shell.pod, "Warning", "ResizeError", str(failure))
             self._shell.tell(pod_events.PodResized(ids, str(failure)))
             return
         self._shell.tell(pod_events.PodResized(ids))

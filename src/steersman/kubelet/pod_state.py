@@ -63,6 +63,8 @@ class PodState:
         self.gone = False
         self.is_refused = False
         self.is_disrupted = False
+        self.own_resources: Object = pod["spec"].get("resources") or {}  # the pod's own, as granted
+        self.own_applied: Object = self.own_resources
         self.resize_pending: tuple[str, str] | None = None  # (Deferred or Infeasible, why)
         self.resizing = False
         self.resize_shrinks = False  # the pod's group has to be made smaller when the last container has restarted

@@ -22,6 +22,7 @@ from steersman.kubelet import (
     pod_resize,
     preemption,
     qos,
+    resize_rules,
     resource_health,
     static_pods,
     status,
@@ -130,10 +131,27 @@ class PodWorker:
         if not static_pods.is_static(pod):
             self._node.writer.observe(pod)
 
-    def consider_resize(self) -> None:
-        """Also called when room may have come."""
-        if self.machine.resize_pending is not None or pod_resize.is_wanted(self.machine):
-            self.tell(pod_events.ResizeDecided(*self._room(self.uid, qos.pod_requests(self.pod))))
+    @property
+    def waiting(self) -> resize_rules.Waiting | None:
+        """What it would like to have, where that is not what it was granted."""
+        if self.machine.resize_pending is None and not pod_resize.is_wanted(self.machine):
+            return None
+        granted, since = pod_resize.granted(self.machine), resize_rules.since(self._reported)
+        return resize_rules.Waiting(self.uid, self.pod, granted, since)
+
+    def consider_resize(self, trigger: str = "pod_updated") -> None:
+        """Also called when room may have come (`trigger`: why it may)."""
+        asks = self.waiting
+        if asks is None:
+            return
+        node, was = self._node, self.machine.resize_pending
+        why = resize_rules.never(asks.wanted, asks.granted, node.options, node.allocatable, node.swap_bytes)
+        decided = ("Infeasible", why.message) if why else self._room(self.uid, qos.pod_requests(self.pod))
+        if why is not None and was != decided:
+            node.metrics.count("kubelet_pod_infeasible_resizes_total", reason_detail=why.detail)
+        if not decided[0] and was is not None and was[0] == "Deferred" and pod_resize.is_wanted(self.machine):
+            node.metrics.count("kubelet_pod_deferred_accepted_resizes_total", retry_trigger=trigger)
+        self.tell(pod_events.ResizeDecided(*decided))
 
     def tell(self, event: pod_events.Event) -> None:
         self._carry_out(self.machine.handle(event, self._node.clock.now()))

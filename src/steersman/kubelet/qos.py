@@ -13,6 +13,7 @@ from steersman.meta.objects import Object
 OOM_GUARANTEED = -997
 OOM_BEST_EFFORT = 1000
 NODE_CRITICAL_PRIORITY = 2_000_001_000
+CRITICAL_PRIORITY = 2_000_000_000
 HUGE_PAGES = "hugepages-"
 QUOTA_PERIOD_US = 100_000
 QUOTA_LEAST_US = 1_000
@@ -88,11 +89,16 @@ def container_resources(pod: Object, container: Object, share: Share) -> runtime
 
 def _swap(pod: Object, container: Object, memory_capacity_bytes: int, swap_bytes: int) -> int:
     """Burstable containers may swap in proportion to the memory that they ask for (LimitedSwap, KEP-2400)."""
-    request = _memory_request(container)
-    limit = _bytes((container.get("resources") or {}).get("limits") or {})
-    if not swap_bytes or not memory_capacity_bytes or pod_class(pod) != "Burstable" or request == limit:
+    if not swap_bytes or not memory_capacity_bytes or not may_swap(pod, container):
         return 0
-    return request * swap_bytes // memory_capacity_bytes
+    return _memory_request(container) * swap_bytes // memory_capacity_bytes
+
+
+def may_swap(pod: Object, container: Object) -> bool:
+    """On a node that lets pods swap: burstable ones, whose memory is not all promised, and that are not critical."""
+    if pod_class(pod) != "Burstable" or int(pod["spec"].get("priority") or 0) >= CRITICAL_PRIORITY:
+        return False
+    return _memory_request(container) != _bytes((container.get("resources") or {}).get("limits") or {})
 
 
 def _huge_pages(limits: dict[str, Any]) -> dict[str, int]:

@@ -43,6 +43,10 @@ class Unavailable(Exception):
     """The API could not be asked, or refused: try again later."""
 
 
+class Forbidden(Unavailable):
+    """The API says that it is none of this node's: what is not related to it is not told apart from what is not there."""
+
+
 @dataclasses.dataclass(slots=True)
 class _Kept:
     at: float
@@ -82,6 +86,13 @@ class References:
             self._kept.pop(key, None)
             raise found
         return found
+
+    async def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        """As `get`, of what is related to this node only by itself, so that nobody may ask for it before it is there."""
+        try:
+            return await self.get(kind, namespace, name)
+        except Forbidden:
+            return None
 
     async def list(self, kind: str, field_selector: str) -> "list[Object]":
         """All of a cluster-scoped kind that the selector takes, asked anew each time. Raises Unavailable."""
@@ -140,7 +151,9 @@ class References:
         try:
             return await self._client.get(KINDS[kind], name, namespace)
         except StatusError as refused:
-            return None if refused.code == 404 else Unavailable(str(refused))
+            if refused.code == 404:
+                return None
+            return Forbidden(str(refused)) if refused.code == 403 else Unavailable(str(refused))
         except Unreachable as lost:
             return Unavailable(str(lost))
 

@@ -1,7 +1,6 @@
 """The kubelet's HTTPS API, for one node or for many that share an address: logs, exec, attach, port-forward, statistics.
 
-Only the API server's client certificate (or a cluster administrator's) may use it. Refusals are Status objects, so that
-they reach kubectl as they are.
+Who may use it: `access`. Refusals are Status objects, so that they reach kubectl as they are.
 """
 
 import datetime
@@ -12,17 +11,15 @@ import orjson
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.kubelet import configuration, log_reader, pod_files, system_logs
+from steersman.kubelet import access, configuration, log_reader, pod_files, system_logs
 from steersman.kubelet.agent import Kubelet
 from steersman.kubelet.container_lifecycle import Container
 from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.meta import errors, objects, times
 from steersman.serving import channels, health_slis, port_forward, zpages
-from steersman.serving.messages import Duplex, Peer, Request, Response
+from steersman.serving.messages import Duplex, Request, Response
 
-API_SERVER = "kube-apiserver-kubelet-client"
-ADMINISTRATORS = "system:masters"
 OPEN_PATHS = ("/healthz",)
 # `run` answers when the command has ended; nobody waits longer for it.
 RUN_SECONDS = 600.0
@@ -34,6 +31,7 @@ class KubeletServer:
     def __init__(self, agents: Sequence[Kubelet], clock: Clock, flags: Mapping[str, str] | None = None) -> None:
         """`flags` are what `/flagz` shows: what the process was started with."""
         self._agents = agents
+        self._access = access.Access(agents[0].client, clock)
         self._clock = clock
         self._slis = health_slis.HealthSlis()
         version = agents[0].options.kubelet_version.removeprefix("v") if agents else ""
@@ -60,7 +58,8 @@ class KubeletServer:
         began = self._clock.monotonic()
         try:
             if request.path not in OPEN_PATHS:
-                _authorise(request.peer)
+                chosen = self._chosen(request)
+                await self._access.check(request, chosen[0].node_name if chosen else "")
             words = [part for part in request.path.split("/") if part]
             route = self._routes.get(words[0]) if words else None
             if route is None:
@@ -277,14 +276,6 @@ class KubeletServer:
         if len(chosen) != 1:
             raise errors.bad_request('several nodes are behind this address: say which by the query parameter "node"')
         return chosen[0]
-
-
-def _authorise(peer: Peer) -> None:
-    if not peer.certificate_user:
-        raise errors.unauthorized()
-    if peer.certificate_user != API_SERVER and ADMINISTRATORS not in peer.certificate_groups:
-        user = peer.certificate_user
-        raise errors.forbidden("nodes", "", f'User "{user}" cannot use the kubelet\'s API')
 
 
 def _no_log(worker: PodWorker, one: Container, *, previous: bool) -> str:

@@ -187,6 +187,13 @@ class Statistics:
             text = "Number of containers currently running"
             yield Sample("kubelet_running_containers", count, {"container_state": state}, "gauge", text)
         yield from pod_counts.samples([worker.machine for worker in workers])
+        for reason in ("Deferred", "Infeasible"):
+            waiting = sum((one.machine.resize_pending or ("",))[0] == reason for one in workers)
+            text = "[ALPHA] Number of pending resizes for pods."
+            yield Sample("kubelet_pod_pending_resizes", waiting, {"reason": reason.lower()}, "gauge", text)
+        under_way = sum(one.machine.resizing for one in workers)
+        text = "[ALPHA] Number of in-progress resizes for pods."
+        yield Sample("kubelet_pod_in_progress_resizes", under_way, {}, "gauge", text)
         restarts = sum(
             max(0, one.attempt - 1)
             for worker in workers

@@ -73,7 +73,7 @@ def build(
         status.update({field: found for field, found in statuses.items() if found})
     status["qosClass"] = qos.pod_class(machine.pod)
     if qos.has_own_resources(machine.pod) and not machine.is_refused:
-        status.update(_own_resources(machine.pod["spec"]["resources"]))
+        status.update(_own_resources(machine))
     return status
 
 
@@ -336,11 +336,12 @@ def _time(at: datetime.datetime | None) -> str | None:
     return times.format_seconds(at) if at is not None else None
 
 
-def _own_resources(wanted: Object) -> Object:
+def _own_resources(machine: PodMachine) -> Object:
     """Of a pod that has resources of its own."""
-    shown: Object = {"resources": {key: wanted[key] for key in ("limits", "requests") if wanted.get(key)}}
-    if wanted.get("requests"):
-        shown["allocatedResources"] = wanted["requests"]
+    applied, granted = machine.own_applied, machine.own_resources
+    shown: Object = {"resources": {key: applied[key] for key in ("limits", "requests") if applied.get(key)}}
+    if granted.get("requests"):
+        shown["allocatedResources"] = granted["requests"]
     return shown
 
 

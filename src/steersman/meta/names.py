@@ -18,6 +18,8 @@ Check = Callable[[str], list[str]]
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_DNS_LABEL = "[a-z0-9_]([-_a-z0-9]*[a-z0-9])?"
+_DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
@@ -27,6 +29,7 @@ _PORT_NAME = r"[-a-z0-9]+"
 _is_label = re.compile(_LABEL).fullmatch
 _is_label_1035 = re.compile(_LABEL_1035).fullmatch
 _is_subdomain = re.compile(_SUBDOMAIN).fullmatch
+_is_dns_name = re.compile(_DNS_NAME).fullmatch
 _is_qualified = re.compile(_QUALIFIED).fullmatch
 _HEADER = "[-A-Za-z0-9]+"
 _is_header = re.compile(_HEADER).fullmatch
@@ -57,6 +60,17 @@ def subdomain_errors(text: str) -> list[str]:
         "and end with an alphanumeric character"
     )
     return _explain(text, SUBDOMAIN_MAX, _is_subdomain(text) is not None, _regex_error(why, _SUBDOMAIN, "example.com"))
+
+
+def dns_name_errors(text: str) -> list[str]:
+    """A subdomain whose parts may have underscores: where names are looked for in DNS."""
+    if len(text) <= SUBDOMAIN_MAX and _is_dns_name(text):
+        return []
+    why = (
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '_' or '.', and must "
+        "start and end with an alphanumeric character"
+    )
+    return _explain(text, SUBDOMAIN_MAX, _is_dns_name(text) is not None, _regex_error(why, _DNS_NAME, "example.com"))
 
 
 def label_1035_errors(text: str) -> list[str]:

@@ -279,7 +279,7 @@ CRON_JOBS = {
         'spec.jobTemplate.spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"',
     ]),
     "selector": ({"jobTemplate": {"spec": {"template": _template(), "manualSelector": True}}}, [
-        'spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: "false", "nil"'
+        'spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: "nil", "false"'
     ]),
 }  # fmt: skip
 

@@ -245,7 +245,7 @@ OTHERS = {
     ),
     "taint": (
         kinds.NODE, {"spec": {"taints": [{"key": "a", "effect": "Maybe"}]}}, None,
-        ['spec.taints[0].effect: Unsupported value: "Maybe": supported values: "NoExecute", "NoSchedule", "PreferNoSchedule"'],
+        ['spec.taints[0].effect: Unsupported value: "Maybe": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'],
     ),
     "event elsewhere": (
         kinds.EVENT, {"involvedObject": {"namespace": "other"}}, None,

@@ -71,29 +71,32 @@ CASES = {
     "own users": ({"hostUsers": False, "containers": [builders.container(securityContext={"procMount": "Unmasked"})]}, []),
     "own users in the host's network": (
         {"hostUsers": False, "hostNetwork": True},
-        ["spec.hostNetwork: Forbidden: when `hostUsers` is false, `hostNetwork` must be false"],
+        ["spec.hostNetwork: Forbidden: when `pod.Spec.HostUsers` is false"],
     ),
     "operating system": (
         {"os": {"name": "plan9"}}, ['spec.os.name: Unsupported value: "plan9": supported values: "linux", "windows"'],
     ),
     "mounts for the host": (
         _mount(mountPropagation="Bidirectional"),
-        [f"{C}.volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged"],
+        [f"{C}.volumeMounts.mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged"],
     ),
     "read-only all the way down": (
         _mount(recursiveReadOnly="Enabled"),
-        [f"{C}.volumeMounts[0].recursiveReadOnly: Forbidden: may only be specified when readOnly is true"],
+        [f"{C}.volumeMounts.recursiveReadOnly: Forbidden: may only be specified when readOnly is true"],
     ),
     "device and mount": (
         {
-            "volumes": VOLUMES,
+            "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
             "containers": [
                 builders.container(
                     volumeMounts=[{"name": "v", "mountPath": "/x"}], volumeDevices=[{"name": "v", "devicePath": "/dev/x"}]
                 )
             ],
         },
-        [f'{C}.volumeDevices[0].name: Invalid value: "v": must not already exist in volumeMounts'],
+        [
+            f'{C}.volumeMounts[0].name: Invalid value: "v": must not already exist in volumeDevices',
+            f'{C}.volumeDevices[0].name: Invalid value: "v": must not already exist in volumeMounts',
+        ],
     ),
     "part of a whole": (
         _resources(limits={"a.io/gpu": "2"}, requests={"a.io/gpu": "1"}),

@@ -93,11 +93,11 @@ SPECS = {
     "twice the same name": ({"containers": TWICE}, ['spec.containers[1].name: Duplicate value: "a"']),
     "restart policy": (
         {"restartPolicy": "Maybe"},
-        ['spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure"'],
+        ['spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never"'],
     ),
     "dns": (
         {"dnsPolicy": "None"},
-        ["spec.dnsConfig: Required value: must provide at least one DNS nameserver when `dnsPolicy` is None"],
+        ["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
     ),
     "deadline": (
         {"activeDeadlineSeconds": 0},

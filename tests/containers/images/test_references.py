@@ -33,7 +33,8 @@ def test_normalise(text: str, expected: str):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("UPPER", "repository name must be lowercase"),
+        ("UPPER", r"repository name \(library/UPPER\) must be lowercase"),
+        ("a.io/b/C:1", r"repository name \(b/C\) must be lowercase"),
         ("", "invalid reference format"),
         ("a:b:c", "invalid reference format"),
         ("a//b", "invalid reference format"),

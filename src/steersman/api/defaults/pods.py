@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from steersman.api import pod_resources
 from steersman.meta import quantities
 from steersman.meta.objects import Object
 
@@ -19,6 +20,8 @@ _MILLI = 10**6  # nanos
 def default_pod(pod: Object) -> None:
     spec = pod.setdefault("spec", {})
     default_spec(spec)
+    if spec.get("hostNetwork"):
+        _default_host_ports(spec)
     for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
         _default_requests(container)
     _default_pod_requests(spec)
@@ -41,12 +44,10 @@ def default_spec(spec: Object) -> None:
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
-    if spec.get("hostNetwork"):
-        _default_host_ports(spec)
     for volume in spec.get("volumes") or ():
         _default_volume(volume)
     for container in containers_of(spec):
-        _default_container(container)
+        default_container(container)
 
 
 def containers_of(spec: Object) -> Iterator[Object]:
@@ -63,7 +64,8 @@ def pull_policy(image: str) -> str:
     return "IfNotPresent" if last.partition(":")[2] not in ("", "latest") else "Always"
 
 
-def _default_container(container: Object) -> None:
+def default_container(container: Object) -> None:
+    """Of any sort."""
     if not container.get("imagePullPolicy"):
         container["imagePullPolicy"] = pull_policy(container.get("image", ""))
     container.setdefault("terminationMessagePath", "/dev/termination-log")
@@ -115,18 +117,17 @@ def _default_requests(container: Object) -> None:
 
 
 def _default_pod_requests(spec: Object) -> None:
-    """Pod-level limits give pod-level requests, where the containers' requests do not say otherwise."""
+    """A pod that asks for anything as a whole asks at least for what its containers do, else for what it may use."""
     resources = spec.get("resources")
-    if not resources or not resources.get("limits"):
+    if not resources or not (resources.get("limits") or resources.get("requests")):
         return
     requests = dict(resources.get("requests") or {})
-    for name, limit in resources["limits"].items():
-        asked = [
-            (container.get("resources", {}).get("requests") or {}).get(name)
-            for container in spec.get("containers") or ()
-        ]
-        if name not in requests and all(one is None for one in asked):
-            requests[name] = limit
+    for name, asked in pod_resources.aggregate_requests(spec).items():
+        if name in pod_resources.SHARED:
+            requests.setdefault(name, asked)
+    for name, limit in (resources.get("limits") or {}).items():
+        if pod_resources.is_of_pods(name):
+            requests.setdefault(name, limit)
     if requests:
         resources["requests"] = requests
 

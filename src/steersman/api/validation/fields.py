@@ -30,7 +30,9 @@ def forbidden(field: str, detail: str) -> FieldError:
 
 
 def not_supported(field: str, value: Any, supported: Collection[str]) -> FieldError:
-    listed = ", ".join(f'"{one}"' for one in sorted(supported))
+    """Lists what is supported as it comes, a set by name."""
+    ordered = sorted(supported) if isinstance(supported, set | frozenset) else supported
+    listed = ", ".join(f'"{one}"' for one in ordered)
     return FieldError(field, "FieldValueNotSupported", f"Unsupported value: {shown(value)}: supported values: {listed}")
 
 

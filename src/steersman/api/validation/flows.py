@@ -67,7 +67,7 @@ def _subject(subject: Object, path: str) -> list[FieldError]:
     kind = subject.get("kind") or ""
     own = SUBJECTS.get(kind)
     if own is None:
-        return [fields.not_supported(f"{path}.kind", kind, tuple(SUBJECTS))]
+        return [fields.not_supported(f"{path}.kind", kind, frozenset(SUBJECTS))]
     found = subject.get(own)
     errors = []
     if found is None:

@@ -1,6 +1,6 @@
 """RuntimeClasses. Source: upstream's pkg/apis/node/validation."""
 
-from steersman.api.validation import containers, fields, metadata, scheduling
+from steersman.api.validation import fields, metadata, resources, scheduling
 from steersman.meta import labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -14,7 +14,7 @@ def validate_runtime_class(new: Object, old: Object | None) -> list[FieldError]:
     errors += fields.each_invalid("handler", handler, names.label_errors(handler))
     overhead, rules = new.get("overhead"), new.get("scheduling")
     if overhead is not None:
-        errors += containers.validate_resources({"limits": overhead.get("podFixed") or {}}, "overhead")
+        errors += resources.validate({"limits": overhead.get("podFixed") or {}}, "overhead")
     if rules is not None:
         errors += _scheduling(rules)
     return errors

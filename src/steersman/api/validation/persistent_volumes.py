@@ -1,7 +1,7 @@
 """PersistentVolumes: what each needs, and that its source never changes."""
 
 from steersman.api import volumes
-from steersman.api.validation import containers, csi, fields, metadata, scheduling
+from steersman.api.validation import csi, fields, metadata, mounts, scheduling
 from steersman.meta import names, quantities
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -112,7 +112,7 @@ def _sources(spec: Object, path: str) -> list[FieldError]:
         errors += _secrets(source, here)
     errors += [fields.required(f"{here}.{field}") for field in _NEEDED.get(kind, ()) if not source.get(field)]
     if kind in ("hostPath", "local"):
-        errors += containers.check_no_way_up(f"{here}.path", source.get("path", ""))
+        errors += mounts.check_no_way_up(f"{here}.path", source.get("path", ""))
     if kind == "nfs" and source.get("path") and not source["path"].startswith("/"):
         errors.append(fields.invalid(f"{here}.path", source["path"], "must be an absolute path"))
     return errors

@@ -1,14 +1,24 @@
 """Pods and pod templates: what a pod spec may say, and what an update of a running pod may change."""
 
-from steersman.api.validation import app_armor, containers, fields, metadata, scheduling, security, volumes
+from steersman.api.validation import (
+    app_armor,
+    containers,
+    fields,
+    metadata,
+    resources,
+    scheduling,
+    security,
+    volumes,
+)
 from steersman.meta import labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
-RESTART_POLICIES = ("Always", "Never", "OnFailure")
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _DEADLINE_MAX = (1 << 31) - 1
-_NAMESERVERS_MAX, _SEARCHES_MAX = 3, 32
+_NAMESERVERS_MAX, _SEARCHES_MAX, _SEARCHES_LETTERS_MAX = 3, 32, 2048
+_HOSTNAME_MAX = 64  # what Linux takes as a host's name
 
 MUTABLE_ONLY = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -20,7 +30,8 @@ MUTABLE_ONLY = (
 def validate(new: Object, old: Object | None) -> list[FieldError]:
     errors = [*metadata.validate(new, old), *app_armor.validate_annotations(new)]
     if old is None:
-        return [*errors, *validate_spec(new.get("spec") or {}, "spec"), *app_armor.validate_match(new)]
+        spec = new.get("spec") or {}
+        return [*errors, *validate_spec(spec, "spec", is_pod=True), *_create(spec), *app_armor.validate_match(new)]
     errors += app_armor.validate_update(new, old)
     if new.get("spec") == old.get("spec"):
         return errors
@@ -37,31 +48,43 @@ def validate_template(template: Object, path: str) -> list[FieldError]:
     ]
 
 
-def validate_spec(spec: Object, path: str) -> list[FieldError]:
-    mountable = {volume.get("name", "") for volume in spec.get("volumes") or ()}
-    regular, host_network = spec.get("containers") or [], bool(spec.get("hostNetwork"))
+def validate_spec(spec: Object, path: str, *, is_pod: bool = False) -> list[FieldError]:
+    mountable = {volume.get("name", ""): volume for volume in spec.get("volumes") or ()}
+    around = containers.Around(spec, mountable, is_pod)
     return [
         *volumes.validate(spec.get("volumes") or [], f"{path}.volumes"),
-        *containers.validate(regular, f"{path}.containers", mountable, host_network=host_network),
-        *containers.validate_init(
-            spec.get("initContainers") or [], regular, f"{path}.initContainers", mountable, host_network=host_network
-        ),
+        *containers.validate(spec.get("containers") or [], f"{path}.containers", around),
+        *containers.validate_init(spec.get("initContainers") or [], f"{path}.initContainers", around),
+        *containers.validate_ephemeral(spec.get("ephemeralContainers") or [], f"{path}.ephemeralContainers", around),
+        *(resources.validate_of_pod(spec, path) if spec.get("resources") else ()),
         *fields.check_one_of(f"{path}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES),
-        *_names(spec, path),
-        *_numbers(spec, path),
-        *_dns(spec, path),
+        *fields.check_one_of(f"{path}.dnsPolicy", spec.get("dnsPolicy"), DNS_POLICIES),
         *security.validate_pod(spec.get("securityContext") or {}, spec, f"{path}.securityContext"),
+        *_dns(spec, path),
+        *_names(spec, path),
+        *_hostname(spec, path),
+        *_numbers(spec, path),
         *security.validate_unmasked(spec, path),
         *_host_aliases(spec, f"{path}.hostAliases"),
         *scheduling.validate(spec, path),
     ]
 
 
+def _create(spec: Object) -> list[FieldError]:
+    """What only a later write may say."""
+    errors = []
+    if spec.get("ephemeralContainers"):
+        errors.append(fields.forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        text = "cannot be set until all schedulingGates have been cleared"
+        errors.append(fields.forbidden("spec.nodeName", text))
+    return errors
+
+
 # Fields that name something, where they are set.
 _NAMED: tuple[tuple[str, names.Check], ...] = (
     ("serviceAccountName", names.subdomain_errors),
     ("nodeName", names.subdomain_errors),
-    ("schedulerName", names.qualified_name_errors),
     ("hostname", names.label_errors),
     ("subdomain", names.label_errors),
     ("priorityClassName", names.subdomain_errors),
@@ -74,17 +97,15 @@ def _names(spec: Object, path: str) -> list[FieldError]:
     for field, check in _NAMED:
         if spec.get(field) and (wrong := check(spec[field])):
             errors += fields.each_invalid(f"{path}.{field}", spec[field], wrong)
-    for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
-        if not secret.get("name"):
-            errors.append(fields.required(f"{path}.imagePullSecrets[{index}].name"))
     operating_system = spec.get("os")
     if operating_system is not None:
         errors += fields.check_one_of(f"{path}.os.name", operating_system.get("name"), ("linux", "windows"))
     if spec.get("hostUsers") is False:
-        for field in ("hostNetwork", "hostPID", "hostIPC"):
-            if spec.get(field):
-                text = f"when `hostUsers` is false, `{field}` must be false"
-                errors.append(fields.forbidden(f"{path}.{field}", text))
+        errors += [
+            fields.forbidden(f"{path}.{shown}", "when `pod.Spec.HostUsers` is false")
+            for field, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC"))
+            if spec.get(field)
+        ]
     for index, gate in enumerate(spec.get("readinessGates") or ()):
         condition = gate.get("conditionType", "")
         errors += fields.each_invalid(
@@ -93,10 +114,24 @@ def _names(spec: Object, path: str) -> list[FieldError]:
     return errors
 
 
+def _hostname(spec: Object, path: str) -> list[FieldError]:
+    """hostnameOverride says all of the name (KEP-4762)."""
+    name, errors = spec.get("hostnameOverride"), []
+    if name is None:
+        return []
+    here = f"{path}.hostnameOverride"
+    errors += fields.each_invalid(here, name, names.subdomain_errors(name))
+    if len(name) > _HOSTNAME_MAX:
+        errors.append(fields.too_long(here, _HOSTNAME_MAX))
+    if spec.get("setHostnameAsFQDN"):
+        errors.append(fields.forbidden(here, "may not be specified when setHostnameAsFQDN is true"))
+    if spec.get("hostNetwork"):
+        errors.append(fields.forbidden(here, "may not be specified when hostNetwork is true"))
+    return errors
+
+
 def _numbers(spec: Object, path: str) -> list[FieldError]:
-    errors = fields.check_not_negative(
-        f"{path}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds")
-    )
+    errors = []
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= _DEADLINE_MAX:
         text = f"must be between 1 and {_DEADLINE_MAX}, inclusive"
@@ -106,20 +141,29 @@ def _numbers(spec: Object, path: str) -> list[FieldError]:
 
 def _dns(spec: Object, path: str) -> list[FieldError]:
     policy, config = spec.get("dnsPolicy"), spec.get("dnsConfig") or {}
-    errors = fields.check_one_of(f"{path}.dnsPolicy", policy, DNS_POLICIES)
     servers, searches = config.get("nameservers") or (), config.get("searches") or ()
     here = f"{path}.dnsConfig"
+    if policy == "None" and spec.get("dnsConfig") is None:
+        return [fields.required(here, "must provide `dnsConfig` when `dnsPolicy` is None")]
     if policy == "None" and not servers:
         text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
-        errors.append(fields.required(f"{here}.nameservers" if config else here, text))
+        return [fields.required(f"{here}.nameservers", text)]
+    errors = []
     if len(servers) > _NAMESERVERS_MAX:
         text = f"must not have more than {_NAMESERVERS_MAX} nameservers"
         errors.append(fields.invalid(f"{here}.nameservers", list(servers), text))
     if len(searches) > _SEARCHES_MAX:
         text = f"must not have more than {_SEARCHES_MAX} search paths"
         errors.append(fields.invalid(f"{here}.searches", list(searches), text))
+    if len(" ".join(searches)) > _SEARCHES_LETTERS_MAX:
+        text = f"must not have more than {_SEARCHES_LETTERS_MAX} characters (including spaces) in the search list"
+        errors.append(fields.invalid(f"{here}.searches", list(searches), text))
     for index, server in enumerate(servers):
         errors += fields.each_invalid(f"{here}.nameservers[{index}]", server, names.ip_errors(server))
+    for index, search in enumerate(searches):
+        if search != ".":
+            plain = search.removesuffix(".")
+            errors += fields.each_invalid(f"{here}.searches[{index}]", plain, names.dns_name_errors(plain))
     for index, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             errors.append(fields.required(f"{here}.options[{index}]", "must not be empty"))

@@ -8,7 +8,7 @@ from steersman.meta import labels, names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
-EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
 _INCLUSIONS = ("Honor", "Ignore")
 

@@ -2,7 +2,7 @@
 
 import re
 
-from steersman.api.validation import app_armor, fields
+from steersman.api.validation import app_armor, fields, mounts
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
@@ -81,9 +81,11 @@ def _profiles(context: Object, path: str) -> list[FieldError]:
     if profile is None:
         return errors
     kind, name = profile.get("type"), profile.get("localhostProfile")
-    if kind == "Localhost" and not name:
+    if kind == "Localhost" and name is None:
         text = "must be set when seccomp type is Localhost"
         errors.append(fields.required(f"{here}.localhostProfile", text))
+    elif kind == "Localhost":
+        errors += mounts.check_descending(f"{here}.localhostProfile", name)
     elif kind != "Localhost" and name is not None:
         text = "can only be set when seccomp type is Localhost"
         errors.append(fields.invalid(f"{here}.localhostProfile", name, text))

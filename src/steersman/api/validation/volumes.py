@@ -1,6 +1,6 @@
 """Volumes of a pod or template: names, one source each, what each source needs."""
 
-from steersman.api.validation import claims, containers, csi, fields
+from steersman.api.validation import claims, csi, environment, fields, mounts
 from steersman.meta import names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
@@ -17,8 +17,11 @@ _NEEDED: dict[str, tuple[str, ...]] = {
     "ephemeral": ("volumeClaimTemplate",),
 }
 
-_HOST_PATH_TYPES = ("", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice")
+_HOST_PATH_TYPES = frozenset((
+    "", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
+))  # fmt: skip
 _MODE_MAX = 0o777
+_MODE_RANGE = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
 def validate(volumes: list[Object], path: str) -> list[FieldError]:
@@ -45,13 +48,12 @@ def _source(volume: Object, path: str) -> list[FieldError]:
     errors += [fields.required(f"{here}.{field}") for field in _NEEDED.get(kind, ()) if not source.get(field)]
     mode = source.get("defaultMode")
     if mode is not None and not 0 <= mode <= _MODE_MAX:
-        text = "must be a number between 0 and 0777 (octal), both inclusive"
-        errors.append(fields.invalid(f"{here}.defaultMode", mode, text))
+        errors.append(fields.invalid(f"{here}.defaultMode", mode, _MODE_RANGE))
     match kind:
         case "secret" | "configMap":
             errors += _items(source.get("items") or (), f"{here}.items")
         case "hostPath":
-            errors += containers.check_no_way_up(f"{here}.path", source.get("path", ""))
+            errors += mounts.check_no_way_up(f"{here}.path", source.get("path", ""))
             if source.get("type", "") not in _HOST_PATH_TYPES:
                 errors.append(fields.not_supported(f"{here}.type", source["type"], _HOST_PATH_TYPES))
         case "projected":
@@ -73,6 +75,9 @@ def _items(items: object, path: str) -> list[FieldError]:
         if not item.get("key"):
             errors.append(fields.required(f"{here}.key"))
         errors += _file_path(item.get("path", ""), f"{here}.path")
+        mode = item.get("mode")
+        if mode is not None and not 0 <= mode <= _MODE_MAX:
+            errors.append(fields.invalid(f"{here}.mode", mode, _MODE_RANGE))
     return errors
 
 
@@ -81,7 +86,7 @@ def _file_path(value: str, path: str) -> list[FieldError]:
         return [fields.required(path)]
     if value.startswith(".."):
         return [fields.invalid(path, value, "must not start with '..'")]
-    return containers.check_descending(path, value)
+    return mounts.check_descending(path, value)
 
 
 def _projected(source: Object, path: str) -> list[FieldError]:
@@ -123,9 +128,17 @@ def _downward(items: object, path: str) -> list[FieldError]:
     for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
         here = f"{path}[{index}]"
         errors += _file_path(item.get("path", ""), f"{here}.path")
-        by_field, by_resource = item.get("fieldRef") is not None, item.get("resourceFieldRef") is not None
-        if by_field == by_resource:
-            text = "fieldRef and resourceFieldRef can not be specified simultaneously"
-            missing = "one of fieldRef and resourceFieldRef is required"
-            errors.append(fields.invalid(here, "resource", text) if by_field else fields.required(here, missing))
+        field, amount = item.get("fieldRef"), item.get("resourceFieldRef")
+        if field is not None:
+            errors += environment.validate_field(field, f"{here}.fieldRef", of_volume=True)
+            if amount is not None:
+                text = "fieldRef and resourceFieldRef can not be specified simultaneously"
+                errors.append(fields.invalid(here, "resource", text))
+        elif amount is not None:
+            errors += environment.validate_amount(amount, f"{here}.resourceFieldRef", of_volume=True)
+        else:
+            errors.append(fields.required(here, "one of fieldRef and resourceFieldRef is required"))
+        mode = item.get("mode")
+        if mode is not None and not 0 <= mode <= _MODE_MAX:
+            errors.append(fields.invalid(f"{here}.mode", mode, _MODE_RANGE))
     return errors

@@ -1,4 +1,4 @@
-"""DefaultTolerationSeconds: what every new pod gets."""
+"""DefaultTolerationSeconds: what every pod gets, also one whose tolerations were written anew."""
 
 from steersman.api import kinds
 from steersman.api.kind import Kind
@@ -18,6 +18,9 @@ class DefaultTolerations(OfNewPods):
 
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
+
+    def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
+        return kind is kinds.POD and not subresource and operation in ("CREATE", "UPDATE")
 
     async def mutate(self, review: Review) -> bool:
         spec = review.new.setdefault("spec", {})

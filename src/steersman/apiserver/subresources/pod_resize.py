@@ -1,4 +1,4 @@
-"""resize of pods: CPU and memory of the containers of a pod that runs already.
+"""resize of pods: CPU and memory of a pod that runs already, and of its containers.
 
 Everything else of the body is ignored; the kubelet decides when, and whether, the node has room.
 Source: upstream's podResizeStrategy and ValidatePodResize.
@@ -54,7 +54,10 @@ def resized(old: Object, given: Object) -> Object:
             ]
             for index, (one, new) in enumerate(zip(before, spec[field], strict=True)):
                 causes += _check(field, index, one, new)
-    causes = causes or pods.validate_spec(spec, "spec")
+    if (wanted.get("resources") or {}) != (was.get("resources") or {}):
+        spec["resources"] = wanted.get("resources") or {}
+        causes += _check_own(was.get("resources") or {}, spec["resources"])
+    causes = causes or pods.validate_spec(spec, "spec", is_pod=True)
     was_class, is_class = strategies.qos_class(was), strategies.qos_class(spec)
     if not causes and was_class != is_class:
         why = f'Invalid value: "{is_class}": Pod QOS Class may not change as a result of resizing'
@@ -64,6 +67,20 @@ def resized(old: Object, given: Object) -> Object:
     version = given["metadata"].get("resourceVersion")
     meta = {**old["metadata"], "resourceVersion": version} if version else dict(old["metadata"])
     return {**old, "metadata": meta, "spec": spec}
+
+
+def _check_own(was: Object, wanted: Object) -> list[FieldError]:
+    """Resources of the pod itself (KEP-5419)."""
+    if was and not wanted:
+        return [fields.forbidden("spec.resources", "pod-level resources cannot be removed")]
+    causes = []
+    for which in ("requests", "limits"):
+        before, after = was.get(which) or {}, wanted.get(which) or {}
+        if any(name in before and name not in after for name in RESIZED):
+            causes.append(fields.forbidden(f"spec.resources.{which}", f"pod-level resource {which} cannot be removed"))
+        elif any(before.get(name) != after.get(name) for name in (before.keys() | after.keys()) - set(RESIZED)):
+            causes.append(fields.forbidden("spec", _ONLY))
+    return causes
 
 
 def _check(field: str, index: int, old: Object, new: Object) -> list[FieldError]:

@@ -1,5 +1,6 @@
 """binding and ephemeralcontainers of pods."""
 
+import copy
 import dataclasses
 from typing import cast
 
@@ -7,10 +8,12 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
-from steersman.api.validation import fields
+from steersman.api.defaults import pods as defaults
+from steersman.api.validation import fields, pods
 from steersman.apiserver import negotiation, patching, writing
 from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
+from steersman.apiserver.admission.service_accounts import MIRROR
 from steersman.apiserver.call import Call
 from steersman.meta import conditions, errors, labels, names
 from steersman.meta.errors import FieldError
@@ -93,14 +96,22 @@ _NOMINATED = "nominatedNodeName"  # a pod that has a node waits for none (KEP-52
 
 
 def _with_ephemeral(old: Object, given: Object) -> Object:
-    wanted = (given.get("spec") or {}).get("ephemeralContainers") or []
+    wanted = copy.deepcopy((given.get("spec") or {}).get("ephemeralContainers") or [])
+    for one in wanted:
+        defaults.default_container(one)
     present = (old.get("spec") or {}).get("ephemeralContainers") or []
-    names = {one.get("name"): one for one in wanted}
-    if any(one["name"] not in names for one in present):
-        why = "Forbidden: existing ephemeral containers may not be removed"
-        name = old["metadata"]["name"]
-        raise errors.invalid("Pod", name, [FieldError("spec.ephemeralContainers", "FieldValueForbidden", why)])
     spec = {**cast(Object, old["spec"]), "ephemeralContainers": wanted}
+    path = "spec.ephemeralContainers"
+    causes = pods.validate_spec(spec, "spec", is_pod=True)
+    if MIRROR in (old["metadata"].get("annotations") or {}):
+        causes = [fields.forbidden("", "static pods do not support ephemeral containers")]
+    by_name = {one.get("name"): one for one in wanted}
+    for one in present:
+        if (kept := by_name.get(one["name"])) != one:
+            word = "removed" if kept is None else "changed"
+            causes.append(fields.forbidden(path, f'existing ephemeral containers "{one["name"]}" may not be {word}\n'))
+    if causes:
+        raise errors.invalid("Pod", old["metadata"]["name"], causes)
     return {**old, "metadata": _at_version_of(given, old), "spec": spec}
 
 

@@ -91,6 +91,8 @@ def _split_domain(name: str) -> tuple[str, str]:
 
 
 def _complaint(text: str) -> str:
-    if _REFERENCE.fullmatch(text.lower()) is not None:
-        return "invalid reference format: repository name must be lowercase"
+    found = _REFERENCE.fullmatch(text.lower())
+    if found is not None:
+        path = _split_domain(text[: len(found["name"])])[1]
+        return f"invalid reference format: repository name ({path}) must be lowercase"
     return "invalid reference format"

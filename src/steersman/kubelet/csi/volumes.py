@@ -149,7 +149,7 @@ class CsiVolumes:
         name = naming.attachment(record.handle, record.driver, context.node_name)
         deadline = self._clock.monotonic() + ATTACH_SECONDS_MAX
         while True:
-            found = await context.references.get("VolumeAttachment", "", name)
+            found = await context.references.find("VolumeAttachment", "", name)
             status = (found or {}).get("status") or {}
             if found is not None and objects.is_terminating(found):
                 raise MountError(f"volume attachment is being deleted: {name}")

@@ -12,7 +12,6 @@ from steersman.meta.objects import Object
 MEMORY, DISK, PROCESSES = "MemoryPressure", "DiskPressure", "PIDPressure"
 OF_RESOURCE = {"memory": MEMORY, "ephemeral-storage": DISK, "inodes": DISK, "pids": PROCESSES}
 MEMORY_TAINT = "node.kubernetes.io/memory-pressure"  # with NoSchedule and no value
-CRITICAL_PRIORITY = 2_000_000_000
 
 # Condition → (reason, message) when it stands, and when it does not.
 WORDS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -64,4 +63,4 @@ def _tolerates(toleration: Object) -> bool:
 
 def is_critical(pod: Object) -> bool:
     """It is neither refused nor evicted."""
-    return static_pods.is_static(pod) or int(pod["spec"].get("priority") or 0) >= CRITICAL_PRIORITY
+    return static_pods.is_static(pod) or int(pod["spec"].get("priority") or 0) >= qos.CRITICAL_PRIORITY
