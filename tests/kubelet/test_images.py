@@ -126,6 +126,22 @@ def test_an_image_is_for_those_who_could_pull_it(tmp_path: Path, policy: str) ->
     run(test, tmp_path)
 
 
+def test_a_pod_without_secrets_uses_the_nodes_login(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        here.runtime._images = SlowImages(here.clock, private=True)
+        auth = base64.b64encode(b"ann:secret").decode()
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {"registry.example": {"auth": auth}}}))
+        async with here.running() as kubelet:
+            kubelet._node.images._logins = tmp_path / "config.json"  # on paper nothing is read
+            here.pod("first", containers=[container(image=IMAGE)])
+            await here.until_running("first")
+            here.pod("later", containers=[container(image=IMAGE)])
+            await here.until_running("later")
+            assert len(here.events.of("Pulling")) == 1
+
+    run(test, tmp_path)
+
+
 def waiting(here: world.World, name: str = "web") -> tuple[str, str]:
     found = here.container(name=name)["state"].get("waiting") or {}
     return found.get("reason", ""), found.get("message", "")

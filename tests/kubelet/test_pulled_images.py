@@ -1,12 +1,13 @@
 """Who may use an image that others have pulled: upstream's `image_credential_pulls.go`, decision and record."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
 from steersman.containers.runtime import RegistryLogin
-from steersman.kubelet import pulled_images
+from steersman.kubelet import pull_secrets, pulled_images
 from steersman.kubelet.pull_secrets import Credential
 from steersman.kubelet.pulled_images import PulledImages
 from steersman.meta.objects import Object
@@ -17,6 +18,7 @@ ANN, BOB = RegistryLogin("ann", "secret"), RegistryLogin("bob", "secret")
 ANNS = Credential(ANN, "uid-1", "anns", "default")
 ANNS_ELSEWHERE = Credential(ANN, "uid-2", "anns", "other")
 ANNS_CHANGED = Credential(BOB, "uid-1", "anns", "default")
+THE_NODES = Credential(ANN)
 BOBS = Credential(BOB, "uid-3", "bobs", "default")
 
 
@@ -38,6 +40,8 @@ def record(*used: Credential | None, image: str = IMAGE) -> Object | None:
         (record(ANNS), [BOBS, ANNS], False),
         (record(ANNS, BOBS), [BOBS], False),
         (record(None), [], False),
+        (record(THE_NODES), [], False),
+        (record(ANNS), [THE_NODES], True),
         (record(ANNS, None), [], False),
         (record(None, ANNS), [], False),
         (record(None, image=OTHER_NAME), [], True),
@@ -52,6 +56,8 @@ def record(*used: Credential | None, image: str = IMAGE) -> Object | None:
         "one of two",
         "a later pull's",
         "pulled without a secret",
+        "pulled with the node's login",
+        "the node's login is no pod's",
         "later pulled without",
         "for all before it was for one",
         "pulled under another name",
@@ -110,3 +116,16 @@ def test_a_pull_that_fails_leaves_nothing(tmp_path: Path) -> None:
     images.failed(IMAGE)
     images.failed(IMAGE)
     assert images.may_use(IMAGE, ID, [])
+
+
+def test_logins_of_the_node(tmp_path: Path) -> None:
+    """Upstream's `runtime_conformance_test.go`: config.json in the kubelet's folder."""
+    file = tmp_path / "config.json"
+    assert pull_secrets.of_node(file, IMAGE) == []
+    auth = base64.b64encode(b"ann:secret").decode()
+    file.write_text(json.dumps({"auths": {"registry.example": {"auth": auth}, "other.example": {"auth": auth}}}))
+    assert pull_secrets.of_node(file, IMAGE) == [THE_NODES]
+    assert pull_secrets.of_node(file, "busybox") == []
+    for text in ("{", "[]", '{"auths": {"registry.example": {}}}'):
+        file.write_text(text)
+        assert pull_secrets.of_node(file, IMAGE) == []

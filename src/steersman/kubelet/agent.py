@@ -179,6 +179,7 @@ class Kubelet:
                     self.options.preloaded_images,
                 ),
                 self.options.pulls_at_once,
+                None if self.options.on_paper else self.options.data_dir / "config.json",
             ),
             volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node, self._csi),
             references=references,

@@ -7,6 +7,7 @@ pulled it (`pulled_images`).
 import asyncio
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -56,7 +57,8 @@ def policy_of(container: Object) -> str:
 
 
 class ImageKeeper:
-    """`at_once` pulls run side by side (0: any number); more wait, in their order."""
+    """`at_once` pulls run side by side (0: any number); more wait, in their order. `logins`: a Docker config.json with those of the
+    node, which all its pods may use."""
 
     def __init__(
         self,
@@ -66,12 +68,14 @@ class ImageKeeper:
         tasks: Tasks,
         pulled: PulledImages,
         at_once: int,
+        logins: Path | None = None,
     ) -> None:
         self._images = images
         self._references = found
         self._clock = clock
         self._tasks = tasks
         self.pulled = pulled
+        self._logins = logins
         self._pulling: dict[tuple[str, Credential | None], asyncio.Task[_Pulled | RuntimeFailure]] = {}
         self._limit = asyncio.Semaphore(at_once or 1 << 30)
 
@@ -173,7 +177,7 @@ class ImageKeeper:
         if missing:
             text = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
             tell("Warning", SECRETS_MISSING, f"{text}; attempting to pull the image may not succeed.")
-        return found
+        return found if self._logins is None else [*found, *pull_secrets.of_node(self._logins, image)]
 
 
 def _present(status: runtime.ImageStatus) -> Present:

@@ -1,4 +1,4 @@
-"""Logins of pull secrets: which fit an image's registry, and whose they are. Pure.
+"""Logins of pull secrets, and of the node itself: which fit an image's registry, and whose they are. Pure, but for `of_node`.
 
 Source: the Kubernetes documentation "Pull an Image from a Private Registry" and upstream's credentialprovider/secrets.
 """
@@ -8,22 +8,26 @@ import binascii
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
+from pathlib import Path
 
 from steersman.containers.runtime import RegistryLogin, RuntimeFailure
 from steersman.kubelet import references
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
+_log = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credential:
-    """A login, and the Secret that it is of. `hash` tells equal logins of different Secrets, and says nothing of them."""
+    """A login, and the Secret that it is of (none: the node's, for all its pods). `hash` tells equal logins of different Secrets, and says nothing of them."""
 
     login: RegistryLogin
-    uid: str
-    name: str
-    namespace: str
+    uid: str = ""
+    name: str = ""
+    namespace: str = ""
 
     @property
     def hash(self) -> str:
@@ -37,6 +41,18 @@ def credentials_of(secret: Object, image: str) -> list[Credential]:
     return [Credential(login, *whose) for login in _logins(secret, image)]
 
 
+def of_node(file: Path, image: str) -> list[Credential]:
+    """From a Docker config.json, where there is one that can be read."""
+    try:
+        entries = json.loads(file.read_text()).get("auths") or {}
+        return [Credential(login) for login in _fitting(entries, image) if login.username]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, AttributeError, binascii.Error) as error:
+        _log.warning("logins of the node: %s: %s", file, error)
+        return []
+
+
 def _logins(secret: Object, image: str) -> Iterable[RegistryLogin]:
     data = references.binary_data(secret)
     try:
@@ -44,9 +60,13 @@ def _logins(secret: Object, image: str) -> Iterable[RegistryLogin]:
             entries = json.loads(data[".dockerconfigjson"]).get("auths") or {}
         else:
             entries = json.loads(data.get(".dockercfg", b"{}"))
-        return [_login(entry) for registry, entry in entries.items() if _fits(registry, image)]
+        return _fitting(entries, image)
     except (ValueError, AttributeError, binascii.Error) as error:
         raise RuntimeFailure("ErrImagePull", f"pull secret {objects.name(secret)} cannot be read: {error}") from error
+
+
+def _fitting(entries: Object, image: str) -> list[RegistryLogin]:
+    return [_login(entry) for registry, entry in entries.items() if _fits(registry, image)]
 
 
 def _login(entry: Object) -> RegistryLogin:

@@ -41,15 +41,16 @@ def must_pull(record: Object | None, image: str, own: Sequence[Credential]) -> b
     if known.get("nodePodsAccessible"):
         return False
     secrets = known.get("kubernetesSecrets") or []
-    return not any(_same(one, secret) or one.hash == secret["credentialHash"] for one in own for secret in secrets)
+    mine = [one for one in own if one.uid]
+    return not any(_same(one, secret) or one.hash == secret["credentialHash"] for one in mine for secret in secrets)
 
 
 def with_use(record: Object | None, image_id: str, image: str, used: Credential | None, now: str) -> Object:
-    """The record after a pull of `image` with these credentials (None: without any)."""
+    """The record after a pull of `image` with these credentials (None: without any; the node's count as none)."""
     mapping = dict((record or {}).get("credentialMapping") or {})
     name = references.parse(image).name
     known = dict(mapping.get(name) or {})
-    if used is None:
+    if used is None or not used.uid:
         known = {"nodePodsAccessible": True}
     elif not known.get("nodePodsAccessible"):
         others = [one for one in known.get("kubernetesSecrets") or [] if not _same(used, one)]
