@@ -1,5 +1,7 @@
 """A node's shutdown: who ends when, and what the API sees of it."""
 
+import datetime
+import json
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,13 @@ def test_pods_end_by_priority_and_say_why(tmp_path: Path) -> None:
             assert here.status("late")["message"].endswith("Pod was rejected as the node is shutting down.")
 
     virtual.run(body)
+
+
+def test_a_shutdown_leaves_a_record(tmp_path: Path) -> None:
+    at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    for ended in (None, at):
+        node_shutdown.save(tmp_path, at, ended)
+        [file] = tmp_path.iterdir()
+        assert file.name == "graceful_node_shutdown_state"
+        told = json.loads(file.read_text())
+        assert told == {"startTime": "2026-01-01T00:00:00.000000Z", "endTime": ended and "2026-01-01T00:00:00.000000Z"}

@@ -213,6 +213,22 @@ CASES: dict[str, Case] = {
         securityContext={"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "0"}]},
         **EMPTY,
     ),
+    "the kernel's files are masked": runs(
+        "grep -c ' /proc/' /proc/mounts; grep ' /proc/' /proc/mounts | grep -c ' ro[, ]'",
+        lambda s: [int(one) > 0 for one in s.log.split()],
+        [True, True],
+    ),
+    "not where its users are its own": runs(
+        "grep -c ' /proc/' /proc/mounts",
+        log,
+        "0\n",
+        about={"securityContext": {"procMount": "Unmasked"}},
+        hostUsers=False,
+    ),
+    "the first of its processes": runs("echo $$$$", log, "1\n"),
+    "one process of many": runs("test $$$$ -gt 1 && echo yes", log, "yes\n", shareProcessNamespace=True),
+    "one of the machine's processes": runs("test $$$$ -gt 1 && echo yes", log, "yes\n", hostPID=True),
+    "which image exactly": runs("exit 0", lambda s: s.first["imageID"].partition("@sha256:")[0], "localhost/hello"),
     "all devices for the privileged": runs(
         "test -c /dev/mem -o -b /dev/loop0 -o -c /dev/kmsg && echo there",
         log,

@@ -4,14 +4,18 @@
 """
 
 import dataclasses
+import datetime
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from steersman.client.client import Unreachable
 from steersman.kubelet import pod_events
 from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_worker import PodWorker
+from steersman.meta import times
 from steersman.meta.errors import StatusError
 
 _log = logging.getLogger(__name__)
@@ -21,6 +25,7 @@ NOT_READY = "node is shutting down"
 REASON, MESSAGE = "Terminated", "Pod was terminated in response to imminent node shutdown."
 REJECTED_REASON, REJECTED_MESSAGE = "NodeShutdown", "Pod was rejected as the node is shutting down."
 LOOK_SECONDS = 0.05
+STATE_FILE = "graceful_node_shutdown_state"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +51,19 @@ def groups(priorities: Mapping[str, int], by_priority: Iterable[tuple[int, float
     return [Group(seconds, tuple(uids)) for (_, seconds), uids in zip(ordered, members, strict=True) if uids]
 
 
+def save(folder: Path, started: datetime.datetime, ended: datetime.datetime | None) -> None:
+    """Upstream's record of the last shutdown, for whoever asks after the next start whether it came to its end."""
+    text = json.dumps(
+        {
+            "startTime": times.format_micros(started),
+            "endTime": times.format_micros(ended) if ended is not None else None,
+        }
+    )
+    new = folder / f".{STATE_FILE}"
+    new.write_text(text)
+    new.replace(folder / STATE_FILE)
+
+
 class NodeShutdown:
     def __init__(
         self, node: NodeServices, heartbeat: NodeHeartbeat, workers: Callable[[], Sequence[PodWorker]]
@@ -57,7 +75,8 @@ class NodeShutdown:
 
     async def run(self) -> None:
         """Until every pod has ended, or its group's time is over. The node takes no more pods from now on."""
-        self.begun = True
+        self.begun, started = True, self._node.clock.now()
+        self._save(started, None)
         self._node.recorder.event(
             self._heartbeat.node, "Normal", "Shutdown", "Shutdown manager detected shutdown event"
         )
@@ -73,6 +92,11 @@ class NodeShutdown:
             await self._end([by_uid[uid] for uid in group.uids], group.seconds)
         for worker in alive:
             await self._node.writer.flush(worker.uid)
+        self._save(started, self._node.clock.now())
+
+    def _save(self, started: datetime.datetime, ended: datetime.datetime | None) -> None:
+        if not self._node.options.on_paper:
+            save(self._node.options.data_dir, started, ended)
 
     def _steps(self) -> tuple[tuple[int, float], ...]:
         options = self._node.options

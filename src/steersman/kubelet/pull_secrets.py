@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credential:
-    """A login, and the Secret that it is of (none: the node's, for all its pods). `hash` tells equal logins of different Secrets, and says nothing of them."""
+    """A login, and the Secret that it is of (none: the node's, for all its pods). `hash` tells equal logins of different Secrets,
+    and says nothing of them."""
 
     login: RegistryLogin
     uid: str = ""
