@@ -108,3 +108,10 @@ class TestVersion2:
         cgroups.remove_empty_parents(hierarchy, "top/node", "top/node")
         assert (tmp_path / "top").exists()
         assert not (tmp_path / "top/node").exists()
+
+
+def test_processors_and_memory_nodes() -> None:
+    for version in (1, 2):
+        found = cgroups.limit_files(version, cpus="1-2", memory_nodes="0")
+        assert (found["cpuset.cpus"], found["cpuset.mems"]) == ("1-2", "0")
+    assert "cpuset.mems" not in cgroups.limit_files(1, cpus="1")

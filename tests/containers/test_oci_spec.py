@@ -168,3 +168,12 @@ def test_an_exec_is_like_its_container():
     found = spec.exec_process(process, ["ls"], tty=False)
     assert (found["args"], found["terminal"], found["cwd"], found["user"]) == (["ls"], False, "/work", process["user"])
     assert not any(item.startswith("TERM=") for item in found["env"])
+
+
+def test_processors_memory_nodes_and_a_common_end() -> None:
+    wanted = Resources(cpus="1", memory_nodes="0", killed_together=True)
+    found = spec.resources(wanted, privileged=False, version=2)
+    assert (found["cpu"]["cpus"], found["cpu"]["mems"]) == ("1", "0")
+    assert found["unified"] == {"memory.oom.group": "1"}
+    assert "unified" not in spec.resources(wanted, privileged=False), "version 1 cannot"
+    assert "unified" not in spec.resources(Resources(), privileged=False, version=2)

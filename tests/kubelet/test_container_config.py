@@ -276,3 +276,34 @@ def test_the_default_profile_of_a_node(own: Object, of_pod: Object, expect: str)
     assert container_config.security(pod, own, "", seccomp_default=True).seccomp == expect
     if not own and not of_pod:
         assert container_config.security(pod, own, "").seccomp == "Unconfined"
+
+
+@pytest.mark.parametrize(
+    ("about", "resources", "wish"),
+    [
+        pytest.param({}, {}, 0, id="best effort"),
+        pytest.param({}, {"requests": {"memory": "1Gi"}}, 256 << 20, id="burstable: in proportion"),
+        pytest.param({}, {"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}, 256 << 20, id="with a limit"),
+        pytest.param({}, {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}, 0, id="all of it promised"),
+        pytest.param(
+            {},
+            {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+            0,
+            id="guaranteed",
+        ),
+        pytest.param({"priority": 2_000_000_000}, {"requests": {"memory": "1Gi"}}, 0, id="critical"),
+    ],
+)
+def test_who_may_swap(about: Object, resources: Object, wish: int) -> None:
+    """LimitedSwap, on a node of 8 GiB of memory and 2 GiB of swap; with NoSwap nobody may."""
+    one = world.container(resources=resources)
+    of = pod(containers=[one], **about)
+    assert qos.container_resources(of, one, qos.Share(8 << 30, 2 << 30)).swap_bytes == wish
+    assert qos.container_resources(of, one, qos.Share(8 << 30)).swap_bytes == 0
+
+
+def test_huge_pages_by_size() -> None:
+    wanted = {"memory": "1Gi", "hugepages-2Mi": "4Mi", "hugepages-1Gi": "2Gi"}
+    one = world.container(resources={"limits": wanted, "requests": wanted})
+    found = qos.container_resources(pod(containers=[one]), one, qos.Share())
+    assert found.huge_pages == {"2MB": 4 << 20, "1GB": 2 << 30}

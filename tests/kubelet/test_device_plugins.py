@@ -11,10 +11,13 @@ import pytest
 from steersman.aio.clock import SystemClock
 from steersman.containers import runtime
 from steersman.kubelet import device_manager, devices, pod_resources
+from steersman.kubelet.node_object import Machine
+from steersman.kubelet.topology import scopes
 from steersman.meta import objects
 from steersman.meta.objects import Object
 from steersman.serving import protobuf, remote_calls
 from tests.kubelet import world
+from tests.kubelet.topology import machines
 
 SCHEMA = protobuf.load(device_manager.SCHEMA)
 RESOURCE = "example.com/thing"
@@ -31,11 +34,14 @@ class Plugin:
         self.asked: list[tuple[str, Any]] = []
         self.fails = False
         self.broken: set[str] = set()
+        self.cannot_say = False
+        self.places: dict[str, int] = {}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Plugin"]:
         services = {
             "DevicePlugin": {
+                "GetDevicePluginOptions": self._options,
                 "ListAndWatch": self._list,
                 "Allocate": self._allocate,
                 "GetPreferredAllocation": self._prefer,
@@ -51,19 +57,26 @@ class Plugin:
 
     async def register(self, version: str = "v1beta1") -> None:
         kubelet = remote_calls.Peer(f"unix:{self.folder / 'kubelet.sock'}", SCHEMA)
-        options = {"pre_start_required": True, "get_preferred_allocation_available": True}
-        wanted = {"version": version, "endpoint": "thing.sock", "resource_name": RESOURCE, "options": options}
+        wanted = {"version": version, "endpoint": "thing.sock", "resource_name": RESOURCE}
         try:
             await kubelet.call("Registration", "Register", wanted, 5)
         finally:
             await kubelet.close()
 
+    async def _options(self, _: protobuf.Message) -> protobuf.Message:
+        if self.cannot_say:
+            raise remote_calls.CallFailed("INTERNAL", "no options")
+        return {"pre_start_required": True, "get_preferred_allocation_available": True}
+
     async def _list(self, _: protobuf.Message) -> AsyncIterator[protobuf.Message]:
         while True:
-            healths = ("Unhealthy" if name in self.broken else "Healthy" for name in self.names)
-            yield {"devices": [{"ID": name, "health": one} for name, one in zip(self.names, healths, strict=True)]}
+            yield {"devices": [self._told(name) for name in self.names]}
             await self.changed.wait()
             self.changed.clear()
+
+    def _told(self, name: str) -> Object:
+        place = {"topology": {"nodes": [{"ID": self.places[name]}]}} if name in self.places else {}
+        return {"ID": name, "health": "Unhealthy" if name in self.broken else "Healthy", **place}
 
     async def _prefer(self, request: protobuf.Message) -> protobuf.Message:
         [one] = request["container_requests"]
@@ -191,6 +204,42 @@ async def test_who_registers_wrongly_is_told(tmp_path: Path) -> None:
         await until((folder / "kubelet.sock").exists)
         with pytest.raises(remote_calls.CallFailed, match="'v1alpha' is not supported by kubelet"):
             await Plugin(folder, []).register("v1alpha")
+
+
+async def test_a_plugin_that_cannot_say_what_it_can_is_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins"
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+    async with here.running():
+        await until((folder / "kubelet.sock").exists)
+        plugin = Plugin(folder, ["a"])
+        plugin.cannot_say = True
+        wish = "failed to get device plugin options: rpc error: code = Internal desc = no options"
+        with pytest.raises(remote_calls.CallFailed, match=wish):
+            async with plugin.running():
+                pass
+        assert shown(here) == ("", "")
+
+
+async def test_devices_near_each_other(tmp_path: Path) -> None:
+    """On the NUMA node that has as many; the podresources API tells where they are."""
+    folder = tmp_path / "plugins"
+    about: Any = {"on_paper": False, "device_plugins": folder, "topology": scopes.Settings("single-numa-node")}
+    here = world.make(SystemClock(), tmp_path, **about)  # type: ignore[arg-type]
+    here.machine = Machine(cpus=16, memory_bytes=8 << 30, layout=machines.TWO_SOCKETS)
+    async with here.running():
+        await until((folder / "kubelet.sock").exists)
+        plugin = Plugin(folder, ["a", "b", "c"])
+        plugin.places = {"a": 0, "b": 1, "c": 1}
+        async with plugin.running():
+            await until(lambda: shown(here) == ("3", "3"))
+            here.pod("three", containers=[wants(3)])
+            await until(lambda: here.phase("three") == "Failed")
+            assert here.status("three")["reason"] == "TopologyAffinityError"
+            here.pod("two", containers=[wants(2)])
+            await until(lambda: here.phase("two") == "Running")
+            told = await told_of_pods(tmp_path, "Get", {"pod_namespace": "default", "pod_name": "two"})
+            [device] = told["pod_resources"]["containers"][0]["devices"]
+            assert (device["device_ids"], device["topology"]) == (["b", "c"], {"nodes": [{"ID": 1}]})
 
 
 async def test_a_later_kubelet_knows_whose_they_are(tmp_path: Path) -> None:

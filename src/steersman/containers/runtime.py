@@ -140,8 +140,8 @@ class DeviceGrant:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Resources:
     """0 means no limit. `cpu_shares` follows kubelet's millicores × 1024 / 1000, at least 2. `cpus` and
-    `memory_nodes` as in `0-1,4` (empty: any). `swap_bytes` may be used beyond a memory limit. `huge_pages`: bytes by page size,
-    as in `2MB`."""
+    `memory_nodes` as in `0-1,4` (empty: any). `killed_together`: all its processes, when one is killed for want of memory (only
+    version 2 of control groups). `swap_bytes` may be used beyond a memory limit. `huge_pages`: bytes by page size, as in `2MB`."""
 
     cpu_shares: int = 2
     cpu_quota_us: int = 0
@@ -151,6 +151,7 @@ class Resources:
     oom_score_adjust: int = 0
     cpus: str = ""
     memory_nodes: str = ""
+    killed_together: bool = False
     swap_bytes: int = 0
     huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)
 

@@ -211,6 +211,7 @@ class Kubelet:
                     self._node.devices,
                     self._node.exclusive,
                     self._node.claims,
+                    self.metrics,
                     lambda: [one.pod for one in self.workers.values() if not one.machine.is_over],
                 )
                 self._tasks.keep("pod resources", resources.run, self.clock)

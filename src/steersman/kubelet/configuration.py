@@ -29,6 +29,7 @@ def configz(options: Options) -> Object:
             "podPidsLimit": options.pod_pids_max or -1,
             "allowedUnsafeSysctls": list(options.unsafe_sysctls),
             "cgroupDriver": "cgroupfs",
+            "singleProcessOOMKill": options.single_process_oom_kill,
             **_own_resources(options),
             "memorySwap": {"swapBehavior": options.swap_behaviour},
             "systemReserved": dict(options.system_reserved),

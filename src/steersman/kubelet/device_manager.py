@@ -32,6 +32,7 @@ SERVICE = "DevicePlugin"
 # How long a plugin that is gone keeps its resource's name on the Node (upstream's endpointStopGracePeriod).
 GONE_SECONDS = 300.0
 PRE_START_SECONDS = 30.0
+OPTIONS_SECONDS = 10.0
 SCHEMA = Path(__file__).with_name("device_plugin.proto")
 
 
@@ -166,9 +167,16 @@ class DeviceManager:
         assert self._folder is not None
         self._metrics.count("kubelet_device_plugin_registration_total", resource_name=resource)
         peer = remote_calls.Peer(f"unix:{self._folder / endpoint}", protobuf.load(SCHEMA))
+        try:
+            options = await peer.call(SERVICE, "GetDevicePluginOptions", {}, OPTIONS_SECONDS)
+        except (remote_calls.CallFailed, TimeoutError) as failed:
+            await peer.close()
+            raise remote_calls.CallFailed(
+                "UNKNOWN", f"failed to get device plugin options: {_words(failed)}"
+            ) from failed
         if resource in self._following:
             self._following.pop(resource).cancel()
-        plugin = self._plugins[resource] = _Plugin(peer, request.get("options") or {})
+        plugin = self._plugins[resource] = _Plugin(peer, options)
         self._devices.health.setdefault(resource, {})
         self._following[resource] = self._tasks.start(f"devices {resource}", self._follow(resource, plugin))
         return {}
@@ -268,7 +276,7 @@ class DeviceManager:
         try:
             return await plugin.peer.call(SERVICE, method, request, seconds)
         except remote_calls.CallFailed as failed:
-            raise Unavailable(f"rpc error: code = {failed.code.title()} desc = {failed.message}") from failed
+            raise Unavailable(_words(failed)) from failed
 
     def _keep(self, uid: str, container: str, resource: str, answer: protobuf.Message) -> None:
         self._grants.setdefault(uid, {}).setdefault(container, {})[resource] = answer
@@ -292,3 +300,9 @@ class DeviceManager:
         new = path.with_suffix(".new")
         new.write_text(json.dumps({"entries": entries, "resources": list(self._devices.health)}))
         new.replace(path)
+
+
+def _words(failed: Exception) -> str:
+    """As gRPC has them in Go."""
+    code, message = getattr(failed, "code", "DeadlineExceeded"), getattr(failed, "message", "context deadline exceeded")
+    return f"rpc error: code = {code.title() if code.isupper() else code} desc = {message}"

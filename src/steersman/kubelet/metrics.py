@@ -36,6 +36,16 @@ COUNTERS = {
     "kubelet_image_garbage_collected_total": Family(
         "Total number of images garbage collected by the kubelet, whether through disk usage or image age."
     ),
+    "kubelet_pod_resources_endpoint_requests_total": Family(
+        "[ALPHA] Cumulative number of requests to the PodResource endpoint. Broken down by server api version."
+    ),
+    **{
+        f"kubelet_pod_resources_endpoint_{what}_{method}": Family(
+            f"[ALPHA] Number of {what} of the PodResource {name} endpoint. Broken down by server api version."
+        )
+        for what in ("requests", "errors")
+        for method, name in (("list", "List"), ("get_allocatable", "GetAllocatableResources"), ("get", "Get"))
+    },
     "kubelet_pod_infeasible_resizes_total": Family(
         "[ALPHA] Number of infeasible resizes for pods. This counts new infeasible decisions only."
     ),

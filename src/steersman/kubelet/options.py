@@ -26,6 +26,7 @@ class Options:
     held to that (`node_allocatable.CHOICES`). `pod_pids_max` 0: no limit. `cpu_policy`: none or static,
     `memory_policy`: None or Static; `reserved_cpus` (empty: those that suit best) and `reserved_memory` (node → resource → bytes)
     are then the system's. `cpu_quota_period_us` 0: limits of processor time are not enforced.
+    `single_process_oom_kill`: a container's other processes live on, where the kernel kills one for want of memory.
     `swap_behaviour`: NoSwap or LimitedSwap. Images that nobody uses go when the disk is fuller than `image_high_percent`, until it
     is not fuller than `image_low_percent`, but none younger than `image_age_least_seconds`; and, unless 0, all that were not used
     for `image_age_most_seconds`.
@@ -60,6 +61,7 @@ class Options:
     cpu_options: CpuOptions = CpuOptions()
     reserved_cpus: frozenset[int] = frozenset()
     cpu_quota_period_us: int = 100_000
+    single_process_oom_kill: bool = False
     memory_policy: str = "None"
     reserved_memory: Mapping[int, Mapping[str, int]] = dataclasses.field(default_factory=dict)
     topology: scopes.Settings = scopes.Settings()

@@ -54,6 +54,7 @@ class PodContainers:
             node.exclusive.cpus_of(uid, name),
             node.exclusive.memory_nodes_of(uid, name),
             0 if own else node.options.cpu_quota_period_us,
+            not node.options.single_process_oom_kill,
         )
 
     def follow_processors(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims
 from steersman.kubelet.exclusive_resources import ExclusiveResources
+from steersman.kubelet.metrics import Metrics
 from steersman.kubelet.topology.memory_policy import Block
 from steersman.meta import objects
 from steersman.meta.objects import Object
@@ -27,12 +28,14 @@ class PodResources:
         devices: DeviceManager,
         exclusive: ExclusiveResources,
         claims: Claims,
+        metrics: Metrics,
         pods: Callable[[], Iterable[Object]],
     ) -> None:
         self._socket = socket
         self._devices = devices
         self._exclusive = exclusive
         self._claims = claims
+        self._metrics = metrics
         self._pods = pods
 
     async def run(self) -> None:
@@ -49,20 +52,29 @@ class PodResources:
         finally:
             await server.stop(None)
 
+    def _count(self, method: str, what: str = "requests") -> None:
+        if what == "requests":
+            self._metrics.count("kubelet_pod_resources_endpoint_requests_total", server_api_version="v1")
+        self._metrics.count(f"kubelet_pod_resources_endpoint_{what}_{method}", server_api_version="v1")
+
     async def _list(self, _: protobuf.Message) -> protobuf.Message:
+        self._count("list")
         return {"pod_resources": [self._of(pod) for pod in self._pods()]}
 
     async def _get(self, request: protobuf.Message) -> protobuf.Message:
         from steersman.serving import remote_calls
 
-        wanted = request["pod_namespace"], request["pod_name"]
+        self._count("get")
+        wanted = request.get("pod_namespace", ""), request.get("pod_name", "")
         for pod in self._pods():
             if (objects.namespace(pod), objects.name(pod)) == wanted:
                 return {"pod_resources": self._of(pod)}
+        self._count("get", "errors")
         raise remote_calls.CallFailed("UNKNOWN", f"pod {wanted[1]} in namespace {wanted[0]} not found")
 
     async def _allocatable(self, _: protobuf.Message) -> protobuf.Message:
         """What containers could have for themselves: processors, memory by NUMA node, and the devices that are healthy."""
+        self._count("get_allocatable")
         return {
             "devices": [one for name, ids in self._devices.healthy().items() for one in self._by_place(name, ids)],
             "cpu_ids": sorted(self._exclusive.for_one()),

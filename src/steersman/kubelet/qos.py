@@ -66,6 +66,7 @@ class Share:
     cpus: str = ""
     memory_nodes: str = ""
     quota_period_us: int = QUOTA_PERIOD_US
+    killed_together: bool = True
 
 
 def container_resources(pod: Object, container: Object, share: Share) -> runtime.Resources:
@@ -82,6 +83,7 @@ def container_resources(pod: Object, container: Object, share: Share) -> runtime
         oom_score_adjust=oom_score(pod, container, share.memory_capacity_bytes),
         cpus=share.cpus,
         memory_nodes=share.memory_nodes,
+        killed_together=share.killed_together,
         swap_bytes=_swap(pod, container, share.memory_capacity_bytes, share.swap_bytes),
         huge_pages=_huge_pages(limits),
     )

@@ -166,6 +166,12 @@ def _text(field: str) -> Callable[[Options, Any], Options]:
     return convert
 
 
+def _single_kill(made: Options, value: Any) -> Options:
+    if not isinstance(value, bool):
+        raise TypeError("must be true or false")
+    return dataclasses.replace(made, single_process_oom_kill=value)
+
+
 def _quota(made: Options, value: Any) -> Options:
     if not isinstance(value, bool):
         raise TypeError("must be true or false")
@@ -200,6 +206,7 @@ FIELDS: dict[str, Callable[[Options, Any], Options]] = {
     "topologyManagerPolicy": _topology("policy", *hints.POLICIES),
     "topologyManagerScope": _topology("scope", *hints.SCOPES),
     "topologyManagerPolicyOptions": _topology_options,
+    "singleProcessOOMKill": _single_kill,
     "cpuCFSQuotaPeriod": _quota_period,
     "cpuCFSQuota": _quota,
 }

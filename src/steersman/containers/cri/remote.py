@@ -184,7 +184,7 @@ class CriRuntime:
             raise RuntimeFailure("CreateContainerError", f'image "{config.image}" is not present')
         request = {
             "pod_sandbox_id": sandbox_id,
-            "config": translate.container(config, image.id, pod),
+            "config": translate.container(config, image.id, pod, self._hierarchy.version),
             "sandbox_config": translate.sandbox(pod, f"/{self._group(pod)}" if self._hierarchy.version else ""),
         }
         made = await self._call("CreateContainer", request, "CreateContainerError")

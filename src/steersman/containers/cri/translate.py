@@ -79,8 +79,9 @@ def _mappings(users: runtime.IdRange) -> list[Message]:
     return [{"host_id": users.host_id, "container_id": 0, "length": users.length}]
 
 
-def container(config: runtime.ContainerConfig, image: str, pod: runtime.SandboxConfig) -> Message:
-    """`image` is the id of the one to run."""
+def container(config: runtime.ContainerConfig, image: str, pod: runtime.SandboxConfig, version: int = 1) -> Message:
+    """`image` is the id of the one to run; `version` that of control groups."""
+    together = {"unified": {"memory.oom.group": "1"}} if config.resources.killed_together and version == 2 else {}
     return {
         "metadata": {"name": config.name, "attempt": config.attempt},
         "image": {"image": image, "user_specified_image": config.image},
@@ -102,7 +103,7 @@ def container(config: runtime.ContainerConfig, image: str, pod: runtime.SandboxC
         "tty": config.tty,
         "stop_signal": _signal(config.stop_signal),
         "linux": {
-            "resources": resources(config.resources),
+            "resources": {**resources(config.resources), **together},
             "security_context": _security(config.security, namespaces(pod, config.processes_of)),
         },
     }

@@ -105,6 +105,7 @@ def limit_files(
     memory_bytes: int = 0,
     pids: int = 0,
     cpus: str = "",
+    memory_nodes: str = "",
 ) -> dict[str, str]:
     """The files of a group and what to write: 0 (and "") leaves a limit alone."""
     files: dict[str, str] = {}
@@ -127,6 +128,8 @@ def limit_files(
         files["pids.max"] = str(pids)
     if cpus and version:
         files["cpuset.cpus"] = cpus
+    if memory_nodes and version:
+        files["cpuset.mems"] = memory_nodes
     return files
 
 

@@ -62,6 +62,7 @@ class Groups:
             memory_bytes=wanted.memory_limit_bytes,
             pids=wanted.pids_limit,
             cpus=wanted.cpus,
+            memory_nodes=wanted.memory_nodes,
         )
         cgroups.update(hierarchy, group, limits)
 

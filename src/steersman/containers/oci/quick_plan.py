@@ -134,6 +134,7 @@ def _limits(resources: Mapping[str, Any]) -> dict[str, str]:
         memory_bytes=memory.get("limit", 0),
         pids=resources.get("pids", {}).get("limit", 0),
         cpus=cpu.get("cpus", ""),
+        memory_nodes=cpu.get("mems", ""),
     )
     if "swap" in memory:
         files[cgroups.WITH_SWAP] = str(memory["swap"])

@@ -206,8 +206,10 @@ def _wanted_capabilities(security: runtime.Security) -> list[str]:
     return [name for name in wanted if name not in drop]
 
 
-def resources(wanted: runtime.Resources, *, privileged: bool, huge_pages: bool = False) -> dict[str, Any]:
-    """`huge_pages`: this machine can count them."""
+def resources(
+    wanted: runtime.Resources, *, privileged: bool, huge_pages: bool = False, version: int = 1
+) -> dict[str, Any]:
+    """`huge_pages`: this machine can count them. `version`: of control groups."""
     found: dict[str, Any] = {"devices": _devices(privileged=privileged)}
     cpu: dict[str, Any] = {"shares": wanted.cpu_shares}
     if wanted.cpus:
@@ -222,6 +224,8 @@ def resources(wanted: runtime.Resources, *, privileged: bool, huge_pages: bool =
         found["memory"] = {"limit": wanted.memory_limit_bytes, "swap": whole}
     if wanted.huge_pages and huge_pages:
         found["hugepageLimits"] = [{"pageSize": size, "limit": limit} for size, limit in wanted.huge_pages.items()]
+    if wanted.killed_together and version == 2:
+        found["unified"] = {"memory.oom.group": "1"}
     if wanted.pids_limit > 0:
         found["pids"] = {"limit": wanted.pids_limit}
     return found
@@ -353,7 +357,10 @@ def _linux(config: runtime.ContainerConfig, place: Place, facts: Facts) -> dict[
     if not facts.is_rootless:
         linux["cgroupsPath"] = "/" + place.cgroup.strip("/")
         linux["resources"] = resources(
-            config.resources, privileged=security.privileged, huge_pages=facts.hierarchy.counts_huge_pages
+            config.resources,
+            privileged=security.privileged,
+            huge_pages=facts.hierarchy.counts_huge_pages,
+            version=facts.hierarchy.version,
         )
         linux["resources"]["devices"] += [
             {"allow": True, "access": wanted.permissions, **{key: made[key] for key in ("type", "major", "minor")}}
