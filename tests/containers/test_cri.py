@@ -168,7 +168,9 @@ def test_a_container_as_cri_hears_it() -> None:
         stop_signal="SIGRTMIN+3",
         mounts=(runtime.Mount("/a", "/b", read_only=True, propagation="rslave"),),
         resources=runtime.Resources(memory_limit_bytes=10, swap_bytes=5, cpus="0-1"),
-        security=runtime.Security(run_as_user=0, add_capabilities=("CAP_NET_ADMIN",), seccomp="Localhost/x.json"),
+        security=runtime.Security(
+            run_as_user=0, add_capabilities=("CAP_NET_ADMIN",), seccomp="Localhost/x.json", app_armor="Localhost/mine"
+        ),
     )
     found = translate.container(wanted, "sha256:1", pod)
     assert (found["log_path"], found["stop_signal"]) == ("var/log/pods/a/main/0.log", "SIGRTMINPLUS3")
@@ -181,6 +183,8 @@ def test_a_container_as_cri_hears_it() -> None:
     assert security["run_as_user"] == {"value": 0}
     assert security["capabilities"]["add_capabilities"] == ["NET_ADMIN"]
     assert security["seccomp"] == {"profile_type": "Localhost", "localhost_ref": "x.json"}
+    assert security["apparmor"] == {"profile_type": "Localhost", "localhost_ref": "mine"}
+    assert security["apparmor_profile"] == "localhost/mine"
     back = translate.container_status(
         {"id": "c", "annotations": found["annotations"], "state": "CONTAINER_RUNNING"}, "s", "u"
     )

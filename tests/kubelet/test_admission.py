@@ -96,6 +96,23 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "AppArmor",
         "Cannot enforce AppArmor: AppArmor is not enabled on the host",
     ),
+    "AppArmor for one container": (
+        {
+            "containers": [
+                container(securityContext={"appArmorProfile": {"type": "Localhost", "localhostProfile": "a"}})
+            ]
+        },
+        "AppArmor",
+        "Cannot enforce AppArmor: AppArmor is not enabled on the host",
+    ),
+    "no container wants the pod's AppArmor": (
+        {
+            "securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}},
+            "containers": [container(securityContext={"appArmorProfile": {"type": "Unconfined"}})],
+        },
+        "",
+        "",
+    ),
     "no AppArmor wanted": ({"securityContext": {"appArmorProfile": {"type": "Unconfined"}}}, "", ""),
 }
 
@@ -114,6 +131,11 @@ def test_refusals(case: str) -> None:
     found = admission.decide(world.pod(**about), node)
     assert (found.reason if found else "") == reason
     assert message in (found.message if found else "")
+
+
+def test_app_armor_where_the_machine_has_it() -> None:
+    node = admission.Node("node-1", {}, ALLOCATABLE, [], has_app_armor=True)
+    assert admission.decide(world.pod(securityContext={"appArmorProfile": {"type": "RuntimeDefault"}}), node) is None
 
 
 def test_a_full_node_takes_no_more_pods() -> None:

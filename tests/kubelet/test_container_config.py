@@ -145,6 +145,7 @@ def test_security() -> None:
         "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]},
         "readOnlyRootFilesystem": True,
         "seccompProfile": {"type": "RuntimeDefault"},
+        "appArmorProfile": {"type": "Localhost", "localhostProfile": "mine"},
     }
     made = container_config.security(pod(securityContext={"fsGroup": 5, "runAsGroup": 7}), own, "")
     assert made == runtime.Security(
@@ -156,6 +157,7 @@ def test_security() -> None:
         add_capabilities=("CAP_NET_ADMIN",),
         drop_capabilities=("ALL",),
         seccomp="RuntimeDefault",
+        app_armor="Localhost/mine",
     )
 
 

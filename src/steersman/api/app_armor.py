@@ -31,6 +31,15 @@ def containers(spec: Object) -> Iterator[tuple[str, Object]]:
             yield f"spec.{field}[{index}]", one
 
 
+def profile_of(spec: Object, container: Object) -> Object:
+    """What the container runs under: its own word, or its pod's; empty: nobody says."""
+    for said in (container, spec):
+        found: Object | None = (said.get("securityContext") or {}).get("appArmorProfile")
+        if found is not None:
+            return found
+    return {}
+
+
 def sync(pod: Object) -> None:
     """A new pod's annotations become fields, where a container has none and its pod does not say the same."""
     spec = pod.get("spec") or {}

@@ -159,7 +159,8 @@ class Resources:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Security:
     """None for `run_as_*` means what the image says; `only_those_groups` leaves out the groups that the image's /etc/group
-    gives the user. `seccomp`: RuntimeDefault, Unconfined or Localhost/<path>."""
+    gives the user. `seccomp`: RuntimeDefault, Unconfined or Localhost/<path>. `app_armor` likewise, with the name of a loaded
+    profile; empty: nothing was said, and the runtime's default holds."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -172,6 +173,7 @@ class Security:
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
     seccomp: str = "Unconfined"
+    app_armor: str = ""
     masked_paths: tuple[str, ...] | None = None
     readonly_paths: tuple[str, ...] | None = None
 

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from steersman.api import host_ports
+from steersman.api import app_armor, host_ports
 from steersman.api.host_ports import HostPort
 from steersman.kubelet import qos
 from steersman.meta import objects
@@ -52,6 +52,7 @@ class Node:
     used: Iterable[Mapping[str, int]]
     unsafe_sysctls: tuple[str, ...] = ()
     ports: Iterable[HostPort] = ()
+    has_app_armor: bool = False
 
 
 def decide(pod: Object, node: Node) -> Refusal | None:
@@ -62,7 +63,7 @@ def decide(pod: Object, node: Node) -> Refusal | None:
         or room(_known(qos.pod_requests(pod), node), node)
         or _ports(pod, node)
         or _sysctls(pod, node)
-        or _apparmor(pod)
+        or _app_armor(pod, node)
     )
 
 
@@ -152,12 +153,11 @@ def _sysctls(pod: Object, node: Node) -> Refusal | None:
     return None
 
 
-def _apparmor(pod: Object) -> Refusal | None:
-    """Containers here have no AppArmor profile: who demands one must not run without."""
+def _app_armor(pod: Object, node: Node) -> Refusal | None:
+    """Who demands a profile must not run without."""
     spec = pod["spec"]
-    everyone = [spec, *(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-    profiles = [((one.get("securityContext") or {}).get("appArmorProfile") or {}).get("type") for one in everyone]
-    if any(kind in ("RuntimeDefault", "Localhost") for kind in profiles):
+    wanted = {app_armor.profile_of(spec, one).get("type", "Unconfined") for _, one in app_armor.containers(spec)}
+    if not node.has_app_armor and wanted - {"Unconfined"}:
         return Refusal("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
     return None
 

@@ -402,6 +402,7 @@ class Kubelet:
             (worker.requests for worker in others),
             self.options.unsafe_sysctls,
             (port for worker in others for port in host_ports.of(worker.pod["spec"])),
+            self._machine.app_armor,
         )
 
     def _room(self, uid: str, wanted: Mapping[str, int]) -> tuple[str, str]:

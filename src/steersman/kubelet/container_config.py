@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from steersman.api import app_armor
 from steersman.containers import runtime
 from steersman.kubelet import environment, qos, sandbox_config
 from steersman.kubelet.environment import ConfigError
@@ -100,10 +101,11 @@ def security(
         no_new_privileges=own.get("allowPrivilegeEscalation") is False and not privileged,
         add_capabilities=tuple(_capability(name) for name in capabilities.get("add") or ()),
         drop_capabilities=tuple(_capability(name) for name in capabilities.get("drop") or ()),
-        seccomp=_seccomp(
+        seccomp=_profile(
             own.get("seccompProfile") or of_pod.get("seccompProfile") or {},
             "RuntimeDefault" if seccomp_default and not privileged else "Unconfined",
         ),
+        app_armor=_profile(app_armor.profile_of(pod["spec"], {"securityContext": own}), ""),
         masked_paths=() if unmasked else None,
         readonly_paths=() if unmasked else None,
     )
@@ -132,6 +134,7 @@ def _capability(name: str) -> str:
     return name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
 
 
-def _seccomp(profile: Object, otherwise: str) -> str:
+def _profile(profile: Object, otherwise: str) -> str:
+    """Of seccomp or AppArmor."""
     kind = profile.get("type") or otherwise
     return f"Localhost/{profile.get('localhostProfile', '')}" if kind == "Localhost" else str(kind)

@@ -10,7 +10,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from steersman.containers import runtime
+from steersman.containers import app_armor, runtime
 from steersman.kubelet import admission
 from steersman.kubelet.eviction import conditions as pressure
 from steersman.kubelet.eviction import thresholds
@@ -44,6 +44,7 @@ class Machine:
     boot_id: str = ""
     system_uuid: str = ""
     swap_bytes: int = 0
+    app_armor: bool = False
     huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)  # bytes by resource (hugepages-2Mi)
     layout: Hardware | None = None  # of processors and memory, where it is not the one of this machine
 
@@ -66,6 +67,7 @@ def of_machine(data_dir: Path) -> Machine:
         boot_id=_line("/proc/sys/kernel/random/boot_id"),
         system_uuid=_line("/sys/class/dmi/id/product_uuid"),
         swap_bytes=_swap_bytes(),
+        app_armor=app_armor.is_enabled(),
         huge_pages=_huge_pages(),
     )
 

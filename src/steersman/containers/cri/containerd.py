@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steersman.aio.clock import Clock
-from steersman.containers import syscalls
+from steersman.containers import app_armor, syscalls
 from steersman.containers.images import build
 from steersman.containers.oci import cgroups, host, host_mounts, records
 
@@ -192,7 +192,7 @@ state = {_text(run / "state")}
 {cri}]
   sandbox_image = {_text(PAUSE_IMAGE)}
   restrict_oom_score_adj = {str(not may_raise).lower()}
-  disable_apparmor = true
+  disable_apparmor = {str(not app_armor.is_enabled()).lower()}
   stream_server_address = "127.0.0.1"
   stream_server_port = "0"
 {cri}.cni]

@@ -161,6 +161,8 @@ def _security(wanted: runtime.Security, namespace_options: Message) -> Message:
         "masked_paths": list(MASKED_PATHS if wanted.masked_paths is None else wanted.masked_paths),
         "readonly_paths": list(READONLY_PATHS if wanted.readonly_paths is None else wanted.readonly_paths),
     }
+    if wanted.app_armor:
+        found |= {"apparmor": _profile(wanted.app_armor), "apparmor_profile": _older_profile(wanted.app_armor)}
     if wanted.run_as_user is not None:
         found["run_as_user"] = {"value": wanted.run_as_user}
     if wanted.run_as_group is not None:
@@ -172,6 +174,12 @@ def _security(wanted: runtime.Security, namespace_options: Message) -> Message:
 def _profile(name: str) -> Message:
     kind, _, path = name.partition("/")
     return {"profile_type": kind, "localhost_ref": path} if kind == "Localhost" else {"profile_type": kind}
+
+
+def _older_profile(name: str) -> str:
+    """As runtimes before CRI's SecurityProfile want to hear it."""
+    kind, _, rest = name.partition("/")
+    return {"RuntimeDefault": "runtime/default", "Unconfined": "unconfined"}.get(kind, f"localhost/{rest}")
 
 
 # Upstream's kubelet names them; a runtime masks nothing by itself.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import steersman
 from steersman.aio.clock import Clock
-from steersman.containers import runtime, scattered
+from steersman.containers import app_armor, runtime, scattered
 from steersman.containers.images.store import ImageStore
 from steersman.containers.oci import (
     attaching,
@@ -158,7 +158,9 @@ class OciRuntime:
         self._images.open(facts.is_rootless)
         mount_points.ensure(self._images.layers_dir)
         chosen = snapshots.choose(self._snapshotter, root_dir, is_rootless=facts.is_rootless)
-        return dataclasses.replace(facts, snapshotter=chosen)
+        return dataclasses.replace(
+            facts, snapshotter=chosen, app_armor=app_armor.prepare(is_rootless=facts.is_rootless)
+        )
 
     # The shim
 

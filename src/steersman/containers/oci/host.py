@@ -29,6 +29,7 @@ class Facts:
     capabilities: int = (1 << 64) - 1  # the node's own, as bits
     uid_ranges: tuple[tuple[int, int], ...] = ((0, 1 << 32),)
     snapshotter: str = "overlayfs"
+    app_armor: bool = False  # there, with the profile of RuntimeDefault loaded
 
     @property
     def is_crun(self) -> bool:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steersman.containers import runtime
+from steersman.containers import app_armor, runtime
 from steersman.containers.images import users
 from steersman.containers.oci import devices, seccomp
 from steersman.containers.oci.host import Facts
@@ -257,6 +257,12 @@ def _process(
         "rlimits": _limits(facts),
         "noNewPrivileges": config.security.no_new_privileges,
     }
+    try:
+        confined_by = app_armor.profile(config.security, is_usable=facts.app_armor)
+    except app_armor.NotUsable as refused:
+        raise InvalidContainer(str(refused)) from refused
+    if confined_by:
+        process["apparmorProfile"] = confined_by
     groups = sorted({group for group in user.groups if facts.has_uid(group)})
     if groups and not facts.is_rootless:
         process["user"]["additionalGids"] = groups
