@@ -20,6 +20,7 @@ from steersman.client.leader_election import LostLeadership
 from steersman.client.shared_parsing import SharedParsing
 from steersman.dns.cached_records import CachedRecords
 from steersman.dns.zone import Zone
+from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.proxy import controller as proxy
 from steersman.scheduler import controller as scheduler
@@ -173,9 +174,11 @@ class SimulatedCluster:
     def _rack_of(self, number: int) -> Rack:
         name = f"rack-{number // RACK_NODES + 1}"
         if name not in self._racks:
-            caches = self.caches[name] = Caches(self.outsider(name).client("system:kubelets", MASTERS), self.clock)
-            self._racks[name] = Rack(PodsByNode(caches.of(kinds.POD)), caches.of(kinds.NODE))
+            client = self.outsider(name).client("system:kubelets", MASTERS)
+            caches = self.caches[name] = Caches(client, self.clock)
+            rack = self._racks[name] = Rack(PodsByNode(caches.of(kinds.POD)), caches.of(kinds.NODE))
             self._tasks.start(name, caches.run())
+            self._tasks.start(f"local paths of {name}", LocalPaths(client, rack.nodes, self.clock, rack.roots).run())
         return self._racks[name]
 
     def _acknowledged(self, part: str, request: Request, answer: Response) -> None:

@@ -24,10 +24,14 @@ LEASE_SECONDS = 40
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rack:
-    """What many nodes follow together, in clusters so large that watches for each node cost too much."""
+    """What many nodes follow together, in clusters so large that watches for each node cost too much.
+
+    `roots`: whose folders of volumes its keeper keeps.
+    """
 
     pods: PodsByNode
     nodes: Cache
+    roots: dict[str, pathlib.Path | None] = dataclasses.field(default_factory=dict)
 
 
 class SimulatedNode:
@@ -41,6 +45,8 @@ class SimulatedNode:
         self._number = number
         self._clock = clock
         self._rack = rack
+        if rack is not None:
+            rack.roots[self.name] = None
         self.runtime = self._new_runtime()
 
     async def live(self, life: Incarnation) -> None:
@@ -49,7 +55,6 @@ class SimulatedNode:
             recorder = Recorder(client, life.clock, "kubelet", self.name)
             caches = Caches(client, life.clock)
             pods = self._rack.pods if self._rack is not None else self._own_pods(caches)
-            nodes = self._rack.nodes if self._rack is not None else local_paths.cache_of(caches, self.name)
             try:
                 self.kubelet = Kubelet(
                     self.name,
@@ -59,11 +64,13 @@ class SimulatedNode:
                     life.clock,
                     recorder,
                     self._options(),
-                    nodes=nodes if self._rack is not None else None,
+                    nodes=self._rack.nodes if self._rack is not None else None,
                     machine=node_object.Machine(),
                 )
-                folders = LocalPaths(client, nodes, life.clock, {self.name: None})
-                running.start("local paths", folders.run())
+                if self._rack is None:
+                    itself = local_paths.cache_of(caches, self.name)
+                    folders = LocalPaths(client, itself, life.clock, {self.name: None})
+                    running.start("local paths", folders.run())
                 running.start("events", recorder.run())
                 running.start("kubelet", self.kubelet.run())
                 running.start("caches", caches.run())
