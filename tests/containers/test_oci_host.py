@@ -25,6 +25,15 @@ def test_whether_a_folder_is_shared(path, expected):
     assert host_mounts.is_shared(MOUNTS, path) is expected
 
 
+def test_why_mounts_do_not_flow():
+    complaint = host_mounts.propagation_complaint
+    assert complaint("/x", "rshared", MOUNTS) == complaint("/data/with space", "rslave", MOUNTS) == ""
+    assert (
+        complaint("/data/x", "rshared", MOUNTS) == 'path "/data/x" is mounted on "/data" but it is not a shared mount'
+    )
+    assert complaint("/data", "rslave", MOUNTS).endswith("it is not a shared or slave mount")
+
+
 def test_whether_a_folder_is_a_mount_point():
     assert host_mounts.is_mount_point(MOUNTS, "/data/with space")
     assert not host_mounts.is_mount_point(MOUNTS, "/data/x")

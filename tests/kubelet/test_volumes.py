@@ -15,7 +15,7 @@ from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport
 from steersman.kubelet.options import Options
 from steersman.kubelet.references import References
-from steersman.kubelet.volumes import mounting, payload, subpath
+from steersman.kubelet.volumes import mounting, payload, subpath, tmpfs
 from steersman.kubelet.volumes.payload import File
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta.objects import Object
@@ -282,13 +282,44 @@ def test_a_sub_path_does_not_lead_out(tmp_path: Path) -> None:
         assert subpath.bind(volume, "inside/file", targets[1]).read_text() == "file"
         assert content(subpath.bind(volume, "made/new", targets[2])) == {}
         assert (volume / "made" / "new").is_dir()
-        with pytest.raises(MountError):
-            subpath.bind(volume, "way-out", targets[3])
-        with pytest.raises(MountError):
-            subpath.bind(volume, "../outside", targets[3])
+        (volume / "inside" / "up").symlink_to("..")
+        (volume / "host").symlink_to("/etc")
+        (volume / "nowhere").symlink_to("/none/of/these")
+        for out in ("way-out", "../outside", "host", "nowhere", "way-out/new", "inside/up/.."):
+            with pytest.raises(OSError, match="Invalid cross-device link"):
+                subpath.bind(volume, out, targets[3])
+        with pytest.raises(NotADirectoryError):
+            subpath.bind(volume, "inside/file/new", targets[3])
+        assert (subpath.bind(volume, "inside/up", targets[3]) / "inside" / "file").is_file()
+        (volume / "dangling").symlink_to("not/there")
+        with pytest.raises(subpath.NotMade):
+            subpath.bind(volume, "dangling", targets[3])
     finally:
-        from steersman.kubelet.volumes import tmpfs
+        tmpfs.unmount_below(tmp_path)
 
+
+@needs_mounts
+def test_a_sub_path_is_bound_once_and_anew_when_it_was_taken_away(tmp_path: Path) -> None:
+    volume, target = tmp_path / "volume", tmp_path / "targets" / "0"
+    (volume / "part").mkdir(parents=True)
+
+    def bound() -> list[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line.split()[3] for line in lines if line.split()[4] == str(target)]
+
+    try:
+        for _ in range(3):
+            subpath.bind(volume, "part", target)
+            assert len(bound()) == 1
+        (volume / "part").rmdir()
+        assert bound()[0].endswith("//deleted")
+        assert content(subpath.bind(volume, "part", target)) == {}
+        assert (volume / "part").is_dir()
+        (volume / "part").rmdir()
+        (volume / "part").write_text("a file now")
+        assert subpath.bind(volume, "part", target).read_text() == "a file now"
+        assert len(bound()) == 1
+    finally:
         tmpfs.unmount_below(tmp_path)
 
 

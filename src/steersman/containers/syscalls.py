@@ -190,6 +190,11 @@ def open_in_root(root: int, path: str, flags: int) -> int:
     return _open_at(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
 
+def open_inside(root: int, path: str, flags: int) -> int:
+    """Open `path` below the folder `root`; OSError (EXDEV) where `..` or a link leads out of it (openat2)."""
+    return _open_at(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+
+
 def open_beneath(root: int, path: str, flags: int) -> int:
     """Open `path` below the folder `root`, on the same mount and over no link at all (openat2)."""
     return _open_at(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)

@@ -14,6 +14,7 @@ from steersman.containers.images.store import Image
 from steersman.containers.oci import (
     cdi,
     copying,
+    host_mounts,
     mount_points,
     quick_plan,
     records,
@@ -66,6 +67,11 @@ def write(
     image_config = spec.ImageConfig.from_json(image.config)
     images = [mount for mount in config.mounts if mount.image]
     config = _with_images(config, place)
+    for mount in config.mounts:
+        if mount.propagation != "private" and (
+            complaint := host_mounts.propagation_complaint(mount.host_path, mount.propagation)
+        ):
+            raise InvalidContainer(f"failed to generate container spec: {complaint}")
     own_users, volumes = origin.sandbox.config.users, tuple(mount.host_path for mount in config.mounts)
     if own_users is not None:
         config = _with_own_users(config, place)

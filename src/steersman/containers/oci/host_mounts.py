@@ -46,12 +46,27 @@ def ensure_mount_point(folder: str) -> None:
 
 def is_shared(mountinfo: str, path: str) -> bool:
     """Whether the mount that holds `path` shares its mounts with copies of this namespace."""
-    shared, longest = False, -1
+    return any(field.startswith("shared:") for field in _holder(mountinfo, path)[1])
+
+
+def propagation_complaint(path: str, propagation: str, mountinfo: str = "") -> str:
+    """Why mounts at `path` could not reach a container or come from it, in containerd's words; empty when they can."""
+    point, fields = _holder(mountinfo or _mountinfo(), path if mountinfo else os.path.realpath(path))
+    ways = {"rshared": ("shared:",), "rslave": ("shared:", "master:")}[propagation]
+    if any(field.startswith(ways) for field in fields):
+        return ""
+    what = "shared" if propagation == "rshared" else "shared or slave"
+    return f'path "{path}" is mounted on "{point}" but it is not a {what} mount'
+
+
+def _holder(mountinfo: str, path: str) -> tuple[str, list[str]]:
+    """Of the mount that holds `path`: its point and its optional fields."""
+    found: tuple[str, list[str]] = ("", [])
     for point, fields in _points(mountinfo):
         inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= longest:
-            shared, longest = any(field.startswith("shared:") for field in fields), len(point)
-    return shared
+        if inside and len(point) >= len(found[0]):
+            found = point, fields
+    return found
 
 
 def is_mount_point(mountinfo: str, path: str) -> bool:

@@ -8,6 +8,7 @@ from steersman.kubelet.volumes.volume import Context, MountError
 from steersman.meta.objects import Object
 
 DEFAULT_MODE = 0o644
+_WORDS = {"ConfigMap": "config", "Secret": "secret"}  # upstream's
 
 
 async def files_of(kind: str, source: Object, name: str, default_mode: int, context: Context) -> dict[str, File]:
@@ -18,7 +19,7 @@ async def files_of(kind: str, source: Object, name: str, default_mode: int, cont
         if optional:
             return {}
         raise MountError(environment.not_found(kind, name))
-    return chosen(references.binary_data(found), source, default_mode, f"references non-existent {kind.lower()} key")
+    return chosen(references.binary_data(found), source, default_mode, f"references non-existent {_WORDS[kind]} key")
 
 
 def chosen(data: Mapping[str, bytes], source: Object, default_mode: int, complaint: str) -> dict[str, File]:

@@ -216,7 +216,8 @@ class Volumes:
         sub_path = _sub_path(mount, variables)
         if sub_path:
             folder = self.options.pods_dir / objects.uid(pod) / SUB_PATHS / name / container["name"]
-            path = await self._bind(path, sub_path, folder / str(index))
+            whose = f'volumeMount "{name}" of container "{container["name"]}"'
+            path = await self._part(path, sub_path, folder / str(index), whose)
         recursive = mount.get("recursiveReadOnly") in ("Enabled", "IfPossible")
         return runtime.Mount(
             container_path=_absolute(mount["mountPath"]),
@@ -226,11 +227,20 @@ class Volumes:
             propagation=_PROPAGATION.get(mount.get("mountPropagation") or "", "private"),
         )
 
-    async def _bind(self, volume: Path, sub_path: str, target: Path) -> Path:
+    async def _part(self, volume: Path, sub_path: str, target: Path, whose: str) -> Path:
+        """Why it cannot be had is logged only: it could tell of the host's files. Raises MountError."""
+        if sub_path.startswith("/"):
+            raise MountError(f"error SubPath `{sub_path}` must not be an absolute path")
+        if ".." in sub_path.split("/"):
+            raise MountError(f"unable to provision SubPath `{sub_path}`: must not contain '..'")
         try:
             return await self._patience.wait(target, lambda: subpath.bind(volume, sub_path, target), ANSWER_SECONDS)
         except TimeoutError as hung:
-            raise MountError(f'failed to prepare subPath "{sub_path}": timed out waiting for the condition') from hung
+            raise MountError(f"failed to prepare subPath for {whose}: timed out waiting for the condition") from hung
+        except OSError as failure:
+            _log.info("sub path %r of %s for %s: %s", sub_path, volume, whose, failure)
+            what = "create subPath directory" if isinstance(failure, subpath.NotMade) else "prepare subPath"
+            raise MountError(f"failed to {what} for {whose}") from failure
 
 
 def _type_of(volume: Object) -> str:
