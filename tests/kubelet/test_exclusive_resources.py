@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from steersman.kubelet import metrics
+from steersman.kubelet import metrics, node_object
 from steersman.kubelet.devices import Devices
 from steersman.kubelet.exclusive_resources import ExclusiveResources
 from steersman.kubelet.options import Options
@@ -172,3 +172,10 @@ def test_figures(tmp_path: Path) -> None:
     }
     here.release("a")
     assert figures(here)["kubelet_cpu_manager_shared_pool_size_millicores"] == 8000
+
+
+@pytest.mark.parametrize("policy", ["none", "static"])
+def test_a_node_says_whether_it_can_resize_guaranteed_pods(policy: str, tmp_path: Path) -> None:
+    told = node_object.declared_features(Options(tmp_path, cpu_policy=policy))
+    assert told == sorted(told)
+    assert ("GuaranteedQoSPodCPUResize" in told) == (policy == "none")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import functools
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -333,3 +334,52 @@ async def test_pods_at_once(clean_machine: str, group: str, clock: Any, hello_ar
         assert list(state["entries"].values()) == [{"main": "1"}]
         here.api.delete_pod("alone", 1)
         await others_run_on(f"0-{cpus - 1}")
+
+
+# --- resizes -----------------------------------------------------------------------------------------------------------
+
+
+def asks(cpu: str, memory: str) -> Object:
+    amounts = {"cpu": cpu, "memory": memory}
+    return {"limits": amounts, "requests": amounts}
+
+
+async def test_a_pods_own_limits_change(clean_machine: str, group: str, clock: Any, hello_archive: str) -> None:
+    """Its group's, and those of the container that has none; a kubelet that comes later goes on with what was granted."""
+    hierarchy = cgroups.detect(Path("/proc/self/mountinfo").read_text())
+    if hierarchy.version != 1:
+        pytest.skip("reads files of version 1")
+    pod = world.pod(
+        containers=[shell(STAYS), shell(STAYS, "side", resources=asks("50m", "16Mi"))],
+        resources=asks("200m", "64Mi"),
+        terminationGracePeriodSeconds=1,
+    )
+    async with node(clean_machine, group, clock, hello_archive) as (here, _):
+        made = here.api.put("pods", pod)
+        await here.until_running()
+        folder = Path(hierarchy.folder("memory", f"{group}/kubepods/pod{made['metadata']['uid']}"))
+
+        def limits_now() -> dict[str, int]:
+            found = {
+                one["name"]: folder / one["containerID"].partition("://")[2]
+                for one in here.status()["containerStatuses"]
+            }
+            return {
+                name: int((path / "memory.limit_in_bytes").read_text()) >> 20
+                for name, path in {"pod": folder, **found}.items()
+            }
+
+        def is_applied(own: Object) -> bool:
+            return bool(here.status().get("resources") == own)
+
+        assert limits_now() == {"pod": 64, "main": 64, "side": 16}
+        for own, wish in ((asks("300m", "96Mi"), 96), (asks("300m", "48Mi"), 48)):
+            now = here.api.get("pods", "web")
+            assert now is not None
+            here.api.put("pods", {**now, "spec": {**now["spec"], "resources": own}})
+            await here.until(functools.partial(is_applied, own), SECONDS_MOST)
+            assert limits_now() == {"pod": wish, "main": wish, "side": 16}
+            assert here.status()["allocatedResources"] == own["requests"]
+        assert here.container()["restartCount"] == 0
+        told = [json.loads(text.partition(": ")[2])["containers"][1] for text in here.events.of("ResizeCompleted")]
+        assert told == [{"name": "side", "resources": asks("50m", "16Mi")}] * 2

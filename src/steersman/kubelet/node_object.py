@@ -25,7 +25,8 @@ IMAGES_MOST = 50
 READY_MESSAGE = "kubelet is posting ready status"
 MANAGED_ATTACH = "volumes.kubernetes.io/controller-managed-attach-detach"
 # What the scheduler may only ask of nodes that can it (KEP-5328), by upstream's names.
-DECLARED_FEATURES = ("RestartAllContainersOnContainerExits",)
+DECLARED_FEATURES = ("InPlacePodLevelResourcesVerticalScaling", "RestartAllContainersOnContainerExits")
+WITH_SHARED_CPUS = "GuaranteedQoSPodCPUResize"  # where no container has processors of its own
 NAMES_MOST = 5
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -195,13 +196,17 @@ def status(
             "architecture": machine.architecture,
         },
         **_features(features),
-        "declaredFeatures": [*DECLARED_FEATURES],
+        "declaredFeatures": declared_features(options),
     }
     if machine.swap_bytes:
         found["nodeInfo"]["swap"] = {"capacity": machine.swap_bytes}
     shown = sorted(images, key=lambda one: -one.size_bytes)[:IMAGES_MOST]
     found["images"] = [{"names": [*one.digests, *one.tags][:NAMES_MOST], "sizeBytes": one.size_bytes} for one in shown]
     return found
+
+
+def declared_features(options: Options) -> list[str]:
+    return sorted([*DECLARED_FEATURES, *([WITH_SHARED_CPUS] if options.cpu_policy == "none" else ())])
 
 
 def _features(found: runtime.Features) -> Object:
