@@ -118,6 +118,7 @@ async def test_figures_of_pods_and_node(clean_machine: str, group: str, clock: A
     async with node(clean_machine, group, clock, hello_archive, kube_reserved=reserved) as (here, kubelet):
         here.api.put("pods", pod)
         await here.until_running()
+        await kubelet.statistics.summary()  # how fast the runtime's counters grow takes two looks
         await clock.sleep(1.1)
         hierarchy = cgroups.detect(Path("/proc/self/mountinfo").read_text())
         all_pods = cgroups.usage(hierarchy, f"{group}/kubepods")

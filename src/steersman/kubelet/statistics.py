@@ -53,6 +53,7 @@ class Statistics:
         self._started_at = node.clock.now()
         self._disk: dict[str, tuple[float, storage_limits.Usage]] = {}
         self._rates = Rates()
+        self._rates.look([(summary.KUBELET, Counter(self._started_at, _own().cpu_ns))])
 
     async def summary(self, *, only_cpu_and_memory: bool = False) -> Object:
         usage = await self._node.runtime.usage()
@@ -101,8 +102,8 @@ class Statistics:
                 summary.NODE,
                 Counter(now, machine.use.cpu_ns, datetime.datetime.fromtimestamp(machine.booted_at, datetime.UTC)),
             )
-        yield summary.KUBELET, Counter(now, own.cpu_ns, self._started_at)
-        yield summary.RUNTIME, Counter(now, of_runtime.cpu_ns, self._started_at)
+        yield summary.KUBELET, Counter(now, own.cpu_ns)
+        yield summary.RUNTIME, Counter(now, of_runtime.cpu_ns)  # it may have run long before
 
     def _of_machine(self) -> Machine | None:
         return None if self._node.options.on_paper else machine_figures.of_machine()
