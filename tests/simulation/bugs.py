@@ -348,6 +348,8 @@ def delete_volumes_that_are_bound(patch: pytest.MonkeyPatch) -> None:
     original = local_path._volume
 
     def volume(seen: Any) -> Any:
+        if seen.volume is None:
+            return original(seen)
         released = {**seen.volume, "status": {**seen.volume.get("status", {}), "phase": "Released"}}
         return original(dataclasses.replace(seen, volume=released))
 
