@@ -37,7 +37,7 @@ class User:
 
     @property
     def node(self) -> str | None:
-        """The name of the node that asks, None where it is no node."""
+        """The name of the node that asks, "" of one that does not say; None where it is no node."""
         return self.name[len(NODE_PREFIX) :] if self.name.startswith(NODE_PREFIX) and NODES in self.groups else None
 
     @property
@@ -47,13 +47,6 @@ class User:
 
 def anonymous() -> User:
     return User(ANONYMOUS, groups=(UNAUTHENTICATED,))
-
-
-def node_of(user: User) -> str | None:
-    """Whose kubelet it is; "" of one that does not say, None of everybody else."""
-    if not user.name.startswith(NODE_PREFIX) or NODES not in user.groups:
-        return None
-    return user.name.removeprefix(NODE_PREFIX)
 
 
 def authenticated(

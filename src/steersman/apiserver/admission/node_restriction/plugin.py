@@ -7,7 +7,7 @@ Source: upstream's plugin/pkg/admission/noderestriction.
 
 from steersman.api import kinds
 from steersman.api.kind import Kind
-from steersman.apiserver import authorization, decoded, users
+from steersman.apiserver import authorization, decoded
 from steersman.apiserver.admission.node_restriction import certificates, claims, nodes, pods, tokens
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.meta import errors
@@ -34,7 +34,7 @@ class NodeRestriction(Plugin):
 
     async def mutate(self, review: Review) -> bool:
         """Changes nothing. Raises StatusError 403, or 404 where what is asked about is not there."""
-        node = users.node_of(review.call.user)
+        node = review.call.user.node
         if node is None:
             return False
         why = await self._refusal(node, review) if node else _no_name(review)
