@@ -48,6 +48,7 @@ class User(NamedTuple):
     name: str
     groups: tuple[str, ...] = ()
     uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def question(method: str, path: str) -> tuple[str, tuple[str, ...]]:
@@ -95,7 +96,8 @@ class Access:
             return None
         status = review.get("status") or {}
         info = status.get("user") or {}
-        user = User(info.get("username", ""), tuple(info.get("groups") or ()), info.get("uid", ""))
+        extra = tuple(sorted((key, tuple(values)) for key, values in (info.get("extra") or {}).items()))
+        user = User(info.get("username", ""), tuple(info.get("groups") or ()), info.get("uid", ""), extra)
         found = user if status.get("authenticated") else None
         self._users.keep(token, found, TOKEN_SECONDS)
         return found
@@ -106,6 +108,7 @@ class Access:
             return self._answers[asked]
         attributes = {"verb": verb, "version": "v1", "resource": "nodes", "subresource": subresource, "name": node}
         spec = {"user": user.name, "groups": list(user.groups), "uid": user.uid, "resourceAttributes": attributes}
+        spec["extra"] = {key: list(values) for key, values in user.extra}
         try:
             review = await self._client.create(review_kinds.SUBJECT_ACCESS, _review(review_kinds.SUBJECT_ACCESS, spec))
         except (errors.StatusError, Unreachable) as failure:
