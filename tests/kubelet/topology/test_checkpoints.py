@@ -35,6 +35,11 @@ def test_processors_come_back() -> None:
         assert checkpoints.read_cpus(checkpoints.show_cpus("static", now.shared, taken), state) == now
 
 
+def test_nothing_needs_to_be_shared_where_reserved_processors_are_nobody_s() -> None:
+    now = STRICT._replace(taken={"a": {"one": parse("1-7")}})
+    assert checkpoints.read_cpus(checkpoints.show_cpus("static", now.shared, now.taken), STRICT) == now
+
+
 def cpu_file(**about: Any) -> str:
     return json.dumps({"policyName": "static", "defaultCpuSet": "0-7", "checksum": 0, **about})
 

@@ -52,10 +52,10 @@ def read_cpus(text: str, state: cpu_policy.State) -> cpu_policy.State:
 
 
 def _check_cpus(shared: hardware.Cpus, entries: CpuEntries, state: cpu_policy.State) -> None:
-    if not shared:
-        if entries:
-            raise Unusable("default cpuset cannot be empty")
+    if not shared and not entries:
         return
+    if not shared and not state.options.strict_reservation:  # (else all but the reserved ones may be somebody's own)
+        raise Unusable("default cpuset cannot be empty")
     both = state.reserved & shared
     if state.options.strict_reservation and both:
         raise Unusable(
