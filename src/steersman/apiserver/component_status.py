@@ -1,6 +1,7 @@
 """ComponentStatuses, which no client writes: what this server sees of the parts around it. Source: core/v1 ComponentStatus.
 
-A part that works follows the cluster, so it has a watch open here. Upstream asks ports on loopback, which our parts do not have.
+A part that works follows the cluster, so it has a watch open here. Upstream asks ports on loopback; ours may be
+elsewhere.
 """
 
 from collections.abc import Mapping
