@@ -132,10 +132,10 @@ def test_commands_are_expanded() -> None:
 def test_not_as_root(of_pod: Object, own: Object, image_user: str, message: str) -> None:
     spec = pod(securityContext=of_pod)
     if not message:
-        container_config.security(spec, own, image_user)
+        container_config.security(spec, own, "", container_config.Given(image_user=image_user))
         return
     with pytest.raises(ConfigError, match=message.replace("(", r"\(").replace(")", r"\)")):
-        container_config.security(spec, own, image_user)
+        container_config.security(spec, own, "", container_config.Given(image_user=image_user))
 
 
 def test_security() -> None:
@@ -147,7 +147,9 @@ def test_security() -> None:
         "seccompProfile": {"type": "RuntimeDefault"},
         "appArmorProfile": {"type": "Localhost", "localhostProfile": "mine"},
     }
-    made = container_config.security(pod(securityContext={"fsGroup": 5, "runAsGroup": 7}), own, "")
+    made = container_config.security(
+        pod(securityContext={"fsGroup": 5, "runAsGroup": 7}), own, "", container_config.Given()
+    )
     assert made == runtime.Security(
         run_as_user=1000,
         run_as_group=7,
@@ -268,16 +270,17 @@ def test_a_sandbox() -> None:
     [
         ({}, {}, "RuntimeDefault"),
         ({"seccompProfile": {"type": "Unconfined"}}, {}, "Unconfined"),
-        ({}, {"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}, "Localhost/a.json"),
+        ({}, {"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}}, "Localhost//node/seccomp/a.json"),
         ({"privileged": True}, {}, "Unconfined"),
     ],
 )
 def test_the_default_profile_of_a_node(own: Object, of_pod: Object, expect: str) -> None:
     """Upstream's `seccompdefault_test.go`."""
     pod = world.pod(securityContext=of_pod)
-    assert container_config.security(pod, own, "", seccomp_default=True).seccomp == expect
+    given = container_config.Given(seccomp_default=True, seccomp_dir="/node/seccomp")
+    assert container_config.security(pod, own, "", given).seccomp == expect
     if not own and not of_pod:
-        assert container_config.security(pod, own, "").seccomp == "Unconfined"
+        assert container_config.security(pod, own, "", container_config.Given()).seccomp == "Unconfined"
 
 
 @pytest.mark.parametrize(

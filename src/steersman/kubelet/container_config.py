@@ -29,13 +29,15 @@ class Files:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
     """What the node adds: the image's user, the container's share of the node, devices with their variables and mounts.
-    `processes_of`: the id of an ephemeral container's target. `seccomp_default`: who names no profile has the runtime's."""
+    `processes_of`: the id of an ephemeral container's target. `seccomp_default`: who names no profile has the runtime's.
+    `seccomp_dir`: where the node's own profiles are."""
 
     image_user: str = ""
     share: qos.Share = qos.Share()
     processes_of: str = ""
     devices: runtime.DeviceGrant = runtime.DeviceGrant()
     seccomp_default: bool = False
+    seccomp_dir: str = ""
 
 
 def build(
@@ -60,7 +62,7 @@ def build(
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
         resources=qos.container_resources(pod, container, given.share),
-        security=security(pod, own, given.image_user, container["name"], seccomp_default=given.seccomp_default),
+        security=security(pod, own, container["name"], given),
         labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
         annotations={
             HASH_RESTARTS: str(attempt),
@@ -72,16 +74,14 @@ def build(
     )
 
 
-def security(
-    pod: Object, own: Object, image_user: str, name: str = "", *, seccomp_default: bool = False
-) -> runtime.Security:
+def security(pod: Object, own: Object, name: str, given: Given) -> runtime.Security:
     """The container's securityContext over the pod's. Raises ConfigError where runAsNonRoot cannot be kept."""
     of_pod = pod["spec"].get("securityContext") or {}
     user = _first(own, of_pod, "runAsUser")
     if _first(own, of_pod, "runAsNonRoot"):
         _check_not_root(
             user,
-            image_user,
+            given.image_user,
             f'(pod: "{objects.name(pod)}_{objects.namespace(pod)}({objects.uid(pod)})", container: {name})',
         )
     capabilities = own.get("capabilities") or {}
@@ -103,7 +103,8 @@ def security(
         drop_capabilities=tuple(_capability(name) for name in capabilities.get("drop") or ()),
         seccomp=_profile(
             own.get("seccompProfile") or of_pod.get("seccompProfile") or {},
-            "RuntimeDefault" if seccomp_default and not privileged else "Unconfined",
+            "RuntimeDefault" if given.seccomp_default and not privileged else "Unconfined",
+            f"{given.seccomp_dir}/",
         ),
         app_armor=_profile(app_armor.profile_of(pod["spec"], {"securityContext": own}), ""),
         masked_paths=() if unmasked else None,
@@ -134,7 +135,7 @@ def _capability(name: str) -> str:
     return name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}"
 
 
-def _profile(profile: Object, otherwise: str) -> str:
-    """Of seccomp or AppArmor."""
+def _profile(profile: Object, otherwise: str, folder: str = "") -> str:
+    """Of seccomp, by path, or AppArmor, by name."""
     kind = profile.get("type") or otherwise
-    return f"Localhost/{profile.get('localhostProfile', '')}" if kind == "Localhost" else str(kind)
+    return f"Localhost/{folder}{profile.get('localhostProfile', '')}" if kind == "Localhost" else str(kind)

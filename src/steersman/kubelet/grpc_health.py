@@ -21,7 +21,7 @@ async def check(host: str, port: int, service: str, agent: str) -> tuple[bool, s
     reader, writer = await asyncio.open_connection(host, port)
     try:
         name = service.encode()
-        message = b"\x0a" + bytes([len(name)]) + name if name else b""
+        message = b"\x0a" + _length(len(name)) + name if name else b""
         body = b"\0" + struct.pack(">I", len(message)) + message
         writer.write(
             PREFACE
@@ -34,6 +34,15 @@ async def check(host: str, port: int, service: str, agent: str) -> tuple[bool, s
         raise ValueError("error: health rpc failed: connection closed") from error
     finally:
         writer.transport.abort()
+
+
+def _length(size: int) -> bytes:
+    """As protobuf writes it: seven bits a byte, the lowest first."""
+    written = bytearray()
+    while size > 127:
+        written.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*written, size])
 
 
 def _read_state(body: bytes, service: str) -> tuple[bool, str]:

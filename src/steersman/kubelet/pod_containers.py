@@ -138,6 +138,7 @@ class PodContainers:
             image_user=user,
             share=self._share(one.name),
             seccomp_default=node.options.seccomp_default,
+            seccomp_dir=str(node.options.data_dir / "seccomp"),
             processes_of=target.id if target else "",
             devices=_with_devices(
                 node.devices.grant_of(self._shell.uid, one.name),

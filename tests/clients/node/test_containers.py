@@ -1,5 +1,6 @@
 """What a container is given and shows, as upstream's test/e2e/common/node asks for: commands, environment, names, users, rights."""
 
+import json
 from typing import Any
 
 import pytest
@@ -416,7 +417,25 @@ async def makes_what_is_read(lab: Lab) -> None:
     await lab.create(kinds.SECRET, {"metadata": {"name": "hidden"}, "stringData": {"one": "secret-1"}})
 
 
-STORIES: dict[str, Story] = {"what is read": makes_what_is_read} | {
+async def profiles_of_the_node(lab: Lab) -> None:
+    """Localhost: a file of the kubelet's folder."""
+    folder = lab.cluster.folder / "data" / "nodes" / "node1" / "kubelet" / "seccomp"
+    folder.mkdir(exist_ok=True)
+    denied = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]
+    (folder / "no-folders.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": denied}))
+    for name in ("no-folders", "none"):
+        profile = {"type": "Localhost", "localhostProfile": f"{name}.json"}
+        await lab.pod(f"profile-{name}", shell("mkdir /x 2>&1", **secure(seccompProfile=profile)))
+    await lab.ended("profile-no-folders")
+    assert await lab.log("profile-no-folders") == "mkdir: can't create directory '/x': Operation not permitted\n"
+    seen = await lab.until("profile-none", is_waiting)
+    path = folder / "none.json"
+    text = f'cannot load seccomp profile "{path}": open {path}: no such file or directory'
+    assert waits(seen) == ("CreateContainerError", text)
+    await lab.delete("profile-none", 0)
+
+
+STORIES: dict[str, Story] = {"what is read": makes_what_is_read, "profiles of the node": profiles_of_the_node} | {
     name: case.story(name) for name, case in CASES.items()
 }
 

@@ -19,6 +19,7 @@ from steersman.containers.oci import (
     quick_plan,
     records,
     sandbox,
+    seccomp,
     shim_mounts,
     snapshots,
     spec,
@@ -79,7 +80,7 @@ def write(
     try:
         specification = spec.container(config, image_config, accounts, spec_place, facts)
         cdi.apply(config.cdi_devices, specification)
-    except (spec.InvalidContainer, users.UnknownUser, cdi.UnknownDevice) as wrong:
+    except (spec.InvalidContainer, seccomp.BadProfile, users.UnknownUser, cdi.UnknownDevice) as wrong:
         raise InvalidContainer(str(wrong)) from wrong
     for folder in (place.folder, place.data_folder, _upper(place), _work(place)):
         os.mkdir(folder, 0o755)

@@ -5,6 +5,7 @@ that the container was given is what guards it. One architecture only: compiling
 """
 
 import json
+import os
 import platform
 from typing import Any
 
@@ -82,7 +83,8 @@ GUARDED = {
 
 
 def profile(security: runtime.Security) -> dict[str, Any] | None:
-    """None: no filter. `Localhost/PATH` is read from the file, as the one thing here that is not pure."""
+    """None: no filter. `Localhost/PATH` is read from the file, as the one thing here that is not pure.
+    Raises BadProfile."""
     if security.privileged or security.seccomp in ("", "Unconfined"):
         return None
     if security.seccomp.startswith("Localhost/"):
@@ -119,9 +121,19 @@ def _no_new_namespaces() -> list[dict[str, Any]]:
     return [*clone, {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ERRNO_ENOSYS}]
 
 
+class BadProfile(ValueError):
+    """A profile of the node's own that cannot be had; the text is containerd's."""
+
+
 def _from_file(path: str) -> dict[str, Any]:
-    with open(path) as file:
-        found = json.load(file)
+    try:
+        with open(path) as file:
+            found = json.load(file)
+    except OSError as failure:
+        why = os.strerror(failure.errno or 0).lower()
+        raise BadProfile(f'cannot load seccomp profile "{path}": open {path}: {why}') from failure
+    except ValueError as wrong:
+        raise BadProfile(f'decoding seccomp profile failed "{path}": {wrong}') from wrong
     if not isinstance(found, dict):
-        raise ValueError(f"{path} is not a seccomp profile")
+        raise BadProfile(f'decoding seccomp profile failed "{path}": not an object')
     return found
