@@ -23,10 +23,14 @@ SPACE_NAME_LENGTH_MAX = 50
 class Together:
     """Runs each test of this folder in a thread: `outcome` waits for one of them and raises what it raised."""
 
-    def __init__(self, api: Api, items: list[pytest.Function]) -> None:
+    def __init__(self, api: Api, items: list[pytest.Item]) -> None:
         self.api = api
         self._pool = concurrent.futures.ThreadPoolExecutor(TOGETHER_MAX)
-        self._futures = {item.nodeid: self._pool.submit(self._run, item, number) for number, item in enumerate(items)}
+        self._futures = {
+            item.nodeid: self._pool.submit(self._run, item, number)
+            for number, item in enumerate(items)
+            if isinstance(item, pytest.Function)
+        }
 
     def outcome(self, item: pytest.Function) -> None:
         self._futures[item.nodeid].result()
@@ -60,8 +64,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Pat
 @pytest.fixture(scope="session")
 def together(request: pytest.FixtureRequest, kubeconfig: pathlib.Path) -> Iterator[Together]:
     api = Api(kubeconfig)
-    items = [item for item in request.session.items if isinstance(item, pytest.Function) and HERE in item.path.parents]
-    running = Together(api, items)
+    running = Together(api, [item for item in request.session.items if _is_one(item)])
     yield running
     running.close()
     api.close()
@@ -71,6 +74,10 @@ def together(request: pytest.FixtureRequest, kubeconfig: pathlib.Path) -> Iterat
 def space(together: Together) -> Together:
     """What asks for a Space is run with one of its own (`pytest_pyfunc_call`)."""
     return together
+
+
+def _is_one(item: pytest.Item) -> bool:
+    return HERE in item.path.parents and not item.get_closest_marker("skip")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

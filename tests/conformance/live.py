@@ -183,14 +183,13 @@ def wait(what: str, look: Callable[[], T], seconds: float = WAIT_SECONDS_MAX) ->
     raise AssertionError("unreachable")
 
 
-def types_until(events: Iterator[Object], last: str) -> list[str]:
-    """The types of events up to and with the first of type `last`."""
-    seen: list[str] = []
-    for event in events:
-        seen.append(event["type"])
-        if event["type"] == last:
-            return seen
-    raise AssertionError(f"the watch ended without {last}: {seen}")
+def refusal(attempt: Callable[[], object]) -> Refused | None:
+    """How it was refused; None when it was not."""
+    try:
+        attempt()
+    except Refused as refused:
+        return refused
+    return None
 
 
 _numbers: "collections.Counter[str]" = collections.Counter()
