@@ -7,15 +7,13 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
-from steersman.api import host_ports
 from steersman.client.cache import Cache
 from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
@@ -26,11 +24,8 @@ from steersman.kubelet import (
     log_rotation,
     node_allocatable,
     node_object,
-    node_shutdown,
     pod_events,
     pod_files,
-    preemption,
-    resize_rules,
     sandbox_config,
     static_pods,
     status,
@@ -43,7 +38,6 @@ from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims
 from steersman.kubelet.dra.health import Health
 from steersman.kubelet.dra.plugins import Plugins
-from steersman.kubelet.eviction import conditions as pressure
 from steersman.kubelet.eviction.observations import Observations, Places, observe
 from steersman.kubelet.eviction.ranking import Layout
 from steersman.kubelet.evictor import Evictor
@@ -57,6 +51,7 @@ from steersman.kubelet.node_heartbeat import NodeHeartbeat
 from steersman.kubelet.node_services import EventRecorder, NodeServices
 from steersman.kubelet.node_shutdown import NodeShutdown
 from steersman.kubelet.options import Options
+from steersman.kubelet.pod_admission import PodAdmission
 from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS
 from steersman.kubelet.pod_resources import SOCKET, PodResources
 from steersman.kubelet.pod_state import Sandbox
@@ -79,7 +74,6 @@ from steersman.meta.objects import Object
 _log = logging.getLogger(__name__)
 
 STATIC_PODS_FOLDER_SECONDS = 10.0  # whether there is a folder of static pods now
-PREEMPTION_LOOK_SECONDS = 0.1  # whether those that make room for a critical pod have ended
 
 
 class Kubelet:
@@ -110,7 +104,6 @@ class Kubelet:
         self.client = client
         self.clock = clock
         self.workers: dict[str, PodWorker] = {}
-        self._looking_again: set[str] = set()
         self._pods = pods
         self._recorder = recorder
         self._services = services
@@ -137,6 +130,16 @@ class Kubelet:
             node_name, self._node, self._machine, lambda: list(self.workers.values()), lambda: self.places
         )
         self._shutdown = NodeShutdown(self._node, self._heartbeat, lambda: list(self.workers.values()))
+        self._admission = PodAdmission(
+            node_name,
+            self._node,
+            self._heartbeat,
+            self._shutdown,
+            self.workers,
+            self._all_pods,
+            lambda pod, refusal: self._begin(pod, (), (), refusal),
+            app_armor=self._machine.app_armor,
+        )
         self._groups = NodeGroups(self._node, self.workers.values, node_object.memory_of_pods(self._machine, options))
         self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
         self._static: dict[str, Object] = {}
@@ -292,75 +295,9 @@ class Kubelet:
             return
         worker = self.workers.get(objects.uid(new))
         if worker is None:
-            self._admit(new)
+            self._admission.admit(new)
         elif worker.pod is not new:
             worker.change(new)
-
-    def _admit(self, pod: Object) -> None:
-        """Begin a new pod, or refuse it. Labels as last seen may be old: they are asked for again before they decide."""
-        if objects.uid(pod) in self._looking_again:
-            return
-        refusal = self._refusal(pod) if admission.is_new(pod) else None
-        if refusal is None and self._node.devices.wants(pod):
-            self._looking_again.add(objects.uid(pod))
-            self._tasks.start("allocate devices", self._admit_with_devices(pod))
-        elif refusal is not None and refusal.reason == "NodeAffinity":
-            self._looking_again.add(objects.uid(pod))
-            self._tasks.start("labels", self._admit_by_fresh_labels(objects.uid(pod)))
-        elif refusal is not None and refusal.reason.startswith("OutOf") and pressure.is_critical(pod):
-            self._looking_again.add(objects.uid(pod))
-            self._tasks.start("preemption", self._admit_by_preemption(pod))
-        else:
-            self._begin(pod, (), (), refusal)
-
-    async def _admit_by_preemption(self, pod: Object) -> None:
-        """A critical pod is not refused for want of room: others make room, unless something else speaks against it."""
-        uid = objects.uid(pod)
-        empty = dataclasses.replace(self._as_seen_by(uid), used=())
-        refusal = admission.decide(pod, empty)
-        if refusal is None or refusal.reason.startswith("OutOf"):  # (more than there is at all: no set of pods will do)
-            refusal = await self._make_room(pod)
-        self._looking_again.discard(uid)
-        for now in self._all_pods():
-            if objects.uid(now) == uid and uid not in self.workers:
-                self._begin(now, (), (), refusal or self._set_processors_aside(now))
-
-    async def _make_room(self, pod: Object) -> admission.Refusal | None:
-        missing = admission.missing(pod, self._as_seen_by(objects.uid(pod)))
-        workers = {uid: one for uid, one in self.workers.items() if not one.machine.is_over}
-        try:
-            chosen = preemption.choose(pod, (one.pod for one in workers.values()), missing)
-        except preemption.NotPossible as problem:
-            text = f"preemption: error finding a set of pods to preempt: {problem}"
-            text = f"Unexpected error while attempting to recover from admission failure: {text}"
-            return admission.Refusal("UnexpectedAdmissionError", text)
-        victims = [workers[objects.uid(one)] for one in chosen]
-        for one in victims:
-            one.preempt(next(iter(missing), ""))
-        while not all(one.machine.is_over for one in victims):
-            await self.clock.sleep(PREEMPTION_LOOK_SECONDS)
-        return None
-
-    async def _admit_by_fresh_labels(self, uid: str) -> None:
-        try:
-            await self._heartbeat.look_again()
-        except (StatusError, Unreachable) as failure:
-            _log.warning("node %s: its labels cannot be read: %s", self.node_name, failure)
-        self._looking_again.discard(uid)
-        for pod in self._all_pods():
-            if objects.uid(pod) == uid and uid not in self.workers:
-                self._begin(pod, (), (), self._refusal(pod))
-
-    async def _admit_with_devices(self, pod: Object) -> None:
-        refusal = await self._node.devices.allocate(
-            pod, lambda container: self._node.exclusive.nodes_for_devices(objects.uid(pod), container)
-        )
-        self._looking_again.discard(objects.uid(pod))
-        for now in self._all_pods():
-            if objects.uid(now) == objects.uid(pod) and objects.uid(pod) not in self.workers:
-                self._begin(now, (), (), refusal)
-                return
-        self._node.devices.release(objects.uid(pod))  # it was deleted meanwhile
 
     def _device_health_changed(self) -> None:
         for worker in list(self.workers.values()):
@@ -373,45 +310,6 @@ class Kubelet:
         except (StatusError, Unreachable) as failure:
             _log.warning("node %s: its devices are not told yet: %s", self.node_name, failure)
 
-    def _refusal(self, pod: Object) -> admission.Refusal | None:
-        if self._shutdown.begun:
-            return admission.Refusal(node_shutdown.REJECTED_REASON, node_shutdown.REJECTED_MESSAGE)
-        if why := pressure.refuses(pod, self._heartbeat.standing):
-            return admission.Refusal("Evicted", why)
-        return admission.decide(pod, self._as_seen_by(objects.uid(pod))) or self._set_processors_aside(pod)
-
-    def _set_processors_aside(self, pod: Object) -> admission.Refusal | None:
-        refusal, changed = self._node.exclusive.admit(pod)
-        if changed:
-            self._share_processors()
-        return refusal
-
-    def _share_processors(self) -> None:
-        for worker in self.workers.values():
-            worker.follow_processors()
-
-    def _as_seen_by(self, uid: str) -> admission.Node:
-        """The node beside all other pods. As upstream, one that was deleted by force counts no more, though it still ends: to the
-        scheduler its room is free, and what it sends here in its place would be refused as fast as it can be made again."""
-        counting = (one for one in self.workers.values() if not one.machine.is_over and not one.machine.removed)
-        others = [worker for worker in counting if worker.uid != uid]
-        return admission.Node(
-            self.node_name,
-            objects.labels(self._heartbeat.node),
-            {**self._heartbeat.extended(), **self._node.allocatable, **self._node.devices.allocatable()},
-            (worker.requests for worker in others),
-            self.options.unsafe_sysctls,
-            (port for worker in others for port in host_ports.of(worker.pod["spec"])),
-            self._machine.app_armor,
-        )
-
-    def _room(self, uid: str, wanted: Mapping[str, int]) -> tuple[str, str]:
-        """A pod that is given other resources may leave some to those that wait."""
-        found = admission.resize(wanted, self._as_seen_by(uid))
-        if not found[0] and any(worker.machine.resize_pending for worker in self.workers.values() if worker.uid != uid):
-            self._node.alarms.set("resizes", 0.0, lambda: self._consider_resizes("pod_resized"))
-        return found
-
     def _begin(
         self,
         pod: Object,
@@ -419,7 +317,7 @@ class Kubelet:
         containers: Sequence[runtime.ContainerStatus],
         refusal: admission.Refusal | None = None,
     ) -> None:
-        worker = self.workers[objects.uid(pod)] = PodWorker(pod, self._node, self._forget, self._room)
+        worker = self.workers[objects.uid(pod)] = PodWorker(pod, self._node, self._forget, self._admission.room)
         if refusal is not None:
             worker.refuse(refusal.reason, refusal.message)
         else:
@@ -432,15 +330,9 @@ class Kubelet:
             self._ended_static[uid] = worker.shown_pod()["status"]
         self._node.devices.release(uid)
         if self._node.exclusive.release(uid):
-            self._share_processors()
+            self._admission.share_processors()
         self._groups.follow_soon()
-        self._consider_resizes("pod_deleted")
-
-    def _consider_resizes(self, trigger: str) -> None:
-        """Those that wait, in their order: the first ones may take all the room there is."""
-        waiting = (worker.waiting for worker in self.workers.values())
-        for uid in resize_rules.order(one for one in waiting if one is not None):
-            self.workers[uid].consider_resize(trigger)
+        self._admission.consider_resizes("pod_deleted")
 
     async def _adopt_all(self) -> None:
         """At start: take over what runs, remove what has no pod any more."""
@@ -458,7 +350,7 @@ class Kubelet:
                 self._begin(pod, own, [one for one in containers if one.pod_uid == uid])
         for pod in pods:  # room is counted beside all that is here already
             if objects.uid(pod) not in self.workers:
-                self._admit(pod)
+                self._admission.admit(pod)
         orphans = [one for one in sandboxes if one.pod_uid not in known]
         if orphans:
             self._tasks.start("orphans", self._remove_orphans(orphans, containers))
@@ -513,7 +405,7 @@ class Kubelet:
                     worker.change(static_pods.ending(worker.pod, now))
         for uid, pod in wanted.items():
             if uid not in self.workers and objects.key(pod) not in taken:
-                self._admit(static_pods.come_back(pod, self._ended_static.pop(uid, {})))
+                self._admission.admit(static_pods.come_back(pod, self._ended_static.pop(uid, {})))
         here = (worker.pod for worker in self.workers.values())
         self._mirrors.want({objects.uid(pod): pod for pod in here if static_pods.is_static(pod)})
         self._node.alarms.set("static pods", self.options.static_pods_seconds, self._look_at_files)
@@ -578,7 +470,7 @@ class Kubelet:
                     worker.tell(pod_events.ContainerGone(name, container_id))
                 elif not worker.knows(found):
                     worker.tell_status(found)
-            self._consider_resizes("periodic_retry")
+            self._admission.consider_resizes("periodic_retry")
             for worker, sandbox_id in ready:
                 if sandbox_id not in sandboxes:
                     worker.tell(pod_events.SandboxLost(sandbox_id))

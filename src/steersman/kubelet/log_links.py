@@ -25,9 +25,8 @@ def path(pod: Object, container: str, container_id: str, options: Options) -> Pa
 
 
 def make(pod: Object, container: str, attempt: int, container_id: str, options: Options) -> None:
-    log = pod_files.log_path(pod, container, attempt, options).relative_to(options.logs)
     with contextlib.suppress(FileExistsError):
-        path(pod, container, container_id, options).symlink_to(Path("..", log))
+        path(pod, container, container_id, options).symlink_to(f"../{pod_files.log_name(pod, container, attempt)}")
 
 
 def remove_dead(options: Options, pod: Object | None = None) -> None:

@@ -1,6 +1,7 @@
 """The small files of a pod on its node: logs, termination messages, /etc/hosts."""
 
 import dataclasses
+import os
 import threading
 from pathlib import Path
 
@@ -28,11 +29,20 @@ def prepare(options: Options) -> None:
 
 
 def log_folder(pod: Object, options: Options) -> Path:
-    return options.logs / "pods" / f"{objects.namespace(pod)}_{objects.name(pod)}_{objects.uid(pod)}"
+    return options.logs / _log_folder(pod)
 
 
 def log_path(pod: Object, container: str, attempt: int, options: Options) -> Path:
-    return log_folder(pod, options) / container / f"{attempt}.log"
+    return options.logs / log_name(pod, container, attempt)
+
+
+def log_name(pod: Object, container: str, attempt: int) -> str:
+    """Its path below the node's logs."""
+    return f"{_log_folder(pod)}/{container}/{attempt}.log"
+
+
+def _log_folder(pod: Object) -> str:
+    return f"pods/{objects.namespace(pod)}_{objects.name(pod)}_{objects.uid(pod)}"
 
 
 def remove_log(pod: Object, container: str, attempt: int, options: Options) -> None:
@@ -62,7 +72,7 @@ def folder(uid: str, options: Options) -> Path:
 
 
 def termination_file(uid: str, container: str, attempt: int, options: Options) -> Path:
-    return folder(uid, options) / "containers" / container / f"termination-log.{attempt}"
+    return options.pods_dir / f"{uid}/containers/{container}/termination-log.{attempt}"
 
 
 def make(
@@ -72,8 +82,11 @@ def make(
     log_path(pod, container["name"], attempt, options).parent.mkdir(parents=True, exist_ok=True)
     message = termination_file(objects.uid(pod), container["name"], attempt, options)
     message.parent.mkdir(parents=True, exist_ok=True)
-    message.touch()
-    message.chmod(0o666)
+    file = os.open(message, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.fchmod(file, 0o666)  # whatever the umask
+    finally:
+        os.close(file)
     taken = {mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts") or []}
     made = [runtime.Mount(container.get("terminationMessagePath") or "/dev/termination-log", str(message))]
     if "/etc/hosts" not in taken:

@@ -63,9 +63,12 @@ class Containers:
         """A new shim is there: what ended while none was stands on disk."""
         for container in tuple(self.live.values()):
             if container.is_running:
-                ending = records.read(os.path.join(container.folder, records.EXIT))
-                if ending is not None:
-                    self._ended(container, ending)
+                self._look_at_end(container)
+
+    def _look_at_end(self, container: LiveContainer) -> None:
+        ending = records.read(os.path.join(container.folder, records.EXIT))
+        if ending is not None:
+            self._ended(container, ending)
 
     def exited(self, container_id: str, ending: dict[str, Any]) -> None:
         """The shim says so."""
@@ -151,7 +154,7 @@ class Containers:
         if container.status.state is State.CREATED:
             container.began(answer)
             self._tell(container, "started")
-            self.look_again()  # where the shim was killed meanwhile: its end may stand on disk already
+            self._look_at_end(container)  # where the shim was killed meanwhile, it may stand on disk already
 
     async def _launch(self, container: LiveContainer) -> dict[str, Any]:
         """The shim may be killed on the way. What it had begun goes on, and its successor writes that down before it answers

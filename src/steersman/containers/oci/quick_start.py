@@ -94,6 +94,8 @@ def _make(ground: Ground, order: Order, kept: int) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     syscalls.set_process_name(STARTING)
     syscalls.unshare(syscalls.CLONE_FILES | syscalls.CLONE_FS)
+    # The shim's lock above all: a process that outlives the shim, and waits for its program, would keep the next one out.
+    _close_all_but({*order.streams, kept, ground.empty})
     likelihood = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
     groups = _join_groups(ground.hierarchy, plan)
     tree, trees = quick_mounts.take(order.launch, order.root, groups)

@@ -470,8 +470,8 @@ def run(config: Config, *, detach: bool = False) -> int:
         reaper.fork(config.run_dir, close=(lock, listener.fileno()))
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, lambda *_: None)  # not ignored: that would be so in containers, too
     with contextlib.suppress(OSError):
         syscalls.set_process_name("steersman-shim")
     syscalls.become_subreaper()
