@@ -5,6 +5,7 @@ import datetime
 import pytest
 
 from steersman.meta import times
+from steersman.serving.messages import Peer
 from steersman.store import contract, memory
 from tests.apiserver import kit
 
@@ -120,6 +121,15 @@ async def test_whoever_may_not_see_an_object_may_not_see_how_it_was(api: kit.Api
     await changed_twice(api)
     assert (await api.ask("GET", path, peer=kit.BOB)).status == 403
     assert (await api.ask("GET", path)).status == 200
+
+
+@pytest.mark.parametrize("path", [f"/steersman/at/0s{MAP}", f"/steersman/history{MAP}", "/steersman/at/0s/version"])
+async def test_nodes_do_not_look_back(api: kit.Api, path: str) -> None:
+    """What is related to a node now held other things before."""
+    await changed_twice(api)
+    answer = await api.ask("GET", path, peer=Peer("127.0.0.1", "system:node:n1", ("system:nodes",)))
+    assert answer.status == 403
+    assert answer.body["message"].endswith("what a node needs of an object is what it is now")
 
 
 @pytest.mark.parametrize("path", ["/steersman/", "/steersman/what", "/steersman/history/version"])

@@ -9,7 +9,8 @@
 | `/steersman/backup` | the store's content as a file |
 | POST `/steersman/rewind/MOMENT` | brings objects back to what they were; with `dryRun=All` it only says which |
 
-Whoever may get an object may see how it was. `writes`, `backup` and `rewind` are about any object: rules name them as paths.
+Whoever may get an object may see how it was, nodes excepted. `writes`, `backup` and `rewind` are about any object: rules name
+them as paths.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ import orjson
 
 from steersman.aio.clock import Clock
 from steersman.api.kind import Kind
-from steersman.apiserver import authorization, keys, negotiation, paths, users
+from steersman.apiserver import authorization, keys, negotiation, paths, questions, users
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Moment, check_dry_run
 from steersman.apiserver.past import backup, moments, rewind, rewinding
@@ -31,6 +32,8 @@ from steersman.store import contract
 
 PREFIX = "/steersman/"
 HISTORY_MAX = 500  # changes of one object that are told, the newest ones
+
+_NOT_NODES = "what a node needs of an object is what it is now"
 
 # Answers a request to the API as it is, or as it was at a moment.
 Ask = Callable[[messages.Request, users.User, Moment | None], Awaitable[messages.Response]]
@@ -57,6 +60,8 @@ class Past:
 
     async def answer(self, request: messages.Request, user: users.User) -> messages.Response:
         """Raises StatusError."""
+        if users.NODES in user.groups:
+            raise authorization.forbidden(user, questions.of_path(request.method, request.path), _NOT_NODES)
         question, _, rest = request.path.removeprefix(PREFIX).partition("/")
         if question == "rewind":
             return await self._rewind(request, rest, user)
