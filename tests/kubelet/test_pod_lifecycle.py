@@ -182,6 +182,13 @@ def test_a_rule_begins_everything_anew_without_hooks() -> None:
     assert shown_restarting(talk) == "True"
     assert talk.end("two", 137) == [instructions.PullImage("init")], "with the first init container"
     assert shown_restarting(talk) == "False"
+    shown = status.build(talk.machine, status.Node(), {}, at(talk.now))["containerStatuses"]
+    text = "The container is removed because RestartAllContainers in place"
+    for one in shown:
+        assert one["restartCount"] == 1
+        assert one["state"] == {"waiting": {"reason": "RestartingAllContainers", "message": text}}
+        last = one["lastState"]["terminated"]
+        assert (last["exitCode"], last["reason"], last["message"]) == (137, "RestartingAllContainers", text)
     talk.bring_up("init", 1)
     talk.end("init", 0, 1)
     talk.bring_up("one", 1)

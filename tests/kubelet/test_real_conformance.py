@@ -239,7 +239,7 @@ CASES: dict[str, Case] = {
         runs(
             "test -f /shared/again && exec sleep 1000; touch /shared/again; exit 42",
             lambda s: [one["lastState"]["terminated"]["exitCode"] for one in s.status["containerStatuses"]],
-            [42, 137],
+            [137, 137],
             about={"restartPolicy": "Never", "restartPolicyRules": BEGINS_ANEW, **AT_SHARED},
             inits=[shell("exit 0", "first"), shell("exec sleep 1000", "side", restartPolicy="Always")],
             **EMPTY,

@@ -20,6 +20,8 @@ BACKOFF_FORGOTTEN_SECONDS = 600.0
 # A container whose configuration cannot be made yet (missing ConfigMap, …) is tried again at upstream's sync period.
 CONFIG_RETRY_SECONDS = 10.0
 RESTART, RESTART_ALL = "Restart", "RestartAllContainers"  # actions of restart rules
+# How a container is shown until it runs again, and what is told of it afterwards.
+BEGINS_ANEW, BEGUN_ANEW = "RestartingAllContainers", "The container is removed because RestartAllContainers in place"
 
 
 class Phase(enum.Enum):
@@ -171,11 +173,24 @@ class Container:
         self.waiting_reason, self.waiting_message, self.not_before = reason, message, until
 
     def forget_start(self) -> None:
-        """Its pod begins anew, and it with it, when its turn comes."""
+        """Its pod begins anew, and it with it, when its turn comes. What has run is shown as upstream shows it, whose containers
+        are gone by then."""
+        told = ("", "")
+        if self.current is not None:
+            told = BEGINS_ANEW, BEGUN_ANEW
+            self.current = dataclasses.replace(
+                self.current,
+                exit_code=137,
+                signal=0,
+                reason=told[0],
+                message=told[1],
+                started_at=None,
+                finished_at=None,
+            )
         if self.phase is Phase.WAITING:
-            self.not_before, self.waiting_reason, self.waiting_message = None, "", ""
+            self.not_before, (self.waiting_reason, self.waiting_message) = None, told
         else:
-            self.wait()
+            self.wait(*told)
         self.attempted = self.has_started = False
 
     def run(self, status: runtime.ContainerStatus) -> None:

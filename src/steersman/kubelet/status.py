@@ -263,7 +263,7 @@ def _container_status(one: Container, machine: PodMachine, node: Node) -> Object
         "state": state,
         "lastState": last,
         "ready": one.succeeded if one.role is Role.INIT else one.ready and one.role is not Role.EPHEMERAL,
-        "restartCount": current.attempt if current is not None else max(0, one.attempt - 1),
+        "restartCount": _restarts(one),
         "image": (current.image if current is not None else "") or one.image,
         "imageID": current.image_id if current is not None else "",
         "started": one.started and one.phase in (Phase.RUNNING, Phase.STOPPING),
@@ -282,6 +282,12 @@ def _container_status(one: Container, machine: PodMachine, node: Node) -> Object
     if mounts:
         shown["volumeMounts"] = mounts
     return shown
+
+
+def _restarts(one: Container) -> int:
+    if one.current is None:
+        return max(0, one.attempt - 1)
+    return one.current.attempt + (one.waiting_reason == container_lifecycle.BEGINS_ANEW)
 
 
 def _states(one: Container, machine: PodMachine, node: Node) -> tuple[Object, Object]:

@@ -14,6 +14,7 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 from steersman.serving.messages import Request
 from tests.clients.node.lab import (
+    SECONDS_MOST,
     SLEEPS,
     Lab,
     Stories,
@@ -314,7 +315,7 @@ async def what_is_told_of_a_pod(lab: Lab) -> None:
         f"involvedObject.kind=Pod,involvedObject.uid={made['metadata']['uid']},involvedObject.namespace={lab.namespace}"
     )
     for source, reason in (("default-scheduler", "Scheduled"), ("kubelet", "Started")):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS_MOST):
             while True:
                 found = await lab.client.list(kinds.EVENT, lab.namespace, field_selector=f"{selector},source={source}")
                 if any(one["reason"] == reason for one in found.items):
@@ -464,7 +465,8 @@ async def all_restart(lab: Lab, name: str, *containers: Object, expect: tuple[st
     await lab.pod(name, *containers, volumes=WORKDIR, **spec)
     seen = await lab.until(name, lambda seen: is_ready(seen) and all(restarts(seen, one) == 1 for one in expect))
     for one in expect:
-        assert container(seen, one)["lastState"]["terminated"], one
+        last = container(seen, one)["lastState"]["terminated"]
+        assert (last["exitCode"], last["reason"]) == (137, "RestartingAllContainers"), one
     return seen
 
 
