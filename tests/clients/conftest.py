@@ -52,6 +52,10 @@ class RunningCluster:
     def kubectl(self, *arguments: str, check: bool = True, stdin: str = "") -> str:
         return self._run([self.kubectl_path, *arguments], check, stdin).stdout
 
+    def run_kubectl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """However it ends."""
+        return self._run([self.kubectl_path, *arguments], check=False, stdin=stdin)
+
     def kubectl_fails(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl says when it does not succeed."""
         done = self._run([self.kubectl_path, *arguments], check=False, stdin=stdin)

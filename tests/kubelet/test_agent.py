@@ -1,12 +1,15 @@
 """The whole kubelet on the fake runtime: what the API sees of pods."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steersman.aio.clock import VirtualClock
+from steersman.containers import runtime
 from steersman.containers.fake import FakeRuntime
+from steersman.containers.runtime import RuntimeFailure
 from steersman.kubelet import pod_events
 from steersman.kubelet.pod_volumes import PodVolumes
 from steersman.meta import conditions
@@ -82,6 +85,49 @@ def test_a_slow_start_is_told(tmp_path: Path) -> None:
             await here.until(lambda: "containerStatuses" in here.status(), 1)
             assert here.container()["state"] == {"waiting": {"reason": "ContainerCreating"}}
             await here.until_running()
+
+    run(test, tmp_path)
+
+
+class FarRuntime(FakeRuntime):
+    """One that is away for a minute: it goes when it has started a container (or is about to), before it answers."""
+
+    away_until, has_started = -1.0, True
+
+    async def start_container(self, container_id: str) -> None:
+        if self.away_until >= 0:
+            await super().start_container(container_id)
+            return
+        if self.has_started:
+            await super().start_container(container_id)
+        self.away_until = self._clock.monotonic() + 60
+        self._check_here()
+
+    async def container_status(self, container_id: str) -> runtime.ContainerStatus | None:
+        self._check_here()
+        return await super().container_status(container_id)
+
+    async def list_containers(self) -> Sequence[runtime.ContainerStatus]:
+        self._check_here()
+        return await super().list_containers()
+
+    def _check_here(self) -> None:
+        if self._clock.monotonic() < self.away_until:
+            raise RuntimeFailure("Unavailable", "failed to connect to all addresses")
+
+
+@pytest.mark.parametrize("has_started", [True, False])
+def test_a_runtime_that_is_away_fails_no_pod(tmp_path: Path, has_started: bool) -> None:
+    async def test(here: world.World) -> None:
+        here.runtime = FarRuntime(here.clock)
+        here.runtime.has_started = has_started
+        async with here.running():
+            here.pod()
+            await here.until_running()
+            assert here.container()["restartCount"] == (0 if has_started else 1)
+            assert here.events.of("FailedSync") == []
+            here.api.delete_pod("web", 1)
+            await here.until(lambda: here.api.get("pods", "web") is None)
 
     run(test, tmp_path)
 

@@ -27,6 +27,7 @@ from steersman.meta import objects
 
 _log = logging.getLogger(__name__)
 
+
 CONTAINER_TYPES = {
     Role.INIT: "init_container",
     Role.SIDECAR: "init_container",
@@ -152,13 +153,15 @@ class PodContainers:
         self._shell.start(f"start {instruction.container}", self._start_one(instruction.container, instruction.id))
 
     async def _start_one(self, name: str, container_id: str) -> None:
+        failure: Exception | None = None
         try:
             await self._shell.node.devices.before_start(self._shell.uid, name)
             with self._shell.node.metrics.operation("start_container"):
                 await self._shell.node.runtime.start_container(container_id)
-            found = await self._shell.node.runtime.container_status(container_id)
-        except (RuntimeFailure, OSError, TimeoutError) as failure:
-            found = await self._shell.node.runtime.container_status(container_id)
+        except (RuntimeFailure, OSError, TimeoutError) as failed:
+            failure = failed
+        found = await self._shell.status_of(container_id)
+        if failure is not None and not _has_run(found):
             reason = failure.reason if isinstance(failure, RuntimeFailure) else "RunContainerError"
             kind = CONTAINER_TYPES[self._shell.container(name).role]
             self._shell.node.metrics.count("kubelet_started_containers_errors_total", container_type=kind, code=reason)
@@ -206,7 +209,7 @@ class PodContainers:
             await self._shell.until_done(
                 "stopping a container", lambda: node_runtime.stop_container(instruction.id, grace)
             )
-        found = await node_runtime.container_status(instruction.id)
+        found = await self._shell.status_of(instruction.id)
         if found is None:
             self._shell.tell(pod_events.ContainerGone(one.name, instruction.id))
         else:
@@ -234,6 +237,11 @@ class PodContainers:
         await self._shell.until_done("removing a container", lambda: node.runtime.remove_container(instruction.id))
         pod_files.remove_log(self._shell.pod, instruction.container, instruction.attempt, node.options)
         log_links.remove_dead(node.options, self._shell.pod)
+
+
+def _has_run(found: runtime.ContainerStatus | None) -> bool:
+    """The runtime may have gone away with its answer, and the container be up."""
+    return found is not None and found.state is not runtime.State.CREATED and found.started_at is not None
 
 
 def _with_devices(

@@ -54,6 +54,9 @@ class PodSandboxes:
     async def _stop_one_sandbox(self, sandbox_id: str) -> None:
         await self._shell.until_done("stopping the sandbox", lambda: self._shell.node.runtime.stop_sandbox(sandbox_id))
         self._shell.tell(pod_events.SandboxStopped(sandbox_id))
+        await self._shell.until_done("looking at the containers", lambda: self._tell_ended(sandbox_id))
+
+    async def _tell_ended(self, sandbox_id: str) -> None:
         for one in await self._shell.node.runtime.list_containers():
             if one.sandbox_id == sandbox_id and one.state is runtime.State.EXITED:
                 self._shell.tell_status(one)

@@ -68,6 +68,16 @@ class PodShell:
             await self.node.clock.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
 
+    async def status_of(self, container_id: str) -> runtime.ContainerStatus | None:
+        """As soon as the runtime can tell: it may be away, and that says nothing of the container."""
+        found: list[runtime.ContainerStatus | None] = []
+
+        async def ask() -> None:
+            found.append(await self.node.runtime.container_status(container_id))
+
+        await self.until_done("looking at a container", ask)
+        return found[0]
+
     async def turn(self) -> None:
         """Wait for it: other pods are being started."""
         if not self.node.options.on_paper:
