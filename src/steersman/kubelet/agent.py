@@ -6,7 +6,6 @@ Lease, Events; deletes pods that have ended. Leaves to others: choosing nodes, s
 A process may hold thousands of these: they share caches, alarms and (on paper) need no task of their own beyond one.
 """
 
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from steersman.client.client import Client, Unreachable
 from steersman.containers import runtime
 from steersman.kubelet import (
     admission,
-    folder_watch,
     log_links,
     log_rotation,
     node_allocatable,
@@ -42,6 +40,7 @@ from steersman.kubelet.eviction.observations import Observations, Places, observ
 from steersman.kubelet.eviction.ranking import Layout
 from steersman.kubelet.evictor import Evictor
 from steersman.kubelet.exclusive_resources import ExclusiveResources
+from steersman.kubelet.file_pods import FilePods
 from steersman.kubelet.image_collection import ImageCollection
 from steersman.kubelet.images import ImageKeeper
 from steersman.kubelet.metrics import Metrics
@@ -67,13 +66,11 @@ from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.turns import AT_ONCE_FOR_EACH_CPU, Turns
 from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
-from steersman.meta import objects, times
+from steersman.meta import objects
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
-
-STATIC_PODS_FOLDER_SECONDS = 10.0  # whether there is a folder of static pods now
 
 
 class Kubelet:
@@ -141,10 +138,9 @@ class Kubelet:
             app_armor=self._machine.app_armor,
         )
         self._groups = NodeGroups(self._node, self.workers.values, node_object.memory_of_pods(self._machine, options))
-        self._files = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
-        self._static: dict[str, Object] = {}
-        self._ended_static: dict[str, Object] = {}
         self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
+        folder = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
+        self._files = FilePods(self._node, folder, self._mirrors, self.workers, self._admission.admit)
 
     @property
     def places(self) -> Places:
@@ -237,7 +233,7 @@ class Kubelet:
                 )
                 self._tasks.keep("plugin registration", registration.run, self.clock)
             await self._pods.cache.synced.wait()
-            self._static = self._files.look() if self._files is not None else {}
+            self._files.read()
             await self._adopt_all()
             try:
                 self._pods.attach(self.node_name, self._on_pod)
@@ -245,9 +241,7 @@ class Kubelet:
                 if not self.options.on_paper:
                     self._evictor.start()
                     self._images.start()
-                self._look_at_files()
-                if self._files is not None:
-                    self._tasks.start("static pod files", self._follow_files())
+                self._files.start()
                 await self._tasks.wait()
             finally:
                 self._pods.detach(self.node_name)
@@ -280,7 +274,7 @@ class Kubelet:
         """Those that the API has for this node, and those that files ask for; mirrors are not run."""
         return [
             *(pod for pod in self._pods.of(self.node_name) if not static_pods.is_mirror(pod)),
-            *self._static.values(),
+            *self._files.wanted.values(),
         ]
 
     def _on_pod(self, old: Object | None, new: Object | None) -> None:
@@ -326,8 +320,8 @@ class Kubelet:
 
     def _forget(self, uid: str) -> None:
         worker = self.workers.pop(uid, None)
-        if worker is not None and uid in self._static:  # its file went, and is here again
-            self._ended_static[uid] = worker.shown_pod()["status"]
+        if worker is not None:
+            self._files.has_ended(worker)
         self._node.devices.release(uid)
         if self._node.exclusive.release(uid):
             self._admission.share_processors()
@@ -338,8 +332,7 @@ class Kubelet:
         """At start: take over what runs, remove what has no pod any more."""
         sandboxes = await self.runtime.list_sandboxes()
         containers = await self.runtime.list_containers()
-        shown = {static_pods.hash_of(one): one for one in self._pods.of(self.node_name) if static_pods.is_mirror(one)}
-        pods = [static_pods.as_shown(pod, shown.get(objects.uid(pod))) for pod in self._all_pods()]
+        pods = self._files.as_shown(self._all_pods(), self._pods.of(self.node_name))
         self._node.devices.read_checkpoint(objects.uid(pod) for pod in pods)
         self._node.exclusive.keep_only(objects.uid(pod) for pod in pods)
         known = {objects.uid(pod) for pod in pods}
@@ -387,42 +380,6 @@ class Kubelet:
                     self._tasks.start("leftovers", self._clear_volumes(sandbox.pod_uid))
             except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
                 _log.warning("cannot remove orphan %s (the next start tries again): %s", sandbox.id, failure)
-
-    # --- static pods ---------------------------------------------------------------------------------------------------
-
-    def _look_at_files(self) -> None:
-        """Again and again: end what is no longer asked for, begin what is new once its name is free."""
-        if self._files is None:
-            return
-        self._static = wanted = self._files.look()
-        gone = self._files.take_gone()
-        now = times.format_seconds(self.clock.now())
-        taken = set()
-        for uid, worker in self.workers.items():
-            if static_pods.is_static(worker.pod):
-                taken.add(objects.key(worker.pod))
-                if (uid not in wanted or uid in gone) and not objects.is_terminating(worker.pod):
-                    worker.change(static_pods.ending(worker.pod, now))
-        for uid, pod in wanted.items():
-            if uid not in self.workers and objects.key(pod) not in taken:
-                self._admission.admit(static_pods.come_back(pod, self._ended_static.pop(uid, {})))
-        here = (worker.pod for worker in self.workers.values())
-        self._mirrors.want({objects.uid(pod): pod for pod in here if static_pods.is_static(pod)})
-        self._node.alarms.set("static pods", self.options.static_pods_seconds, self._look_at_files)
-
-    async def _follow_files(self) -> None:
-        """Not to wait for the next look, and not to miss a file that is taken away and put back."""
-        assert self._files is not None
-        while True:
-            try:
-                async with contextlib.aclosing(folder_watch.changes(self._files.folder)) as changes:
-                    async for name, gone in changes:
-                        if gone:
-                            self._files.is_gone(name)
-                        self._look_at_files()
-            except OSError as failure:  # there is no such folder yet, perhaps
-                _log.info("static pods are looked for now and then only: %s", failure)
-            await self.clock.sleep(STATIC_PODS_FOLDER_SECONDS)
 
     def _show_mirror(self, pod: Object, mirror: Object) -> None:
         worker = self.workers.get(objects.uid(pod))
