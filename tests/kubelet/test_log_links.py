@@ -28,12 +28,13 @@ def test_links_lead_to_logs_and_go_with_them(tmp_path: Path) -> None:
     assert there() == [f"{name}_default_main-id-{n}.log" for name in ("web", "webs") for n in (0, 1)]
     assert (log_links.folder(options) / "web_default_main-id-1.log").read_text() == "1"
     pod_files.remove_log(pods[0], "main", 0, options)
-    log_links.remove_dead(options, pods[0])
+    log_links.remove(pods[0], "main", "id-0", options)
     assert there()[0] == "web_default_main-id-1.log"
     pod_files.remove_logs(pods[0], options)
-    log_links.remove_dead(options, pods[0])
+    log_links.remove(pods[0], "main", "id-1", options)
+    log_links.remove(pods[0], "main", "id-1", options)
     pod_files.remove_logs_of_others(set(), options)
-    assert len(there()) == 2, "another pod's stay until somebody looks at all"
+    assert len(there()) == 2, "another pod's stay until somebody looks"
     log_links.remove_dead(options)
     assert there() == []
 

@@ -29,9 +29,12 @@ def make(pod: Object, container: str, attempt: int, container_id: str, options: 
         path(pod, container, container_id, options).symlink_to(f"../{pod_files.log_name(pod, container, attempt)}")
 
 
-def remove_dead(options: Options, pod: Object | None = None) -> None:
-    """Links to logs that are gone: of one pod, or all."""
-    pattern = f"{objects.name(pod)}_{objects.namespace(pod)}_*.log" if pod is not None else "*.log"
-    for link in folder(options).glob(pattern):
+def remove(pod: Object, container: str, container_id: str, options: Options) -> None:
+    path(pod, container, container_id, options).unlink(missing_ok=True)
+
+
+def remove_dead(options: Options) -> None:
+    """Links to logs that went while no kubelet looked."""
+    for link in folder(options).iterdir():
         if not link.exists():
             link.unlink(missing_ok=True)

@@ -236,7 +236,7 @@ class PodContainers:
         node = self._shell.node
         await self._shell.until_done("removing a container", lambda: node.runtime.remove_container(instruction.id))
         pod_files.remove_log(self._shell.pod, instruction.container, instruction.attempt, node.options)
-        log_links.remove_dead(node.options, self._shell.pod)
+        log_links.remove(self._shell.pod, instruction.container, instruction.id, node.options)
 
 
 def _has_run(found: runtime.ContainerStatus | None) -> bool:

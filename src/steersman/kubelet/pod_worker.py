@@ -209,7 +209,7 @@ class PodWorker:
             if one.pod_uid == self.uid and one.state is runtime.State.EXITED:
                 await self._node.runtime.remove_container(one.id)
                 pod_files.remove_log(self.pod, one.name, one.attempt, self._node.options)
-                log_links.remove_dead(self._node.options, self.pod)
+                log_links.remove(self.pod, one.name, one.id, self._node.options)
 
     async def storage_use(self) -> storage_limits.Usage:
         """Measured now, in a thread."""
@@ -310,7 +310,9 @@ class PodWorker:
             await self._node.clock.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
         pod_files.remove_logs(self.pod, self._node.options)
-        log_links.remove_dead(self._node.options, self.pod)
+        for one in self.machine.containers if not self._node.options.on_paper else ():
+            for instance in filter(None, (one.current, one.previous)):
+                log_links.remove(self.pod, one.name, instance.id, self._node.options)
         self._node.writer.forget(self.uid)
         self._probes.close()
         self._node.alarms.cancel(("pod", self.uid))
