@@ -24,6 +24,7 @@ from tests.bench.report import Figure
 
 NAME = f"bench-{os.getpid()}"  # also how its processes are known: it stands in their command lines
 IMAGE = "localhost/hello:1"
+FOREVER = ("sleep", "3600")
 ONE_BY_ONE, AT_ONCE = 15, 60
 QUIET_SECONDS = 10.0
 START_SECONDS_MAX = 90.0
@@ -90,12 +91,16 @@ async def _wait_for_account(client: Client) -> None:
     await waiting.wait(client, client.clock, kinds.SERVICE_ACCOUNT, "default", "default", "Exists", START_SECONDS_MAX)
 
 
-async def _start_pods(client: Client, names: list[str]) -> float:
+async def _start_pods(
+    client: Client, names: list[str], command: tuple[str, ...] = FOREVER, grace_seconds: int = 0
+) -> float:
     """Seconds from the first create until a watch has seen the last one Running."""
     since = (await client.list(kinds.POD, "default")).resource_version
     waiting = set(names)
     began = time.perf_counter()
-    creates = asyncio.gather(*(client.create(kinds.POD, _pod(name), "default") for name in names))
+    creates = asyncio.gather(
+        *(client.create(kinds.POD, _pod(name, command, grace_seconds), "default") for name in names)
+    )
     events = client.watch(kinds.POD, "default", resource_version=since)
     async with asyncio.timeout(START_SECONDS_MAX), contextlib.aclosing(events):
         async for event in events:
@@ -107,12 +112,12 @@ async def _start_pods(client: Client, names: list[str]) -> float:
     return time.perf_counter() - began
 
 
-def _pod(name: str) -> Object:
+def _pod(name: str, command: tuple[str, ...], grace_seconds: int) -> Object:
     containers = [
-        {"name": part, "image": IMAGE, "command": ["sleep", "3600"], "imagePullPolicy": "IfNotPresent"}
+        {"name": part, "image": IMAGE, "command": [*command], "imagePullPolicy": "IfNotPresent"}
         for part in ("main", "sidecar")
     ]
-    spec: dict[str, Any] = {"terminationGracePeriodSeconds": 0, "containers": containers}
+    spec: dict[str, Any] = {"terminationGracePeriodSeconds": grace_seconds, "containers": containers}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 

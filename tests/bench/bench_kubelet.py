@@ -24,6 +24,9 @@ from tests.bench.report import Figure
 from tests.containers import lab
 
 ONE_BY_ONE, AT_ONCE, IDLE_PODS = 40, 60, 110
+DELETED_ONE_BY_ONE, DELETED_AT_ONCE = 20, 100
+POLITE = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")
+GRACE_SECONDS = 30
 SETTLE_SECONDS, IDLE_SECONDS = 10.0, 20.0  # events are written 50 a second; a heartbeat comes each ten
 RUNTIME_ROUNDS, RUNTIME_PODS, RUNTIME_AT_ONCE = 12, 40, 4
 
@@ -123,6 +126,17 @@ async def _pods(file: pathlib.Path) -> list[Figure]:
         began, cpu = time.perf_counter(), _cpu_seconds(node) + _cpu_seconds(shim)
         await clock.sleep(IDLE_SECONDS)
         idle = 100 * (_cpu_seconds(node) + _cpu_seconds(shim) - cpu) / (time.perf_counter() - began)
+        memory_kb, rss = bench_cluster._pss_kb(node) + bench_cluster._pss_kb(shim), _rss_mb(node) + _rss_mb(shim)
+        await _delete_pods(
+            client, [pod["metadata"]["name"] for pod in (await client.list(kinds.POD, "default")).items], 0
+        )
+        polite = [f"polite-{number}" for number in range(DELETED_AT_ONCE)]
+        await bench_cluster._start_pods(client, polite, POLITE, GRACE_SECONDS)
+        await clock.sleep(SETTLE_SECONDS)
+        ends = [1000 * await _delete_pods(client, [name]) for name in polite[:DELETED_ONE_BY_ONE]]
+        await bench_cluster._start_pods(client, polite[:DELETED_ONE_BY_ONE], POLITE, GRACE_SECONDS)
+        await clock.sleep(SETTLE_SECONDS)
+        all_ended = await _delete_pods(client, polite)
     finally:
         await client.close()
     single.sort()
@@ -142,14 +156,35 @@ async def _pods(file: pathlib.Path) -> list[Figure]:
         Figure("of the shim and crun, without what crun does inside the container", 1000 * crun / AT_ONCE, "ms"),
         Figure(f"kubelet and shim with {IDLE_PODS} idle pods", idle, "% of a core", 0, 3, "less"),
         Figure(
-            f"their memory then (RSS {_rss_mb(node) + _rss_mb(shim):.0f} MB)",
-            (bench_cluster._pss_kb(node) + bench_cluster._pss_kb(shim)) / 1024,
+            f"their memory then (RSS {rss:.0f} MB)",
+            memory_kb / 1024,
             "MB",
             0,
             150,
             "less",
         ),
+        Figure("pod that ends at SIGTERM: delete → gone, median", statistics.median(ends), "ms"),
+        Figure(f"{DELETED_AT_ONCE} of them deleted at once, until the last is gone", all_ended, "s"),
     ]
+
+
+async def _delete_pods(client: Client, names: list[str], grace_seconds: int | None = None) -> float:
+    """Seconds from the first delete until a watch has seen the last one go."""
+    since = (await client.list(kinds.POD, "default")).resource_version
+    waiting = set(names)
+    began = time.perf_counter()
+    deletes = asyncio.gather(
+        *(client.delete(kinds.POD, name, "default", grace_seconds=grace_seconds) for name in names)
+    )
+    events = client.watch(kinds.POD, "default", resource_version=since)
+    async with asyncio.timeout(bench_cluster.START_SECONDS_MAX), contextlib.aclosing(events):
+        async for event in events:
+            if event.type == "DELETED":
+                waiting.discard(event.object["metadata"]["name"])
+            if not waiting:
+                break
+    await deletes
+    return time.perf_counter() - began
 
 
 def _process(name: str) -> int:

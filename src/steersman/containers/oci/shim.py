@@ -35,7 +35,7 @@ SOCKET, LOCK = "shim.sock", "shim.lock"
 IDLE_SECONDS = 60.0  # without containers and without a runtime that talks to it, a shim ends
 LAUNCH_SECONDS = 5.0  # crun takes 10 ms; one that hangs must not keep all other containers waiting for long
 LAUNCH_LOOK_SECONDS = 0.01
-STARTING_MAX = os.cpu_count() or 1  # threads that make a container: more would only wait for each other
+STARTING_MAX = 2 * (os.cpu_count() or 1)  # threads that make a container; half of their time the kernel makes them wait
 OUTBOX_MAX = 4096  # packets that wait for a slow runtime; then it is cut off and lists again when it comes back
 
 

@@ -118,6 +118,10 @@ class ShimClient:
             return subprocess.run(
                 [sys.executable, "-m", "steersman.containers.oci.shim", json.dumps(self._config)],
                 executable=program,
+                env={
+                    **os.environ,
+                    "MALLOC_ARENA_MAX": "1",
+                },  # its threads are short and take turns: 64 MB each would be wasted
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
