@@ -67,9 +67,10 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
         ([b"HTTP/1.1 200 OK\r\ncontent-le", b"ngth: 4\r\n\r\nbo", b"dy"], b"body"),
         ([CHUNKED, b"3\r\nabc\r\n", b"2\r\nde\r\n0\r\n\r\n"], b"abcde"),
         ([b"HTTP/1.1 204 No Content\r\n\r\n"], b""),
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 2\n\nok"], b"ok"),
         ([b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"], b"ok"),
     ],
-    ids=["in pieces", "chunked", "no content", "continue"],
+    ids=["in pieces", "chunked", "no content", "lines of scripts", "continue"],
 )
 async def test_bodies(said, body):
     async def talk(conversation: Conversation) -> None:

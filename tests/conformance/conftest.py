@@ -40,7 +40,7 @@ class Together:
 
     def _run(self, item: pytest.Function, number: int) -> None:
         words = re.sub("[^a-z0-9]+", "-", item.name.lower())[:SPACE_NAME_LENGTH_MAX].strip("-")
-        space = Space(self.api, f"c{number}-{os.getpid()}-{words}")
+        space = Space.made(self.api, f"c{number}-{os.getpid()}-{words}")
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         try:
             item.obj(space=space, **parameters)

@@ -41,7 +41,7 @@ def deployed(api: Api) -> Hooks:
         pytest.skip("needs the Python of Debian")
     with _making:
         if api.url not in _made:
-            _made[api.url] = _deploy(Space(api, unique("hooks")))
+            _made[api.url] = _deploy(Space.made(api, unique("hooks")))
         return _made[api.url]
 
 

@@ -81,7 +81,8 @@ class Api:
                 pair.write(base64.b64decode(user[name]) + b"\n")
             pair.flush()
             context.load_cert_chain(pair.name)
-        self._pool = urllib3.PoolManager(ssl_context=context, maxsize=CONNECTIONS_MAX, headers=headers or None)
+        self._headers = headers
+        self._pool = urllib3.PoolManager(ssl_context=context, maxsize=CONNECTIONS_MAX)
 
     def close(self) -> None:
         self._pool.clear()
@@ -94,7 +95,7 @@ class Api:
             method,
             self._address(path, query),
             body=body,
-            headers={"content-type": "application/json", **(headers or {})},
+            headers={"content-type": "application/json", **self._headers, **(headers or {})},
             retries=False,
             timeout=WAIT_SECONDS_MAX,
         )
@@ -196,13 +197,19 @@ _numbers: "collections.Counter[str]" = collections.Counter()
 
 
 class Space:
-    """A namespace of one's own: paths in it, pods in it, kubectl in it."""
+    """A namespace: paths in it, pods in it, kubectl in it."""
 
     def __init__(self, api: Api, name: str) -> None:
         self.api = api
         self.name = name
+
+    @classmethod
+    def made(cls, api: Api, name: str) -> "Space":
+        """One of one's own."""
+        space = cls(api, name)
         api.create("/api/v1/namespaces", {"metadata": {"name": name}})
-        wait("its account is there", lambda: self.get("serviceaccounts", "default"))
+        wait("its account is there", lambda: space.get("serviceaccounts", "default"))
+        return space
 
     def path(self, resource: str, name: str = "") -> str:
         """`pods` or `apps/v1/deployments`, in this namespace."""

@@ -208,7 +208,7 @@ def test_a_range_gives_and_holds_limits(space: Space) -> None:
 
 
 def test_ranges_of_two_namespaces(space: Space) -> None:
-    other, word = Space(space.api, f"{space.name}-2"), unique("range")
+    other, word = Space.made(space.api, f"{space.name}-2"), unique("range")
     for one in (space, other):
         body = {"metadata": {"name": word, "labels": {word: "created"}}, "spec": {"limits": [LIMITS]}}
         one.create("limitranges", body)

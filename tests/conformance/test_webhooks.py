@@ -35,7 +35,7 @@ def test_deny_pods_and_configmaps(space: Space) -> None:
             space.api.update(space.path("configmaps", "good"), good | BAD)
         with pytest.raises(Refused, match="the configmap contains unwanted key and value"):
             space.api.patch(space.path("configmaps", "good"), BAD)
-        elsewhere = Space(space.api, f"{space.name}-skipped")
+        elsewhere = Space.made(space.api, f"{space.name}-skipped")
         elsewhere.create("configmaps", named(BAD, "bad"))
         space.api.delete(f"/api/v1/namespaces/{elsewhere.name}")
 

@@ -34,6 +34,9 @@ class Connection(asyncio.Protocol):
         self.reusable = False
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True
+        )  # servers behind the proxy; Go takes it, too
         self._response = Response()
         self._headers: dict[str, str] = {}
         self._pieces: deque[bytes] = deque()

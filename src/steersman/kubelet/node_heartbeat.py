@@ -135,7 +135,8 @@ class NodeHeartbeat:
         self._last_check_at = now
         before, self._runtime_not_ready = self._runtime_not_ready, await self._runtime.not_ready()
         is_due = now - self._last_status_at >= self._options.node_status_seconds or before != self._runtime_not_ready
-        if is_due or not conditions.is_true(self._node, "Ready"):
+        status = self._node.get("status") or {}
+        if is_due or not conditions.is_true(self._node, "Ready") or node_object.is_wrong_about_others(status):
             await self._write_status()
 
     async def _keep_labels(self) -> None:
@@ -169,7 +170,10 @@ class NodeHeartbeat:
         found = await self._status(was)
         self._last_status_at = self._clock.monotonic()
         # The list's merge key is the type, and two addresses may be of one.
-        patch = {"status": {**found, "addresses": [*found["addresses"], {"$patch": "replace"}]}}
+        gone = dict.fromkeys((was.get("allocatable") or {}).keys() - found["allocatable"].keys())
+        allocatable = {**found["allocatable"], **gone}
+        addresses = [*found["addresses"], {"$patch": "replace"}]
+        patch = {"status": {**found, "allocatable": allocatable, "addresses": addresses}}
         self._node = await self._client.patch(kinds.NODE, self.name, "", patch, type="strategic", subresource="status")
         self._tell_changes(was)
 

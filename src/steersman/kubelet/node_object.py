@@ -128,6 +128,14 @@ def allocatable(of: Mapping[str, str], options: Options) -> dict[str, str]:
     return left
 
 
+def is_wrong_about_others(status: Object) -> bool:
+    """Whether somebody wrote an extended resource into the capacity, or took it away, and allocatable does not say so yet."""
+    whole, left = (
+        {name for name in status.get(key) or {} if admission.is_extended(name)} for key in ("capacity", "allocatable")
+    )
+    return whole != left
+
+
 def memory_of_pods(machine: Machine, options: Options) -> int:
     """Bytes that all pods together may use, where something is reserved beside them; 0: nothing is."""
     kept = [one["memory"] for one in (options.system_reserved, options.kube_reserved) if "memory" in one]
