@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.conformance.live import Object, Space
+from tests.conformance import custom
+from tests.conformance.live import Object, Space, wait
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 BUILT_IN = {
@@ -61,6 +62,18 @@ def test_aggregated(space: Space, path: str) -> None:
             for one in found[group][0]["resources"]:
                 assert one["responseKind"]["kind"]
                 assert one["scope"] in ("Cluster", "Namespaced")
+
+
+def test_a_kind_of_ones_own_is_aggregated(space: Space) -> None:
+    foo = custom.made(space.api, custom.definition())
+
+    def look() -> bool:
+        found = space.api.ask("GET", "/apis", headers={"accept": AGGREGATED})["items"]
+        versions = [one["versions"] for one in found if one["metadata"]["name"] == foo.group]
+        return [one["resource"] for version in versions for one in version[0]["resources"]] == [foo.plural]
+
+    wait("it is there", look)
+    foo.end()
 
 
 @pytest.mark.parametrize("path", ["/api", "/apis"])
