@@ -117,6 +117,9 @@ async def _pods(file: pathlib.Path) -> list[Figure]:
         for number in range(ONE_BY_ONE):
             single.append(1000 * await bench_cluster._start_pods(client, [f"single-{number}"]))
             await client.delete(kinds.POD, f"single-{number}", "default", grace_seconds=0)
+        await clock.sleep(
+            SETTLE_SECONDS
+        )  # those just deleted have two seconds to end, and the node has to clear them away
         node, shim = _process("stm-node1"), _process("steersman-shim")
         before, crun_before = _cpu_seconds(node), _cpu_seconds(shim, with_children=True)
         together = await bench_cluster._start_pods(client, [f"many-{number}" for number in range(AT_ONCE)])
