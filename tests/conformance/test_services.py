@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conformance import servers
-from tests.conformance.live import Object, Refused, Space, names, wait
+from tests.conformance.live import Object, Refused, Space, names, pod, wait
 from tests.conformance.servers import WEB_PORT, answered, answers, node_addresses, service
 
 PORT: Object = {"port": 80, "targetPort": WEB_PORT, "protocol": "TCP"}
@@ -33,9 +33,6 @@ def test_node_port(space: Space) -> None:
     answered(space, made["spec"]["clusterIP"], 80, pods)
     for address in node_addresses(space):
         answered(space, address, port, pods)
-
-
-AFFINITY = {"ClusterIP": (False, False), "NodePort": (False, True)}
 
 
 @pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
@@ -128,16 +125,9 @@ def test_endpoints_follow_pods(space: Space) -> None:
     wait("there is nobody", lambda: endpoints(space, "multi") == {})
     expect: dict[str, set[int]] = {}
     for name, port, number in (("pod1", "a", 100), ("pod2", "b", 101)):
-        found = space.pod(name, labels={"app": "multi"})
-        space.api.delete(space.path("pods", name), {"gracePeriodSeconds": 0})
-        found["spec"]["containers"][0]["ports"] = [{"name": port, "containerPort": number}]
-        body = {
-            "metadata": {"name": name, "labels": {"app": "multi"}},
-            "spec": {"terminationGracePeriodSeconds": 0, "containers": found["spec"]["containers"]},
-        }
-        for container in body["spec"]["containers"]:
-            container["volumeMounts"] = []
-        wait("made anew", lambda: space.create("pods", body))
+        body = pod(name, labels={"app": "multi"})
+        body["spec"]["containers"][0]["ports"] = [{"name": port, "containerPort": number}]
+        space.create("pods", body)
         expect[name] = {number}
         wait(f"endpoints are {expect}", lambda: endpoints(space, "multi") == expect)
     for name in ("pod1", "pod2"):
@@ -177,7 +167,6 @@ def test_one_port_of_two_protocols(space: Space) -> None:
     servers.client(space)
     both = [{"name": name.lower(), "port": 80, "targetPort": 8080, "protocol": name} for name in ("TCP", "UDP")]
     made = service(space, "both", selector={"name": "net"}, ports=both)
-    space.create("configmaps", {"metadata": {"name": "ask"}, "data": {}})
     address = made["spec"]["clusterIP"]
 
     def tcp() -> bool:

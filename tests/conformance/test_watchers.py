@@ -4,8 +4,6 @@ import itertools
 import json
 import threading
 
-import pytest
-
 from tests.conformance.live import Object, Space, unique
 
 
@@ -188,13 +186,3 @@ def test_tables(space: Space) -> None:
     )
     assert answer.status == 406
     assert answer.object["reason"] == "NotAcceptable"
-
-
-@pytest.mark.parametrize("past", ["1"])
-def test_a_version_of_long_ago(space: Space, past: str) -> None:
-    """Told as 410, as a Status in the stream or before it."""
-    with space.api.watch(space.path("configmaps"), resourceVersion=past) as events:
-        first = next(events)
-    assert first["type"] in ("ERROR", "ADDED")
-    if first["type"] == "ERROR":
-        assert (first["object"]["code"], first["object"]["reason"]) == (410, "Expired")
