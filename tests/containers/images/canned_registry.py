@@ -51,6 +51,7 @@ class Canned:
         self.queries: list[str] = []
         self.authorizations: list[str] = []
         self.token = ""
+        self.token_answer: object = None  # in place of the token
         self.basic = ""
         self.address = ""
         self.before_answer: Callable[[], Any] | None = None
@@ -80,6 +81,8 @@ class Canned:
         if self.basic and not self.token and authorization != f"Basic {self.basic}":
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
         status, kind, body = self.answers.get(request.path, (404, "text/plain", b""))
+        if status == 302:
+            raise web.HTTPFound(body.decode())
         if self.bytes_most and "/blobs/" in request.path:
             return await self.give_some(request, body)
         return web.Response(status=status, content_type=kind, body=body)
@@ -101,7 +104,7 @@ class Canned:
         assert request.query["service"] == "canned"
         if self.basic and authorization != f"Basic {self.basic}":
             return web.Response(status=401)
-        return web.json_response({"token": self.token})
+        return web.json_response(self.token_answer or {"token": self.token})
 
 
 @contextlib.asynccontextmanager

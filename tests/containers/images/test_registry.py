@@ -154,6 +154,43 @@ class TestBad:
         refused = await failure(store, f"127.0.0.1:{port}/a:1")
         assert refused.reason == "ErrImagePull"
 
+    async def test_redirects_that_never_end(self, store: ImageStore, canned: Canned):
+        canned.answers["/v2/a/manifests/1"] = (302, "text/plain", b"/v2/a/manifests/1")
+        assert (await failure(store, f"{canned.address}/a:1")).message.endswith("stopped after 10 redirects")
+        assert len(canned.asked) == 10
+
+    async def test_a_token_that_helps_nothing(self, store: ImageStore, canned: Canned):
+        canned.token, canned.token_answer = "right", {"token": "wrong"}
+        assert "pull access denied" in (await failure(store, f"{canned.address}/a:1")).message
+        assert canned.asked == ["/v2/a/manifests/1", "/token", "/v2/a/manifests/1"]
+
+    @pytest.mark.parametrize("answer", [["token"], "token", 7])
+    async def test_a_token_of_another_shape(self, store: ImageStore, canned: Canned, answer: object):
+        canned.token, canned.token_answer = "right", answer
+        assert "failed to fetch oauth token" in (await failure(store, f"{canned.address}/a:1")).message
+
+    @pytest.mark.parametrize("status", [429, 500])
+    async def test_layers_that_are_refused(self, store: ImageStore, canned: Canned, tmp_path: Path, status: int):
+        canned.add_image(tmp_path, "a", "1", "x")
+        layer = json.loads(canned.answers["/v2/a/manifests/1"][2])["layers"][0]["digest"]
+        canned.answers[f"/v2/a/blobs/{layer}"] = (status, "text/plain", b"later")
+        assert f": {status}" in (await failure(store, f"{canned.address}/a:1")).message
+
+    async def test_two_images_of_the_same_layers_at_once_while_others_are_removed(
+        self, store: ImageStore, canned: Canned, tmp_path: Path
+    ):
+        for name in ("a", "b", "c"):
+            canned.add_image(tmp_path, name, "1", "x", name)
+        old = await store.pull(f"{canned.address}/c:1")
+        wanted = [f"{canned.address}/{name}:1" for name in ("a", "b")]
+        found = await asyncio.gather(*(store.pull(one) for one in wanted), store.remove(old))
+        assert [store.find(one) is not None for one in wanted] == [True, True]
+        assert store.find(f"{canned.address}/c:1") is None
+        for one in await store.list():
+            await store.remove(one.id)
+        assert found[0] != found[1]
+        assert os.listdir(store.layers_dir) == []
+
     async def test_a_broken_registry(self, store: ImageStore, canned: Canned):
         canned.answers["/v2/a/manifests/1"] = (503, "text/plain", b"")
         assert (await failure(store, f"{canned.address}/a:1")).reason == "ErrImagePull"

@@ -153,6 +153,8 @@ class Registry:
                 raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
             self._base = self._plain_base
             return await self._try(path, asked)
+        except aiohttp.TooManyRedirects as failed:
+            raise Unavailable(f'failed to do request: Get "{self._base}{path}": stopped after 10 redirects') from failed
         except (aiohttp.ClientError, TimeoutError) as failed:
             raise Unavailable(f'failed to do request: Get "{self._base}{path}": {failed}') from failed
 
@@ -183,6 +185,8 @@ class Registry:
                     why = refusal(answer.status, realm, text)
                     raise RegistryError(f"failed to authorize: failed to fetch anonymous token: {why}")
                 found = json.loads(text)
+                if not isinstance(found, dict):
+                    raise ValueError("the answer is no object")
         except (aiohttp.ClientError, TimeoutError, ValueError) as failed:
             raise Unavailable(f"failed to authorize: failed to fetch oauth token: {failed}") from failed
         return str(found.get("token") or found.get("access_token") or "")
