@@ -225,6 +225,8 @@ def left_on(cluster: RunningCluster, kubelet: int) -> dict[str, list[str]]:
     found["groups"] = sorted(str(one) for top in tops for one in top.glob("**/pod*"))
     mounts = pathlib.Path(f"/proc/{kubelet}/mountinfo").read_text().splitlines()
     own = [line.split()[4] for line in mounts if cluster.name in line or str(data) in line]
+    # What containerd forgets of a sandbox that it was killed over (its /dev/shm) is containerd's, and goes with the node's runtime.
+    own = [one for one in own if "/containerd/state/" not in one]
     found["mounts"] = sorted(one for one in own if "/pods/" in one or "/sandboxes/" in one)
     entered = ["nsenter", "-t", str(kubelet), "-n"]
     links = subprocess.run([*entered, "ip", "-o", "link"], capture_output=True, text=True, check=True).stdout

@@ -54,12 +54,14 @@ class Ground(NamedTuple):
 
 
 class Order(NamedTuple):
-    """One container: its name, launch record, where its root filesystem is mounted meanwhile, and its streams."""
+    """One container: its name, launch record, where its root filesystem is mounted meanwhile, and its streams. `pid_file` gets its
+    process's number before that has a program: a shim that is killed then leaves word that the container has run."""
 
     name: str
     launch: dict[str, Any]
     root: str
     streams: tuple[int, int, int]
+    pid_file: str
 
 
 def prepare(config: Any) -> Ground | None:
@@ -97,6 +99,7 @@ def _make(ground: Ground, order: Order, kept: int) -> int:
     # The shim's lock above all: a process that outlives the shim, and waits for its program, would keep the next one out.
     _close_all_but({*order.streams, kept, ground.empty})
     likelihood = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    record = os.open(order.pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     groups = _join_groups(ground.hierarchy, plan)
     tree, trees = quick_mounts.take(order.launch, order.root, groups)
     for path in plan["namespaces"]:
@@ -110,7 +113,7 @@ def _make(ground: Ground, order: Order, kept: int) -> int:
     with undisturbed, _limits(process), _likelihood(likelihood, process["oomScoreAdj"]), embryo.Embryo() as made:
         quick_mounts.add_processes(root, null, made.proc, plan)
         quick_mounts.enter(root)
-        _run(made, process, {likelihood, kept})
+        _run(made, process, {likelihood, kept, record}, record)
         return made.pid
 
 
@@ -195,14 +198,16 @@ def _become(ground: Ground, order: Order, process: dict[str, Any]) -> None:
         syscalls.give_up_new_privileges()
 
 
-def _run(made: embryo.Embryo, process: dict[str, Any], kept: set[int]) -> None:
+def _run(made: embryo.Embryo, process: dict[str, Any], kept: set[int], record: int) -> None:
     """Only streams, pipes and plain files are open when paths of the container's own are followed."""
     _close_all_but(kept | made.descriptors)
     os.chdir(process["cwd"])
     os.getcwd()  # raises where that is not below the root
     variables = [one.encode() for one in process["env"]]
     arguments = [one.encode() for one in process["args"]]
-    made.run(_found(arguments[0], variables), arguments, variables)
+    program = _found(arguments[0], variables)
+    os.write(record, str(made.pid).encode())
+    made.run(program, arguments, variables)
 
 
 def _close_all_but(kept: set[int]) -> None:

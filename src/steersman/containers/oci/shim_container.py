@@ -66,15 +66,16 @@ class Container:
         self._is_starting = True
         terminal = shim_terminal.Console(self._folder) if self.launch["tty"] else None
         ours = self._open_fifos() if terminal is None else (_null(), _null(), _null())
-        order = quick_start.Order(self.id, self.launch, self._root, ours)
+        order = quick_start.Order(self.id, self.launch, self._root, ours, self._path(records.PID))
 
         def tried(pid: int, failure: str) -> None:
             if pid:
                 _close(ours)
-                records.write(self._path(records.PID), pid)
                 self._settle(reply, terminal)
             else:
                 print(f"{self.id} is left to crun: {failure}", file=sys.stderr)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(order.pid_file)
                 shim_mounts.make_mountable_again(self.launch)
                 self._start_by_crun(ours, terminal, reply)
 
@@ -296,27 +297,29 @@ class Container:
             with open(self._path(records.PID)) as file:
                 pid = int(file.read())
         except (FileNotFoundError, ValueError):
-            pid = self._number_by_group()
-            if not pid:
-                return None
-            records.write(self._path(records.PID), pid)
+            pid = 0
+        if self._waits_in_vain(pid) or not pid:
+            return None
         started = {"pid": pid, "ticks": records.process_start_ticks(pid), "started_at": _now(), "keeper": 0}
         records.write(self._path(records.STARTED), started)
         return started
 
-    def _number_by_group(self) -> int:
-        """Of the process that a killed shim started itself and had no time to write down; 0: it had not come so far. One that waits
-        for its program waits in vain."""
+    def _waits_in_vain(self, pid: int) -> bool:
+        """Whether `pid` has no program yet, and nobody is left to give it one: that, or any other such one of the container's, is
+        killed."""
         launch = records.read(self._path(records.LAUNCH))
         if not launch or launch.get("plan") is None or self._shim.is_crun_s(self.id):
-            return 0
-        found = []
-        for pid in cgroups.processes(self._hierarchy(), launch["cgroup"]):
-            if records.process_name(pid) == quick_start.STARTING:
-                os.kill(pid, signal.SIGKILL)
-            else:
-                found.append(pid)
-        return min(found, key=records.process_start_ticks, default=0)
+            return False
+        waiting = [
+            one
+            for one in cgroups.processes(self._hierarchy(), launch["cgroup"])
+            if records.process_name(one) == quick_start.STARTING
+        ]
+        for one in waiting:
+            os.kill(one, signal.SIGKILL)
+        if pid in waiting:
+            os.unlink(self._path(records.PID))
+        return pid in waiting
 
     def _reopen_streams(self, started: dict[str, Any]) -> None:
         if self.launch["tty"]:
