@@ -62,12 +62,12 @@ def test_quality_of_service(resources, expect):
 
 
 GRACE = {
-    "not on a node": (builders.pod(terminationGracePeriodSeconds=5), 0),
+    "not on a node": (builders.pod(terminationGracePeriodSeconds=5), None),
     "running": (builders.pod(nodeName="n", terminationGracePeriodSeconds=5), 5),
     "by default": (builders.pod(nodeName="n"), 30),
     "at once": (builders.pod(nodeName="n", terminationGracePeriodSeconds=0), 0),
     "negative": (builders.pod(nodeName="n", terminationGracePeriodSeconds=-5), 1),
-    "finished": (builders.pod(nodeName="n", status={"phase": "Failed"}), 0),
+    "finished": (builders.pod(nodeName="n", status={"phase": "Failed"}), None),
 }
 
 

@@ -88,6 +88,15 @@ async def test_a_pod_on_a_node_gets_its_grace_period(ready: kit.Api):
     assert (await ready.ask("GET", f"{PODS}/p")).status == 404
 
 
+async def test_who_deletes_may_give_more_grace_than_the_pod_asks_for(ready: kit.Api):
+    await ready.make(PODS, kit.pod("p", terminationGracePeriodSeconds=0))
+    await bind(ready, "p")
+    marked = (await ready.ask("DELETE", f"{PODS}/p?gracePeriodSeconds=30")).body["metadata"]
+    assert marked["deletionGracePeriodSeconds"] == 30
+    assert (await ready.ask("DELETE", f"{PODS}/p?gracePeriodSeconds=0")).status == 200
+    assert (await ready.ask("GET", f"{PODS}/p")).status == 404
+
+
 async def test_status_of_a_dying_pod_can_be_written(ready: kit.Api):
     await ready.make(PODS, kit.pod("p"))
     await bind(ready, "p")

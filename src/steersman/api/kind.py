@@ -135,7 +135,7 @@ class Kind:
     fields: Callable[[Object], Mapping[str, str]] | None = None
     spec_fields: tuple[str, ...] = ("spec",)
     has_generation: bool = False
-    graceful_delete_seconds: Callable[[Object], int] | None = None
+    graceful_delete_seconds: Callable[[Object], int | None] | None = None
     ttl_seconds: int = 0  # how long an object is kept after its last write; 0: for ever
     deletes_to_status: bool = True  # DELETE answers a Status; False: the object (Service, Pod, …)
     creates_on_update: bool = False

@@ -225,11 +225,11 @@ def keep_allocated(new: Object, old: Object | None) -> None:
         _drop_unchanged(spec, before, ("externalTrafficPolicy",))
 
 
-def grace_of_pod(pod: Object) -> int:
-    """Seconds a pod gets to end; 0 when nothing runs: not yet on a node, or already finished."""
+def grace_of_pod(pod: Object) -> int | None:
+    """Seconds a pod gets to end where nobody says otherwise; None when nothing runs: not yet on a node, or already finished."""
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
-        return 0
+        return None
     seconds = spec.get("terminationGracePeriodSeconds")
     return 30 if seconds is None else max(int(seconds), 1 if seconds < 0 else 0)
 

@@ -97,9 +97,9 @@ def _grace(kind: Kind, obj: Object, options: Options) -> int | None:
         wanted = options.grace_seconds
         return wanted if wanted is not None and wanted < current else None
     natural = kind.graceful_delete_seconds(obj)
-    if natural == 0 or options.grace_seconds is None:
-        return max(0, natural)
-    return options.grace_seconds
+    if natural is None:
+        return 0
+    return natural if options.grace_seconds is None else options.grace_seconds
 
 
 def _mark(obj: Object, meta: Object, grace: int, now: datetime.datetime) -> Outcome:
