@@ -118,7 +118,11 @@ class Containerd:
 
     def _launch(self) -> None:
         """Through a small process that hides what has to be hidden, and becomes containerd."""
-        command = [sys.executable, "-m", __name__, str(self._run / "config.toml"), str(self._run / "containerd.log")]
+        path = str(self._run / "config.toml")
+        for stray in _processes_naming(path):  # of a kubelet that was killed before it wrote the number down
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(stray, signal.SIGKILL)
+        command = [sys.executable, "-m", __name__, path, str(self._run / "containerd.log")]
         with self._network():
             pid = int(subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True).stdout)
         records.write(str(self._run / "containerd.json"), [pid, records.process_start_ticks(pid)])
