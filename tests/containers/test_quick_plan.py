@@ -90,6 +90,8 @@ def test_a_read_only_volume():
         pytest.param({"mounts": (Mount("/proc/x", "/b"),)}, id="below /proc"),
         pytest.param({"mounts": (Mount("/sys", "/b"),)}, id="over /sys"),
         pytest.param({"mounts": (Mount("/dev", "/b"),)}, id="over /dev"),
+        pytest.param({"mounts": (Mount("/", "/b"),)}, id="over the root"),
+        pytest.param({"mounts": (Mount("/./proc/sys", "/b"),)}, id="below /proc in other words"),
         pytest.param({"devices": (runtime.Device("/dev/null", "/dev/x", "rwm"),)}, id="a device"),
         pytest.param({"security": Security(privileged=True)}, id="privileged, which has all devices"),
     ],

@@ -1,19 +1,24 @@
 """Containers that the shim makes itself, held against crun's."""
 
+import asyncio
+import contextlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steersman.aio.clock import SystemClock
-from steersman.containers.oci import cgroups, embryo, quick_plan
-from steersman.containers.runtime import Mount, Resources, Security, State
+from steersman.containers import syscalls
+from steersman.containers.oci import cgroups, embryo, quick_plan, shim
+from steersman.containers.runtime import Mount, Resources, RuntimeFailure, Security, State
 from tests.containers import lab
-from tests.containers.lab import Lab
+from tests.containers.lab import FOREVER, Lab
 from tests.containers.test_oci_container import output, shell
 from tests.containers.test_oci_survival import shim_pid
 
@@ -183,6 +188,80 @@ async def test_a_link_in_the_image_leads_nowhere_else(oci: Lab, tmp_path: Path):
     text = await output(oci, "ls -d /etc/marker/out", mounts=mounts)
     assert text == "/etc/marker/out\n"
     assert not Path("/etc/marker").exists()
+
+
+@pytest.mark.parametrize("name", ["proc", "sys"])
+async def test_the_kernel_s_file_systems_go_onto_folders_only(oci: Lab, clean_machine: str, tmp_path: Path, name: str):
+    """CVE-2019-19921: what is hidden in /proc would be hidden where a link of another container's volume leads to by then."""
+    (tmp_path / "volume" / "there").mkdir(parents=True)
+    mounts = (Mount("/volume", str(tmp_path / "volume")),)
+    container_id = await oci.create(await oci.sandbox(), mounts=mounts)
+    (upper,) = Path(clean_machine).glob(f"**/containers/{container_id}/upper")
+    (upper / name).symlink_to("/volume/there")
+    with pytest.raises(Exception, match=f"the target `/{name}` is invalid"):
+        await oci.node.start_container(container_id)
+
+
+async def test_arguments_larger_than_its_memory_leave_the_shim_alive(oci: Lab, clean_machine: str):
+    sandbox_id = await oci.sandbox()
+    parent = shim_pid(clean_machine)
+    environment = tuple((f"N{number}", "x" * 100_000) for number in range(10))
+    for limit in (200_000, 400_000, 1_000_000):
+        with contextlib.suppress(RuntimeFailure):  # crun, asked then, may get it done
+            await oci.run(FOREVER, sandbox_id, resources=Resources(memory_limit_bytes=limit), environment=environment)
+        assert os.path.exists(f"/proc/{parent}/exe")
+
+
+@pytest.fixture
+def hung(clean_machine: str) -> Iterator[tuple[str, int]]:
+    """A volume, mounted before there is a shim, and the process that serves it."""
+    program = shutil.which("fuse-overlayfs")
+    if program is None:
+        pytest.skip("needs fuse-overlayfs")
+    lower, volume = Path(clean_machine, "lower"), Path(clean_machine, "volume")
+    lower.mkdir()
+    volume.mkdir()
+    server = subprocess.Popen([program, "-f", "-o", f"lowerdir={lower}", str(volume)], stderr=subprocess.DEVNULL)
+    while not os.path.ismount(volume):
+        assert server.poll() is None
+    yield str(volume), server.pid
+    server.kill()
+    server.wait()
+    syscalls.unmount(str(volume))
+
+
+@pytest.mark.slow
+async def test_a_volume_that_does_not_answer_keeps_nobody_waiting(hung: tuple[str, int], oci: Lab):
+    """Working directories are on a file system whose server hangs, for as many containers as are made at once."""
+    volume, server = hung
+    mounts = (Mount("/volume", volume),)
+    names = [
+        await oci.create(await oci.sandbox(), mounts=mounts, working_dir="/volume/on/it")
+        for _ in range(shim.STARTING_MAX)
+    ]
+    os.kill(server, signal.SIGSTOP)
+    hanging = [asyncio.ensure_future(oci.node.start_container(name)) for name in names]
+    try:
+        await oci.run()
+        assert not any(one.done() for one in hanging)
+    finally:
+        os.kill(server, signal.SIGCONT)
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_many_starts_leave_nothing_in_the_shim(oci: Lab, clean_machine: str):
+    sandbox_id = await oci.sandbox()
+    parent = shim_pid(clean_machine)
+
+    async def start(count: int) -> tuple[int, int]:
+        names = [await oci.create(sandbox_id, shell("exit 0")) for _ in range(count)]
+        await asyncio.gather(*map(oci.node.start_container, names))
+        for name in names:
+            await oci.ended(name)
+            await oci.node.remove_container(name)
+        return len(os.listdir(f"/proc/{parent}/fd")), len(os.listdir(f"/proc/{parent}/task"))
+
+    assert await start(4) == await start(30)
 
 
 async def test_short_ones_leave_the_shim_alive(oci: Lab, clean_machine: str):

@@ -195,9 +195,10 @@ def open_inside(root: int, path: str, flags: int) -> int:
     return _open_at(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
 
 
-def open_beneath(root: int, path: str, flags: int) -> int:
-    """Open `path` below the folder `root`, on the same mount and over no link at all (openat2)."""
-    return _open_at(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
+def open_beneath(root: int, path: str, flags: int, *, other_mounts: bool = False) -> int:
+    """Open `path` below the folder `root`, over no link at all, and on the same mount unless others may be entered (openat2)."""
+    same = 0 if other_mounts else RESOLVE_NO_XDEV
+    return _open_at(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | same)
 
 
 def _open_at(root: int, path: str, flags: int, resolve: int) -> int:

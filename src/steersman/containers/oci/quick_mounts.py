@@ -3,6 +3,7 @@
 Calls are a thread's that has its own descriptors, working directory and, for all but `take`, the empty namespace. Small imports.
 """
 
+import contextlib
 import os
 import signal
 import stat
@@ -78,6 +79,7 @@ def _bind(root: int, path: str, tree: int, attributes: int) -> None:
 
 
 def _mount(root: int, one: dict[str, Any]) -> None:
+    _refuse_link(root, one["target"])
     target = _target(root, one["target"], is_folder=True)
     syscalls.mount(one["source"], f"/proc/thread-self/fd/{target}", one["type"], one["flags"], one["data"])
     os.close(target)
@@ -166,6 +168,13 @@ def _target(root: int, path: str, *, is_folder: bool) -> int:
         return _open(root, path)
 
 
+def _refuse_link(root: int, path: str) -> None:
+    """File systems of the kernel go onto folders only. Where /proc of an image is a link into a volume, another container of the
+    pod may move what it leads to, and what is hidden and made read-only afterwards is so somewhere else (CVE-2019-19921)."""
+    with contextlib.suppress(FileNotFoundError):
+        os.close(syscalls.open_beneath(root, path, os.O_PATH | os.O_DIRECTORY, other_mounts=True))
+
+
 def enter(root: int) -> None:
     """What was the root lies on the new one for a moment (pivot_root(2): "pivot_root(., .)")."""
     os.fchdir(root)
@@ -208,6 +217,7 @@ def add_processes(root: int, null: int, context: int, plan: dict[str, Any]) -> N
     """/proc, as the container's first process has asked for it, and what is hidden there and elsewhere."""
     for one in plan["mounts"]:
         if one["type"] == "proc":
+            _refuse_link(root, one["target"])
             tree = mount_trees.create(context, one["attributes"])
             target = _target(root, one["target"], is_folder=True)
             mount_trees.move(tree, target)

@@ -4,6 +4,7 @@ Ordinary containers are alike: their own mounts and processes, their pod's netwo
 not in this file is crun's to do: terminals, users of their own, seccomp, devices, mounts that spread, shared processes.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,7 +107,7 @@ def _mounts(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
             else:
                 return None
         if kind == "bind":
-            if target.startswith(_KERNELS_OWN) or target == "/dev" or "/../" in target + "/":
+            if target.startswith(_KERNELS_OWN) or target in ("/", "/dev") or os.path.normpath(target) != target:
                 return None
         elif kind != "cgroup" and kind not in _FILE_SYSTEMS:
             return None

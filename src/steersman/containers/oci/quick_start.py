@@ -20,7 +20,7 @@ import resource
 import signal
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from steersman.containers import mount_trees, syscalls
@@ -28,9 +28,6 @@ from steersman.containers.oci import cgroups, embryo, quick_mounts, shim_mounts
 
 STARTING = "steersman-start"  # the name of the process before it has a program
 _JOIN_SESSION_KEYRING = 1
-undisturbed = (
-    threading.Lock()
-)  # what belongs to the whole process is the container's for a moment: nobody else may fork
 
 
 class Numbers(NamedTuple):
@@ -98,22 +95,24 @@ def _make(ground: Ground, order: Order, kept: int) -> int:
     syscalls.unshare(syscalls.CLONE_FILES | syscalls.CLONE_FS)
     # The shim's lock above all: a process that outlives the shim, and waits for its program, would keep the next one out.
     _close_all_but({*order.streams, kept, ground.empty})
-    likelihood = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
     record = os.open(order.pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     groups = _join_groups(ground.hierarchy, plan)
     tree, trees = quick_mounts.take(order.launch, order.root, groups)
     for path in plan["namespaces"]:
         _join(path)
     syscalls.setns(ground.empty, syscalls.CLONE_NEWNS)
-    syscalls.unshare(syscalls.CLONE_NEWNS | (syscalls.CLONE_NEWPID if plan["own_processes"] else 0))
+    syscalls.unshare(syscalls.CLONE_NEWNS)
     os.umask(0)
     root, null = quick_mounts.put_together(ground.hierarchy, plan, tree, trees)
     _take_streams(order.streams, null, process["user"])
     _become(ground, order, process)
-    with undisturbed, _limits(process), _likelihood(likelihood, process["oomScoreAdj"]), embryo.Embryo() as made:
+    _limit(process)
+    with embryo.Embryo(own_processes=plan["own_processes"]) as made:
+        with open(f"/proc/{made.pid}/oom_score_adj", "w") as likelihood:  # to be a victim when memory runs out
+            likelihood.write(str(process["oomScoreAdj"]))
         quick_mounts.add_processes(root, null, made.proc, plan)
         quick_mounts.enter(root)
-        _run(made, process, {likelihood, kept, record}, record)
+        _run(made, process, {kept, record}, record)
         return made.pid
 
 
@@ -218,25 +217,12 @@ def _close_all_but(kept: set[int]) -> None:
     os.closerange(low, 1 << 20)
 
 
-@contextlib.contextmanager
-def _limits(process: dict[str, Any]) -> Iterator[None]:
-    """Those of containers are the shim's from then on: they are all the same."""
+def _limit(process: dict[str, Any]) -> None:
+    """Limits of containers are the shim's from then on: they are all the same."""
     for limit in process["rlimits"]:
         kind, wanted = getattr(resource, limit["type"]), (limit["soft"], limit["hard"])
         if resource.getrlimit(kind) != wanted:
             resource.setrlimit(kind, wanted)
-    yield
-
-
-@contextlib.contextmanager
-def _likelihood(file: int, wanted: int) -> Iterator[None]:
-    """How likely a victim the process is when memory runs out; children have it from their parent."""
-    was = os.pread(file, 16, 0)
-    os.pwrite(file, str(wanted).encode(), 0)
-    try:
-        yield
-    finally:
-        os.pwrite(file, was, 0)
 
 
 def _found(program: bytes, variables: list[bytes]) -> bytes:

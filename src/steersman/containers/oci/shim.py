@@ -74,7 +74,7 @@ class Shim:
         self._ground = quick_start.prepare(config)
         self._started: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._waiting: collections.deque[Callable[[], None]] = collections.deque()
-        self._threads = 0
+        self._threads: dict[str, float] = {}  # containers that threads make, since when
         self._idle_since = time.monotonic()
         self._stopping = False
 
@@ -105,6 +105,7 @@ class Shim:
             self._again.discard(container)
             _survive(container.pump)
         self._flush_old_fragments()
+        self._start_waiting()
         self._end_when_idle()
 
     def watch(self, fd: int, events: int, call: Callable[[], None]) -> None:
@@ -122,6 +123,8 @@ class Shim:
     def _wait_seconds(self) -> float:
         if self._again:
             return 0
+        if self._waiting:
+            return LAUNCH_SECONDS
         return FRAGMENT_SECONDS if any(c.has_fragment for c in self.containers.values()) else self.config.idle_seconds
 
     def _flush_old_fragments(self) -> None:
@@ -210,17 +213,21 @@ class Shim:
         return True
 
     def _start_waiting(self) -> None:
-        while self._waiting and self._threads < STARTING_MAX:
-            self._threads += 1
+        """One that hangs (a volume whose server does not answer) keeps the others waiting for a moment only."""
+        while self._waiting and self._busy_threads() < STARTING_MAX:
             self._waiting.popleft()()
+
+    def _busy_threads(self) -> int:
+        return sum(time.monotonic() - since < LAUNCH_SECONDS for since in self._threads.values())
 
     def _start_quickly(
         self, ground: quick_start.Ground, order: quick_start.Order, done: Callable[[int, str], None]
     ) -> None:
         self._launches += 1
+        self._threads[order.name] = time.monotonic()
 
         def ended(pid: int, failure: str) -> None:
-            self._threads -= 1
+            del self._threads[order.name]
             self._launches -= 1
             try:
                 done(pid, failure)
@@ -392,8 +399,7 @@ class Shim:
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
     ) -> None:
         """PID 1 of a process namespace that a pod's containers share."""
-        with quick_start.undisturbed:
-            pid = shim_mounts.start_pause_process()
+        pid = shim_mounts.start_pause_process()
         self.on_exit(pid, lambda status: None)
         reply({"ok": {"pid": pid}})
 
@@ -401,8 +407,7 @@ class Shim:
         self, peer: Peer, request: protocol.Message, descriptors: list[int], reply: Callable[..., None]
     ) -> None:
         """A process in namespaces of a pod with its own users, until they are pinned."""
-        with quick_start.undisturbed:
-            holder, pause = shim_namespaces.start_holder(request["wanted"])
+        holder, pause = shim_namespaces.start_holder(request["wanted"])
         for pid in filter(None, (holder, pause)):
             self.on_exit(pid, lambda status: None)
         reply({"ok": {"holder": holder, "pause": pause}})

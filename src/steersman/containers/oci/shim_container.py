@@ -119,6 +119,8 @@ class Container:
             shim_mounts.unmount_root(self._root)
             if terminal is not None:
                 terminal.close()
+            if self._is_forgotten:  # while it was made (a volume that did not answer for long)
+                self.forget()
 
     def _started(self, terminal: "shim_terminal.Console | None") -> dict[str, Any]:
         with open(self._path(records.PID)) as file:
@@ -128,8 +130,7 @@ class Container:
         keeper = 0
         if terminal is not None:
             fd = terminal.receive()
-            with quick_start.undisturbed:
-                keeper = shim_terminal.keep(fd, self.pid)
+            keeper = shim_terminal.keep(fd, self.pid)
             self._shim.on_exit(keeper, lambda status: None)
             self._add_stream(Stream("stdout", fd, self.log, is_terminal=True))
         started = {"pid": self.pid, "ticks": ticks, "started_at": self._started_at, "keeper": keeper}
