@@ -89,6 +89,23 @@ def test_half_an_archive_is_refused(cluster: pathlib.Path) -> None:
         unpacked(file)
 
 
+def test_one_with_damage_in_its_middle_is_refused(cluster: pathlib.Path) -> None:
+    file = written(cluster)
+    content = bytearray(file.read_bytes())
+    content[40:60] = b"\xff" * 20
+    file.write_bytes(content)
+    with pytest.raises(archive.NoBackup):
+        unpacked(file)
+
+
+def test_one_without_keys_is_refused(cluster: pathlib.Path) -> None:
+    """What is there already is removed before what replaces it is put there: that has to be whole."""
+    for key in (cluster / "pki").iterdir():
+        key.unlink()
+    with pytest.raises(archive.NoBackup):
+        unpacked(written(cluster))
+
+
 def test_a_newer_one_is_refused(cluster: pathlib.Path) -> None:
     file = written(cluster, archive.About("mine", "2026-01-01T00:00:00Z", "9.0", archive.FORMAT + 1))
     with pytest.raises(archive.NoBackup, match=r"newer Steersman \(9\.0\)"):

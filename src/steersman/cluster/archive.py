@@ -8,6 +8,7 @@ import io
 import pathlib
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 
 import msgspec
@@ -69,10 +70,10 @@ def read(path: pathlib.Path, folder: pathlib.Path) -> About:
                 if member.name == _ABOUT:
                     found[_ABOUT] = msgspec.json.decode(target.read_bytes(), type=About)
                     target.unlink()
-    except (tarfile.TarError, EOFError, msgspec.DecodeError, OSError) as problem:
+    except (tarfile.TarError, EOFError, msgspec.DecodeError, OSError, zlib.error) as problem:
         raise NoBackup(f"{path} is no backup of a cluster: {problem}") from problem
     about = found.get(_ABOUT)
-    if about is None or not (folder / _STORE).exists() or not (folder / _OPTIONS).exists():
+    if about is None or not all((folder / part).exists() for part in (_STORE, _OPTIONS, "pki")):
         raise NoBackup(f"{path} is no backup of a cluster.")
     if about.format > FORMAT:
         raise NoBackup(f"{path} was written by a newer Steersman ({about.version}).")
