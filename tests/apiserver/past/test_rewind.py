@@ -37,7 +37,7 @@ def counted(revision: str) -> Object:
 def decided(*events: Event) -> tuple[list[str], list[str], list[str]]:
     """Keys written, names deleted, keys that are taken."""
     plan = rewinding.decide(events, (), FRESH)
-    return [put.key for put in plan.puts], [one.name for one in plan.unwanted], list(plan.taken)
+    return [put.key for put in plan.puts], [one.name for one in plan.unwanted], sorted(plan.taken)
 
 
 MAP, POD, SET, NODE = (
@@ -46,6 +46,7 @@ MAP, POD, SET, NODE = (
     "/apps/replicasets/default/a",
     "/core/nodes/a",
 )
+NAMESPACE = "/core/namespaces/default"
 EVENTS = "/core/events/default/a"
 
 CASES = [
@@ -78,6 +79,23 @@ CASES = [
         [event(MAP, obj("ConfigMap", "a", "1"), obj("ConfigMap", "a", "1", going=True))],
         ([], [], [MAP]),
         id="going: waited for",
+    ),
+    pytest.param(
+        [
+            event(NAMESPACE, obj("Namespace", "default", "n"), obj("Namespace", "default", "n", going=True)),
+            event(MAP, obj("ConfigMap", "a", "1"), None),
+            event(SET, obj("ReplicaSet", "a", "2", owner="d"), None),
+        ],
+        ([], [], [MAP, NAMESPACE]),
+        id="in a namespace that ends: waited for",
+    ),
+    pytest.param(
+        [
+            event(NAMESPACE, obj("Namespace", "default", "n"), None),
+            event(MAP, obj("ConfigMap", "a", "1"), None),
+        ],
+        ([NAMESPACE, MAP], [], []),
+        id="a namespace comes back before what is in it",
     ),
     pytest.param(
         [event(SET, obj("ReplicaSet", "a", "1", owner="d"), None)], ([], [], []), id="a controller's, which is there"

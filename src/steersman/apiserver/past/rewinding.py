@@ -4,6 +4,7 @@ Keeps true:
 - Objects that are gone come back as they were, uid included, so that owners are found again. What users changed is changed back.
 - What somebody's controller made is that controller's business: it is brought back only together with its controller, and deleted
   only by the garbage collector.
+- What lives in a namespace that ends comes back after it has ended, together with it.
 - What tells of the world is left alone: status of what is there, events, leases, which nodes there are, what is attached where.
 - A pod without a controller comes back as a new one, for its containers are gone. Data of volumes stay as they are.
 """
@@ -30,7 +31,8 @@ _LEFT_ALONE = frozenset(
     )
 )
 _DERIVED = ("endpointslice.kubernetes.io/managed-by", "endpoints.kubernetes.io/managed-by")
-_FIRST = (kinds.NAMESPACE.prefix, kinds.CUSTOM_RESOURCE_DEFINITION.prefix)  # others live in them
+_NAMESPACES = kinds.NAMESPACE.prefix
+_FIRST = (_NAMESPACES, kinds.CUSTOM_RESOURCE_DEFINITION.prefix)  # others live in them
 # With the Services and claims that they belong to, and nodes are as many as there are machines.
 _GO_WITH_OTHERS = (kinds.IP_ADDRESS.prefix, node_ports.PREFIX, kinds.PERSISTENT_VOLUME.prefix, kinds.NODE.prefix)
 _VARYING = ("resourceVersion", "managedFields", "generation")
@@ -96,20 +98,22 @@ def decide(events: Sequence[Event], settled: Collection[str], fresh: Fresh) -> P
     new = {objects.uid(_parsed(event.value)) for event in events if event.before is None}
     new -= {objects.uid(one.then) for one in changed if one.then is not None}  # what was brought back
     lost = {objects.uid(one.then) for one in changed if one.then is not None and not one.is_same}
+    ending = {objects.name(now) for one, now in _there(changed) if one.resource == _NAMESPACES and _is_going(now)}
     puts: list[Put] = []
     taken: list[str] = []
     for one in changed:
         if one.key in settled or one.then is None or _is_going(one.then):
             continue
-        if one.is_same:
+        is_ending = objects.namespace(one.then) in ending  # what is written into it now is deleted with it
+        if one.is_same and not is_ending:
             puts += _changed_back(one, one.then)
         elif not _comes_back(one.resource, one.then, lost):
             continue
-        elif one.now is None:
+        elif one.now is None and not is_ending:
             puts.append(_put(one, _made_anew(one.then, fresh) if one.resource == kinds.POD.prefix else one.then))
         else:
             taken.append(one.key)
-    there = [(one, one.now) for one in changed if one.key not in settled and one.now is not None]
+    there = [(one, now) for one, now in _there(changed) if one.key not in settled]
     unwanted = [_unwanted(now) for one, now in there if _is_unwanted(one, now, new)]
     return Plan(sorted(puts, key=lambda put: (not put.key.startswith(_FIRST), put.key)), unwanted, taken)
 
@@ -124,6 +128,10 @@ def _changed(events: Iterable[Event]) -> Iterator[_Key]:
         before = first[key].before
         then = None if before is None else _parsed(before.value)
         yield _Key(key, then, None if event.deleted else _parsed(event.value), 0 if event.deleted else event.revision)
+
+
+def _there(changed: Iterable[_Key]) -> Iterator[tuple[_Key, Object]]:
+    return ((one, one.now) for one in changed if one.now is not None)
 
 
 def _comes_back(resource: str, then: Object, lost: Collection[str]) -> bool:
