@@ -137,7 +137,7 @@ def test_basic_preemption_and_its_condition(space: Space) -> None:
             one for one in space.get("pods", victim)["status"]["conditions"] if one["type"] == "DisruptionTarget"
         )
         assert (target["status"], target["reason"]) == ("True", "PreemptionByScheduler")
-        assert space.get("pods", victim)["metadata"]["deletionTimestamp"]
+        wait("and deleted", lambda: space.get("pods", victim)["metadata"].get("deletionTimestamp"))
         for number in (0, 1):
             space.api.patch(space.path("pods", f"low{number}"), {"metadata": {"finalizers": None}})
         space.running("preemptor")

@@ -2,6 +2,7 @@
 containers that look at others, what is refused by a node."""
 
 import asyncio
+import contextlib
 import datetime
 import json
 from typing import Any
@@ -308,20 +309,30 @@ async def many_at_once_by_label(lab: Lab) -> None:
 
 @story
 async def what_is_told_of_a_pod(lab: Lab) -> None:
-    """events.go; and no second sandbox for a pod whose containers are done."""
-    made = await lab.pod("told-of", shell("true"), initContainers=[shell("true", "first")], restartPolicy="OnFailure")
-    await lab.ended("told-of")
-    selector = (
-        f"involvedObject.kind=Pod,involvedObject.uid={made['metadata']['uid']},involvedObject.namespace={lab.namespace}"
-    )
-    for source, reason in (("default-scheduler", "Scheduled"), ("kubelet", "Started")):
-        async with asyncio.timeout(SECONDS_MOST):
-            while True:
-                found = await lab.client.list(kinds.EVENT, lab.namespace, field_selector=f"{selector},source={source}")
-                if any(one["reason"] == reason for one in found.items):
-                    break
-                await lab.client.clock.sleep(0.2)
-    assert not [one for one in found.items if one["reason"] == "SandboxChanged"]
+    """events.go; and no second sandbox for a pod whose containers are done. What is too much for the pace of a node's events is
+    dropped, and the other stories have many: then another pod is asked about."""
+    for number in range(4):
+        name = f"told-of-{number}"
+        made = await lab.pod(name, shell("true"), initContainers=[shell("true", "first")], restartPolicy="OnFailure")
+        await lab.ended(name)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS_MOST / 3):
+                await _is_told(lab, made["metadata"]["uid"], "default-scheduler", "Scheduled")
+                found = await _is_told(lab, made["metadata"]["uid"], "kubelet", "Started")
+            assert "SandboxChanged" not in found
+            return
+    raise AssertionError("the events of none of four pods were told")
+
+
+async def _is_told(lab: Lab, uid: str, source: str, reason: str) -> list[str]:
+    """The reasons that were told once this one is."""
+    where = f"involvedObject.kind=Pod,involvedObject.uid={uid},involvedObject.namespace={lab.namespace},source={source}"
+    while True:
+        listed = await lab.client.list(kinds.EVENT, lab.namespace, field_selector=where)
+        reasons = [one["reason"] for one in listed.items]
+        if reason in reasons:
+            return reasons
+        await lab.client.clock.sleep(0.2)
 
 
 @story
