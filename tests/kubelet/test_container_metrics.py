@@ -2,6 +2,7 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,8 +88,15 @@ def test_the_kernels_files(tmp_path: Path, files: dict[str, str], version: int, 
     written(tmp_path, files)
     folders = {"": str(tmp_path)} if version == 2 else {one.name: str(one) for one in tmp_path.iterdir()}
     found = container_figures.read(Group(version, folders))
-    same = {"periods": 3, "throttled_periods": 2, "cache": 11, "mapped_file": 12, "faults": 13, "major_faults": 14}
-    same |= {"limit": 80000, "swap_limit": 0, "refused": 6, "oom_kills": 2, "threads": 2, "io": DISK}  # type: ignore[dict-item]
+    same: dict[str, Any] = {
+        "periods": 3,
+        "throttled_periods": 2,
+        "cache": 11,
+        "mapped_file": 12,
+        "faults": 13,
+        "major_faults": 14,
+    }
+    same |= {"limit": 80000, "swap_limit": 0, "refused": 6, "oom_kills": 2, "threads": 2, "io": DISK}
     for name in Figures.__dataclass_fields__:
         assert getattr(found, name) == same.get(name, getattr(wish, name)), name
 
@@ -97,7 +105,7 @@ def test_a_group_that_is_gone(tmp_path: Path) -> None:
     assert container_figures.read(Group(2, {"": str(tmp_path / "none")})) == Figures()
 
 
-def told(**figures: object) -> dict[str, float]:
+def told(**figures: Any) -> dict[str, float]:
     pod = world.pod()
     pod["metadata"]["uid"] = "u1"
     use = runtime.Usage("id-1", "u1", "main", 2_000_000_000, 20, 10, NOW, NOW)
@@ -107,7 +115,7 @@ def told(**figures: object) -> dict[str, float]:
         [use],
         [runtime.SandboxUsage("u1", (eth0,), NOW)],
         {"id-1": "busybox"},
-        {"id-1": Figures(**figures)} if figures else {},  # type: ignore[arg-type]
+        {"id-1": Figures(**figures)} if figures else {},
     )
     lines = metrics.text(container_metrics.samples(seen, [])).splitlines()
     found = {}

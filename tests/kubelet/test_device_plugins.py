@@ -118,7 +118,8 @@ async def until(is_so: Any) -> None:
 
 def config_of(here: world.World, name: str) -> runtime.ContainerConfig:
     [found] = [one for one in here.runtime.content().sandboxes if one.config.name == name]
-    return found.containers[0].config
+    config: runtime.ContainerConfig = found.containers[0].config
+    return config
 
 
 async def told_of_pods(folder: Path, method: str, request: Object) -> protobuf.Message:
@@ -137,7 +138,7 @@ def has(name: str, ids: list[str]) -> Object:
 
 async def test_a_plugin_serves_pods(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
-    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)
     async with here.running() as kubelet:
         await until((folder / "kubelet.sock").exists)
         async with Plugin(folder, ["a", "b", "c"]).running() as plugin:
@@ -174,7 +175,7 @@ async def test_a_plugin_serves_pods(tmp_path: Path) -> None:
 
 async def test_pods_show_how_their_devices_are(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
-    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)
 
     def told(health: str) -> bool:
         resources = [{"resourceID": "a", "health": health}]
@@ -199,7 +200,7 @@ async def test_pods_show_how_their_devices_are(tmp_path: Path) -> None:
 
 async def test_who_registers_wrongly_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
-    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)
     async with here.running():
         await until((folder / "kubelet.sock").exists)
         with pytest.raises(remote_calls.CallFailed, match="'v1alpha' is not supported by kubelet"):
@@ -208,7 +209,7 @@ async def test_who_registers_wrongly_is_told(tmp_path: Path) -> None:
 
 async def test_a_plugin_that_cannot_say_what_it_can_is_not_used(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
-    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)
     async with here.running():
         await until((folder / "kubelet.sock").exists)
         plugin = Plugin(folder, ["a"])
@@ -224,7 +225,7 @@ async def test_devices_near_each_other(tmp_path: Path) -> None:
     """On the NUMA node that has as many; the podresources API tells where they are."""
     folder = tmp_path / "plugins"
     about: Any = {"on_paper": False, "device_plugins": folder, "topology": scopes.Settings("single-numa-node")}
-    here = world.make(SystemClock(), tmp_path, **about)  # type: ignore[arg-type]
+    here = world.make(SystemClock(), tmp_path, **about)
     here.machine = Machine(cpus=16, memory_bytes=8 << 30, layout=machines.TWO_SOCKETS)
     async with here.running():
         await until((folder / "kubelet.sock").exists)
@@ -244,7 +245,7 @@ async def test_devices_near_each_other(tmp_path: Path) -> None:
 
 async def test_a_later_kubelet_knows_whose_they_are(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
-    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)  # type: ignore[arg-type]
+    here = world.make(SystemClock(), tmp_path, on_paper=False, device_plugins=folder)
     async with here.running():
         await until((folder / "kubelet.sock").exists)
         async with Plugin(folder, ["a"]).running():

@@ -1,6 +1,7 @@
 """Images on their way to the node: whose secrets are used, who waits for whom, and what is said when one does not come."""
 
 import base64
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def test_a_missing_pull_secret_is_told_and_the_pull_tried_with_the_others(
 
         async def seen(reference: str, login: RegistryLogin | None = None) -> str:
             asked.append(login)
-            return await pull(reference, login)
+            image_id: str = await pull(reference, login)
+            return image_id
 
         monkeypatch.setattr(here.runtime.images, "pull", seen)
         here.api.put("secrets", secret("ann", "secret"))
@@ -117,8 +119,7 @@ def test_an_image_is_for_those_who_could_pull_it(tmp_path: Path, policy: str) ->
                 await here.until_running(name)
             refused = "ErrImageNeverPull" if policy == "Never" else "ErrImagePull"
             for name in ("none", "other"):
-                await here.until(lambda name=name: here.status(name).get("containerStatuses"))  # type: ignore[misc]
-                await here.until(lambda name=name: waiting(here, name)[0] == refused)  # type: ignore[misc]
+                await here.until(functools.partial(waits_for, here, name, refused))
             assert len(here.events.of("Pulling")) == (1 if policy == "Never" else 3)
             text = f'Container image "{IMAGE}" already present on machine and can be accessed by the pod'
             assert here.events.of("Pulled")[1:] == [text] * 2
@@ -145,6 +146,10 @@ def test_a_pod_without_secrets_uses_the_nodes_login(tmp_path: Path) -> None:
 def waiting(here: world.World, name: str = "web") -> tuple[str, str]:
     found = here.container(name=name)["state"].get("waiting") or {}
     return found.get("reason", ""), found.get("message", "")
+
+
+def waits_for(here: world.World, name: str, reason: str) -> bool:
+    return bool(here.status(name).get("containerStatuses")) and waiting(here, name)[0] == reason
 
 
 PULL_FAILURES: list[Any] = [

@@ -50,8 +50,8 @@ async def test_a_pod_lives_and_is_taken_over_and_ends(
     folder = Path(clean_machine) / "kubelet"
     folder.mkdir()
     async with lab.oci_lab(clock, clean_machine, group, hello_archive) as oci:
-        here = world.make(clock, folder, on_paper=False)  # type: ignore[arg-type]
-        here.runtime = oci.node  # type: ignore[assignment]
+        here = world.make(clock, folder, on_paper=False)
+        here.runtime = oci.node
         here.api = paper_api.PaperApi(clock)
         async with here.running() as kubelet:
             await here.until(lambda: here.api.get("leases", world.NODE, "kube-node-lease"), 5)

@@ -66,7 +66,7 @@ async def node(clean_machine: str, group: str, clock: Any, hello_archive: str) -
     folder.mkdir()
     async with lab.oci_lab(clock, clean_machine, group, hello_archive) as oci:
         here = world.make(clock, folder, on_paper=False, pod_pids_max=100, eviction_seconds=0.5)
-        here.runtime = oci.node  # type: ignore[assignment]
+        here.runtime = oci.node
         here.api = paper_api.PaperApi(clock)
         async with here.running():
             await here.until(lambda: here.api.get("leases", world.NODE, "kube-node-lease"), 5)

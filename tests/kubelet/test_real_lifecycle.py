@@ -170,7 +170,7 @@ async def test_a_killed_kubelet_changes_no_status(
     }
     async with lab.oci_lab(clock, clean_machine, group, hello_archive) as oci:
         here = world.make(clock, folder, on_paper=False)
-        here.runtime = oci.node  # type: ignore[assignment]
+        here.runtime = oci.node
         here.api = paper_api.PaperApi(clock)
         async with here.running():
             await here.until(lambda: here.api.get("leases", world.NODE, "kube-node-lease"), 5)

@@ -36,7 +36,7 @@ async def node(
     folder.mkdir()
     async with lab.oci_lab(clock, clean_machine, group, archive) as oci:
         here = world.make(clock, folder, on_paper=False, **options)
-        here.runtime = oci.node  # type: ignore[assignment]
+        here.runtime = oci.node
         here.api = paper_api.PaperApi(clock)
         if machine is not None:
             here.machine = machine
@@ -323,7 +323,8 @@ async def test_pods_at_once(clean_machine: str, group: str, clock: Any, hello_ar
             async def looks() -> bool:
                 id_ = here.status("beside")["containerStatuses"][0]["containerID"].partition("://")[2]
                 command = ["sh", "-c", "grep Cpus_allowed_list /proc/self/status | cut -f2"]
-                return (await here.runtime.exec_sync(id_, command, 10)).stdout.strip() == wish.encode()
+                printed: bytes = (await here.runtime.exec_sync(id_, command, 10)).stdout
+                return printed.strip() == wish.encode()
 
             await here.until_running("beside")
             async with asyncio.timeout(SECONDS_MOST):

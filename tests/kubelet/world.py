@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from steersman.aio.clock import VirtualClock
+from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.api import kinds
 from steersman.client.cache import Caches
@@ -57,9 +57,11 @@ class Events:
 
 @dataclasses.dataclass
 class World:
-    clock: VirtualClock
+    """`runtime` is a FakeRuntime unless a test puts a real one in its place."""
+
+    clock: Clock
     api: paper_api.PaperApi
-    runtime: FakeRuntime
+    runtime: Any
     events: Events
     options: Options
     kubelet: Kubelet | None = None
@@ -119,7 +121,7 @@ class World:
                     worker.machine.check_invariants()
 
 
-def make(clock: VirtualClock, folder: Path, **options: Any) -> World:
+def make(clock: Clock, folder: Path, **options: Any) -> World:
     resolv = folder / "resolv.conf"
     resolv.write_text("nameserver 192.0.2.53\nsearch example.org\n")
     all_options = Options(
