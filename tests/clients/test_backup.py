@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from steersman.cluster import archive
 from tests.clients.conftest import RunningCluster, started
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -53,3 +54,18 @@ def test_what_is_no_backup_changes_nothing(paper: RunningCluster, tmp_path: path
     assert (refused.returncode, "is no backup" in refused.stderr) == (1, True)
     paper.up()
     assert "kept" in paper.kubectl("get", "configmaps", "-o", "name")
+
+
+def test_a_backup_whose_options_are_damaged_changes_nothing(paper: RunningCluster, tmp_path: pathlib.Path) -> None:
+    good, bad, folder = tmp_path / "good.tar.gz", tmp_path / "bad.tar.gz", tmp_path / "unpacked"
+    paper.steersman("backup", str(good))
+    refused = paper.steersman("backup", str(tmp_path / "none" / "file"), check=False)
+    assert (refused.returncode, "There is no folder" in refused.stderr) == (1, True)
+    paper.steersman("down")
+    folder.mkdir()
+    about = archive.read(good, folder)
+    (folder / "options.json").write_text('{"port": "none"}')
+    archive.write(bad, about, folder / "store.db", folder / "options.json", folder / "pki")
+    refused = paper.steersman("restore", str(bad), "--force", check=False)
+    assert (refused.returncode, "options.json cannot be read" in refused.stderr) == (1, True)
+    paper.up()

@@ -1,6 +1,7 @@
 """The see-through commands against a cluster of processes, with real kubectl."""
 
 import json
+import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,3 +140,22 @@ def test_what_would_happen_is_tried_on_a_copy(paper: RunningCluster) -> None:
     assert paper.kubectl("get", "pods,nodes", "-A", "-o", "jsonpath={.items[*].metadata.uid}") == before
     refused = paper.steersman("simulate", "--lose", "nowhere", check=False)
     assert (refused.returncode, refused.stderr.strip()) == (1, 'There is no Ready node "nowhere".')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "a manifest cannot be read"),
+        ("just text", "a manifest is made of objects with apiVersion and kind"),
+        ("metadata: {name: x}", "no matches for kind '' in version ''"),
+        ("{apiVersion: not/v1, kind: Nosuch, metadata: {name: x}}", "no matches for kind 'Nosuch' in version 'not/v1'"),
+    ],
+)
+def test_what_cannot_be_applied_is_refused_in_a_sentence(
+    paper: RunningCluster, tmp_path: pathlib.Path, text: str, said: str
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(text)
+    done = paper.steersman("simulate", "--apply", str(file), check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert said in done.stderr

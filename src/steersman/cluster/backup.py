@@ -7,6 +7,8 @@ import pathlib
 import sys
 import tempfile
 
+import msgspec
+
 import steersman
 from steersman.aio.clock import SystemClock
 from steersman.cluster import archive, control, options, paths
@@ -29,6 +31,8 @@ def backup(file: str, name: str, data_dir: str | None) -> int:
         where = where.in_use() if is_running else where
         known = _options(where, name)
         target = pathlib.Path(file)
+        if not target.absolute().parent.is_dir():
+            raise Refused(f"There is no folder {target.absolute().parent} to write into.")
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".steersman-backup-") as folder:
             store = pathlib.Path(folder) / "store.db"
             _copy(where, known, store, is_running=is_running)
@@ -91,7 +95,10 @@ def _copy(where: paths.Paths, known: options.Options, target: pathlib.Path, *, i
 
 
 def _options(where: paths.Paths, name: str) -> options.Options:
-    known = options.load(where.options)
+    try:
+        known = options.load(where.options)
+    except msgspec.DecodeError as problem:
+        raise Refused(f"{where.options.name} cannot be read: {problem}") from problem
     if known is None:
         raise Refused(f'There is no cluster "{name}".')
     return known

@@ -11,7 +11,6 @@ from steersman.containers import syscalls
 
 RDONLY, NOSUID, NODEV, NOEXEC, RELATIME = 0x01, 0x02, 0x04, 0x08, 0x00
 ACCESS = RDONLY | NOSUID | NODEV | NOEXEC
-ATIME = 0x70  # the bits that RELATIME and its like share
 
 _OPEN_TREE, _MOVE_MOUNT, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = (
     428,

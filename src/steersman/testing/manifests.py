@@ -12,9 +12,25 @@ Manifest = str | pathlib.Path | Object | Iterable[Object]
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
+class NotAManifest(ValueError):
+    """It is no YAML, or something in it is no object of the API."""
+
+
 def read(manifest: Manifest) -> list[Object]:
-    """Every object of it, Lists taken apart."""
-    return [item for obj in _objects(manifest) for item in _items(obj)]
+    """Every object of it, Lists taken apart. Raises NotAManifest, OSError."""
+    try:
+        found = [item for obj in map(_checked, _objects(manifest)) for item in _items(obj)]
+    except yaml.YAMLError as problem:
+        raise NotAManifest(f"a manifest cannot be read: {problem}") from problem
+    return [_checked(item) for item in found]
+
+
+def _checked(obj: object) -> Object:
+    if not isinstance(obj, dict):
+        raise NotAManifest(
+            f"a manifest is made of objects with apiVersion and kind, which this is not: {str(obj)[:80]}"
+        )
+    return obj
 
 
 def _objects(manifest: Manifest) -> Iterator[Object]:

@@ -35,7 +35,7 @@ def ask(
     except errors.StatusError as refusal:
         raise Failed(str(refusal)) from refusal
     except (OSError, http.client.HTTPException) as problem:
-        raise Failed(f"The API server does not answer: {problem}") from problem
+        raise Failed(f"The API server does not answer ({problem}); what runs, `steersman status` says.") from problem
 
 
 def find(api: ApiAccess, words: tuple[str, ...], namespace: str) -> naming.Named:

@@ -5,8 +5,6 @@ import logging
 import sys
 from collections.abc import Iterator
 
-import yaml
-
 from steersman.aio.clock import SystemClock
 from steersman.cluster import options, paths
 from steersman.cluster.api_access import ApiAccess
@@ -15,6 +13,8 @@ from steersman.scheduler import explain
 from steersman.simulation.what_if import effects, scenario, taking, trial
 from steersman.simulation.what_if.scenario import Scenario
 from steersman.simulation.what_if.taking import Listed
+from steersman.testing.manifests import NotAManifest
+from steersman.testing.references import UnknownKind
 
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -36,7 +36,7 @@ def run(wanted: Scenario, seconds: float, name: str, data_dir: str | None) -> in
     except (OSError, http.client.HTTPException) as problem:
         print(f"The cluster cannot be asked, or a manifest not be read: {problem}", file=sys.stderr)
         return 1
-    except (StatusError, scenario.Unknown, yaml.YAMLError) as problem:
+    except (StatusError, scenario.Unknown, NotAManifest, UnknownKind) as problem:
         print(problem, file=sys.stderr)
         return 1
     for line in effects.told(report.courses.of, seconds):
