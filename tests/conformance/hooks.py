@@ -123,14 +123,14 @@ def webhook(space: Space, path: str, *rules: Object, **fields: Any) -> Object:
     }
 
 
-def in_force(space: Space, body: Object, denied: bool) -> None:
-    """Wait until a ConfigMap like `body` is denied, or is not."""
+def in_force(space: Space, body: Object, said: str = "denied the request") -> None:
+    """Wait until a ConfigMap like `body` is refused in these words: not because the webhook cannot be reached yet."""
 
     def look() -> bool:
         try:
             space.create("configmaps", body | {"metadata": {"generateName": "marker-"}}, dryRun="All")
-        except Refused:
-            return denied
-        return not denied
+        except Refused as refused:
+            return said in refused.message
+        return False
 
     wait("the configuration is in force", look)

@@ -111,7 +111,7 @@ def test_lifecycle_of_a_deployment(space: Space) -> None:
             f"{address}/status", {"metadata": {"annotations": {"status": "patched"}}, "status": {"readyReplicas": 0}}
         )
         assert patched["metadata"]["annotations"]["status"] == "patched"
-        space.api.update(address, space.api.get(address) | {"spec": space.api.get(address)["spec"] | {"replicas": 1}})
+        space.api.change(address, lambda found: found["spec"].update(replicas=1))
         complete(space, "d")
         space.api.delete(space.path(DEPLOYMENTS), labelSelector="test-deployment=patched")
         assert any(event["type"] == "DELETED" for event in events)
