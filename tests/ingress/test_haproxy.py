@@ -7,6 +7,7 @@ import json
 import pathlib
 import socket
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not haproxy.is_installed(), reason="needs HAProxy (Debian: haproxy)"),
 ]
 CLOCK = SystemClock()
+SECONDS = 10.0
 
 
 @dataclasses.dataclass
@@ -382,6 +384,14 @@ def _content(path: pathlib.Path) -> bytes:
     return b""
 
 
+async def _master_and_worker(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The master turns into another program right after its worker has started: it has no command line for a moment."""
+    async with CLOCK.timeout(SECONDS):
+        while len(found := _processes(folder)) != 2:
+            await CLOCK.sleep(0.01)
+    return found
+
+
 async def test_one_that_has_not_written_its_process_id_does_not_stay(edge: Edge):
     """As when a cluster is taken down while it starts."""
     await edge.show(Asked([]))
@@ -392,8 +402,19 @@ async def test_one_that_has_not_written_its_process_id_does_not_stay(edge: Edge)
 
 async def test_one_that_has_not_written_its_process_id_makes_room_for_the_next(edge: Edge):
     await edge.show(Asked([]))
-    before = _processes(edge.folder)
+    before = await _master_and_worker(edge.folder)
     (edge.folder / "pid").unlink()
     fresh = dataclasses.replace(edge, proxy=haproxy.Haproxy(edge.folder, CLOCK))
     await fresh.show(Asked([]))
-    assert len(_processes(edge.folder)) == len(before) == 2, "a master and its worker"
+    assert set(before).isdisjoint(await _master_and_worker(edge.folder))
+
+
+def test_one_that_turns_into_another_program_is_known_all_the_time(tmp_path):
+    script, config = tmp_path / "again", tmp_path / "haproxy.cfg"
+    script.write_text('exec /bin/sh "$0" "$1"\n')
+    with subprocess.Popen(["/bin/sh", script, config]) as process:
+        try:
+            (tmp_path / "pid").write_text(str(process.pid))
+            assert {haproxy.running(tmp_path) for _ in range(2000)} == {process.pid}
+        finally:
+            process.kill()

@@ -27,6 +27,7 @@ TAKE_OVER_SECONDS = 10.0
 POLL_SECONDS = 0.02
 END_SECONDS = 5.0
 END_ROUNDS = 10
+COMMAND_LINE_READS = 1000
 
 
 class Refused(Exception):
@@ -159,10 +160,21 @@ def running(folder: pathlib.Path) -> int | None:
     """The process id of the master that has its files in `folder`."""
     try:
         pid = int((folder / "pid").read_text())
-        arguments = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        arguments = _arguments(pathlib.Path(f"/proc/{pid}"))
     except (OSError, ValueError):
         return None
     return pid if os.fsencode(folder / "haproxy.cfg") in arguments else None
+
+
+def _arguments(process: pathlib.Path) -> list[bytes]:
+    """Its command line. Raises OSError where it is gone. One that turns into another program has none for a moment, and a master
+    does so with each new worker: it is asked again. (A kernel thread or a zombie has none either, but no program.)"""
+    for _ in range(COMMAND_LINE_READS):
+        if content := (process / "cmdline").read_bytes():
+            return content.split(b"\0")
+        (process / "exe").readlink()
+        os.sched_yield()
+    return []
 
 
 def end(folder: pathlib.Path) -> None:
@@ -195,6 +207,6 @@ def _opened(folder: pathlib.Path, opened: contextlib.ExitStack) -> Iterator[int]
         with contextlib.suppress(OSError), contextlib.ExitStack() as here:
             descriptor = os.pidfd_open(int(path.name))
             here.callback(os.close, descriptor)
-            if not files.isdisjoint((path / "cmdline").read_bytes().split(b"\0")):
+            if not files.isdisjoint(_arguments(path)):
                 opened.push(here.pop_all())
                 yield descriptor
