@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from steersman.containers import runtime
-from steersman.containers.cri import containerd, streams, translate
+from steersman.containers.cri import containerd, translate
 from steersman.containers.cri.remote import CriRuntime
 from steersman.containers.runtime import RuntimeFailure, State
-from steersman.serving import channels
+from steersman.serving import channels, remote_sessions
 from tests.containers import lab
 
 pytestmark = pytest.mark.xdist_group("containerd")
@@ -139,13 +139,13 @@ async def test_nobody_at_the_socket(tmp_path: Path, clock: Any) -> None:
     ],
 )
 def test_exit_codes(said: bytes, code: int) -> None:
-    assert streams.exit_code(said) == code
+    assert remote_sessions.exit_code(said) == code
 
 
 @pytest.mark.parametrize("said", [b"no JSON", b'{"status":"Failure","message":"no such file"}'])
 def test_what_is_no_exit_code(said: bytes) -> None:
     with pytest.raises(channels.CommandFailed):
-        streams.exit_code(said)
+        remote_sessions.exit_code(said)
 
 
 def test_readiness() -> None:

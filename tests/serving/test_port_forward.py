@@ -78,7 +78,7 @@ async def test_over_spdy_tunnelled_in_websocket() -> None:
     headers = websocket.ask(["SPDY/3.1+portforward.k8s.io"])
     pod = Pod()
     duplex, serving = await serve(Request("GET", "/portForward/default/web", "", headers), pod)
-    await check_spdy(port_forward._Tunnel(websocket.WebSocket(duplex, client=True)), serving, pod)
+    await check_spdy(port_forward.Tunnel(websocket.WebSocket(duplex, client=True)), serving, pod)
 
 
 async def test_over_websocket_channels() -> None:

@@ -113,7 +113,8 @@ def is_spdy(headers: Mapping[str, str]) -> bool:
 
 def spdy_protocol(headers: Mapping[str, str], known: tuple[str, ...]) -> str | None:
     """What both speak, in the client's order; the first version where the client names none."""
-    offered = [name.strip() for name in headers.get(SPDY_VERSION_HEADER, "").split(",") if name.strip()]
+    listed = headers.get(SPDY_VERSION_HEADER, "").replace("\n", ",")
+    offered = [name.strip() for name in listed.split(",") if name.strip()]
     if not offered:
         return known[-1]
     return next((name for name in offered if name in known), None)

@@ -39,7 +39,7 @@ async def serve_port_forward(request: Request, connect: Connect) -> Response:
         async def upgrade(duplex: Duplex, protocol: str) -> None:
             socket = websocket.WebSocket(duplex)
             if protocol == TUNNEL_PROTOCOL:
-                await _serve_spdy(_Tunnel(socket), connect)
+                await _serve_spdy(Tunnel(socket), connect)
             else:
                 await _WebSocketForward(socket, connect, ports, "base64" in protocol).run()
 
@@ -122,7 +122,7 @@ async def _serve_spdy(duplex: Duplex, connect: Connect) -> None:
         await session.close()
 
 
-class _Tunnel:
+class Tunnel:
     """A raw connection inside WebSocket messages."""
 
     def __init__(self, socket: websocket.WebSocket) -> None:

@@ -25,6 +25,7 @@ from steersman.serving import protobuf
 from steersman.serving.messages import Duplex
 from steersman.serving.protobuf import Message
 from steersman.serving.remote_calls import CallFailed, Peer
+from steersman.serving.remote_sessions import SpdySession
 
 _log = logging.getLogger(__name__)
 
@@ -299,7 +300,7 @@ class CriRuntime:
         found = await self._call("ExecSync", request, "ExecError", seconds=seconds)
         return runtime.ExecResult(found.get("exit_code", 0), found.get("stdout", b""), found.get("stderr", b""))
 
-    async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> streams.RemoteSession:
+    async def exec(self, container_id: str, command: Sequence[str], *, stdin: bool, tty: bool) -> SpdySession:
         request = {
             "container_id": container_id,
             "cmd": list(command),
@@ -311,7 +312,7 @@ class CriRuntime:
         url = str((await self._call("Exec", request, "ExecError"))["url"])
         return await streams.open_session(url, stdin=stdin, tty=tty, reason="ExecError", clock=self._clock)
 
-    async def attach(self, container_id: str, *, stdin: bool) -> streams.RemoteSession:
+    async def attach(self, container_id: str, *, stdin: bool) -> SpdySession:
         status = await self.container_status(container_id)
         tty = status is not None and status.tty
         request = {"container_id": container_id, "stdin": stdin, "tty": tty, "stdout": True, "stderr": not tty}

@@ -5,22 +5,20 @@ Source: apimachinery's remotecommand constants, the kubelet's cri/streaming pack
 
 import asyncio
 import contextlib
-import json
 import urllib.parse
-from collections.abc import Mapping
 
 from steersman.aio.clock import Clock
 from steersman.containers.connection import Connection
 from steersman.containers.runtime import RuntimeFailure
-from steersman.serving import channels, spdy
+from steersman.serving import spdy
+from steersman.serving.channels import Wanted
 from steersman.serving.messages import Duplex
+from steersman.serving.remote_sessions import SpdySession
 
 CONNECT_SECONDS = 10.0
 HEAD_MOST_BYTES = 64 * 1024
-PIECES_WAITING_MAX = 16
 # How long a refused connection has to say so before a forwarded port counts as open.
 REFUSAL_SECONDS = 0.25
-STDOUT, STDERR, END = 1, 2, 0
 
 
 async def _upgrade(url: str, protocol: str, reason: str, clock: Clock) -> Duplex:
@@ -52,101 +50,9 @@ def _request(target: urllib.parse.SplitResult, protocol: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-class RemoteSession:
-    """A command in a container, or its own streams (`containers.runtime.ExecSession`)."""
-
-    def __init__(self, duplex: Duplex, *, stdin: bool, tty: bool) -> None:
-        self.tty = tty
-        self._wants_stdin = stdin
-        self._spdy = spdy.Session(duplex, server=False)
-        self._streams: dict[str, spdy.Stream] = {}
-        self._output: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(PIECES_WAITING_MAX)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._open = 0
-
-    async def start(self) -> None:
-        self._tasks.append(asyncio.create_task(self._spdy.run(), name="cri stream"))
-        kinds = ["error", *(["stdin"] if self._wants_stdin else []), "stdout", *([] if self.tty else ["stderr"])]
-        for kind in [*kinds, *(["resize"] if self.tty else [])]:
-            self._streams[kind] = await self._spdy.open({"streamtype": kind})
-        outputs = {"stdout": STDOUT, "stderr": STDERR}
-        for kind in kinds:
-            if kind in outputs:
-                self._open += 1
-                reading = self._read_output(outputs[kind], self._streams[kind])
-                self._tasks.append(asyncio.create_task(reading, name=f"cri {kind}"))
-        self._tasks.append(asyncio.create_task(self._read_end(), name="cri exit"))
-
-    async def read(self) -> tuple[int, bytes]:
-        stream, data = await self._output.get()
-        if stream == END:
-            self._output.put_nowait((END, b""))
-        return stream, data
-
-    async def write_stdin(self, data: bytes) -> None:
-        await self._streams["stdin"].send(data)
-
-    async def close_stdin(self) -> None:
-        await self._streams["stdin"].finish()
-
-    async def resize(self, width: int, height: int) -> None:
-        if "resize" in self._streams:
-            await self._streams["resize"].send(json.dumps({"Width": width, "Height": height}).encode())
-
-    async def wait(self) -> int:
-        """Raises CommandFailed where the command could not even be started."""
-        return await asyncio.shield(self._code)
-
-    async def close(self) -> None:
-        await self._spdy.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.wait(self._tasks)
-        if self._code.done():
-            self._code.exception()  # nobody may have asked
-        else:
-            self._code.cancel()
-
-    async def _read_output(self, number: int, stream: spdy.Stream) -> None:
-        with contextlib.suppress(spdy.Closed, OSError):
-            while data := await stream.receive():
-                await self._output.put((number, data))
-        self._open -= 1
-        if not self._open:
-            await self._output.put((END, b""))
-
-    async def _read_end(self) -> None:
-        """The error stream's last word is a Status; an empty one is success."""
-        said = b""
-        with contextlib.suppress(spdy.Closed, OSError):
-            while data := await self._streams["error"].receive():
-                said += data
-        try:
-            self._code.set_result(exit_code(said))
-        except channels.CommandFailed as failed:
-            self._code.set_exception(failed)
-
-
-def exit_code(said: bytes) -> int:
-    """Raises CommandFailed."""
-    if not said.strip():
-        return 0
-    try:
-        status = json.loads(said)
-    except ValueError:
-        raise channels.CommandFailed(said.decode("utf-8", "replace")) from None
-    if status.get("status") == "Success":
-        return 0
-    causes: list[Mapping[str, str]] = (status.get("details") or {}).get("causes") or []
-    codes = [one.get("message", "") for one in causes if one.get("reason") == "ExitCode"]
-    if codes and codes[0].isdigit():
-        return int(codes[0])
-    raise channels.CommandFailed(status.get("message", ""))
-
-
-async def open_session(url: str, *, stdin: bool, tty: bool, reason: str, clock: Clock) -> RemoteSession:
-    session = RemoteSession(await _upgrade(url, "v4.channel.k8s.io", reason, clock), stdin=stdin, tty=tty)
+async def open_session(url: str, *, stdin: bool, tty: bool, reason: str, clock: Clock) -> SpdySession:
+    wanted = Wanted(stdin=stdin, stdout=True, stderr=not tty, tty=tty)
+    session = SpdySession(await _upgrade(url, "v4.channel.k8s.io", reason, clock), wanted)
     await session.start()
     return session
 
