@@ -9,9 +9,11 @@ import pytest
 
 from steersman.containers import runtime
 from steersman.containers.cri import containerd, translate
-from steersman.containers.cri.remote import CriRuntime
+from steersman.containers.cri.remote import SCHEMA, CriRuntime
 from steersman.containers.runtime import RuntimeFailure, State
-from steersman.serving import channels, remote_sessions
+from steersman.serving import channels, protobuf, remote_sessions
+from steersman.serving.protobuf import Message
+from steersman.serving.remote_calls import CallFailed, serve
 from tests.containers import lab
 
 pytestmark = pytest.mark.xdist_group("containerd")
@@ -128,6 +130,60 @@ async def test_nobody_at_the_socket(tmp_path: Path, clock: Any) -> None:
         await nobody.start()
     assert await nobody.not_ready() == "container runtime is down"
     await nobody.close()
+
+
+class PaperDaemon:
+    """Makes a sandbox for each request, and says no to it all the same."""
+
+    def __init__(self) -> None:
+        self.sandboxes: dict[str, Message] = {}
+
+    async def run(self, request: Message) -> Message:
+        self.sandboxes[f"s{len(self.sandboxes)}"] = request["config"]["metadata"]
+        raise CallFailed("INTERNAL", "the pipe is broken")
+
+    async def list(self, request: Message) -> Message:
+        return {"items": [{"id": name, "metadata": meta} for name, meta in self.sandboxes.items()]}
+
+    async def status(self, request: Message) -> Message:
+        name = request["pod_sandbox_id"]
+        return {"status": {"id": name, "metadata": self.sandboxes[name]}}
+
+    async def remove(self, request: Message) -> Message:
+        self.sandboxes.pop(request["pod_sandbox_id"])
+        return {}
+
+
+async def _nothing(request: Message) -> Message:
+    return {}
+
+
+async def test_a_sandbox_that_was_made_and_not_told_of_is_found(tmp_path: Path, clock: Any) -> None:
+    """Also by the next process: only then is nothing left of it."""
+    daemon, address = PaperDaemon(), f"unix://{tmp_path}/cri.sock"
+    handlers = {"Version": _nothing, "Status": _nothing, "ListContainers": _nothing, "StopPodSandbox": _nothing}
+    handlers |= {"RunPodSandbox": daemon.run, "ListPodSandbox": daemon.list, "PodSandboxStatus": daemon.status}
+    services = {"RuntimeService": {**handlers, "RemovePodSandbox": daemon.remove}, "ImageService": {"ImageFsInfo": _nothing}}
+    server = await serve(address, protobuf.load(SCHEMA), services)
+    node = CriRuntime(address, tmp_path / "state", clock, "none")
+    await node.start()
+    for attempt in range(2):
+        with pytest.raises(RuntimeFailure, match="^rpc error: code = Internal desc = the pipe is broken$"):
+            await node.run_sandbox(runtime.SandboxConfig("u1", "web", "default", attempt))
+    assert [(one.pod_uid, one.attempt) for one in await node.list_sandboxes()] == [("u1", 0), ("u1", 1)]
+    with pytest.raises(RuntimeFailure):
+        await node.run_sandbox(runtime.SandboxConfig("u2", "db", "default"))
+    daemon.sandboxes["other"] = {"uid": "somebody else's"}
+    await node.close()
+    node = CriRuntime(address, tmp_path / "state", clock, "none")
+    await node.start()
+    assert {one.pod_uid for one in await node.list_sandboxes()} == {"u1", "u2"}
+    for one in await node.list_sandboxes():
+        await node.remove_sandbox(one.id)
+    assert list(daemon.sandboxes) == ["other"]
+    assert list((tmp_path / "state").iterdir()) == []
+    await node.close()
+    await server.stop(0)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from steersman.aio import backoff
@@ -71,6 +71,9 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
+
+LOOKS = backoff.Pauses(max_seconds=5.0)  # at a runtime that is not there yet
+LOST_SECONDS = 1.0  # until everything is looked at again, when the runtime said that something had happened, and then not what
 
 
 class Kubelet:
@@ -330,8 +333,7 @@ class Kubelet:
 
     async def _adopt_all(self) -> None:
         """At start: take over what runs, remove what has no pod any more."""
-        sandboxes = await self.runtime.list_sandboxes()
-        containers = await self.runtime.list_containers()
+        sandboxes, containers = await self._what_runs()
         pods = self._files.as_shown(self._all_pods(), self._pods.of(self.node_name))
         self._node.devices.read_checkpoint(objects.uid(pod) for pod in pods)
         self._node.exclusive.keep_only(objects.uid(pod) for pod in pods)
@@ -353,6 +355,16 @@ class Kubelet:
                 self._tasks.start("leftovers", self._clear_volumes(uid))
             pod_files.remove_logs_of_others(known, self.options)
             log_links.remove_dead(self.options)
+
+    async def _what_runs(self) -> tuple[Sequence[runtime.SandboxStatus], Sequence[runtime.ContainerStatus]]:
+        """As soon as the runtime can tell: a pod that it has and that nobody saw would be begun once more."""
+        pauses = backoff.Backoff(self.clock, LOOKS)
+        while True:
+            try:
+                return await self.runtime.list_sandboxes(), await self.runtime.list_containers()
+            except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
+                _log.warning("node %s: the runtime does not tell what runs: %s", self.node_name, failure)
+            await pauses.wait()
 
     async def _clear_volumes(self, uid: str) -> None:
         """Of a pod that is gone. A driver that is needed for it may not be there yet: its volumes stay until it is."""
@@ -379,7 +391,7 @@ class Kubelet:
                 if not self.options.on_paper:
                     self._tasks.start("leftovers", self._clear_volumes(sandbox.pod_uid))
             except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
-                _log.warning("cannot remove orphan %s (the next start tries again): %s", sandbox.id, failure)
+                _log.warning("cannot remove orphan %s (the next look tries again): %s", sandbox.id, failure)
 
     def _show_mirror(self, pod: Object, mirror: Object) -> None:
         worker = self.workers.get(objects.uid(pod))
@@ -394,7 +406,12 @@ class Kubelet:
             if worker is None or event.kind != "stopped":
                 continue
             if event.container_id:
-                found = await self.runtime.container_status(event.container_id)
+                try:
+                    found = await self.runtime.container_status(event.container_id)
+                except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
+                    _log.warning("node %s: %s was heard of, but: %s", self.node_name, event.container_id, failure)
+                    self._relist_later(LOST_SECONDS)
+                    continue
                 if found is not None:
                     worker.tell_status(found)
             else:
@@ -402,8 +419,8 @@ class Kubelet:
 
     # --- looking again -------------------------------------------------------------------------------------------------
 
-    def _relist_later(self) -> None:
-        seconds = self.clock.jitter(self.options.relist_seconds, 0.1)
+    def _relist_later(self, seconds: float = 0.0) -> None:
+        seconds = seconds or self.clock.jitter(self.options.relist_seconds, 0.1)
         self._node.alarms.set("relist", seconds, lambda: self._start_relist())
 
     def _start_relist(self) -> None:
@@ -419,8 +436,10 @@ class Kubelet:
             ready = [
                 (worker, worker.machine.sandbox_id) for worker in workers if worker.machine.sandbox is Sandbox.READY
             ]
+            of_pods = set(self.workers)
             containers = {one.id: one for one in await self.runtime.list_containers()}
-            sandboxes = {one.id for one in await self.runtime.list_sandboxes() if one.ready}
+            known = await self.runtime.list_sandboxes()
+            sandboxes = {one.id for one in known if one.ready}
             for worker, name, container_id in alive:
                 found = containers.get(container_id)
                 if found is None:
@@ -431,9 +450,25 @@ class Kubelet:
             for worker, sandbox_id in ready:
                 if sandbox_id not in sandboxes:
                     worker.tell(pod_events.SandboxLost(sandbox_id))
+            orphans = [one for one in known if one.pod_uid not in of_pods and one.pod_uid not in self.workers]
+            await self._remove_orphans(
+                [*orphans, *self._second_sandboxes(known, containers.values())], tuple(containers.values())
+            )
         except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
             _log.warning("node %s: the runtime does not answer: %s", self.node_name, failure)
         self._relist_later()
+
+    def _second_sandboxes(
+        self, sandboxes: Iterable[runtime.SandboxStatus], containers: Iterable[runtime.ContainerStatus]
+    ) -> list[runtime.SandboxStatus]:
+        """What the runtime made and could not tell: a pod has one, and nothing has ever run in these."""
+        used = {one.sandbox_id for one in containers}
+        found = []
+        for one in sandboxes:
+            machine = self.workers[one.pod_uid].machine if one.pod_uid in self.workers else None
+            if machine is not None and machine.sandbox is Sandbox.READY and one.id not in {machine.sandbox_id, *used}:
+                found.append(one)
+        return found
 
 
 def _node_dns(options: Options) -> runtime.Dns:

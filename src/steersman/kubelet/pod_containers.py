@@ -20,7 +20,7 @@ from steersman.kubelet import (
 )
 from steersman.kubelet.container_lifecycle import Container, Phase, Role
 from steersman.kubelet.images import SECRETS_MISSING, Present
-from steersman.kubelet.pod_shell import PodShell
+from steersman.kubelet.pod_shell import PodShell, text_of
 from steersman.kubelet.volumes import mounting
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta import objects
@@ -106,10 +106,23 @@ class PodContainers:
             with self._shell.node.metrics.operation("create_container"):
                 made = await self._shell.node.runtime.create_container(instruction.sandbox_id, config)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
-            reason = failure.reason if isinstance(failure, RuntimeFailure) else "CreateContainerError"
-            self._shell.tell(pod_events.ContainerCreateFailed(name, reason, str(failure)))
-            return
+            if not (made := await self._made(instruction)):
+                reason = failure.reason if isinstance(failure, RuntimeFailure) else "CreateContainerError"
+                self._shell.tell(pod_events.ContainerCreateFailed(name, reason, text_of(failure)))
+                return
         self._shell.tell(pod_events.ContainerCreated(name, made))
+
+    async def _made(self, wanted: instructions.CreateContainer) -> str:
+        """The runtime may have made it, and its answer have been lost."""
+        found: list[str] = []
+
+        async def look() -> None:
+            for one in await self._shell.node.runtime.list_containers():
+                if (one.sandbox_id, one.name, one.attempt) == (wanted.sandbox_id, wanted.container, wanted.attempt):
+                    found.append(one.id)
+
+        await self._shell.until_done("looking for a container", look)
+        return found[0] if found else ""
 
     async def _config(self, one: Container, attempt: int) -> runtime.ContainerConfig:
         node, pod, spec = self._shell.node, self._shell.pod, one.spec
@@ -165,7 +178,7 @@ class PodContainers:
             reason = failure.reason if isinstance(failure, RuntimeFailure) else "RunContainerError"
             kind = CONTAINER_TYPES[self._shell.container(name).role]
             self._shell.node.metrics.count("kubelet_started_containers_errors_total", container_type=kind, code=reason)
-            self._shell.tell(pod_events.ContainerStartFailed(name, container_id, reason, str(failure), found))
+            self._shell.tell(pod_events.ContainerStartFailed(name, container_id, reason, text_of(failure), found))
             return
         if found is None:
             self._shell.tell(pod_events.ContainerGone(name, container_id))
@@ -207,7 +220,9 @@ class PodContainers:
         node_runtime = self._shell.node.runtime
         with self._shell.node.metrics.operation("stop_container"):
             await self._shell.until_done(
-                "stopping a container", lambda: node_runtime.stop_container(instruction.id, grace)
+                "stopping a container",
+                lambda: node_runtime.stop_container(instruction.id, grace),
+                ("KillContainer", one.name, "KillContainerError"),
             )
         found = await self._shell.status_of(instruction.id)
         if found is None:

@@ -239,6 +239,8 @@ class PodMachine(pod_state.PodState):
         one.attempted = True
         self.tell("Warning", "Failed", f"Error: {event.message}", one.name)
         status = event.status
+        if status is not None and status.state is runtime.State.CREATED and not self.is_ending:
+            self.out.append(instructions.RemoveContainer(one.name, one.id, status.attempt))  # another one will be made
         if status is not None and status.state is runtime.State.EXITED:
             pod_restarts.exited(self, one, status, shown=(event.reason, event.message))
         elif self.is_ending:

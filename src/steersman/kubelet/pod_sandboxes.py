@@ -1,11 +1,16 @@
 """The shell of one pod's sandbox: made, stopped, removed, and given other resources."""
 
+import logging
+
 from steersman.containers import runtime
 from steersman.containers.runtime import RuntimeFailure
 from steersman.kubelet import instructions, pod_events, qos, references, sandbox_config, user_namespaces
 from steersman.kubelet.pod_containers import PodContainers
-from steersman.kubelet.pod_shell import PodShell
+from steersman.kubelet.pod_shell import PodShell, text_of
+from steersman.meta import objects
 from steersman.meta.objects import Object
+
+_log = logging.getLogger(__name__)
 
 # Why a sandbox cannot even be asked for.
 NO_SANDBOX = (sandbox_config.NameTooLong, user_namespaces.NoneLeft, references.Unavailable)
@@ -36,12 +41,24 @@ class PodSandboxes:
             found = await self._shell.node.runtime.sandbox_status(made)
         except (RuntimeFailure, OSError, TimeoutError, *NO_SANDBOX) as failure:
             self._shell.node.metrics.count("kubelet_started_pods_errors_total")
-            self._shell.tell(pod_events.SandboxFailed(str(failure) or type(failure).__name__))
+            await self._remove_half_made(attempt)
+            self._shell.tell(pod_events.SandboxFailed(text_of(failure)))
             return
         if found is not None:
             self._shell.tell(pod_events.SandboxReady(made, found.addresses))
         else:
             self._shell.tell(pod_events.SandboxFailed(f"sandbox {made} vanished"))
+
+    async def _remove_half_made(self, attempt: int) -> None:
+        """The runtime may have made it, and its answer have been lost. What it cannot remove now goes at the next look."""
+        runtime_ = self._shell.node.runtime
+        try:
+            for one in await runtime_.list_sandboxes():
+                if one.pod_uid == self._shell.uid and one.attempt == attempt:
+                    await runtime_.stop_sandbox(one.id)
+                    await runtime_.remove_sandbox(one.id)
+        except (RuntimeFailure, OSError, TimeoutError) as failure:
+            _log.warning("%s: a sandbox may be left: %s", objects.key(self._shell.pod), text_of(failure))
 
     def _cpu_is_limited(self) -> bool:
         """Not where a container has processors of its own, nor where the node limits nobody's time."""
@@ -52,7 +69,11 @@ class PodSandboxes:
         self._shell.start("stop sandbox", self._stop_one_sandbox(instruction.id))
 
     async def _stop_one_sandbox(self, sandbox_id: str) -> None:
-        await self._shell.until_done("stopping the sandbox", lambda: self._shell.node.runtime.stop_sandbox(sandbox_id))
+        await self._shell.until_done(
+            "stopping the sandbox",
+            lambda: self._shell.node.runtime.stop_sandbox(sandbox_id),
+            ("KillPodSandbox", self._shell.uid, "KillPodSandboxError"),
+        )
         self._shell.tell(pod_events.SandboxStopped(sandbox_id))
         await self._shell.until_done("looking at the containers", lambda: self._tell_ended(sandbox_id))
 
@@ -65,7 +86,8 @@ class PodSandboxes:
         self._shell.start("remove sandboxes", self._remove_all_sandboxes())
 
     async def _remove_all_sandboxes(self) -> None:
-        await self._shell.until_done("removing the sandbox", self._remove_own_sandboxes)
+        step = ("KillPodSandbox", self._shell.uid, "KillPodSandboxError")
+        await self._shell.until_done("removing the sandbox", self._remove_own_sandboxes, step)
         self._shell.tell(pod_events.SandboxRemoved())
 
     async def _remove_own_sandboxes(self) -> None:

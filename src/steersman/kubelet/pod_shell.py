@@ -1,5 +1,6 @@
 """What the shells of one pod share: its machine, its node, short tasks under guard, and the way back to the machine."""
 
+import json
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -19,6 +20,11 @@ _log = logging.getLogger(__name__)
 # Between two tries of something that has to succeed in the end (mount, stop, remove, delete): upstream's own order.
 RETRY_FIRST_SECONDS = 0.5
 RETRY_MOST_SECONDS = 30.0
+
+
+def text_of(failure: Exception) -> str:
+    """For users; what came too late is told as gRPC tells it."""
+    return str(failure) or ("context deadline exceeded" if isinstance(failure, TimeoutError) else type(failure).__name__)
 
 
 class PodShell:
@@ -56,15 +62,23 @@ class PodShell:
             self.node.tell(self.pod, "Warning", "FailedSync", f"Error syncing pod: {text}")
             self.tell(pod_events.PodFailed("InternalError", text))
 
-    async def until_done(self, what: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Try until it succeeds: there is no other way on."""
+    async def until_done(
+        self, what: str, work: Callable[[], Coroutine[Any, Any, None]], step: tuple[str, str, str] | None = None
+    ) -> None:
+        """Try until it succeeds: there is no other way on. `step`, of the pod's end: what is done to whom, and the reason when it
+        fails, which users are told each time in upstream's words."""
         pause = RETRY_FIRST_SECONDS
         while True:
             try:
                 await work()
                 return
             except (RuntimeFailure, OSError, TimeoutError) as failure:
-                _log.warning("%s: %s: %s", objects.key(self.pod), what, failure)
+                _log.warning("%s: %s: %s", objects.key(self.pod), what, text_of(failure))
+                if step is not None:
+                    action, target, reason = step
+                    text = f"failed to {json.dumps(action)} for {json.dumps(target)} with {reason}"
+                    text = f"error killing pod: {text}: {json.dumps(text_of(failure), ensure_ascii=False)}"
+                    self.node.tell(self.pod, "Warning", "FailedKillPod", text)
             await self.node.clock.sleep(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
 

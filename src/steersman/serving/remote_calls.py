@@ -119,5 +119,5 @@ def _decoder(schema: Schema, method: Method) -> Callable[[bytes], Message]:
 
 def _failure(failed: grpc.aio.AioRpcError) -> Exception:
     if failed.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return TimeoutError(failed.details() or "deadline exceeded")
+        return TimeoutError("context deadline exceeded")
     return CallFailed(failed.code().name, failed.details() or failed.code().name.lower())

@@ -18,7 +18,7 @@ from typing import Any
 
 from steersman.aio.clock import Clock
 from steersman.containers import runtime
-from steersman.containers.cri import images, streams, translate
+from steersman.containers.cri import doubts, images, streams, translate
 from steersman.containers.oci import cgroups, statuses
 from steersman.containers.runtime import RuntimeFailure, State
 from steersman.serving import protobuf
@@ -56,6 +56,7 @@ class CriRuntime:
         self._features = runtime.Features()
         self._file_systems = runtime.FileSystems()
         self._sandboxes: dict[str, runtime.SandboxConfig] = {}
+        self._doubts = doubts.Doubts(self._state_dir, clock)
         self._ready: dict[str, bool] = {}
         self._states: dict[str, tuple[State, str]] = {}  # of containers, with their sandboxes
         self._exited: dict[str, runtime.ContainerStatus] = {}
@@ -91,6 +92,7 @@ class CriRuntime:
             record = statuses.read_sandbox_config(str(file))
             if record is not None:
                 self._sandboxes[file.stem] = record
+        self._doubts.read()
         await self._look(tell=False)
         self._watcher = asyncio.create_task(self._watch(), name="cri watcher")
 
@@ -130,15 +132,20 @@ class CriRuntime:
                 cgroups.create(self._hierarchy, group, limits)
             wanted = translate.sandbox(config, f"/{group}" if self._hierarchy.version else "")
             request = {"config": wanted, "runtime_handler": config.handler}
-            made = await self._call("RunPodSandbox", request, "CreatePodSandboxError", seconds=2 * CALL_SECONDS)
-        except (OSError, RuntimeFailure) as failed:
+            self._doubts.begin(config)
+            made = await self._peer.call(SERVICE, "RunPodSandbox", request, 2 * CALL_SECONDS)
+        except (OSError, CallFailed) as failed:  # a TimeoutError is an OSError
             await self._remove_group_unless_shared(config)
-            raise RuntimeFailure("CreatePodSandboxError", str(failed)) from failed
+            raise RuntimeFailure("CreatePodSandboxError", _as_grpc_says(failed)) from failed
         sandbox_id = str(made["pod_sandbox_id"])
-        statuses.write_sandbox_config(str(self._file(sandbox_id)), config)
-        self._sandboxes[sandbox_id] = config
+        self._know_sandbox(sandbox_id, config)
         self._saw_sandbox(sandbox_id, ready=True)
         return sandbox_id
+
+    def _know_sandbox(self, sandbox_id: str, config: runtime.SandboxConfig) -> None:
+        statuses.write_sandbox_config(str(self._file(sandbox_id)), config)
+        self._sandboxes[sandbox_id] = config
+        self._doubts.settle(config)
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         if sandbox_id not in self._sandboxes:
@@ -162,6 +169,8 @@ class CriRuntime:
         self._file(sandbox_id).unlink(missing_ok=True)
 
     async def list_sandboxes(self) -> Sequence[runtime.SandboxStatus]:
+        if self._doubts:
+            await self._look()
         found = [await self.sandbox_status(sandbox_id) for sandbox_id in tuple(self._sandboxes)]
         return [one for one in found if one is not None]
 
@@ -379,6 +388,10 @@ class CriRuntime:
         """Compare everything of this node with what is known."""
         sandboxes = {one["id"]: one for one in (await self._call("ListPodSandbox", {})).get("items", [])}
         containers = {one["id"]: one for one in (await self._call("ListContainers", {})).get("containers", [])}
+        for sandbox_id, found in sandboxes.items():
+            if sandbox_id not in self._sandboxes and (asked := self._doubts.find(found)) is not None:
+                self._know_sandbox(sandbox_id, asked)
+        self._doubts.drop_old()
         for sandbox_id in tuple(self._sandboxes):
             found = sandboxes.get(sandbox_id, {"state": "SANDBOX_NOTREADY"})
             ready = found.get("state", "SANDBOX_READY") == "SANDBOX_READY"
@@ -462,3 +475,14 @@ class CriRuntime:
 
     def _file(self, sandbox_id: str) -> Path:
         return self._state_dir / f"{sandbox_id}.json"
+
+
+def _as_grpc_says(failed: Exception) -> str:
+    """As Go's library prints an error, which is what users of other kubelets see."""
+    if isinstance(failed, CallFailed):
+        code, text = "".join(word.capitalize() for word in failed.code.split("_")), failed.message
+    elif isinstance(failed, TimeoutError):
+        code, text = "DeadlineExceeded", str(failed)
+    else:
+        return str(failed)
+    return f"rpc error: code = {code} desc = {text}"

@@ -67,7 +67,7 @@ class Sandboxes:
         except BaseException as failed:
             await self._undo(sandbox_id, config)
             if isinstance(failed, OSError | shim_client.Refused):
-                raise RuntimeFailure("CreatePodSandboxError", f"failed to create pod sandbox: {failed}") from failed
+                raise RuntimeFailure("CreatePodSandboxError", str(failed)) from failed
             raise
         self.live[sandbox_id] = LiveSandbox(record)
         self._home.tell(config.pod_uid, sandbox_id, "", "started")
