@@ -435,3 +435,29 @@ def test_works_on_uvloop(tmp_path):
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(story())
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["answers", "says nothing"])
+async def test_nothing_is_left_when_a_transport_is_closed(tmp_path, monkeypatch, deaf):
+    """TLS ends with a word of the other side; whoever does not say it is not waited for."""
+    monkeypatch.setattr(transport, "GOODBYE_SECONDS", 0.05 if deaf else 30.0)
+    authority = raw_server.Authority()
+
+    async def talk(conversation: Conversation) -> None:
+        await conversation.answer(await conversation.request())
+        if deaf:
+            conversation.writer.transport.pause_reading()
+            try:
+                await asyncio.sleep(30)
+            finally:
+                conversation.writer.transport.abort()
+        await conversation.request()
+
+    async with raw_server.talking(talk, authority.server_context(tmp_path)) as port:
+        certificate, key = authority.issue("me")
+        access = Access(f"https://127.0.0.1:{port}", authority.pem, certificate, key)
+        http = HttpTransport(access, clock=SystemClock())
+        await http.request(GET)
+        [(_, kept)] = http._idle
+        await http.close()
+        assert not kept.is_open

@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.is_open = False
+        self.gone = asyncio.Event()
         self.is_reused = False
         self.reusable = False
         self._loop = asyncio.get_running_loop()
@@ -161,6 +162,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_open = self.reusable = False
+        self.gone.set()
         if not self._complete and error is None and self._response.status and not self._has_length:
             self._complete = True  # the end of the connection is the end of the body
         self._lost = self._lost or error or ConnectionResetError("connection closed by the server")

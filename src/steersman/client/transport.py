@@ -27,6 +27,8 @@ REQUESTS_MAX = 32
 IDLE_CONNECTIONS_MAX = 64
 IDLE_SECONDS_MAX = 90.0
 CONNECT_SECONDS = 10.0
+# A TLS connection is closed once the other side has said goodbye, too; one that does not is cut.
+GOODBYE_SECONDS = 1.0
 NO_CONNECTION = "dial tcp"  # how the text of Unreachable begins when nothing has been sent
 # client-go has no deadline of its own; the API server ends every request but watches after 60 seconds.
 REQUEST_SECONDS = 65.0
@@ -85,6 +87,7 @@ class HttpTransport:
         self._authorization = _Authorization(access, clock)
         self._idle: list[tuple[float, Connection]] = []
         self._in_use: set[Connection] = set()
+        self._leaving: list[Connection] = []  # closed, until the other side has answered
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         self._request_slots = asyncio.Semaphore(requests_max)
 
@@ -124,13 +127,22 @@ class HttpTransport:
         return response, None
 
     async def close(self) -> None:
-        """Close idle connections and cut those in use."""
-        for _, connection in self._idle:
-            connection.close()
-        self._idle.clear()
-        for connection in [*self._in_use]:
+        """Close idle connections and cut those in use; all are gone when this returns."""
+        cut = [*self._in_use]
+        for connection in cut:
             connection.abort()
-        await self._clock.sleep(0)  # the loop closes them in its next turn
+        for _, connection in self._idle:
+            self._leave(connection)
+        self._idle.clear()
+        try:
+            async with self._clock.timeout(GOODBYE_SECONDS):
+                for connection in self._leaving:
+                    await connection.gone.wait()
+        except TimeoutError:
+            for connection in self._leaving:
+                connection.abort()
+        for connection in (*cut, *self._leaving):
+            await connection.gone.wait()
 
     def statistics(self) -> dict[str, int]:
         return {"idle": len(self._idle), "in_use": len(self._in_use)}
@@ -169,7 +181,7 @@ class HttpTransport:
                 connection.is_reused = True
                 self._in_use.add(connection)
                 return connection
-            connection.close()
+            self._leave(connection)
         connection = await self._connect()
         self._in_use.add(connection)
         return connection
@@ -194,7 +206,11 @@ class HttpTransport:
         if connection.reusable and len(self._idle) < IDLE_CONNECTIONS_MAX:
             self._idle.append((self._clock.monotonic(), connection))
         else:
-            connection.close()
+            self._leave(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        connection.close()
+        self._leaving = [one for one in (*self._leaving, connection) if one.is_open]
 
     def _bytes_of(self, request: Request) -> bytes:
         target = self._base_path + urllib.parse.quote(request.path, safe=_SAFE)

@@ -27,7 +27,6 @@ IMAGE = "localhost/hello:1"
 SECONDS_MOST = 60.0  # for one step of a story, while all others run beside it on a busy machine
 STORIES_AT_ONCE = 24
 LOOKS_EVERY_SECONDS = 0.05
-GOODBYE_SECONDS = 0.5  # TLS connections close only once the other side has answered
 GONE = "gone"  # set in what a pod was last
 
 
@@ -261,7 +260,6 @@ async def _lab(cluster: RunningCluster, namespace: str) -> AsyncIterator[Lab]:
         with contextlib.suppress(Exception):
             await client.delete(kinds.NAMESPACE, namespace)
         await client.close()
-        await clock.sleep(GOODBYE_SECONDS)
 
 
 @dataclasses.dataclass(frozen=True)
