@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -446,11 +446,12 @@ async def test_nothing_is_left_when_a_transport_is_closed(tmp_path, monkeypatch,
     async def talk(conversation: Conversation) -> None:
         await conversation.answer(await conversation.request())
         if deaf:
-            conversation.writer.transport.pause_reading()
+            side = cast(asyncio.Transport, conversation.writer.transport)
+            side.pause_reading()
             try:
                 await asyncio.sleep(30)
             finally:
-                conversation.writer.transport.abort()
+                side.abort()
         await conversation.request()
 
     async with raw_server.talking(talk, authority.server_context(tmp_path)) as port:

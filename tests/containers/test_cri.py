@@ -163,12 +163,15 @@ async def test_a_sandbox_that_was_made_and_not_told_of_is_found(tmp_path: Path, 
     daemon, address = PaperDaemon(), f"unix://{tmp_path}/cri.sock"
     handlers = {"Version": _nothing, "Status": _nothing, "ListContainers": _nothing, "StopPodSandbox": _nothing}
     handlers |= {"RunPodSandbox": daemon.run, "ListPodSandbox": daemon.list, "PodSandboxStatus": daemon.status}
-    services = {"RuntimeService": {**handlers, "RemovePodSandbox": daemon.remove}, "ImageService": {"ImageFsInfo": _nothing}}
+    services = {
+        "RuntimeService": {**handlers, "RemovePodSandbox": daemon.remove},
+        "ImageService": {"ImageFsInfo": _nothing},
+    }
     server = await serve(address, protobuf.load(SCHEMA), services)
     node = CriRuntime(address, tmp_path / "state", clock, "none")
     await node.start()
     for attempt in range(2):
-        with pytest.raises(RuntimeFailure, match="^rpc error: code = Internal desc = the pipe is broken$"):
+        with pytest.raises(RuntimeFailure, match=r"^rpc error: code = Internal desc = the pipe is broken"):
             await node.run_sandbox(runtime.SandboxConfig("u1", "web", "default", attempt))
     assert [(one.pod_uid, one.attempt) for one in await node.list_sandboxes()] == [("u1", 0), ("u1", 1)]
     with pytest.raises(RuntimeFailure):

@@ -144,7 +144,9 @@ def test_a_start_that_fails(tmp_path: Path, is_done: bool) -> None:
             await only_what_runs(here)
             await ends_without_a_trace(here)
 
-    run(test, tmp_path, Fault("start_container", failure("StartContainer failed", "RunContainerError"), is_done=is_done))
+    run(
+        test, tmp_path, Fault("start_container", failure("StartContainer failed", "RunContainerError"), is_done=is_done)
+    )
 
 
 def test_starts_that_go_on_failing_wait_longer_and_longer(tmp_path: Path) -> None:

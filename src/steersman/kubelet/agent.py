@@ -73,7 +73,9 @@ from steersman.meta.objects import Object
 _log = logging.getLogger(__name__)
 
 LOOKS = backoff.Pauses(max_seconds=5.0)  # at a runtime that is not there yet
-LOST_SECONDS = 1.0  # until everything is looked at again, when the runtime said that something had happened, and then not what
+LOST_SECONDS = (
+    1.0  # until everything is looked at again, when the runtime said that something had happened, and then not what
+)
 
 
 class Kubelet:

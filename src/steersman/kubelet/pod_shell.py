@@ -24,7 +24,9 @@ RETRY_MOST_SECONDS = 30.0
 
 def text_of(failure: Exception) -> str:
     """For users; what came too late is told as gRPC tells it."""
-    return str(failure) or ("context deadline exceeded" if isinstance(failure, TimeoutError) else type(failure).__name__)
+    return str(failure) or (
+        "context deadline exceeded" if isinstance(failure, TimeoutError) else type(failure).__name__
+    )
 
 
 class PodShell:
