@@ -45,6 +45,7 @@ def configz(options: Options) -> Object:
             "enableSystemLogHandler": options.system_logs is not None,
             "containerLogMaxSize": quantities.of_bytes(options.log_most_bytes),
             "containerLogMaxFiles": options.logs_most,
+            "containerLogMaxWorkers": options.log_workers,
             "containerLogMonitorInterval": times.format_duration(options.log_look_seconds),
             "seccompDefault": options.seccomp_default,
             "serializeImagePulls": options.pulls_at_once == 1,

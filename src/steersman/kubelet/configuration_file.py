@@ -102,6 +102,12 @@ def _period(value: object) -> float:
     return found
 
 
+def _at_least(least: float, value: object) -> float:
+    if (found := _seconds(value)) < least:
+        raise ValueError(f"must be a positive time duration greater than or equal to {least:g}s")
+    return found
+
+
 def _whole(least: int, most: int = 1 << 31) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
@@ -150,7 +156,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "enableSystemLogHandler": ("system_logs", lambda value: Options(Path()).system_logs if value else None),
     "containerLogMaxSize": ("log_most_bytes", lambda value: int(quantities.whole(value))),
     "containerLogMaxFiles": ("logs_most", _whole(2)),
-    "containerLogMonitorInterval": ("log_look_seconds", _period),
+    "containerLogMaxWorkers": ("log_workers", _whole(1)),
+    "containerLogMonitorInterval": ("log_look_seconds", lambda value: _at_least(3.0, value)),
     "seccompDefault": ("seccomp_default", _truth),
     "imagePullCredentialsVerificationPolicy": ("pull_policy", _one_of(*pulled_images.POLICIES)),
     "preloadedImagesVerificationAllowlist": ("preloaded_images", lambda value: tuple(map(str, value))),

@@ -1,6 +1,7 @@
 """Read a container's log as `kubectl logs` wants it: the last lines, since a time, with timestamps, following.
 
-The log is in CRI format (`containers.cri_log`): a chain of rotated files `N.log.*` and, at its end, `N.log`.
+The log is in CRI format (`containers.cri_log`): rotated files `N.log.*` and, at their end, `N.log`. Those that are compressed are
+for collectors only, as upstream's.
 """
 
 import dataclasses
@@ -8,8 +9,10 @@ import datetime
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from steersman.aio.clock import Clock
+from steersman.kubelet import log_rotation
 from steersman.meta import times
 
 CHUNK_BYTES = 64 * 1024
@@ -145,8 +148,8 @@ def _rotated(path: Path) -> list[Path]:
     """Older files of the same instance, oldest first (their names end in the time of rotation)."""
     if not path.parent.is_dir():
         return []
-    found = path.parent.glob(f"{path.name}.*")
-    return sorted(one for one in found if not one.name.endswith((".gz", ".tmp")))
+    found = log_rotation.in_use(list(path.parent.glob(f"{path.name}.*")))
+    return [one for one in found if not one.name.endswith(log_rotation.COMPRESSED)]
 
 
 def _tail(rotated: list[Path], path: Path, lines: int | None) -> list[tuple[Path, int]]:
@@ -167,22 +170,26 @@ def _tail(rotated: list[Path], path: Path, lines: int | None) -> list[tuple[Path
 def _offset_of_last(path: Path, lines: int, *, is_newest: bool) -> tuple[int, int]:
     """(offset where the last `lines` lines begin, how many there are). A partial record belongs to its line's end; at the end
     of the newest file that is still to come, and what there is counts as a line."""
-    if not path.exists():
+    try:
+        with path.open("rb") as file:
+            return _offset_in(file, lines, is_newest=is_newest)
+    except FileNotFoundError:  # not begun yet, or rotated in this moment
         return 0, 0
-    size = path.stat().st_size
+
+
+def _offset_in(file: BinaryIO, lines: int, *, is_newest: bool) -> tuple[int, int]:
+    end = os.fstat(file.fileno()).st_size
     if lines <= 0:
-        return size, 0
-    found, end = 0, size
-    with path.open("rb") as file:
-        tail = b""
-        while end > 0:
-            start = max(0, end - CHUNK_BYTES)
-            file.seek(start)
-            tail = file.read(end - start) + tail
-            end = start
-            found, offset = _count_back(tail, lines, at_start=start == 0, is_newest=is_newest)
-            if offset is not None:
-                return start + offset, found
+        return end, 0
+    found, tail = 0, b""
+    while end > 0:
+        start = max(0, end - CHUNK_BYTES)
+        file.seek(start)
+        tail = file.read(end - start) + tail
+        end = start
+        found, offset = _count_back(tail, lines, at_start=start == 0, is_newest=is_newest)
+        if offset is not None:
+            return start + offset, found
     return 0, found
 
 

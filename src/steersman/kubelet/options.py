@@ -18,8 +18,9 @@ class Options:
     `static_pods` is the folder whose files are pods (upstream's staticPodPath).
     `device_plugins` is the folder of their sockets.
     `system_logs` is shown at /logs/ (upstream's enableSystemLogHandler), None: nothing is.
-    A container's log is renamed away when it is larger than `log_most_bytes`, looked at every `log_look_seconds` (upstream's 10 s
-    are enough to write 5 GB); `logs_most` of them are kept, the one that is written included.
+    A container's log is renamed away when it has reached `log_most_bytes` (negative: never), looked at every `log_look_seconds`
+    (upstream's 10 s are enough to write 5 GB) for `log_workers` containers at a time; `logs_most` files are kept, the one that is
+    written included.
     `eviction`: when the node counts as short, looked at every `eviction_seconds`.
     `unsafe_sysctls` are allowed beside the safe ones; `kernel.msg*` means all that begin so.
     `system_reserved` and `kube_reserved` (quantities) are kept from pods; `enforced`: whose control groups are
@@ -94,6 +95,7 @@ class Options:
     log_most_bytes: int = 10 * 1024 * 1024
     logs_most: int = 5
     log_look_seconds: float = 2.0
+    log_workers: int = 1
     events_per_second: int = 50
     events_burst: int = 100
     eviction: Settings = Settings()
