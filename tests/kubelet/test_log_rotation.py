@@ -135,7 +135,7 @@ async def test_what_a_kubelet_that_was_killed_has_left_goes(log: Path, writer: W
 
 async def test_a_few_containers_at_a_time(tmp_path: Path) -> None:
     """Upstream's containerLogMaxWorkers."""
-    at_work, most = 0, 0
+    at_work, most, pair = 0, 0, asyncio.Barrier(2)
 
     class Slow:
         async def list_containers(self) -> Sequence[ContainerStatus]:
@@ -151,7 +151,7 @@ async def test_a_few_containers_at_a_time(tmp_path: Path) -> None:
             nonlocal at_work, most
             at_work += 1
             most = max(most, at_work)
-            await asyncio.sleep(0)
+            await pair.wait()
             at_work -= 1
 
     await log_rotation.look(Slow(), START, dataclasses.replace(OPTIONS, log_most_bytes=10, log_workers=2))

@@ -63,7 +63,8 @@ async def look(writers: Writers, now: datetime.datetime, options: Options) -> No
 async def _rotate(path: Path, container_id: str, writers: Writers, now: datetime.datetime, logs_most: int) -> None:
     """A log whose writer did not let go of it gets its name back: nothing that is written may be out of sight."""
     kept = _make_room(path, logs_most)
-    await asyncio.to_thread(_compress, [one for one in kept if not one.name.endswith(COMPRESSED)])
+    if fresh := [one for one in kept if not one.name.endswith(COMPRESSED)]:
+        await asyncio.to_thread(_compress, fresh)
     rotated = path.with_name(f"{path.name}.{now:%Y%m%d-%H%M%S}")
     path.rename(rotated)
     try:
