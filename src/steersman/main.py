@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from steersman import __version__
+from steersman.cluster import api_flags
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -97,7 +98,7 @@ def main() -> None:
     """Kubernetes in Python: one command, and a real cluster runs."""
 
 
-@main.command()
+@main.command(cls=api_flags.Command)
 @click.option("-d", "--detach", is_flag=True, help="Return as soon as the API is ready and every node is Ready.")
 @_name_option
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1.  [default: 6443]")
@@ -185,6 +186,7 @@ def main() -> None:
     metavar="RANGES",
     help="Addresses for Services of type LoadBalancer: 192.168.1.240-192.168.1.250,fd00::/120.  [default: the nodes' own]",
 )
+@api_flags.options
 @click.option("--example-images", is_flag=True, help="Build and load localhost/hello:1 and localhost/hello:2.")
 @click.option("--ephemeral", is_flag=True, help="Run COMMAND against a cluster that ends with it and leaves nothing.")
 @click.argument("ephemeral_command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)

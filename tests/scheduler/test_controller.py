@@ -6,7 +6,8 @@ import pytest
 
 from steersman.aio import tasks
 from steersman.api import kinds
-from steersman.apiserver.server import ApiServer
+from steersman.apiserver.admission import switches
+from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
 from steersman.client.client import Client, Unreachable
 from steersman.client.transport import InProcessTransport
@@ -42,7 +43,8 @@ class Network(InProcessTransport):
 class Stage:
     def __init__(self):
         self.driver = VirtualDriver()
-        self.server = ApiServer(MemoryStore(), clock=self.driver.clock)
+        options = Options(admission=switches.of("", "TaintNodesByCondition"))  # no controller here takes the taint away
+        self.server = ApiServer(MemoryStore(), clock=self.driver.clock, options=options)
         self.network = Network(self.server.handle)
         self.client = Client(self.network, clock=self.driver.clock)
         self.objects = Objects(AsyncObjects(self.client, self.driver.clock), self.driver)

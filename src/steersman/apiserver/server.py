@@ -50,7 +50,7 @@ from steersman.apiserver import (
     webhook_client,
     writing,
 )
-from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers
+from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers, switches
 from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.call import Call, Moment
@@ -76,6 +76,7 @@ class Options:
     `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it.
     `cluster_info` is what machines that want to join are told.
     `flags` are what `/flagz` shows: what the server was started with.
+    `admission`: which plugins work.
     """
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
@@ -92,6 +93,7 @@ class Options:
     front_proxy: identity.FrontProxy | None = None
     cluster_info: joining.ClusterInfo | None = None
     flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    admission: switches.Switches = switches.DEFAULT
 
 
 class ApiServer:
@@ -144,7 +146,7 @@ class ApiServer:
             self._seen_as(),
             self._kind_of,
         )
-        plugins = chain.plugins(
+        self.plugins = chain.plugins(
             objects,
             self._clock,
             store,
@@ -153,8 +155,9 @@ class ApiServer:
             unreachable_seconds=options.unreachable_seconds,
             mutating=self._configured.mutating,
             validating=self._configured.validating,
+            chosen=options.admission,
         )
-        admission = chain.Chain(plugins)
+        admission = chain.Chain(self.plugins)
         shaper = shapes.Shaper(self._clock)
         self._pages = page_expiry.PageExpiry(store, self._clock)
         self.reader = reading.Reader(store, objects, shaper, self._pages)

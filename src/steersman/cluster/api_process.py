@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from steersman.aio.clock import Clock, SystemClock
 from steersman.api import releases
 from steersman.apiserver import joining
+from steersman.apiserver.admission import switches
 from steersman.apiserver.aggregation import identity
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client import kubeconfig
@@ -32,6 +33,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             release=releases.parse(plan.options.kubernetes_version),
             front_proxy=_front_proxy(plan),
             flags=plan.options.flags(),
+            admission=switches.of(plan.options.enable_admission_plugins, plan.options.disable_admission_plugins),
             cluster_info=joining.ClusterInfo(plan.server, plan.authority.read_bytes()),
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,

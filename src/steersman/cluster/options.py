@@ -39,6 +39,7 @@ class Options:
     `kubelet_config`: a KubeletConfiguration file for real nodes, read at each start of one.
     `registry_hosts_dir`: where hosts.toml files say which hosts images of a registry are asked of, read at each pull.
     `snapshotter`: how the embedded runtime makes root filesystems (`containers/oci/snapshots.py`).
+    `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`).
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -64,6 +65,8 @@ class Options:
     kubelet_config: str = ""
     registry_hosts_dir: str = ""
     snapshotter: str = "auto"
+    enable_admission_plugins: str = ""
+    disable_admission_plugins: str = ""
     kubeconfig: str = ""
 
     @property

@@ -14,7 +14,7 @@ import msgspec
 
 from steersman.aio.clock import SystemClock
 from steersman.client import kubeconfig
-from steersman.cluster import control, machine, options, paths, start, status, stores
+from steersman.cluster import api_flags, control, machine, options, paths, start, status, stores
 from steersman.cluster.api_access import ApiAccess, wait_nodes_ready
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
@@ -50,7 +50,7 @@ def run(
         return 1
     given = {"name": name, "kubeconfig": kubeconfig and str(pathlib.Path(kubeconfig).absolute()), **flags}
     wanted = options.merged(options.load(where.options), given)
-    problem = machine.missing(machine.look(), wanted) or stores.missing(wanted)
+    problem = machine.missing(machine.look(), wanted) or stores.missing(wanted) or api_flags.problem(wanted)
     if problem:
         print(problem, file=sys.stderr)
         return 1

@@ -30,7 +30,7 @@ def test_one_pod_on_every_node_also_on_new_ones(delay):
     async def story():
         async with paper.cluster(nodes=3, watch_delay_seconds=delay) as cluster:
             await cluster.create(kinds.DAEMON_SET, daemon_set())
-            await cluster.settle(10)
+            await cluster.settle(20)
             assert await nodes(cluster) == ["node-1", "node-2", "node-3"]
             status = (await cluster.get(kinds.DAEMON_SET, "agent"))["status"]
             fields = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady", "numberAvailable")

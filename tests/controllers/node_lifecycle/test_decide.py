@@ -55,7 +55,10 @@ CASES = [
     pytest.param(node(MemoryPressure="True"), [("memory-pressure", "NoSchedule")], id="short of memory"),
     pytest.param(node(unschedulable=True), [("unschedulable", "NoSchedule")], id="cordoned"),
     pytest.param(node(""), None, id="has not reported yet"),
-    pytest.param(node("", taints=[NOT_READY]), None, id="has not reported yet: admission's taint stays"),
+    pytest.param(
+        node("False", taints=[NOT_READY]), [("not-ready", "NoSchedule"), ("not-ready", "NoExecute")], id="new"
+    ),
+    pytest.param(node("", taints=[NOT_READY]), [], id="says nothing: upstream's takes away what nobody told"),
 ]
 
 

@@ -15,6 +15,7 @@ from steersman.apiserver.admission import (
     ip_addresses,
     limit_ranges,
     namespaces,
+    new_nodes,
     node_ports,
     pods,
     priorities,
@@ -24,6 +25,7 @@ from steersman.apiserver.admission import (
     runtime_classes,
     service_accounts,
     service_addresses,
+    switches,
     trust_bundles,
     volumes,
 )
@@ -42,13 +44,15 @@ def plugins(
     unreachable_seconds: int = 300,
     mutating: Sequence[Plugin] = (),
     validating: Sequence[Plugin] = (),
+    chosen: switches.Switches = switches.DEFAULT,
 ) -> tuple[Plugin, ...]:
-    """All of them, in upstream's recommended order. `mutating` and `validating` are those that users configure."""
-    return (
+    """Those that are switched on, in upstream's recommended order. `mutating` and `validating` are those that users configure."""
+    every = (
         namespaces.NamespaceLifecycle(objects),
         limit_ranges.LimitRanger(objects),
         service_accounts.ServiceAccounts(objects, clock),
         node_restriction.NodeRestriction(objects, authorizer),
+        new_nodes.TaintNodes(),
         priorities.OfPods(objects),
         priorities.OfGroups(objects),
         priority_classes.PriorityClasses(objects),
@@ -73,6 +77,7 @@ def plugins(
         ip_addresses.OfOthers(addresses),
         resource_quota.ResourceQuotas(objects, clock),
     )
+    return tuple(one for one in every if chosen.has(one.name))
 
 
 class Chain:

@@ -14,6 +14,8 @@ DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
 class DefaultIngressClass(Plugin):
+    name = "DefaultIngressClass"
+
     def __init__(self, known: decoded.DecodedObjects) -> None:
         self._known = known
 

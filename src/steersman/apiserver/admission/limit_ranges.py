@@ -22,6 +22,8 @@ Check = Callable[[str, str, Quantity, Amounts, Amounts], str]
 
 
 class LimitRanger(Plugin):
+    name = "LimitRanger"
+
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 

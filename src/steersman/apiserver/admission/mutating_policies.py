@@ -17,6 +17,8 @@ from steersman.meta.objects import Object
 
 
 class MutatingPolicies(policies.Policies):
+    name = "MutatingAdmissionPolicy"
+
     def __init__(self, parts: policies.Parts) -> None:
         super().__init__(
             parts, kinds.MUTATING_ADMISSION_POLICY, kinds.MUTATING_ADMISSION_POLICY_BINDING, mutating.Policy

@@ -13,6 +13,8 @@ IMMORTAL = frozenset(("default", "kube-system", "kube-public"))
 
 
 class NamespaceLifecycle(Plugin):
+    name = "NamespaceLifecycle"
+
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 

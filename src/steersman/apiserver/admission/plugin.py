@@ -6,7 +6,7 @@ defaults and validation run; then `validate` may refuse what would be stored. So
 
 import contextlib
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from steersman.api.kind import Kind
 from steersman.apiserver import deletion
@@ -68,7 +68,12 @@ class Review:
 
 
 class Plugin:
-    """Asked only about what it `handles`: the answer may depend on nothing but the three arguments."""
+    """Asked only about what it `handles`: the answer may depend on nothing but the three arguments.
+
+    `name` is upstream's, by which it can be switched off; "" of what is no plugin there.
+    """
+
+    name: ClassVar[str] = ""
 
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
         raise NotImplementedError

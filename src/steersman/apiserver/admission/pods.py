@@ -16,6 +16,8 @@ class OfNewPods(Plugin):
 class DefaultTolerations(OfNewPods):
     """A pod stays on a node that is lost for `seconds`, unless it says otherwise itself."""
 
+    name = "DefaultTolerationSeconds"
+
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
 

@@ -55,6 +55,8 @@ class Classes:
 
 
 class OfPods(Plugin):
+    name = "Priority"
+
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._classes = Classes(objects, "pods", "pod spec")
 
@@ -68,6 +70,8 @@ class OfPods(Plugin):
 
 class OfGroups(Plugin):
     """Of PodGroups, CompositePodGroups and the templates of Workloads."""
+
+    name = "Priority"
 
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects

@@ -12,6 +12,8 @@ from steersman.meta import errors
 
 
 class PriorityClasses(Plugin):
+    name = "Priority"
+
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 

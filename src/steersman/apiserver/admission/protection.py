@@ -16,6 +16,8 @@ _FINALIZERS = {
 
 
 class InUse(Plugin):
+    name = "StorageObjectInUseProtection"
+
     def handles(self, kind: Kind, subresource: str, operation: Operation) -> bool:
         return kind.stored in _FINALIZERS and not subresource and operation == "CREATE"
 

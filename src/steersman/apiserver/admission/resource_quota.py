@@ -27,6 +27,8 @@ _TURN = "ResourceQuota"
 
 
 class ResourceQuotas(Plugin):
+    name = "ResourceQuota"
+
     def __init__(self, quotas: decoded.DecodedObjects, clock: clocks.Clock) -> None:
         self._quotas = quotas
         self._clock = clock

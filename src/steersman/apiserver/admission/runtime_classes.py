@@ -15,6 +15,8 @@ _WITHOUT = "pod rejected: Pod Overhead set without corresponding RuntimeClass de
 
 
 class RuntimeClasses(OfNewPods):
+    name = "RuntimeClass"
+
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 

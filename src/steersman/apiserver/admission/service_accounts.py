@@ -23,6 +23,8 @@ WAIT_STEP_SECONDS = 0.02
 
 
 class ServiceAccounts(Plugin):
+    name = "ServiceAccount"
+
     def __init__(self, objects: decoded.DecodedObjects, clock: clocks.Clock) -> None:
         self._objects = objects
         self._clock = clock

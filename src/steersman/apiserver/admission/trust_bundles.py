@@ -9,6 +9,8 @@ from steersman.meta import errors
 
 
 class TrustBundles(Plugin):
+    name = "ClusterTrustBundleAttest"
+
     def __init__(self, authorizer: authorization.Authorizer) -> None:
         self._authorizer = authorizer
 

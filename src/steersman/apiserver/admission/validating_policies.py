@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 
 class ValidatingPolicies(policies.Policies):
+    name = "ValidatingAdmissionPolicy"
+
     def __init__(self, parts: policies.Parts) -> None:
         super().__init__(
             parts,

@@ -19,6 +19,8 @@ _NOT_EXPANDABLE = (
 class DefaultStorageClass(Plugin):
     """A claim that says nothing about its class gets the default one, if there is one."""
 
+    name = "DefaultStorageClass"
+
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects
 
@@ -38,6 +40,8 @@ class DefaultStorageClass(Plugin):
 
 class ClaimResize(Plugin):
     """A claim grows only when it is bound, and its class says that its volumes can."""
+
+    name = "PersistentVolumeClaimResize"
 
     def __init__(self, objects: decoded.DecodedObjects) -> None:
         self._objects = objects

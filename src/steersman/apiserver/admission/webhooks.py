@@ -173,6 +173,8 @@ class Versions:
 
 
 class MutatingWebhooks(Webhooks):
+    name = "MutatingAdmissionWebhook"
+
     async def mutate(self, review: Review) -> bool:
         if not self._webhooks:
             return False
@@ -218,6 +220,8 @@ class MutatingWebhooks(Webhooks):
 
 
 class ValidatingWebhooks(Webhooks):
+    name = "ValidatingAdmissionWebhook"
+
     async def validate(self, review: Review) -> None:
         if not self._webhooks:
             return

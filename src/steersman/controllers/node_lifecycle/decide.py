@@ -135,10 +135,6 @@ def _unknown(seen: Seen) -> list[Object]:
 def _taint(seen: Seen, after: Object) -> tuple[Action, ...]:
     old: list[Object] = seen.node["spec"].get("taints") or []
     wanted = _allowed(seen, _wanted_taints(after))
-    if not conditions.status(after, "Ready"):
-        wanted += [
-            (one["key"], one["effect"]) for one in old if one["key"] == NOT_READY
-        ]  # admission's, until it reports
     kept = [one for one in old if one["key"] not in _OURS or (one["key"], one["effect"]) in wanted]
     there = {(one["key"], one["effect"]) for one in kept}
     stamp = times.format_seconds(seen.now)

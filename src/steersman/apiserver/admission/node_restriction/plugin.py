@@ -25,6 +25,8 @@ _RESTRICTED = frozenset((
 class NodeRestriction(Plugin):
     """Asked in the phase where others complete objects, as upstream's."""
 
+    name = "NodeRestriction"
+
     def __init__(self, objects: decoded.DecodedObjects, authorizer: authorization.Authorizer) -> None:
         self._objects = objects
         self._authorizer = authorizer
