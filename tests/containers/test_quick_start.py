@@ -112,6 +112,19 @@ async def test_what_it_sees_and_may(both: tuple[Lab, Lab], wanted: dict[str, Any
     assert found[0] == found[1]
 
 
+@pytest.fixture
+def started_in_the_background() -> Iterator[None]:
+    """As by a shell's `&`, which has SIGQUIT ignored."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGQUIT, before)
+
+
+@pytest.mark.usefixtures("started_in_the_background")
+async def test_it_ignores_no_signal_because_whoever_started_us_does(both: tuple[Lab, Lab]):
+    assert (await output(both[0], "grep SigIgn /proc/self/status")).split() == ["SigIgn:", "0" * 16]
+
+
 async def test_its_mounts(both: tuple[Lab, Lab], tmp_path: Path):
     (tmp_path / "file").write_text("text\n")
     (tmp_path / "folder").mkdir()

@@ -475,8 +475,11 @@ def run(config: Config, *, detach: bool = False) -> int:
         reaper.fork(config.run_dir, close=(lock, listener.fileno()))
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()}\n".encode())
+    # Nothing is ignored: that would be so in containers, too. Whoever started us may have ignored more (nohup, a shell's `&`).
+    for number in {number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN}:
+        signal.signal(number, signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, lambda *_: None)  # not ignored: that would be so in containers, too
+        signal.signal(number, lambda *_: None)
     with contextlib.suppress(OSError):
         syscalls.set_process_name("steersman-shim")
     syscalls.become_subreaper()
