@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from steersman import main
+from steersman import commands
 from steersman.cluster import down, options, paths, up
 from steersman.cluster.options import Options
 
@@ -85,7 +85,7 @@ def test_a_cluster_does_not_move_into_a_folder_in_use(tmp_path: pathlib.Path, ca
 def test_names_that_lead_elsewhere(name: str):
     with pytest.raises(ValueError, match="can be no cluster's name"):
         paths.of_cluster(name)
-    refused = CliRunner().invoke(main.main, ["down", "--purge", "--name", name])
+    refused = CliRunner().invoke(commands.main, ["down", "--purge", "--name", name])
     assert refused.exit_code == 2
     assert "can be no cluster's name" in refused.output
 

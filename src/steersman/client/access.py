@@ -26,6 +26,7 @@ class Access:
     server_name: str = ""  # checked in the server's certificate instead of the host
     namespace: str = ""
     context: str = ""
+    headers: tuple[tuple[str, str], ...] = ()  # sent with every request (impersonation)
 
     def tls_context(self) -> ssl.SSLContext:
         """Verifies the server against our CA (or the system's), and shows the client certificate if there is one."""

@@ -71,8 +71,11 @@ def parse(text: str, source: str = "") -> Object:
     return found
 
 
-def access(config: Object, context: str = "", *, cluster: str = "", user: str = "") -> Access:
-    """The access that a context (default: the current one) names. Raises KubeconfigError."""
+def access(config: Object, context: str = "", *, cluster: str = "", user: str = "", server: str = "") -> Access:
+    """The access that a context (default: the current one) names; cluster, user and server as given instead of its own.
+
+    Raises KubeconfigError.
+    """
     name = context or config.get("current-context") or ""
     if not name:
         raise KubeconfigError("current-context is not set")
@@ -80,6 +83,8 @@ def access(config: Object, context: str = "", *, cluster: str = "", user: str = 
     if chosen is None:
         raise KubeconfigError(f'context "{name}" does not exist')
     where = named(config, "clusters", cluster or chosen.get("cluster", ""))
+    if server:
+        where = {**(where or {}), "server": server}
     if where is None or not where.get("server"):
         raise KubeconfigError(f'cluster "{cluster or chosen.get("cluster", "")}" does not exist')
     who = named(config, "users", user or chosen.get("user", "")) or {}

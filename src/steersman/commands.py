@@ -1,0 +1,458 @@
+"""Steersman's own commands. Each imports its part only when it is called, so that `--help` is instant."""
+
+import contextlib
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from steersman import __version__
+from steersman.cluster import api_flags
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def _name_option(function: Any) -> Any:
+    function = click.option("--data-dir", metavar="DIR", help="Where the cluster keeps its state.")(function)
+    name = click.option("--name", default="steersman", show_default=True, callback=_checked_name, help="Which cluster.")
+    return name(function)
+
+
+@contextlib.contextmanager
+def _refusals(context: click.Context, parameter: click.Parameter) -> Iterator[None]:
+    """What a part says against a value becomes a word about this option."""
+    try:
+        yield
+    except (ValueError, OSError) as problem:
+        raise click.BadParameter(str(problem), context, parameter) from problem
+
+
+def _checked_name(context: click.Context, parameter: click.Parameter, name: str) -> str:
+    from steersman.cluster import paths
+
+    with _refusals(context, parameter):
+        return paths.check_name(name)
+
+
+def _checked_store(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.cluster import stores
+
+    with _refusals(context, parameter):
+        if text is not None:
+            stores.check(text)
+    return text
+
+
+def _checked_runtime(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.cluster import runtimes
+
+    with _refusals(context, parameter):
+        return text if text is None else runtimes.check(text)
+
+
+def _checked_pool(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.meta import address_pools
+
+    with _refusals(context, parameter):
+        address_pools.parse(text or "")
+    return text
+
+
+def _checked_kubelet_config(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    if not path:
+        return path
+    from steersman.kubelet import configuration_file
+
+    with _refusals(context, parameter):
+        configuration_file.check(path)
+    return _absolute(context, parameter, path)
+
+
+def _absolute(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    """The cluster's processes have working directories of their own."""
+    return str(pathlib.Path(path).absolute()) if path else path
+
+
+def _checked_release(context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    from steersman.api import releases
+
+    with _refusals(context, parameter):
+        return text and releases.parse(text).removesuffix(".0")
+
+
+def _checked_duration(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    from steersman.meta import times
+
+    with _refusals(context, parameter):
+        seconds = times.parse_duration(text)
+        if not 0 < seconds <= 86400:
+            raise ValueError("from a moment to a day (24h)")
+        return seconds
+
+
+class _WithVerbs(click.Group):
+    """Its help tells of kubectl's verbs, too, which are no commands of click's."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_commands(ctx, formatter)
+        from steersman.kubectl import verbs
+
+        names = ", ".join(sorted(verb.path for verb in verbs.below("") if not verb.hidden))
+        with formatter.section("kubectl's verbs, for any cluster (also as `kubectl`, by a symlink to this program)"):
+            formatter.write_text(names)
+
+
+@click.group(cls=_WithVerbs, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="steersman")
+def main() -> None:
+    """Kubernetes in Python: one command, and a real cluster runs."""
+
+
+@main.command(cls=api_flags.Command)
+@click.option("-d", "--detach", is_flag=True, help="Return as soon as the API is ready and every node is Ready.")
+@_name_option
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1.  [default: 6443]")
+@click.option(
+    "--kubeconfig", metavar="FILE", help="Merge a context into this file.  [default: $KUBECONFIG or ~/.kube/config]"
+)
+@click.option("--nodes", type=click.IntRange(0, 64), help="Real nodes on this machine.  [default: 1]")
+@click.option("--fake-nodes", type=click.IntRange(0, 10_000), help="Nodes that run pods only on paper.  [default: 0]")
+@click.option(
+    "--runtime",
+    callback=_checked_runtime,
+    metavar="auto|oci|cri[:SOCKET]|fake",
+    help="What runs containers: this package with crun, a containerd of the node's own, one at SOCKET, paper.  [default: auto]",
+)
+@click.option(
+    "--store",
+    callback=_checked_store,
+    metavar="sqlite|memory|etcd:URL[,URL]",
+    help="Where objects are kept.  [default: sqlite]",
+)
+@click.option("--gateway-api", is_flag=True, default=None, help="Define Gateway API's kinds, and serve them.")
+@click.option("--etcd-cafile", metavar="FILE", help="What https to etcd is checked by.")
+@click.option("--etcd-certfile", metavar="FILE", help="The certificate that etcd knows this cluster by.")
+@click.option("--etcd-keyfile", metavar="FILE", help="Its key.")
+@click.option("--etcd-prefix", metavar="KEY", help="What the keys in etcd begin with.  [default: /steersman]")
+@click.option(
+    "--kubernetes-version",
+    callback=_checked_release,
+    metavar="1.NN",
+    help="The release whose kinds and versions are served, 1.27 to 1.37.  [default: 1.37]",
+)
+@click.option(
+    "--node-monitor-grace-period",
+    "node_monitor_grace_seconds",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help="Without heartbeats for this long, a node is NotReady.  [default: 4]",
+)
+@click.option(
+    "--default-not-ready-toleration-seconds",
+    "eviction_seconds",
+    type=click.IntRange(0),
+    metavar="SECONDS",
+    help="How long pods stay on a node that is NotReady.  [default: 2]",
+)
+@click.option(
+    "--node-status-update-frequency",
+    "heartbeat_seconds",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help="How often a node says that it is alive.  [default: 1]",
+)
+@click.option(
+    "--ip-families",
+    type=click.Choice(["IPv4", "IPv4,IPv6", "IPv6,IPv4"]),
+    help="Address families of pods and Services, the default one first.  [default: IPv4]",
+)
+@click.option(
+    "--cni-conf-dir",
+    metavar="DIR",
+    help="Connect pods by the CNI plugins configured there, as in /etc/cni/net.d.  [default: Steersman's own network]",
+)
+@click.option(
+    "--kubelet-config",
+    callback=_checked_kubelet_config,
+    metavar="PATH",
+    help="A KubeletConfiguration for real nodes, or a folder of *.conf files with parts of one: eviction, reservations, "
+    "swap, logs, images, shutdown, backoff.",
+)
+@click.option(
+    "--registry-hosts-dir",
+    type=click.Path(exists=True, file_okay=False),
+    callback=_absolute,
+    metavar="DIR",
+    help="Mirrors, certificates and headers of registries: REGISTRY/hosts.toml, as in /etc/containerd/certs.d.",
+)
+@click.option(
+    "--snapshotter",
+    type=click.Choice(["auto", "overlayfs", "fuse-overlayfs", "copy"]),
+    help="How containers get their root filesystems.  [default: auto: the first of these that works here]",
+)
+@click.option(
+    "--load-balancer-pool",
+    callback=_checked_pool,
+    metavar="RANGES",
+    help="Addresses for Services of type LoadBalancer: 192.168.1.240-192.168.1.250,fd00::/120.  [default: the nodes' own]",
+)
+@api_flags.options
+@click.option("--example-images", is_flag=True, help="Build and load localhost/hello:1 and localhost/hello:2.")
+@click.option("--ephemeral", is_flag=True, help="Run COMMAND against a cluster that ends with it and leaves nothing.")
+@click.argument("ephemeral_command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+def up(
+    detach: bool,
+    name: str,
+    data_dir: str | None,
+    kubeconfig: str | None,
+    example_images: bool,
+    ephemeral: bool,
+    ephemeral_command: tuple[str, ...],
+    **flags: Any,
+) -> None:
+    """Start a cluster.
+
+    With --ephemeral, COMMAND finds its kubeconfig in $KUBECONFIG, and its exit code is passed on. The cluster has one node
+    on paper, unless --fake-nodes or --nodes says otherwise.
+    """
+    if ephemeral != bool(ephemeral_command):
+        raise click.UsageError("--ephemeral and a command belong together: steersman up --ephemeral -- COMMAND")
+    if ephemeral:
+        from steersman.testing import ephemeral as lasting
+
+        sys.exit(lasting.run(ephemeral_command, {"name": name, **flags}))
+    from steersman.cluster import up as command
+
+    try:
+        code = command.run(name, data_dir, flags, kubeconfig=kubeconfig, detach=detach, example_images=example_images)
+    except OSError as problem:
+        raise click.ClickException(str(problem)) from problem
+    sys.exit(code)
+
+
+@main.command()
+@click.option("--purge", is_flag=True, help="Delete everything the cluster kept, too.")
+@_name_option
+def down(purge: bool, name: str, data_dir: str | None) -> None:
+    """Stop a cluster and its containers; objects are kept for the next start."""
+    from steersman.cluster import down as command
+
+    sys.exit(command.run(name, data_dir, purge=purge))
+
+
+@main.command()
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@_name_option
+def status(output: str, name: str, data_dir: str | None) -> None:
+    """Say what runs, where, and how healthy it is."""
+    from steersman.cluster import status as command
+
+    sys.exit(command.run(name, data_dir, output))
+
+
+@main.command()
+@click.argument("file", metavar="FILE")
+@_name_option
+def backup(file: str, name: str, data_dir: str | None) -> None:
+    """Write the cluster's objects, keys and options into FILE, while it runs or not.
+
+    Not in it: images, what containers wrote, the data in volumes.
+    """
+    from steersman.cluster import backup as command
+
+    sys.exit(command.backup(file, name, data_dir))
+
+
+@main.command()
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace the objects and keys of a cluster that is there.")
+@_name_option
+def restore(file: str, force: bool, name: str, data_dir: str | None) -> None:
+    """Make a stopped or new cluster what FILE, a backup, says. The next `up` starts it."""
+    from steersman.cluster import backup as command
+
+    sys.exit(command.restore(file, name, data_dir, force=force))
+
+
+@main.group()
+def node() -> None:
+    """Stop and start single nodes, as if their power was cut."""
+
+
+@node.command("stop")
+@click.argument("node_name", metavar="NODE")
+@click.option("--graceful", is_flag=True, help="End its pods first, critical ones last, within their grace periods.")
+@_name_option
+def node_stop(node_name: str, graceful: bool, name: str, data_dir: str | None) -> None:
+    """Cut a node's power: everything on it dies at once."""
+    from steersman.cluster import node as command
+
+    sys.exit(command.run("node-shutdown" if graceful else "node-stop", node_name, name, data_dir))
+
+
+@node.command("start")
+@click.argument("node_name", metavar="NODE")
+@_name_option
+def node_start(node_name: str, name: str, data_dir: str | None) -> None:
+    """Switch a node on again."""
+    from steersman.cluster import node as command
+
+    sys.exit(command.run("node-start", node_name, name, data_dir))
+
+
+@main.group()
+def net() -> None:
+    """The cluster's network."""
+
+
+@net.command("trace")
+@click.argument("pod", metavar="[NAMESPACE/]POD")
+@click.argument("service", metavar="[NAMESPACE/]SERVICE")
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where the pod and the Service are.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The Service's port.  [default: its first]")
+@_name_option
+def net_trace(pod: str, service: str, namespace: str, port: int | None, name: str, data_dir: str | None) -> None:
+    """Print a packet's way from a pod to a Service, rule by rule, as the kernel has them now."""
+    from steersman.cluster import net as command
+
+    sys.exit(command.run(pod, service, namespace, port or 0, name, data_dir))
+
+
+@main.group()
+def image() -> None:
+    """The images that the cluster's nodes have."""
+
+
+@image.command("load")
+@click.argument(
+    "archives", metavar="FILE.tar...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False)
+)
+@_name_option
+def image_load(archives: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Load images from OCI or `docker save` archives."""
+    from steersman.cluster import image as command
+
+    sys.exit(command.load(archives, name, data_dir))
+
+
+@image.command("ls")
+@_name_option
+def image_list(name: str, data_dir: str | None) -> None:
+    """List the images."""
+    from steersman.cluster import image as command
+
+    sys.exit(command.list_images(name, data_dir))
+
+
+@image.command("rm")
+@click.argument("references", metavar="IMAGE...", nargs=-1, required=True)
+@_name_option
+def image_remove(references: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Remove images."""
+    from steersman.cluster import image as command
+
+    sys.exit(command.remove(references, name, data_dir))
+
+
+@main.command(context_settings={**CONTEXT, "ignore_unknown_options": True, "allow_interspersed_args": False})
+@_name_option
+@click.argument("moment", metavar="MOMENT")
+@click.argument("command", metavar="KUBECTL_COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+def at(moment: str, command: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Run kubectl against the cluster as it was: steersman at 10m-ago get pods.
+
+    MOMENT is so long ago (90s, 10m-ago), a time (2026-01-02T15:04:05Z) or a revision. The past can only be read.
+    """
+    from steersman.cluster.past import at as looking
+
+    sys.exit(looking.run(moment, command, name, data_dir))
+
+
+@main.command()
+@click.argument("words", metavar="KIND/NAME", nargs=-1, required=True)
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where the object is.")
+@_name_option
+def history(words: tuple[str, ...], namespace: str, name: str, data_dir: str | None) -> None:
+    """Tell an object's changes: when, by whom, and what."""
+    from steersman.cluster.past import history as telling
+
+    sys.exit(telling.run(words, namespace, name, data_dir))
+
+
+@main.command()
+@click.argument("moment", metavar="MOMENT")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@_name_option
+def rewind(moment: str, dry_run: bool, name: str, data_dir: str | None) -> None:
+    """Bring the cluster's objects back to what they were: steersman rewind 5m-ago.
+
+    What was deleted since comes back, what was changed is changed back, what is new is deleted. Nodes, statuses and the data in
+    volumes stay as they are, and pods are started anew. A rewind can be rewound.
+    """
+    from steersman.cluster.past import rewind as going
+
+    sys.exit(going.run(moment, dry_run, name, data_dir))
+
+
+@main.command()
+@click.option(
+    "--lose",
+    "lost",
+    multiple=True,
+    metavar="NODE|KEY=VALUE",
+    help="Nodes that lose their power at once: by name or label.",
+)
+@click.option(
+    "--drain",
+    "drained",
+    multiple=True,
+    metavar="NODE|KEY=VALUE",
+    help="Nodes whose pods are evicted, as budgets allow.",
+)
+@click.option(
+    "--apply",
+    "applied",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True),
+    help="Manifests that are applied.",
+)
+@click.option(
+    "--for",
+    "duration",
+    default="5m",
+    show_default=True,
+    callback=_checked_duration,
+    help="How long to watch, in the cluster's time.",
+)
+@_name_option
+def simulate(
+    lost: tuple[str, ...],
+    drained: tuple[str, ...],
+    applied: tuple[str, ...],
+    duration: float,
+    name: str,
+    data_dir: str | None,
+) -> None:
+    """Tell what would happen: steersman simulate --lose topology.kubernetes.io/zone=a.
+
+    Tried on a copy of the cluster on paper, in virtual time; the cluster itself is only asked. Exit code 2: a Service or workload
+    was without any ready pod for a while, or a pod finds no node.
+    """
+    from steersman.simulation.what_if import command
+    from steersman.simulation.what_if.scenario import Scenario
+
+    sys.exit(command.run(Scenario(lost, drained, tuple(map(pathlib.Path, applied))), duration, name, data_dir))
+
+
+@main.command()
+@click.argument("words", metavar="KIND/NAME", nargs=-1, required=True)
+@click.option("-n", "--namespace", default="default", show_default=True, help="Where the object is.")
+@_name_option
+def why(words: tuple[str, ...], namespace: str, name: str, data_dir: str | None) -> None:
+    """Tell why an object is as it is: what led to it, what became of it, what speaks against nodes for a pod."""
+    from steersman.cluster.past import why as telling
+
+    sys.exit(telling.run(words, namespace, name, data_dir))

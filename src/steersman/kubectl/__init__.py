@@ -1,0 +1,1 @@
+"""kubectl's verbs, for any Kubernetes cluster: one file per verb, what is printed is pure."""

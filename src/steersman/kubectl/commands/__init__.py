@@ -1,0 +1,1 @@
+"""The verbs, a file each; `verbs` says which there are."""

@@ -1,0 +1,186 @@
+"""Manifests that are named on the command line: files, folders, globs, URLs, standard input, kustomizations.
+
+Source of what is read and in which order: cli-runtime's FilenameParam and its visitors.
+"""
+
+import dataclasses
+import glob
+import importlib
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steersman.kubectl.flags import Values
+from steersman.kubectl.problems import CommandError
+from steersman.meta.objects import Object
+
+if TYPE_CHECKING:
+    from steersman.kubectl.call import Call
+
+EXTENSIONS = (".json", ".yaml", ".yml")
+_URL = re.compile(r"https?://").match
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Filenames:
+    names: tuple[str, ...] = ()
+    kustomize: str = ""
+    recursive: bool = False
+
+    @property
+    def given(self) -> bool:
+        return bool(self.names or self.kustomize)
+
+    @property
+    def is_single(self) -> bool:
+        """One file that is neither a folder nor standard input."""
+        return not self.kustomize and len(self.names) == 1 and self.names[0] != "-" and not Path(self.names[0]).is_dir()
+
+
+NONE = Filenames()
+
+
+def from_flags(flags: Values) -> Filenames:
+    """Of -f, -k and -R, where the verb has them. Raises CommandError."""
+    found = Filenames(tuple(flags.get("filename", ())), flags.get("kustomize", ""), bool(flags.get("recursive", False)))
+    if found.kustomize and found.names:
+        raise CommandError("only one of -f or -k can be specified")
+    if found.kustomize and found.recursive:
+        raise CommandError("the -k flag can't be used with -f or -R")
+    return found
+
+
+async def objects(
+    call: "Call", wanted: Filenames, *, flatten: bool = True
+) -> AsyncIterator[tuple[Object, str] | Exception]:
+    """Each object with the name of where it was read; what cannot be read comes as the error it is."""
+    if wanted.kustomize:
+        build = importlib.import_module("steersman.kubectl.kustomize.build")
+        for obj in build.objects(wanted.kustomize):
+            yield obj, wanted.kustomize
+        return
+    for name in wanted.names:
+        try:
+            async for text, source in _texts(call, name, wanted.recursive):
+                for obj in parse(text, source, flatten=flatten):
+                    yield obj, source
+        except CommandError as problem:
+            yield problem
+
+
+async def _texts(call: "Call", name: str, recursive: bool) -> AsyncIterator[tuple[bytes, str]]:
+    if name == "-":
+        yield call.streams.read(), "STDIN"
+    elif _URL(name):
+        yield await _download(name), name
+    else:
+        for path in paths(name, recursive):
+            try:
+                yield Path(path).read_bytes(), path
+            except OSError as problem:
+                raise CommandError(f"open {path}: {(problem.strerror or str(problem)).lower()}") from problem
+
+
+def paths(name: str, recursive: bool) -> list[str]:
+    """A file, the manifests in a folder, or what a pattern matches. Raises CommandError."""
+    path = Path(name)
+    if path.is_dir():
+        found = [str(one) for one in _walk(path, recursive) if one.suffix in EXTENSIONS]
+        if not found:
+            raise CommandError(f"error reading [{name}]: recognized file extensions are [{' '.join(EXTENSIONS)}]")
+        return found
+    if path.exists():
+        return [name]
+    matches = sorted(glob.glob(name)) if glob.has_magic(name) else []  # noqa: PTH207 -- patterns come as texts
+    if not matches:
+        raise CommandError(f'the path "{name}" does not exist')
+    return [one for match in matches for one in paths(match, recursive)]
+
+
+def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    for one in sorted(folder.iterdir()):
+        if one.is_dir():
+            if recursive:
+                yield from _walk(one, recursive)
+        else:
+            yield one
+
+
+async def _download(url: str) -> bytes:
+    import asyncio
+    import urllib.error
+    import urllib.request
+
+    def read() -> bytes:
+        with urllib.request.urlopen(url) as answer:
+            return bytes(answer.read())
+
+    try:
+        return await asyncio.to_thread(read)
+    except urllib.error.HTTPError as refused:
+        raise CommandError(
+            f'unable to read URL "{url}", server reported {refused.code} {refused.reason}, status code={refused.code}'
+        ) from refused
+    except OSError as problem:
+        raise CommandError(f'unable to read URL "{url}": {problem}') from problem
+
+
+def parse(text: bytes, source: str, *, flatten: bool = True) -> Iterator[Object]:
+    """Every object in a manifest, JSON or YAML; Lists taken apart when `flatten`. Raises CommandError."""
+    for document in _documents(text, source):
+        obj = _checked(document, source)
+        items = obj.get("items")
+        if flatten and obj["kind"].endswith("List") and isinstance(items, list):
+            yield from (_checked(item, source) for item in items)
+        else:
+            yield obj
+
+
+def _documents(text: bytes, source: str) -> Iterator[Any]:
+    if text.lstrip()[:1] == b"{":
+        try:
+            yield from _json(text.decode())
+            return
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            pass  # a flow mapping of YAML, perhaps
+    from steersman.kubectl import go_yaml
+
+    try:
+        for document in go_yaml.read_all(text):
+            if document is not None:
+                yield document
+    except go_yaml.BadYaml as broken:
+        raise CommandError(f"error parsing {source}: error converting YAML to JSON: {broken}") from broken
+
+
+def _json(text: str) -> Iterator[Any]:
+    """Values one after the other."""
+    decoder = json.JSONDecoder()
+    place = 0
+    found = []
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        value, place = decoder.raw_decode(text, place)
+        found.append(value)
+    return iter(found)
+
+
+def _checked(document: Any, source: str) -> Object:
+    if not isinstance(document, dict):
+        text = json.dumps(document)
+        raise CommandError(f'unable to decode "{source}": json: cannot unmarshal {_go_type(text)}')
+    for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not document.get(field):
+            raw = json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+            raise CommandError(f"unable to decode \"{source}\": Object '{name}' is missing in '{raw}'")
+    return document
+
+
+def _go_type(text: str) -> str:
+    what = "array" if text[0] == "[" else "string" if text[0] == '"' else "bool" if text[0] in "tf" else "number"
+    fields = 'APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\""'
+    return f"{what} into Go value of type struct {{ {fields} }}"

@@ -1,0 +1,176 @@
+"""YAML as kubectl reads and writes it: Go's rules for what a plain word is, Go's order of keys, Go's choice of quotes.
+
+Source of the rules: goyaml v2's resolve.go, encode.go and sorter.go, as sigs.k8s.io/yaml uses them.
+"""
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from steersman.kubectl.go_numbers import go_float
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
+_FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"))
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?").fullmatch
+_SPECIAL_FLOAT = {".nan": float("nan"), ".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf")}
+_INTEGER = re.compile(r"[-+]?(0b[01]+|0o?[0-7]+|0x[0-9a-fA-F]+|[1-9][0-9]*|0)").fullmatch
+_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?").fullmatch
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}([Tt ]\s*\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?\s*([Zz]|[-+]\d{1,2}(:\d\d)?)?)?"
+).fullmatch
+
+
+class BadYaml(ValueError):
+    """The text is no YAML; the message is Go's, without what stands before it."""
+
+
+def resolve(word: str) -> Any:
+    """What a plain word means: null, a bool, a number, or the text itself."""
+    if word in _NULL:
+        return None
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    if not (word[0].isdigit() or word[0] in "+-."):
+        return word
+    lower = word.lower()
+    if lower in _SPECIAL_FLOAT:
+        return _SPECIAL_FLOAT[lower]
+    plain = word.replace("_", "")
+    if _INTEGER(plain):
+        return _integer(plain)
+    return float(plain) if _FLOAT(plain) else word
+
+
+def _integer(text: str) -> int:
+    sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
+    if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
+        return sign * int(digits, 8)
+    return sign * int(digits, 0)
+
+
+class _Loader(_LOADER):  # type: ignore[misc]
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 -- every plain word comes to _scalar as a text
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+
+
+def _scalar(loader: Any, node: yaml.ScalarNode) -> Any:
+    value = node.value
+    return resolve(value) if node.style is None else value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
+
+
+def read_all(text: str | bytes) -> Iterator[Any]:
+    """Each document that is there. Raises BadYaml."""
+    try:
+        for document in yaml.load_all(text, Loader=_Loader):
+            yield _with_text_keys(document)
+    except yaml.YAMLError as broken:
+        raise BadYaml(_message(broken)) from broken
+
+
+def _message(broken: yaml.YAMLError) -> str:
+    mark = getattr(broken, "problem_mark", None)
+    problem = getattr(broken, "problem", None) or str(broken)
+    return f"yaml: line {mark.line + 1}: {problem}" if mark is not None else f"yaml: {problem}"
+
+
+def _with_text_keys(value: Any) -> Any:
+    """JSON has no other keys than texts."""
+    if isinstance(value, dict):
+        return {_key(key): _with_text_keys(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_text_keys(inner) for inner in value]
+    return value
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return "null" if key is None else str(key)
+
+
+def dump(value: Any) -> str:
+    """One document, without a separator."""
+    text: str = yaml.dump(_sorted(value), Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True)
+    return text.removesuffix("...\n")
+
+
+class _Dumper(_DUMPER):  # type: ignore[misc]
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 -- styles are chosen here, tags are never written
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_TEXT = "tag:yaml.org,2002:str"
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    if resolve(text) != text or resolve(text) is not text or _BASE_60(text) or _TIMESTAMP(text):
+        return dumper.represent_scalar(_TEXT, text, style='"')
+    return dumper.represent_scalar(_TEXT, text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(bool, lambda dumper, value: dumper.represent_scalar(_TEXT, "true" if value else "false"))
+_Dumper.add_representer(int, lambda dumper, value: dumper.represent_scalar(_TEXT, str(value)))
+_Dumper.add_representer(float, lambda dumper, value: dumper.represent_scalar(_TEXT, go_float(value)))
+_Dumper.add_representer(type(None), lambda dumper, value: dumper.represent_scalar(_TEXT, "null"))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value, key=_in_order)}
+    if isinstance(value, list):
+        return [_sorted(inner) for inner in value]
+    return value
+
+
+def _less(one: str, other: str) -> bool:
+    """Numbers in keys count as numbers, and letters come after everything else."""
+    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a == b:
+            continue
+        if a.isalpha() and b.isalpha():
+            return a < b
+        if a.isalpha() or b.isalpha():
+            return b.isalpha()
+        start = 0
+        if a == "0" or b == "0":
+            before = re.search(r"\d*$", one[:place])
+            start = 1 if before and before.group().strip("0") else 0
+        number_a, end_a = _number(one, place, start)
+        number_b, end_b = _number(other, place, start)
+        if number_a != number_b:
+            return number_a < number_b
+        return end_a < end_b if end_a != end_b else a < b
+    return len(one) < len(other)
+
+
+def _number(text: str, place: int, start: int) -> tuple[int, int]:
+    end = place
+    number = start
+    while end < len(text) and text[end].isdigit():
+        number = number * 10 + int(text[end])
+        end += 1
+    return number, end
+
+
+def _compare(one: str, other: str) -> int:
+    return -1 if _less(one, other) else 1 if _less(other, one) else 0
+
+
+_in_order = functools.cmp_to_key(_compare)

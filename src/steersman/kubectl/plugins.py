@@ -1,0 +1,32 @@
+"""Verbs that others wrote: `kubectl-foo-bar` on the PATH is `kubectl foo bar`."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+
+from steersman.kubectl.streams import Streams
+
+PREFIXES = ("kubectl",)
+
+
+def run(line: Sequence[str], environment: Mapping[str, str], streams: Streams) -> int | None:
+    """The exit code of the plugin that the line names best, None where there is none."""
+    words = []
+    for word in line:
+        if word.startswith("-"):
+            break
+        words.append(word.replace("-", "_"))
+    path = environment.get("PATH", "")
+    for count in range(len(words), 0, -1):
+        found = shutil.which(f"kubectl-{'-'.join(words[:count])}", path=path)
+        if found is not None:
+            streams.flush()
+            return _replace(found, line[count:], environment)
+    return None
+
+
+def _replace(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Be that program: it gets the terminal and the signals."""
+    sys.stdout.flush()
+    os.execve(program, [program, *arguments], dict(environment))

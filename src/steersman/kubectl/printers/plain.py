@@ -1,0 +1,70 @@
+"""Whole objects: as JSON, as YAML, or only their names with what was done to them."""
+
+import json
+from typing import Any
+
+from steersman.meta.objects import Object
+
+# As encoding/json writes text that might stand in a web page.
+_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+class JsonPrinter:
+    def __init__(self, *, keep_managed_fields: bool = False) -> None:
+        self._keep = keep_managed_fields
+
+    def print(self, obj: Object) -> str:
+        return format_json(obj if self._keep else without_managed_fields(obj)) + "\n"
+
+
+class YamlPrinter:
+    def __init__(self, *, keep_managed_fields: bool = False) -> None:
+        self._keep = keep_managed_fields
+        self._printed = False
+
+    def print(self, obj: Object) -> str:
+        from steersman.kubectl import go_yaml
+
+        separator = "---\n" if self._printed else ""
+        self._printed = True
+        return separator + go_yaml.dump(obj if self._keep else without_managed_fields(obj))
+
+
+class NamePrinter:
+    """`deployment.apps/web created`; of a List, a line for each item."""
+
+    def __init__(self, operation: str = "", *, short: bool = False) -> None:
+        self._operation = operation
+        self._short = short
+
+    def print(self, obj: Object) -> str:
+        if "items" in obj:
+            return "".join(map(self.print, obj["items"]))
+        name = qualified_name(obj)
+        if self._short or not self._operation:
+            return f"{name}\n"
+        return f"{name} {self._operation}\n"
+
+
+def qualified_name(obj: Object) -> str:
+    """`pod/web`, `deployment.apps/web`."""
+    group, slash, _ = obj.get("apiVersion", "").partition("/")
+    kind = obj.get("kind", "").lower()
+    name = (obj.get("metadata") or {}).get("name", "")
+    return f"{kind}.{group}/{name}" if slash and group else f"{kind or '<unknown>'}/{name}"
+
+
+def format_json(value: Any, indent: int | None = 4) -> str:
+    """As Go's encoding/json: keys in order, and nothing that could end an HTML text."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False, separators=separators)
+    return text.translate(_ESCAPES)
+
+
+def without_managed_fields(obj: Object) -> Object:
+    if "items" in obj and isinstance(obj["items"], list):
+        return {**obj, "items": [without_managed_fields(item) for item in obj["items"]]}
+    metadata = obj.get("metadata")
+    if not metadata or "managedFields" not in metadata:
+        return obj
+    return {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}

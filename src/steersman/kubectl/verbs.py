@@ -1,0 +1,57 @@
+"""The table of verbs: how each is called, which module carries it out, what the help page says in a line.
+
+A module under `commands` has `FLAGS`, `async def run(call) -> int | None`, and for its help page `USAGE`, `HELP`, `EXAMPLES`.
+It is imported when its verb is called. A row without a module groups others (`rollout`).
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+# Headings of the help page.
+BEGINNER = "Basic Commands (Beginner)"
+INTERMEDIATE = "Basic Commands (Intermediate)"
+DEPLOY = "Deploy Commands"
+CLUSTER = "Cluster Management Commands"
+TROUBLESHOOTING = "Troubleshooting and Debugging Commands"
+ADVANCED = "Advanced Commands"
+SETTINGS = "Settings Commands"
+OTHER = "Other Commands"
+GROUPS = (BEGINNER, INTERMEDIATE, DEPLOY, CLUSTER, TROUBLESHOOTING, ADVANCED, SETTINGS, OTHER)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verb:
+    """`path` as it is typed: "create configmap". `module` is under `commands`, "" for a group of verbs."""
+
+    path: str
+    module: str
+    summary: str
+    group: str = ""
+    aliases: tuple[str, ...] = ()
+    hidden: bool = False
+
+    def load(self) -> Any:
+        return importlib.import_module(f"steersman.kubectl.commands.{self.module}")
+
+
+TABLE = (Verb("get", "get", "Display one or many resources", INTERMEDIATE),)
+
+_BY_WORDS = {(*verb.path.split()[:-1], name): verb for verb in TABLE for name in (verb.path.split()[-1], *verb.aliases)}
+
+
+def find(words: Sequence[str]) -> Verb | None:
+    return _BY_WORDS.get(tuple(words))
+
+
+def below(path: str) -> list[Verb]:
+    """The verbs that a group has; all first words for ""."""
+    depth = len(path.split()) + 1
+    return [
+        verb for verb in TABLE if len(verb.path.split()) == depth and f"{verb.path} ".startswith(f"{path} ".lstrip())
+    ]
+
+
+def is_first_word(word: str) -> bool:
+    return (word,) in _BY_WORDS
