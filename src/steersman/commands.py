@@ -70,6 +70,20 @@ def _checked_kubelet_config(context: click.Context, parameter: click.Parameter, 
     return _absolute(context, parameter, path)
 
 
+def _check_providers(config: str | None, programs: str | None) -> None:
+    if not config and not programs:
+        return
+    if not config or not programs:
+        together = "--image-credential-provider-config and --image-credential-provider-bin-dir belong together"
+        raise click.UsageError(together)
+    from steersman.kubelet.credentials import provider_config
+
+    try:
+        provider_config.read(config, programs)
+    except (ValueError, OSError) as wrong:
+        raise click.UsageError(f"--image-credential-provider-config: {wrong}") from wrong
+
+
 def _absolute(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
     """The cluster's processes have working directories of their own."""
     return str(pathlib.Path(path).absolute()) if path else path
@@ -188,6 +202,20 @@ def main() -> None:
     help="Mirrors, certificates and headers of registries: REGISTRY/hosts.toml, as in /etc/containerd/certs.d.",
 )
 @click.option(
+    "--image-credential-provider-config",
+    type=click.Path(exists=True),
+    callback=_absolute,
+    metavar="PATH",
+    help="A CredentialProviderConfig, or a folder of them: programs that know logins for registries.",
+)
+@click.option(
+    "--image-credential-provider-bin-dir",
+    type=click.Path(exists=True, file_okay=False),
+    callback=_absolute,
+    metavar="DIR",
+    help="Where these programs are.",
+)
+@click.option(
     "--snapshotter",
     type=click.Choice(["auto", "overlayfs", "fuse-overlayfs", "copy"]),
     help="How containers get their root filesystems.  [default: auto: the first of these that works here]",
@@ -219,6 +247,7 @@ def up(
     """
     if ephemeral != bool(ephemeral_command):
         raise click.UsageError("--ephemeral and a command belong together: steersman up --ephemeral -- COMMAND")
+    _check_providers(flags["image_credential_provider_config"], flags["image_credential_provider_bin_dir"])
     if ephemeral:
         from steersman.testing import ephemeral as lasting
 

@@ -11,6 +11,8 @@ import pytest
 from steersman.aio.clock import Clock
 from steersman.containers.fake_images import FakeImages
 from steersman.containers.runtime import ImageStatus, RegistryLogin, RuntimeFailure
+from steersman.kubelet.pull_secrets import Credential
+from steersman.meta.objects import Object
 from tests.kubelet import world
 from tests.kubelet.test_agent import run
 from tests.kubelet.world import container
@@ -225,3 +227,47 @@ def test_a_runtime_that_cannot_say(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await here.until_running()
 
     run(test, tmp_path)
+
+
+class Robots:
+    """A credential provider that knows Ann's login for whoever runs as the service account `robot`."""
+
+    async def credentials(self, pod: Object, image: str) -> list[Credential]:
+        assert image == "registry.example/team/app", "by its name alone"
+        if pod["spec"].get("serviceAccountName") != "robot":
+            return []
+        return [Credential(RegistryLogin("ann", "secret"), "uid-robot", "robot", "default", is_of_account=True)]
+
+
+def test_a_provider_knows_the_login(tmp_path: Path) -> None:
+    """And who has no such account does not get the image that is there by then."""
+
+    async def test(here: world.World) -> None:
+        here.runtime._images = SlowImages(here.clock, private=True)
+        async with here.running() as kubelet:
+            kubelet._node.images._providers = Robots()
+            here.pod(containers=[container(image=IMAGE)], serviceAccountName="robot")
+            await here.until_running()
+            here.pod("same", containers=[container(image=IMAGE)], serviceAccountName="robot")
+            await here.until_running("same")
+            here.pod("other", containers=[container(image=IMAGE)])
+            await here.until(lambda: here.events.of("Failed"))
+            assert here.events.of("Failed")[0] == f'Failed to pull image "{IMAGE}": pull access denied'
+        assert here.events.of("Pulling") == [f'Pulling image "{IMAGE}"'] * 2
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize(("per_second", "burst", "refused"), [(1, 2, 1), (0, 0, 0), (5, 10, 0)])
+def test_not_too_many_pulls_in_a_second(tmp_path: Path, per_second: int, burst: int, refused: int) -> None:
+    """Upstream's registryPullQPS and registryBurst; whoever is refused comes again after the backoff."""
+
+    async def test(here: world.World) -> None:
+        async with here.running():
+            for number in range(3):
+                here.pod(f"pod-{number}", containers=[container(image=f"registry.example/{number}:1")])
+            await here.until(lambda: len(here.events.of("Pulled")) == 3)
+        failures = [one for one in here.events.of("Failed") if one.startswith("Failed to pull")]
+        assert failures == ['Failed to pull image "registry.example/2:1": pull QPS exceeded'] * refused
+
+    run(test, tmp_path, pulls_per_second=per_second, pulls_burst=burst)

@@ -20,6 +20,9 @@ ANNS_ELSEWHERE = Credential(ANN, "uid-2", "anns", "other")
 ANNS_CHANGED = Credential(BOB, "uid-1", "anns", "default")
 THE_NODES = Credential(ANN)
 BOBS = Credential(BOB, "uid-3", "bobs", "default")
+ROBOTS = Credential(ANN, "uid-4", "robot", "default", is_of_account=True)
+ROBOTS_NOW = Credential(BOB, "uid-4", "robot", "default", is_of_account=True)
+ANOTHER_ROBOTS = Credential(ANN, "uid-5", "robot", "default", is_of_account=True)
 
 
 def record(*used: Credential | None, image: str = IMAGE) -> Object | None:
@@ -46,6 +49,11 @@ def record(*used: Credential | None, image: str = IMAGE) -> Object | None:
         (record(None, ANNS), [], False),
         (record(None, image=OTHER_NAME), [], True),
         (None, [ANNS], True),
+        (record(ROBOTS), [ROBOTS_NOW], False),
+        (record(ROBOTS), [ANOTHER_ROBOTS], True),
+        (record(ROBOTS), [ANNS], True),
+        (record(ANNS), [ROBOTS], True),
+        (record(ANNS, ROBOTS), [ANNS], False),
     ],
     ids=[
         "no secret",
@@ -62,6 +70,11 @@ def record(*used: Credential | None, image: str = IMAGE) -> Object | None:
         "for all before it was for one",
         "pulled under another name",
         "a pull that nobody saw the end of",
+        "the same account, with the login that it has now",
+        "another account of that name",
+        "a secret with the login of an account",
+        "an account with the login of a secret",
+        "secrets beside accounts",
     ],
 )
 def test_whether_the_registry_must_be_asked(known: Object | None, own: list[Credential], expect: bool) -> None:

@@ -224,6 +224,8 @@ def kubelet_options(plan: Plan, node: Node) -> Options:
         resolv_conf=RESOLV_CONF,
         static_pods=static_pods_dir(plan.paths, node),
         device_plugins=node_runtime.kubelet_dir(plan.paths, node) / "device-plugins",
+        credential_providers=plan.options.image_credential_provider_config,
+        credential_programs=plan.options.image_credential_provider_bin_dir,
         eviction=Settings(hard={**HARD_DEFAULTS, **DISK_LEAST}),
         lease_renew_seconds=plan.options.heartbeat_seconds,
         lease_duration_seconds=max(1, round(plan.options.heartbeat_seconds * LEASES_IN_GRACE)),

@@ -38,6 +38,8 @@ class Options:
     `cni_conf_dir`: where CNI configurations are, if plugins shall connect pods instead of our own network.
     `kubelet_config`: a KubeletConfiguration file for real nodes, read at each start of one.
     `registry_hosts_dir`: where hosts.toml files say which hosts images of a registry are asked of, read at each pull.
+    `image_credential_provider_config`: a CredentialProviderConfig for real nodes, read at each start of one; its programs are in
+    `image_credential_provider_bin_dir`.
     `snapshotter`: how the embedded runtime makes root filesystems (`containers/oci/snapshots.py`).
     `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`).
     `kubeconfig` is the user's file that the context was merged into.
@@ -64,6 +66,8 @@ class Options:
     cni_conf_dir: str = ""
     kubelet_config: str = ""
     registry_hosts_dir: str = ""
+    image_credential_provider_config: str = ""
+    image_credential_provider_bin_dir: str = ""
     snapshotter: str = "auto"
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""

@@ -6,11 +6,13 @@ Lease, Events; deletes pods that have ended. Leaves to others: choosing nodes, s
 A process may hold thousands of these: they share caches, alarms and (on paper) need no task of their own beyond one.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from steersman.aio import backoff
+from steersman.aio.bucket import Bucket
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
@@ -29,6 +31,8 @@ from steersman.kubelet import (
     status,
 )
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.credentials import plugin, provider_config
+from steersman.kubelet.credentials.providers import Providers
 from steersman.kubelet.csi.drivers import Drivers
 from steersman.kubelet.csi.registration import Registration
 from steersman.kubelet.csi.volumes import CsiVolumes
@@ -184,6 +188,8 @@ class Kubelet:
                 ),
                 self.options.pulls_at_once,
                 None if self.options.on_paper else self.options.data_dir / "config.json",
+                self._providers(references),
+                Bucket(pace, self.options.pulls_burst) if (pace := self.options.pulls_per_second) else None,
             ),
             volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node, self._csi),
             references=references,
@@ -202,6 +208,14 @@ class Kubelet:
             memory_capacity_bytes=self._machine.memory_bytes,
             swap_bytes=self._machine.swap_bytes if self.options.swap_behaviour == "LimitedSwap" else 0,
         )
+
+    def _providers(self, references: References) -> Providers | None:
+        """Raises provider_config.Malformed, OSError: a kubelet does not begin without what it was told to use."""
+        config, programs = self.options.credential_providers, Path(self.options.credential_programs)
+        if not config:
+            return None
+        ask = functools.partial(plugin.ask, programs, clock=self.clock, metrics=self.metrics)
+        return Providers(provider_config.read(config, programs), ask, references, self.clock, self._tasks)
 
     async def run(self) -> None:
         """Until cancelled (containers go on running). `runtime.start()` has been called."""

@@ -48,6 +48,8 @@ def configz(options: Options) -> Object:
             "containerLogMaxWorkers": options.log_workers,
             "containerLogMonitorInterval": times.format_duration(options.log_look_seconds),
             "seccompDefault": options.seccomp_default,
+            "registryPullQPS": options.pulls_per_second,
+            "registryBurst": options.pulls_burst,
             "serializeImagePulls": options.pulls_at_once == 1,
             **({"maxParallelImagePulls": options.pulls_at_once} if options.pulls_at_once else {}),
             "imagePullCredentialsVerificationPolicy": options.pull_policy,

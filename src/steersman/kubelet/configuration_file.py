@@ -158,6 +158,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "containerLogMaxFiles": ("logs_most", _whole(2)),
     "containerLogMaxWorkers": ("log_workers", _whole(1)),
     "containerLogMonitorInterval": ("log_look_seconds", lambda value: _at_least(3.0, value)),
+    "registryPullQPS": ("pulls_per_second", _whole(0)),
+    "registryBurst": ("pulls_burst", _whole(0)),
     "seccompDefault": ("seccomp_default", _truth),
     "imagePullCredentialsVerificationPolicy": ("pull_policy", _one_of(*pulled_images.POLICIES)),
     "preloadedImagesVerificationAllowlist": ("preloaded_images", lambda value: tuple(map(str, value))),

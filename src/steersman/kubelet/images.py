@@ -8,10 +8,13 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+from steersman.aio.bucket import Bucket
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
 from steersman.containers import runtime
+from steersman.containers.images import references as names
 from steersman.containers.runtime import RuntimeFailure
 from steersman.kubelet import pull_secrets, references
 from steersman.kubelet.pull_secrets import Credential
@@ -28,6 +31,12 @@ EXPLAINED = {
 }
 
 Tell = Callable[[str, str, str], None]  # type, reason, message
+
+
+class Providers(Protocol):
+    """Programs that know logins (`credentials.providers`)."""
+
+    async def credentials(self, pod: Object, image: str) -> list[Credential]: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ def policy_of(container: Object) -> str:
 
 class ImageKeeper:
     """`at_once` pulls run side by side (0: any number); more wait, in their order. `logins`: a Docker config.json with those of the
-    node, which all its pods may use."""
+    node, which all its pods may use; `providers`: programs that know more. Not more than `pace` pulls are begun."""
 
     def __init__(
         self,
@@ -69,6 +78,8 @@ class ImageKeeper:
         pulled: PulledImages,
         at_once: int,
         logins: Path | None = None,
+        providers: Providers | None = None,
+        pace: Bucket | None = None,
     ) -> None:
         self._images = images
         self._references = found
@@ -76,6 +87,8 @@ class ImageKeeper:
         self._tasks = tasks
         self.pulled = pulled
         self._logins = logins
+        self._providers = providers
+        self._pace = pace
         self._pulling: dict[tuple[str, Credential | None], asyncio.Task[_Pulled | RuntimeFailure]] = {}
         self._limit = asyncio.Semaphore(at_once or 1 << 30)
 
@@ -149,6 +162,8 @@ class ImageKeeper:
     async def _pull_now(self, image: str, used: Credential | None) -> _Pulled | RuntimeFailure:
         async with self._limit:
             started = self._clock.monotonic()
+            if self._pace is not None and not self._pace.take(started):
+                return RuntimeFailure("ErrImagePull", "pull QPS exceeded")
             try:
                 self.pulled.begin(image)
                 await self._images.pull(image, used.login if used is not None else None)
@@ -163,7 +178,7 @@ class ImageKeeper:
     async def _credentials(self, pod: Object, image: str, tell: Tell) -> list[Credential]:
         """Of all secrets that can be had: without the others the pull is tried all the same, as the image may be public."""
         found: list[Credential] = []
-        missing = []
+        missing, of = [], _name_of(image)
         named = (str(one.get("name") or "") for one in pod["spec"].get("imagePullSecrets") or [])
         for name in filter(None, named):
             try:
@@ -173,11 +188,20 @@ class ImageKeeper:
             if secret is None:
                 missing.append(name)
             else:
-                found.extend(pull_secrets.credentials_of(secret, image))
+                found.extend(pull_secrets.credentials_of(secret, of))
         if missing:
             text = f"Unable to retrieve some image pull secrets ({', '.join(missing)})"
             tell("Warning", SECRETS_MISSING, f"{text}; attempting to pull the image may not succeed.")
-        return found if self._logins is None else [*found, *pull_secrets.of_node(self._logins, image)]
+        if self._logins is not None:
+            found += pull_secrets.of_node(self._logins, of)
+        return found if self._providers is None else [*found, *await self._providers.credentials(pod, of)]
+
+
+def _name_of(image: str) -> str:
+    try:
+        return names.parse(image).name
+    except names.InvalidReference:  # the runtime takes it all the same: no registry has a login for it
+        return image
 
 
 def _present(status: runtime.ImageStatus) -> Present:

@@ -46,6 +46,7 @@ COUNTERS = {
         for what in ("requests", "errors")
         for method, name in (("list", "List"), ("get_allocatable", "GetAllocatableResources"), ("get", "Get"))
     },
+    "kubelet_credential_provider_plugin_errors": Family("[ALPHA] Number of errors from credential provider plugin"),
     "kubelet_pod_infeasible_resizes_total": Family(
         "[ALPHA] Number of infeasible resizes for pods. This counts new infeasible decisions only."
     ),
@@ -73,6 +74,9 @@ HISTOGRAMS = {
         "Duration in seconds of runtime operations. Broken down by operation type.", SHORT
     ),
     "kubelet_image_pull_duration_seconds": Family("Duration in seconds to pull an image.", PULLS),
+    "kubelet_credential_provider_plugin_duration": Family(
+        "[ALPHA] Duration of execution in seconds for credential provider plugin", SHORT
+    ),
     "kubelet_http_requests_duration_seconds": Family("Duration in seconds to serve http requests", SHORT),
     "kubelet_device_plugin_alloc_duration_seconds": Family(
         "Duration in seconds to serve a device plugin Allocation request. Broken down by resource name.", SHORT

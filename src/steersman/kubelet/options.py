@@ -34,7 +34,9 @@ class Options:
     Not more than `events_per_second` Events are written, `events_burst` at once after a pause (0 a second: no limit).
     A shutdown takes `shutdown_grace_seconds`, the last `shutdown_grace_critical_seconds` of them for critical pods; or, where
     `shutdown_by_priority` says so, (least priority, seconds) for each group of pods.
-    `pulls_at_once` 0: any number. `pull_policy` (upstream's imagePullCredentialsVerificationPolicy) says whose images on the node
+    `pulls_at_once` 0: any number. Not more than `pulls_per_second` are begun (0: no limit, as so few run at once; upstream's
+    default is 5), `pulls_burst` after a pause. `credential_providers`: a CredentialProviderConfig, whose programs are in the folder
+    `credential_programs`. `pull_policy` (upstream's imagePullCredentialsVerificationPolicy) says whose images on the node
     must not be used by pods that could not pull them; `preloaded_images` are named where it is NeverVerifyAllowlistedImages.
     `seccomp_default`: containers that name no profile have the runtime's.
     A container that ends again and again waits `crash_first_seconds` at first, then doubling to `crash_most_seconds`.
@@ -104,6 +106,10 @@ class Options:
     shutdown_grace_critical_seconds: float = 10.0
     shutdown_by_priority: tuple[tuple[int, float], ...] = ()
     pulls_at_once: int = 4
+    pulls_per_second: int = 0
+    pulls_burst: int = 10
+    credential_providers: str = ""
+    credential_programs: str = ""
     pull_policy: str = "NeverVerifyPreloadedImages"
     preloaded_images: tuple[str, ...] = ()
     seccomp_default: bool = False

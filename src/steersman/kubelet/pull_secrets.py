@@ -14,6 +14,7 @@ from pathlib import Path
 
 from steersman.containers.runtime import RegistryLogin, RuntimeFailure
 from steersman.kubelet import references
+from steersman.kubelet.credentials import keyring
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -22,13 +23,14 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Credential:
-    """A login, and the Secret that it is of (none: the node's, for all its pods). `hash` tells equal logins of different Secrets,
-    and says nothing of them."""
+    """A login, and the Secret that it is of, or the service account that a provider made it for (none: the node's, for all its
+    pods). `hash` tells equal logins of different Secrets, and says nothing of them."""
 
     login: RegistryLogin
     uid: str = ""
     name: str = ""
     namespace: str = ""
+    is_of_account: bool = False
 
     @property
     def hash(self) -> str:
@@ -37,7 +39,7 @@ class Credential:
 
 
 def credentials_of(secret: Object, image: str) -> list[Credential]:
-    """The logins of a dockerconfigjson or dockercfg Secret whose registry is the image's. Raises RuntimeFailure."""
+    """The logins of a dockerconfigjson or dockercfg Secret for an image, by its name. Raises RuntimeFailure."""
     whose = objects.uid(secret), objects.name(secret), objects.namespace(secret)
     return [Credential(login, *whose) for login in _logins(secret, image)]
 
@@ -67,7 +69,7 @@ def _logins(secret: Object, image: str) -> Iterable[RegistryLogin]:
 
 
 def _fitting(entries: Object, image: str) -> list[RegistryLogin]:
-    return [_login(entry) for registry, entry in entries.items() if _fits(registry, image)]
+    return [_login(entry) for entry in keyring.fitting(entries, image)]
 
 
 def _login(entry: Object) -> RegistryLogin:
@@ -75,12 +77,3 @@ def _login(entry: Object) -> RegistryLogin:
         user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
         return RegistryLogin(user, password)
     return RegistryLogin(entry.get("username", ""), entry.get("password", ""))
-
-
-def _fits(registry: str, image: str) -> bool:
-    host = registry.removeprefix("https://").removeprefix("http://").rstrip("/")
-    first = image.partition("/")[0]
-    is_host = "/" in image and ("." in first or ":" in first or first == "localhost")
-    if not is_host:
-        return host.partition("/")[0] in ("docker.io", "index.docker.io", "registry-1.docker.io")
-    return image == host or image.startswith((f"{host}/", f"{host.partition('/')[0]}/"))

@@ -40,8 +40,10 @@ def must_pull(record: Object | None, image: str, own: Sequence[Credential]) -> b
         return True
     if known.get("nodePodsAccessible"):
         return False
-    secrets = known.get("kubernetesSecrets") or []
-    mine = [one for one in own if one.uid]
+    accounts, secrets = known.get("kubernetesServiceAccounts") or [], known.get("kubernetesSecrets") or []
+    if any(one.is_of_account and _same(one, account) for one in own for account in accounts):
+        return False
+    mine = [one for one in own if one.uid and not one.is_of_account]
     return not any(_same(one, secret) or one.hash == secret["credentialHash"] for one in mine for secret in secrets)
 
 
@@ -53,9 +55,10 @@ def with_use(record: Object | None, image_id: str, image: str, used: Credential 
     if used is None or not used.uid:
         known = {"nodePodsAccessible": True}
     elif not known.get("nodePodsAccessible"):
-        others = [one for one in known.get("kubernetesSecrets") or [] if not _same(used, one)]
-        own = {"uid": used.uid, "namespace": used.namespace, "name": used.name, "credentialHash": used.hash}
-        known = {"kubernetesSecrets": [*others, own]}
+        field = "kubernetesServiceAccounts" if used.is_of_account else "kubernetesSecrets"
+        others = [one for one in known.get(field) or [] if not _same(used, one)]
+        own = {"uid": used.uid, "namespace": used.namespace, "name": used.name}
+        known[field] = [*others, own if used.is_of_account else {**own, "credentialHash": used.hash}]
     return {
         "kind": "ImagePulledRecord",
         "apiVersion": API_VERSION,

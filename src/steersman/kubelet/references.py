@@ -29,6 +29,7 @@ TOKEN_OLDEST_SECONDS = 24 * 3600.0
 
 KINDS: dict[str, Kind] = {
     "ConfigMap": kinds.CONFIG_MAP,
+    "ServiceAccount": kinds.SERVICE_ACCOUNT,
     "Secret": kinds.SECRET,
     "RuntimeClass": kinds.RUNTIME_CLASS,
     "PersistentVolumeClaim": kinds.PERSISTENT_VOLUME_CLAIM,

@@ -1,0 +1,1 @@
+"""Logins for registries: those of Secrets and of the node by their names, and those that programs beside the kubelet know."""
