@@ -54,7 +54,7 @@ class Answer:
 class Api:
     def __init__(self, **options: Any) -> None:
         self.store: MemoryStore = options.pop("store", None) or MemoryStore()
-        connectors = {name: options.pop(name) for name in ("kubelets", "pod_connector") if name in options}
+        connectors = {name: options.pop(name) for name in ("kubelets", "pod_connector", "audit") if name in options}
         clock = options.pop("clock", None) or clocks.SystemClock()
         options.setdefault("token_key_pem", token_key())
         options.setdefault("static_tokens", {"letmein": users.authenticated("alice", ("ops",))})

@@ -13,6 +13,7 @@ from steersman.api.kind import Kind
 from steersman.apiserver import component_status, negotiation, patching, paths, reviews
 from steersman.apiserver.admission import chain
 from steersman.apiserver.admission.plugin import Review
+from steersman.apiserver.audit import trail
 from steersman.apiserver.call import Call
 from steersman.apiserver.extensions import definitions, handlers, versions
 from steersman.apiserver.subresources import table
@@ -108,6 +109,9 @@ class Dispatcher:
         if deprecation is not None and deprecation.since <= int(self._parts.release.split(".")[1]):
             call.warnings.append(deprecation.warning(call.kind.api_version, call.kind.kind))
             removed = f"1.{deprecation.removed}" if deprecation.removed else ""
+            trail.annotate("k8s.io/deprecated", "true")
+            if removed:
+                trail.annotate("k8s.io/removed-release", removed)
             kind = call.kind
             self._parts.deprecated.add((kind.group, kind.version, kind.plural, call.target.subresource, removed))
 

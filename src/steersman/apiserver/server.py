@@ -53,6 +53,9 @@ from steersman.apiserver import (
 from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers, switches
 from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
+from steersman.apiserver.audit import auditor
+from steersman.apiserver.audit import ids as audit_ids
+from steersman.apiserver.audit import trail as audit_trail
 from steersman.apiserver.call import Call, Moment
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.flowcontrol import flows, levels
@@ -101,6 +104,7 @@ class ApiServer:
 
     `kinds` are those of the release in the options, if nothing else is said.
     `kubelets` reaches the nodes for logs, exec and the like, `pod_connector` pods for their proxy; without them these answer 503.
+    `audit` writes requests down; `close` closes it.
     """
 
     def __init__(
@@ -112,13 +116,16 @@ class ApiServer:
         *,
         kubelets: kubelet.KubeletConnector | None = None,
         pod_connector: proxy.PodConnector | None = None,
+        audit: auditor.Auditor | None = None,
     ) -> None:
         self.store = store
+        self._audit = audit
         self.options = options
         self._clock = clock or clocks.SystemClock()
         self._types = schema.of_release(options.release)
         self._tasks = tasks.Tasks("apiserver")
         self._ready = False
+        self._audit_ids = audit_ids.AuditIds(self._clock)
         objects = self.objects = decoded.DecodedObjects(store)
         token_key = tokens.TokenKey(options.token_key_pem, options.issuer) if options.token_key_pem else None
         audiences = options.audiences or (options.issuer,)
@@ -299,6 +306,8 @@ class ApiServer:
         await self._tasks.close()
         await self._definitions.close()
         await self._webhook_client.close()
+        if self._audit is not None:
+            await self._audit.close()
 
     async def handle(self, request: messages.Request) -> messages.Response:
         """A `serving.messages.Handler`: answers everything, raises nothing but cancellation."""
@@ -306,16 +315,21 @@ class ApiServer:
         target = paths.parse(request.method, request.path)
         kind = "readOnly" if request.method in ("GET", "HEAD") else "mutating"
         self._metrics.inflight[kind] += 1
-        flow = None
+        flow = trail = user = None
+        audit_id = self._audit_ids.of(request)
         try:
+            parameters = request.parameters() if request.query else {}
+            if parameters and target.verb in ("list", "watch"):
+                target = _as_watch(target, parameters)
             user = await self.authenticator.user_of(request)
+            if self._audit is not None:
+                trail = self._audit.begin(request, target, user, audit_id)
             if "impersonate-user" in request.headers or any(
                 name.startswith("impersonate-") for name in request.headers
             ):
                 user = impersonation.user_of(request.headers, user, self.authorizer)
-            parameters = request.parameters() if request.query else {}
-            if parameters and target.verb in ("list", "watch"):
-                target = _as_watch(target, parameters)
+                if trail is not None:
+                    trail.impersonated = user
             flow = self._flows.of(user, target)
             if flow is None:
                 response = await self._serve(request, target, user, parameters)
@@ -328,20 +342,42 @@ class ApiServer:
                 response = await self._queued(flow, request, target, user, parameters)
         except errors.StatusError as refusal:
             response = refusals.response(request, refusal)
+            if user is None and self._audit is not None:
+                self._audit.unauthenticated(request, target, audit_id, refusal.code)
         except contract.StoreError as failure:
             response = refusals.of_store(request, failure)
         except asyncio.CancelledError:
+            if trail is not None and self._audit is not None:
+                self._audit.cut_off(trail)
             raise
         except Exception as failure:
             response = refusals.of_failure(request, failure)
+            if trail is not None and self._audit is not None:
+                self._audit.failed(trail, failure)
+                trail = None
         finally:
             self._metrics.inflight[kind] -= 1
+        response.headers["audit-id"] = audit_id
+        if trail is not None and self._audit is not None:
+            self._audit.end(trail, request, response)
         if flow is not None:
             response.headers |= flow.headers
         if "accept-encoding" in request.headers and compression.is_wanted(request):
             compression.compress(response)
         self._count(request, target, response.status, self._clock.monotonic() - began)
         return response
+
+    def _authorize(self, user: users.User, asked: Attributes) -> None:
+        """Raises StatusError 403. What is written down of the request also says why it was allowed."""
+        trail = audit_trail.current()
+        if trail is None:
+            self.authorizer.check(user, asked)
+            return
+        decision = self.authorizer.decide(user, asked)
+        trail.annotate("authorization.k8s.io/decision", "allow" if decision.allowed else "forbid")
+        trail.annotate("authorization.k8s.io/reason", decision.reason)
+        if not decision.allowed:
+            raise authorization.forbidden(user, asked, decision.reason)
 
     async def _queued(
         self,
@@ -376,7 +412,7 @@ class ApiServer:
         """A path outside of resources."""
         if request.path.startswith(past.PREFIX):
             return await self._past.answer(request, user)
-        self.authorizer.check(user, questions.of_path(request.method, request.path))
+        self._authorize(user, questions.of_path(request.method, request.path))
         remote = self._remote(request.path)
         if remote is not None:
             return await remote.answer(request, user)
@@ -405,7 +441,7 @@ class ApiServer:
         parameters: dict[str, list[str]],
         then: Moment | None = None,
     ) -> messages.Response:
-        self.authorizer.check(user, questions.of(target, parameters))
+        self._authorize(user, questions.of(target, parameters))
         remote = self._aggregator.remote(target.group, target.version)
         if remote is not None and then is None:
             return await remote.answer(request, user)

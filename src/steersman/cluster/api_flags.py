@@ -1,6 +1,7 @@
 """The flags of `steersman up` that are the API server's, under upstream's names, and a --help that shows them by themselves."""
 
 import contextlib
+import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from steersman.cluster.options import Options
 
 TITLE = "API server"
+_COUNT = click.IntRange(0)
 
 
 class Option(click.Option):
@@ -59,6 +61,20 @@ def _checked_plugins(context: click.Context, parameter: click.Parameter, names: 
     return names
 
 
+def _checked_audit_policy(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    from steersman.apiserver.audit import policy
+
+    with _refusals(context, parameter):
+        if path:
+            policy.read(path)
+    return _absolute(context, parameter, path)
+
+
+def _absolute(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    """The cluster's processes have working directories of their own; "-" is none."""
+    return str(pathlib.Path(path).absolute()) if path and path != "-" else path
+
+
 def _option(name: str, text: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(name, cls=Option, help=text, **more)
 
@@ -75,5 +91,27 @@ _OPTIONS = (
         "Admission plugins to switch off, with commas between.",
         metavar="NAMES",
         callback=_checked_plugins,
+    ),
+    _option(
+        "--audit-policy-file",
+        "Which requests are written down: a Policy of audit.k8s.io/v1. Without one none are.",
+        metavar="FILE",
+        callback=_checked_audit_policy,
+    ),
+    _option(
+        "--audit-log-path",
+        "Where they are written down; - is the log of the API server.",
+        metavar="FILE",
+        callback=_absolute,
+    ),
+    _option("--audit-log-format", "How.  [default: json]", type=click.Choice(["json", "legacy"])),
+    _option("--audit-log-maxsize", "A larger file is put aside.  [default: 100]", metavar="MEGABYTES", type=_COUNT),
+    _option("--audit-log-maxbackup", "How many of those are kept.  [default: all]", metavar="COUNT", type=_COUNT),
+    _option("--audit-log-maxage", "For how long.  [default: for ever]", metavar="DAYS", type=_COUNT),
+    _option(
+        "--audit-log-truncate-max-event-size",
+        "Larger events lose their objects, and go where that is not enough.  [default: none do]",
+        metavar="BYTES",
+        type=_COUNT,
     ),
 )

@@ -9,10 +9,13 @@ from steersman.api import releases
 from steersman.apiserver import joining
 from steersman.apiserver.admission import switches
 from steersman.apiserver.aggregation import identity
-from steersman.apiserver.server import ApiServer, Options
+from steersman.apiserver.audit import auditor, log_file, policy
+from steersman.apiserver.server import ApiServer
+from steersman.apiserver.server import Options as ServerOptions
 from steersman.client import kubeconfig
 from steersman.client.transport import HttpTransport, Transport
 from steersman.cluster import pki, processes, stores
+from steersman.cluster.options import Options
 from steersman.cluster.plan import Plan
 from steersman.serving import http_server, tls
 
@@ -20,11 +23,12 @@ from steersman.serving import http_server, tls
 async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: int) -> None:
     """Serve on `sockets` until cancelled."""
     clock = SystemClock()
+    audit = _auditor(plan.options, clock)
     store = await stores.open_store(plan.options, plan.paths, clock)
     server = ApiServer(
         store,
         clock=clock,
-        options=Options(
+        options=ServerOptions(
             service_cidrs=plan.service_networks,
             dns_address=plan.dns_address if plan.nodes else "",
             advertise=(plan.advertised, plan.options.port) if plan.address else None,
@@ -38,6 +42,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,
         pod_connector=_Pods(clock).transport if plan.address else None,
+        audit=audit,
     )
     try:
         await server.start()
@@ -47,6 +52,21 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
     finally:
         await server.close()
         await store.close()
+
+
+def _auditor(options: Options, clock: Clock) -> auditor.Auditor | None:
+    """Without a policy nothing is written down."""
+    if not options.audit_policy_file or not options.audit_log_path:
+        return None
+    log = log_file.Options(
+        options.audit_log_path,
+        options.audit_log_format,
+        max_bytes=options.audit_log_maxsize * 2**20,
+        backups_max=options.audit_log_maxbackup,
+        age_days_max=options.audit_log_maxage,
+        event_bytes_max=options.audit_log_truncate_max_event_size,
+    )
+    return auditor.Auditor(policy.read(options.audit_policy_file), [log_file.LogFile(log, clock)], clock)
 
 
 def _front_proxy(plan: Plan) -> identity.FrontProxy:

@@ -42,6 +42,7 @@ class Options:
     `image_credential_provider_bin_dir`.
     `snapshotter`: how the embedded runtime makes root filesystems (`containers/oci/snapshots.py`).
     `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`).
+    `audit_…`: which requests are written down, and where (`apiserver.audit`); sizes as in their flags: MiB, bytes of an event.
     `kubeconfig` is the user's file that the context was merged into.
     """
 
@@ -71,6 +72,13 @@ class Options:
     snapshotter: str = "auto"
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""
+    audit_policy_file: str = ""
+    audit_log_path: str = ""
+    audit_log_format: str = "json"
+    audit_log_maxsize: int = 0
+    audit_log_maxbackup: int = 0
+    audit_log_maxage: int = 0
+    audit_log_truncate_max_event_size: int = 0
     kubeconfig: str = ""
 
     @property

@@ -3,16 +3,18 @@
 Source: apiserver's admission/plugin/policy/validating/dispatcher.go.
 """
 
-import logging
 from typing import cast
+
+import orjson
 
 from steersman.api import kinds
 from steersman.api.policies import validating
 from steersman.apiserver.admission import policies
 from steersman.apiserver.admission.plugin import Review
+from steersman.apiserver.audit import trail
 from steersman.meta.objects import Object
 
-log = logging.getLogger(__name__)
+_FAILURE = "validation.policy.admission.k8s.io/validation_failure"
 
 
 class ValidatingPolicies(policies.Policies):
@@ -40,7 +42,7 @@ class ValidatingPolicies(policies.Policies):
                 denials += self._act(one, denial, review)
             denials += [(_told(one.bound.name, one.binding, failed.message), "") for failed in verdict.failures]
             for key, value in verdict.annotations:
-                log.info("audit annotation %s/%s: %s", one.bound.name, key, value)
+                trail.annotate(f"{one.bound.name}/{key}", value)
         if denials:
             message, reason = denials[0]
             raise policies.refusal(review, message, reason or "Invalid")
@@ -56,10 +58,14 @@ class ValidatingPolicies(policies.Policies):
                 about = f"Validation failed for ValidatingAdmissionPolicy '{name}' with binding '{binding}'"
                 review.call.warnings.append(f"{about}: {denial.message}")
             else:
-                log.info(
-                    "audit: validation %d of ValidatingAdmissionPolicy %s with binding %s failed: %s",
-                    *(denial.index, name, binding, denial.message),
-                )
+                failure = {
+                    "message": denial.message,
+                    "policy": name,
+                    "binding": binding,
+                    "expressionIndex": denial.index,
+                }
+                actions = invocation.binding["spec"]["validationActions"]
+                trail.annotate(_FAILURE, orjson.dumps([{**failure, "validationActions": actions}]).decode())
         return found
 
 

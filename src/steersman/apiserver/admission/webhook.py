@@ -25,6 +25,7 @@ class Webhook:
 
     def __init__(self, configuration: str, index: int, spec: Object, *, mutating: bool) -> None:
         self.name = str(spec["name"])
+        self.configuration = configuration
         self.identity = f"{configuration}/{self.name}/{index}"
         self.criteria = matching.criteria(spec)
         self.conditions: Sequence[Object] = spec.get("matchConditions") or ()

@@ -20,6 +20,8 @@ from steersman.apiserver import decoded, followed
 from steersman.apiserver.admission import figures, matching, reinvocation, responses, rules
 from steersman.apiserver.admission.plugin import Operation, Plugin, Review
 from steersman.apiserver.admission.webhook import Unanswered, Webhook
+from steersman.apiserver.audit import trail
+from steersman.apiserver.audit.policy import Level
 from steersman.apiserver.webhook_client import WebhookClient
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -116,13 +118,21 @@ class Webhooks(Plugin):
             self.figures.failed(webhook.name, review, is_ignored=webhook.fails_open)
             if not webhook.fails_open:
                 raise webhook.failed(why) from why
+            trail.annotate(f"failed-open.{self._place(webhook, review)}", webhook.name)
             log.warning("webhook %s did not answer, and its failure is ignored: %s", webhook.name, why)
             return None
         except errors.StatusError as refusal:
             self.figures.asked(webhook.name, review, refusal.code)
             raise
         self.figures.asked(webhook.name, review, 200)
+        for key, value in verdict.annotations.items():
+            trail.annotate(f"{webhook.name}/{key}", value)
         return verdict
+
+    def _place(self, webhook: Webhook, review: Review) -> str:
+        """Where what is written down of it stands."""
+        kind = "mutation" if self._mutating else "validating"
+        return f"{kind}.webhook.admission.k8s.io/round_{review.round}_index_{self._webhooks.index(webhook)}"
 
     async def _wants(self, webhook: Webhook, kind: Kind, review: Review, seen: "Versions") -> bool:
         if not await self._matcher.selects(webhook.criteria, review):
@@ -202,8 +212,16 @@ class MutatingWebhooks(Webhooks):
         """Whether it changed the object."""
         obj, old = await seen.of(kind)
         verdict = await self._asked(webhook, review, obj, old, kind)
-        if verdict is None or not verdict.patch:
+        if verdict is None:
             return False
+        changed = bool(verdict.patch) and await self._patched(webhook, kind, review, seen, verdict)
+        self._write_down(webhook, review, verdict, changed=changed)
+        return changed
+
+    async def _patched(
+        self, webhook: Webhook, kind: Kind, review: Review, seen: Versions, verdict: responses.Verdict
+    ) -> bool:
+        obj, _ = await seen.of(kind)
         if obj is None:
             tried = f'admission webhook "{webhook.name}" attempted to modify the object'
             raise errors.internal(f"{tried}, which is not supported for this operation")
@@ -217,6 +235,17 @@ class MutatingWebhooks(Webhooks):
         review.obj = self._parts.body(review, await seen.back(patched, kind))
         seen.forget()
         return before != reinvocation.encoded(review.obj)
+
+    def _write_down(self, webhook: Webhook, review: Review, verdict: responses.Verdict, *, changed: bool) -> None:
+        written = trail.current()
+        if written is None:
+            return
+        place = self._place(webhook, review)
+        told = {"configuration": webhook.configuration, "webhook": webhook.name}
+        written.annotate(place, orjson.dumps({**told, "mutated": changed}).decode())
+        if changed and written.has(Level.Request):
+            patch = {**told, "patch": verdict.patch, "patchType": "JSONPatch"}
+            written.annotate(place.replace("mutation.", "patch.", 1), orjson.dumps(patch).decode())
 
 
 class ValidatingWebhooks(Webhooks):
