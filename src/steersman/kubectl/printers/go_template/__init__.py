@@ -1,0 +1,1 @@
+"""Go's text/template: lexer, parser, execution, and the functions a template may call."""

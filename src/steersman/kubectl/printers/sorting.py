@@ -1,0 +1,83 @@
+"""`--sort-by`: objects in the order of what a JSONPath finds in them. Source: kubectl's cmd/get/sorter.go."""
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from steersman.kubectl.printers import go_values, relaxed_path
+from steersman.kubectl.printers.jsonpath import JsonPath, JsonPathError, ParseError
+from steersman.meta import quantities
+
+T = TypeVar("T")
+
+_CHUNKS = re.compile(rb"\d+|\D")
+_MISSING = object()
+
+
+class SortError(Exception):
+    """What follows `error: `."""
+
+
+def sort(items: Sequence[T], objects: Sequence[Any], field: str, *, strict: bool = True) -> list[T]:
+    """`items` (rows of a table, or the objects themselves) by what `field` finds in the object of each.
+
+    What has no such field comes first. `strict`: text that is no relaxed path is an error (a table takes it as it is).
+    Raises SortError.
+    """
+    values = _values(objects, field, strict)
+
+    def compare(a: int, b: int) -> int:
+        return _compare(values[a], values[b])
+
+    return [items[at] for at in sorted(range(len(items)), key=functools.cmp_to_key(compare))]
+
+
+def _values(objects: Sequence[Any], field: str, strict: bool) -> list[Any]:
+    try:
+        field = relaxed_path.relaxed(field)
+    except relaxed_path.PathError as wrong:
+        if strict:
+            raise SortError(str(wrong)) from None
+    try:
+        path = JsonPath(field, allow_missing_keys=True)
+    except ParseError as wrong:
+        raise SortError(str(wrong) if strict else f"sorting error: {wrong}") from None
+    try:
+        found = [path.first(obj) for obj in objects]
+    except JsonPathError as wrong:
+        raise SortError(str(wrong)) from None
+    if objects and not any(found):
+        raise SortError(f"couldn't find any field with path {go_values.quote(field)} in the list of objects")
+    return [values[0] if values else _MISSING for values in found]
+
+
+def _compare(left: Any, right: Any) -> int:
+    return -1 if _is_less(left, right) else int(_is_less(right, left))
+
+
+def _is_less(left: Any, right: Any) -> bool:
+    for absent in (_MISSING, None):
+        if left is absent or right is absent:
+            return left is absent and right is not absent
+    if isinstance(left, str) and isinstance(right, str):
+        return _is_text_less(left, right)
+    if isinstance(left, dict | list | bool):
+        raise SortError(f"unsortable type: {go_values.type_name(left)}")
+    if type(left) is not type(right):
+        raise SortError("unsortable interface: interface")
+    return bool(left < right)
+
+
+def _is_text_less(left: str, right: str) -> bool:
+    if quantities.is_quantity(left) and quantities.is_quantity(right):
+        return quantities.compare(left, right) < 0
+    return natural_key(left) < natural_key(right)
+
+
+@functools.lru_cache(maxsize=4096)
+def natural_key(text: str) -> tuple[Any, ...]:
+    """Numbers in a text count as numbers: `pod-9` before `pod-10`; digits before everything else."""
+    return tuple(
+        (0, int(chunk), len(chunk)) if chunk.isdigit() else (1, chunk[0], 0) for chunk in _CHUNKS.findall(text.encode())
+    )
