@@ -58,8 +58,11 @@ class Kubectl:
 
     def real(self, line: str, stdin: str = "", **environment: str) -> Done:
         """The same by the newest kubectl of this machine."""
+        return self.real_words(*shlex.split(line), stdin=stdin, **environment)
+
+    def real_words(self, *words: str, stdin: str = "", **environment: str) -> Done:
         done = subprocess.run(
-            [real_kubectl(), *shlex.split(line)],
+            [real_kubectl(), *words],
             env={**self.environment, **environment},
             input=stdin,
             capture_output=True,

@@ -66,6 +66,8 @@ class Call:
 
     def tell(self, error: BaseException) -> int:
         """Say what went wrong; the exit code."""
+        if isinstance(error, problems.CommandError):
+            self.write(error.printed)
         server = self._access.server if self._access is not None else ""
         text, code = problems.describe(error, server=server, command=self.command)
         self.write_error(text)

@@ -27,7 +27,9 @@ __all__ = [
 
 
 class CommandError(Exception):
-    """The command cannot go on; `text` is said after "error: "."""
+    """The command cannot go on; `text` is said after "error: ". `printed` is output that was made before it."""
+
+    printed = ""
 
     def __init__(self, text: str, code: int = 1) -> None:
         super().__init__(text)

@@ -8,13 +8,15 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from steersman.kubectl.printers import go_values, tab_writer
+from steersman.kubectl.printers import go_values
+from steersman.kubectl.printers.tabwriter import TabWriter
 from steersman.meta import owners, quantities, selectors, times
 from steersman.meta.objects import Object
 
 NONE, UNSET, UNKNOWN = "<none>", "<unset>", "<unknown>"
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_PADDING = 2  # between columns
 _VALUE_MAX = 140  # longer annotations get lines of their own, cut off
 _ESCAPED = str.maketrans({"\x1b": "^[", "\r": "\\r"})
 _ZERO_TIME = "Mon, 01 Jan 0001 00:00:00 +0000"
@@ -51,7 +53,9 @@ class Description:
         self.write(level, "\t".join(map(str, cells)) + "\n")
 
     def text(self) -> str:
-        return tab_writer.aligned("".join(self._parts), tab_writer.DESCRIPTION)
+        writer = TabWriter(min_width=0, padding=_PADDING)
+        writer.write("".join(self._parts))
+        return writer.flush()
 
     def time(self, text: str | None) -> str:
         """`Sat, 28 Nov 2026 10:05:44 +0000`."""

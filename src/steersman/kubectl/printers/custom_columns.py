@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
-from steersman.kubectl.printers import go_values, relaxed_path, tab_writer
+from steersman.kubectl.printers import go_values, relaxed_path
 from steersman.kubectl.printers.jsonpath import JsonPath, JsonPathError, ParseError
-from steersman.kubectl.printers.templates import TemplateError, Write
+from steersman.kubectl.printers.tabwriter import TabWriter
+from steersman.kubectl.printers.templates import TemplateError
+from steersman.meta.objects import Object
 
 _NONE = "<none>"
 _ESCAPED = str.maketrans({"\x1b": "^[", "\r": "\\r"})
@@ -29,8 +30,6 @@ class CustomColumnsPrinter:
     @classmethod
     def from_argument(cls, text: str, *, headers: bool = True) -> "CustomColumnsPrinter":
         """`NAME:.metadata.name,UID:.metadata.uid`. Raises TemplateError."""
-        if not text:
-            raise TemplateError("custom-columns format specified but no custom columns given")
         columns: list[Column] = []
         for part in text.split(","):
             header, colon, path = part.partition(":")
@@ -40,7 +39,7 @@ class CustomColumnsPrinter:
         return cls(columns, headers=headers)
 
     @classmethod
-    def from_file(cls, text: str, *, headers: bool = True) -> "CustomColumnsPrinter":
+    def from_file(cls, text: str) -> "CustomColumnsPrinter":
         """Headers in the first line, paths in the second. Raises TemplateError."""
         lines = text.splitlines()
         if not lines:
@@ -50,26 +49,25 @@ class CustomColumnsPrinter:
         names, paths = lines[0].split(), lines[1].split()
         if len(names) != len(paths):
             raise TemplateError(f"number of headers ({len(names)}) and field specifications ({len(paths)}) don't match")
-        return cls([Column(name, _relaxed(path)) for name, path in zip(names, paths, strict=True)], headers=headers)
+        return cls([Column(name, _relaxed(path)) for name, path in zip(names, paths, strict=True)])
 
-    def print(self, obj: Any, write: Write) -> None:
-        lines: list[str] = []
+    def print(self, obj: Object) -> str:
+        """Raises TemplateError."""
+        writer = TabWriter()
         if self._headers:
-            lines.append("\t".join(column.header for column in self._columns))
+            writer.row(*(column.header for column in self._columns))
             self._headers = False
         try:
-            try:
-                paths = [JsonPath(column.path, allow_missing_keys=True) for column in self._columns]
-                is_list = isinstance(obj.get("items"), list)
-                for one in obj["items"] if is_list else [obj]:
-                    lines.append("\t".join(_cell(path, one) for path in paths))
-            except (ParseError, JsonPathError) as wrong:
-                raise TemplateError(str(wrong)) from None
-        finally:
-            write(tab_writer.aligned("".join(f"{line}\n" for line in lines)))
+            paths = [JsonPath(column.path, allow_missing_keys=True) for column in self._columns]
+            items = obj.get("items")
+            for one in items if isinstance(items, list) else [obj]:
+                writer.row(*(_cell(path, one) for path in paths))
+        except (ParseError, JsonPathError) as wrong:
+            raise TemplateError(str(wrong), writer.flush()) from None
+        return writer.flush()
 
 
-def _cell(path: JsonPath, obj: Any) -> str:
+def _cell(path: JsonPath, obj: Object) -> str:
     groups = path.find(obj)
     shown = [] if groups and groups[0] else [_NONE]
     shown += [go_values.show(value).translate(_ESCAPED) for group in groups for value in group]
