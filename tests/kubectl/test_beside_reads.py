@@ -69,6 +69,42 @@ get pods --as bob
 get pods --as bob --as-group system:masters
 get pods --request-timeout=zz
 get pods --context nope
+get --raw /api
+get --raw foo
+get --raw /nope
+get --raw /api -w
+get pods --raw /api
+get pods --show-labels -o yaml
+get pods --output-watch-events
+get pods,svc -w
+get deploy web --subresource=scale
+get deploy --subresource=scale
+get deploy web --subresource=status -o name
+get all --server-print=false
+get svc --server-print=false --show-kind -L app --show-labels
+get pv
+get nodes --chunk-size=1
+get ev --chunk-size=3
+get secrets --no-headers --show-kind -o wide --show-labels
+get -f web.yaml -n other
+get pods -o=
+api-resources
+api-resources -o wide
+api-resources --verbs=list,get --namespaced --sort-by=name
+api-resources --api-group=apps --no-headers
+api-resources --categories all -o name
+api-resources -o json
+api-resources foo
+api-resources --sort-by=zz
+api-resources --api-group=nope
+api-versions
+version -o foo
+version foo
+cluster-info
+plugin foo
+options --foo
+-n x foo
+hell
 """
 
 

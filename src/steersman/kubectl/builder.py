@@ -14,6 +14,7 @@ import orjson
 from steersman.kubectl import files, problems
 from steersman.kubectl.discovery import Resource
 from steersman.kubectl.problems import CommandError
+from steersman.meta import errors
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
@@ -172,8 +173,21 @@ async def retrieve(call: "Call", info: Info, query: Query | None = None) -> None
     query = query or Query()
     headers = {"accept": query.accept} if query.accept else None
     path = info.resource.path(info.namespace, info.name, query.subresource)
-    response = await call.request("GET", path, dict(query.parameters), headers=headers)
+    try:
+        response = await call.request("GET", path, dict(query.parameters), headers=headers)
+    except StatusError as refused:
+        if refused.reason == "NotFound" and info.source and info.namespace not in ("", "default"):
+            await _check_there_is(call, info.namespace)
+        raise
     info.refresh(orjson.loads(response.body))
+
+
+async def _check_there_is(call: "Call", namespace: str) -> None:
+    """That the namespace is missing says more than that something in it is. Raises StatusError."""
+    with contextlib.suppress(StatusError):
+        await call.request("GET", f"/api/v1/namespaces/{namespace}")
+        return
+    raise errors.not_found("namespaces", namespace)
 
 
 async def find(call: "Call", query: Query) -> Found:

@@ -4,7 +4,7 @@ Keeps true: nothing of the server or of the kubeconfig is asked before a verb ne
 """
 
 import urllib.parse
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 # For ever, as far as a command line goes: kubectl has no deadline of its own.
 NO_DEADLINE_SECONDS = 365 * 86400.0
 
-Query = Mapping[str, str | int | bool | Sequence[str] | None]
+# What a shell tells of a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+Query = str | Mapping[str, str | int | bool | Sequence[str] | None]
 
 
 class Call:
@@ -49,6 +52,7 @@ class Call:
         self.clock = clock
         self.command, self.program = command, program
         self.warnings: list[str] = []
+        self.interrupted_code = INTERRUPTED
         self._access: Access | None = None
         self._transport: HttpTransport | None = None
         self._discovery: Discovery | None = None
@@ -77,8 +81,12 @@ class Call:
         """A warning of the server's, said once."""
         if text not in self.warnings:
             self.warnings.append(text)
-            yellow = self.streams.is_error_colored(self.environment)
-            self.write_error(f"\x1b[33;1mWarning:\x1b[0m {text}\n" if yellow else f"Warning: {text}\n")
+            self.note(text)
+
+    def note(self, text: str) -> None:
+        """A warning of our own."""
+        yellow = self.streams.is_error_colored(self.environment)
+        self.write_error(f"\x1b[33;1mWarning:\x1b[0m {text}\n" if yellow else f"Warning: {text}\n")
 
     # Where and as whom
 
@@ -127,7 +135,7 @@ class Call:
 
     async def stream(
         self, path: str, query: Query | None = None, *, headers: Mapping[str, str] | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """What a GET answers, as it comes. Leave it with `contextlib.aclosing`."""
         from steersman.client import transport
 
@@ -183,6 +191,7 @@ class Call:
             from steersman.kubectl import discovery
 
             self._discovery = await discovery.fetch(self)
+            self._discovery.note = self.note
         return self._discovery
 
     async def close(self) -> None:
@@ -191,7 +200,12 @@ class Call:
 
 
 def query_text(query: Query | None) -> str:
-    """As a raw query string; None, False, "" and 0 are left out, several values of one name stand one after the other."""
+    """As a raw query string; None, False, "" and 0 are left out, several values of one name stand one after the other.
+
+    A text is one already.
+    """
+    if isinstance(query, str):
+        return query
     pairs: list[tuple[str, str]] = []
     for name, value in (query or {}).items():
         if not value:

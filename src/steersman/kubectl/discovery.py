@@ -6,7 +6,7 @@ version first. `fetch` asks (aggregated discovery, or the older kind); the rest 
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -84,6 +84,9 @@ class Discovery:
     """`resources` in the server's order: group by group, each group's versions as it lists them. `problems` say which versions
     it could not tell about."""
 
+    note: Callable[[str], None] = staticmethod(lambda text: None)
+    """Called with what a user should know of how a word was understood."""
+
     def __init__(
         self, groups: Sequence[Group], resources: Sequence[Resource], problems: Sequence[tuple[str, str]] = ()
     ) -> None:
@@ -96,6 +99,13 @@ class Discovery:
         self._ranked = sorted(
             self.resources, key=lambda one: (order[one.group], (one.group, one.version) not in preferred)
         )
+
+    def failures(self) -> list[Exception]:
+        """What the server could not tell, as kubectl words it."""
+        if not self.problems:
+            return []
+        told = ", ".join(f"{where}: {what}" for where, what in self.problems)
+        return [CommandError(f"unable to retrieve the complete list of server APIs: {told}")]
 
     def find(self, word: str) -> Resource:
         """The resource that TYPE[.VERSION][.GROUP] means. Raises CommandError."""
@@ -155,14 +165,16 @@ class Discovery:
 
     def _long_name(self, name: str, group: str) -> tuple[str, str]:
         """A short name written out."""
-        if any(name == one.plural for one in self.resources):
+        if any(name in (one.plural, one.singular) for one in self.resources if group in ("", one.group)):
             return name, group
-        short = [one for one in self.resources if name in one.short_names]
-        for fits in (lambda one: group in ("", one.group), lambda one: group and one.group.startswith(group)):
-            for one in short:
-                if fits(one):
-                    return one.plural, one.group
-        return name, group
+        short = list(dict.fromkeys((one.plural, one.group) for one in self.resources if name in one.short_names))
+        found = [pair for pair in short if group in ("", pair[1])]
+        for plural, other in found[1:]:
+            what = f"{plural}.{other}" if other else plural
+            self.note(f'short name "{name}" could also match lower priority resource {what}')
+        if not found and group:
+            found = [pair for pair in short if pair[1].startswith(group)]
+        return found[0] if found else (name, group)
 
     def _kind_word(self, word: str) -> Resource | None:
         """Kind, Kind.group, Kind.version.group."""

@@ -57,6 +57,10 @@ def group(verb: Verb, line: Sequence[str], streams: Streams, program: str) -> in
     return 1
 
 
+def page(verb: Verb, program: str) -> str:
+    return verb_page(verb, verb.load(), program) if verb.module else group_page(verb, program)
+
+
 def group_page(verb: Verb, program: str) -> str:
     command = f"{program} {verb.path}"
     return (

@@ -11,11 +11,11 @@ from typing import Any
 
 from steersman.aio.clock import Clock, SystemClock
 from steersman.kubectl import flags, flags_shared, problems, verbs
-from steersman.kubectl.call import Call
+from steersman.kubectl.call import INTERRUPTED, Call
 from steersman.kubectl.streams import Streams
 
-# Exit codes of a process that a signal ended, as a shell tells them.
-INTERRUPTED, BROKEN_PIPE = 130, 141
+# What a shell tells of a process whose reader went away.
+BROKEN_PIPE = 141
 
 _GLOBAL = {flag.name: flag for flag in (*flags_shared.GLOBAL, flags_shared.HELP)}
 
@@ -104,6 +104,8 @@ def _outcome(module: Any, call: Call) -> int:
         code = asyncio.run(_carried_out(module, call)) or 0
     except BrokenPipeError:
         raise
+    except KeyboardInterrupt:
+        return call.interrupted_code
     except problems.TOLD as error:
         code = call.tell(error)
     if not code and call.flags["warnings-as-errors"] and call.warnings:
@@ -125,7 +127,11 @@ def _without_verb(rest: Sequence[str], streams: Streams, environment: Mapping[st
     """A plugin, the help page, or a name that nobody has."""
     from steersman.kubectl import help_pages, plugins
 
-    code = plugins.run(rest, environment, streams)
+    try:
+        code = plugins.run(rest, environment, streams)
+    except plugins.FlagsFirst as first:
+        streams.write_error(f"Error: flags cannot be placed before plugin name: {first}\n")
+        return 1
     if code is not None:
         return code
     return help_pages.root(rest, streams, program)

@@ -36,7 +36,21 @@ class Verb:
         return importlib.import_module(f"steersman.kubectl.commands.{self.module}")
 
 
-TABLE = (Verb("get", "get", "Display one or many resources", INTERMEDIATE),)
+TABLE = (
+    # Looking
+    Verb("get", "get", "Display one or many resources", INTERMEDIATE),
+    # The cluster as a whole
+    Verb("api-resources", "api_resources", "Print the supported API resources on the server", OTHER),
+    Verb("api-versions", "api_versions", 'Print the supported API versions on the server, as "group/version"', OTHER),
+    Verb("cluster-info", "cluster_info", "Display cluster information", CLUSTER),
+    Verb("cluster-info dump", "cluster_info_dump", "Dump relevant information for debugging and diagnosis"),
+    Verb("version", "version", "Print the client and server version information", OTHER),
+    # The program itself
+    Verb("help", "help", "Help about any command", hidden=True),
+    Verb("options", "options", "Print the list of flags inherited by all commands", hidden=True),
+    Verb("plugin", "", "Provides utilities for interacting with plugins", OTHER),
+    Verb("plugin list", "plugin_list", "List all visible plugin executables on a user's PATH"),
+)
 
 _BY_WORDS = {(*verb.path.split()[:-1], name): verb for verb in TABLE for name in (verb.path.split()[-1], *verb.aliases)}
 

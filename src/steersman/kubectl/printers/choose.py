@@ -41,9 +41,9 @@ def make(
     if not output and template:
         name, argument = "go-template", ""
     keep = flags.get("show-managed-fields", False)
+    if not name and not equals:
+        return NamePrinter(operation)
     match name:
-        case "":
-            return NamePrinter(operation)
         case "json" | "yaml" | "name" if equals:
             raise unknown(output, formats)
         case "name":

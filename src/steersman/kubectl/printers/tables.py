@@ -31,15 +31,16 @@ class TablePrinter:
         self._options = options
         self._writer = writer
         self._columns: list[Object] = []
+        self._has_headers = False  # these columns' headers were written
 
     def print(self, table: Object, event: str = "") -> None:
         """Write the table; `event` is the type of a watch event where these are shown."""
-        columns = table.get("columnDefinitions") or []
-        headers = self._options.headers and bool(columns) and columns != self._columns
-        if columns:
-            self._columns = columns
+        columns = table.get("columnDefinitions") or self._columns  # told only once in a watch
+        if columns != self._columns:
+            self._columns, self._has_headers = columns, False
         rows = table.get("rows") or []
-        if headers and rows:
+        if self._options.headers and rows and not self._has_headers:
+            self._has_headers = True
             self._writer.row(*_headers(self._columns, self._options, event))
         for row in rows:
             self._writer.row(*_cells(self._columns, row, self._options, event))
@@ -74,7 +75,7 @@ def _cells(columns: list[Object], row: Object, options: Options, event: str) -> 
     metadata: dict[str, Any] = (row.get("object") or {}).get("metadata") or {}
     labels: dict[str, str] = metadata.get("labels") or {}
     cells = row.get("cells") or []
-    found = [event] if event else []
+    found = [f"{event:<8}"] if event else []
     if options.namespace:
         found.append(metadata.get("namespace", ""))
     for place in _shown(columns, options):
