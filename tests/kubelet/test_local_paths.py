@@ -51,7 +51,7 @@ async def on_stage(root: Path | None, story: Callable[[Stage], Awaitable[None]])
     of_node = Client(InProcessTransport(server.handle, *NODE), clock=clock)
     caches = Caches(of_node, clock)
     nodes: Cache = local_paths.cache_of(caches, "n1")
-    keeper = LocalPaths(of_node, nodes, clock, {"n1": root})
+    keeper = LocalPaths(lambda _: of_node, nodes, clock, {"n1": root})
     try:
         async with Tasks("stage") as running:
             running.start("keeper", keeper.run())

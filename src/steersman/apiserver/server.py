@@ -35,6 +35,7 @@ from steersman.apiserver import (
     metrics,
     negotiation,
     page_expiry,
+    paper_nodes,
     paths,
     plain,
     questions,
@@ -78,6 +79,7 @@ class Options:
     `dns_address` is where nodes answer DNS, which Service `kube-system/kube-dns` tells.
     `advertise` is (address, port) of the endpoint of `default/kubernetes`; none without it.
     `cluster_info` is what machines that want to join are told.
+    `fake_nodes` are those on paper, whose process acts as each of them.
     `flags` are what `/flagz` shows: what the server was started with.
     `admission`: which plugins work.
     """
@@ -95,6 +97,7 @@ class Options:
     release: str = schema.RELEASE
     front_proxy: identity.FrontProxy | None = None
     cluster_info: joining.ClusterInfo | None = None
+    fake_nodes: tuple[str, ...] = ()
     flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     admission: switches.Switches = switches.DEFAULT
 
@@ -297,6 +300,8 @@ class ApiServer:
             found += bootstrap.name_server(self.options.dns_address)
         if self.options.front_proxy is not None:
             found.append((builtin.CONFIG_MAP, identity.config_map(self.options.front_proxy)))
+        if self.options.fake_nodes:
+            found += paper_nodes.objects(self.options.fake_nodes)
         if self.options.cluster_info is not None:
             found += joining.objects(self.options.cluster_info)
         return found

@@ -11,9 +11,10 @@ NODES = "system:nodes"
 NODE_PREFIX = "system:node:"
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 SERVICE_ACCOUNTS = "system:serviceaccounts"
+FAKE_NODES = "steersman:fake-nodes"  # the process of all nodes on paper
 _PARTS = frozenset((
     *("system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"),
-    "steersman:fake-nodes",
+    FAKE_NODES,
 ))  # fmt: skip
 
 

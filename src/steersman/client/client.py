@@ -4,6 +4,7 @@ Raises `StatusError` when the server says no, `Unreachable` when there is no ans
 decided knows whether the decision still holds.
 """
 
+import copy
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -39,6 +40,12 @@ class Client:
         self.clock = clock
         self._transport = transport
         self._headers = {"accept": "application/json", "user-agent": user_agent}
+
+    def acting_as(self, user: str, group: str) -> "Client":
+        """The same way there, as another user, where this one may impersonate it."""
+        other = copy.copy(self)
+        other._headers = {**self._headers, "impersonate-user": user, "impersonate-group": group}
+        return other
 
     async def get(self, kind: Kind, name: str, namespace: str = "", *, resource_version: str = "") -> Object:
         return await self._object(requests.get(kind, name, namespace, resource_version))

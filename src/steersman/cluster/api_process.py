@@ -36,6 +36,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             token_key_pem=plan.service_account_key.read_bytes(),
             release=releases.parse(plan.options.kubernetes_version),
             front_proxy=_front_proxy(plan),
+            fake_nodes=plan.options.fake_node_names(),
             flags=plan.options.flags(),
             admission=switches.of(plan.options.enable_admission_plugins, plan.options.disable_admission_plugins),
             cluster_info=joining.ClusterInfo(plan.server, plan.authority.read_bytes()),

@@ -33,9 +33,10 @@ async def run(plan: Plan, listener: socket.socket) -> None:
     pods = PodsByNode(caches.of(kinds.POD))
     recorder = Recorder(client, clock, "kubelet")
     nodes = caches.of(kinds.NODE)
-    agents = [_agent(plan, node, client, pods, nodes, recorder, clock) for node in plan.fake_nodes]
+    clients = {node.name: _as_node(client, node.name) for node in plan.fake_nodes}
+    agents = [_agent(plan, node, clients[node.name], pods, nodes, recorder, clock) for node in plan.fake_nodes]
     roots = {agent.node_name: None for agent in agents}
-    folders = LocalPaths(client, nodes, clock, roots)
+    folders = LocalPaths(lambda node: clients[node], nodes, clock, roots)
     async with Tasks("fake nodes") as running:
         running.start("events", recorder.run())
         for agent in agents:
@@ -45,6 +46,11 @@ async def run(plan: Plan, listener: socket.socket) -> None:
         running.start("kubelet server", node_process.serve(plan, FAKE_KUBELET, agents, [listener], clock))
         running.start("caches", caches.run())
         await running.wait()
+
+
+def _as_node(client: Client, name: str) -> Client:
+    identity = pki.node_identity(name)
+    return client.acting_as(identity.user, identity.groups[0])
 
 
 def _agent(

@@ -92,7 +92,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         nodes=local_paths.cache_of(caches, node.name),
     )
     roots = {node.name: local_path_dir(plan.paths, node)}
-    folders = LocalPaths(client, local_paths.cache_of(caches, node.name), clock, roots)
+    folders = LocalPaths(lambda _: client, local_paths.cache_of(caches, node.name), clock, roots)
     node_network.bind_dns_address(plan.dns_address)
     await containers.start()
     if plan.options.runtime == "cri":

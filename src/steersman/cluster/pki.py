@@ -39,7 +39,7 @@ ADMIN = Identity("admin", "kubernetes-admin", ("system:masters",))
 CONTROLLERS = Identity("controller-manager", "system:kube-controller-manager")
 SCHEDULER = Identity("scheduler", "system:kube-scheduler")
 PROXY = Identity("kube-proxy", "system:kube-proxy")
-FAKE_NODES = Identity("fake-nodes", "steersman:fake-nodes", ("system:masters",))  # stands for every node on paper
+FAKE_NODES = Identity("paper-nodes", "steersman:fake-nodes")  # acts as each node on paper
 FRONT_PROXY = Identity("front-proxy-client", "front-proxy-client")  # signed by an authority of its own
 API_TO_KUBELET = Identity("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ("system:masters",))
 

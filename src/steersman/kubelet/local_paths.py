@@ -8,7 +8,7 @@ Nothing outside the node's own folder of volumes is ever removed: a wish has the
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from steersman.aio import backoff
@@ -33,10 +33,13 @@ def cache_of(caches: Caches, node: str) -> Cache:
 
 
 class LocalPaths:
-    """`roots`: the folder of volumes of each node; None for nodes on paper, which have none. `nodes` holds these nodes."""
+    """`roots`: the folder of volumes of each node; None for nodes on paper, which have none. `nodes` holds these nodes.
+    `client_of` a node: its own."""
 
-    def __init__(self, client: Client, nodes: Cache, clock: Clock, roots: Mapping[str, Path | None]) -> None:
-        self._client = client
+    def __init__(
+        self, client_of: Callable[[str], Client], nodes: Cache, clock: Clock, roots: Mapping[str, Path | None]
+    ) -> None:
+        self._client_of = client_of
         self._nodes = nodes
         self._clock = clock
         self._roots = roots
@@ -75,7 +78,7 @@ class LocalPaths:
                 try:
                     answer = await self._try(wish)
                     if answer != self._answer_to(wish):
-                        await self._client.patch(kinds.NODE, wish[0], "", local_path.wish(wish[1], answer))
+                        await self._client_of(wish[0]).patch(kinds.NODE, wish[0], "", local_path.wish(wish[1], answer))
                     if answer == local_path.DONE:
                         return
                 except (StatusError, Unreachable) as failure:

@@ -178,7 +178,9 @@ class SimulatedCluster:
             caches = self.caches[name] = Caches(client, self.clock)
             rack = self._racks[name] = Rack(PodsByNode(caches.of(kinds.POD)), caches.of(kinds.NODE))
             self._tasks.start(name, caches.run())
-            self._tasks.start(f"local paths of {name}", LocalPaths(client, rack.nodes, self.clock, rack.roots).run())
+            self._tasks.start(
+                f"local paths of {name}", LocalPaths(lambda _: client, rack.nodes, self.clock, rack.roots).run()
+            )
         return self._racks[name]
 
     def _acknowledged(self, part: str, request: Request, answer: Response) -> None:

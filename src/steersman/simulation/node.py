@@ -69,7 +69,7 @@ class SimulatedNode:
                 )
                 if self._rack is None:
                     itself = local_paths.cache_of(caches, self.name)
-                    folders = LocalPaths(client, itself, life.clock, {self.name: None})
+                    folders = LocalPaths(lambda _: client, itself, life.clock, {self.name: None})
                     running.start("local paths", folders.run())
                 running.start("events", recorder.run())
                 running.start("kubelet", self.kubelet.run())

@@ -77,7 +77,7 @@ class RunningNode:
         machine = node_object.Machine()
         self._kubelet = Kubelet(node.name, client, pods, self.runtime, clock, self._recorder, known, machine=machine)
         itself = local_paths.cache_of(self._caches, node.name)
-        self._local_paths = LocalPaths(client, itself, clock, {node.name: None})
+        self._local_paths = LocalPaths(lambda _: client, itself, clock, {node.name: None})
         self.handle = KubeletServer([self._kubelet], clock).handle
 
     async def run(self) -> None:
