@@ -118,6 +118,8 @@ class PaperApi:
             return _json({"status": {"token": text, "expirationTimestamp": expires}}, 201)
         if plural.endswith("reviews"):
             return _json({**obj, "status": {}}, 201)  # nobody is known, and nobody may anything
+        if "generateName" in obj["metadata"]:
+            obj["metadata"]["name"] = obj["metadata"]["generateName"] + self.clock.suffix()
         key = (plural, namespace or obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
         if key in self.objects:
             raise errors.already_exists(plural, key[2])

@@ -3,6 +3,7 @@
 After upstream's `criproxy_test.go`, whose proxy puts errors and delays between kubelet and runtime.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,24 @@ def test_a_sandbox_that_comes_when_nobody_waits_any_more_goes(tmp_path: Path) ->
             await ends_without_a_trace(here)
             await here.runtime.run_sandbox(config)
             await here.until(lambda: not here.runtime.sandboxes(), 60)
+
+    run(test, tmp_path)
+
+
+def test_the_volumes_of_a_pod_outlive_its_second_sandbox(tmp_path: Path) -> None:
+    async def test(here: world.World) -> None:
+        here.options = dataclasses.replace(here.options, on_paper=False, static_pods=None)
+        about = {"name": "settings", "namespace": "default"}
+        here.api.put("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": {"a": "1"}})
+        async with here.running() as kubelet:
+            pod = here.pod(volumes=[{"name": "v", "configMap": {"name": "settings"}}])
+            await here.until_running()
+            folder = kubelet._node.volumes.paths_of(pod["metadata"]["uid"])["v"]
+            config = here.runtime._sandboxes[here.runtime.sandboxes()[0].id].config
+            await here.runtime.run_sandbox(config)
+            await here.until(lambda: len(here.runtime.sandboxes()) == 1, 60)
+            await here.clock.sleep(1)
+            assert (folder / "a").read_text() == "1"
 
     run(test, tmp_path)
 

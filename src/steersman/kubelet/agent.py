@@ -8,10 +8,9 @@ A process may hold thousands of these: they share caches, alarms and (on paper) 
 
 import functools
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from steersman.aio import backoff
 from steersman.aio.bucket import Bucket
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -26,11 +25,13 @@ from steersman.kubelet import (
     node_object,
     pod_events,
     pod_files,
+    relist,
     sandbox_config,
     static_pods,
     status,
 )
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.certificates.pod_certificates import PodCertificates
 from steersman.kubelet.credentials import plugin, provider_config
 from steersman.kubelet.credentials.providers import Providers
 from steersman.kubelet.csi.drivers import Drivers
@@ -55,15 +56,14 @@ from steersman.kubelet.node_services import EventRecorder, NodeServices
 from steersman.kubelet.node_shutdown import NodeShutdown
 from steersman.kubelet.options import Options
 from steersman.kubelet.pod_admission import PodAdmission
-from steersman.kubelet.pod_lifecycle import REMOVED_GRACE_SECONDS
 from steersman.kubelet.pod_resources import SOCKET, PodResources
-from steersman.kubelet.pod_state import Sandbox
 from steersman.kubelet.pod_worker import PodWorker
 from steersman.kubelet.pods_by_node import PodsByNode
 from steersman.kubelet.prober import Prober
 from steersman.kubelet.pulled_images import PulledImages
 from steersman.kubelet.reference_watches import ReferenceWatches
 from steersman.kubelet.references import References
+from steersman.kubelet.relist import Relist
 from steersman.kubelet.static_pod_folder import StaticPodFolder
 from steersman.kubelet.statistics import Statistics
 from steersman.kubelet.status_writer import StatusWriter
@@ -75,11 +75,6 @@ from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
-
-LOOKS = backoff.Pauses(max_seconds=5.0)  # at a runtime that is not there yet
-LOST_SECONDS = (
-    1.0  # until everything is looked at again, when the runtime said that something had happened, and then not what
-)
 
 
 class Kubelet:
@@ -146,6 +141,9 @@ class Kubelet:
             lambda pod, refusal: self._begin(pod, (), (), refusal),
             app_armor=self._machine.app_armor,
         )
+        self._relist = Relist(
+            node_name, self._node, self.workers, lambda: self._admission.consider_resizes("periodic_retry")
+        )
         self._groups = NodeGroups(self._node, self.workers.values, node_object.memory_of_pods(self._machine, options))
         self._mirrors = MirrorPods(client, clock, self._tasks, lambda: self._heartbeat.node, self._show_mirror)
         folder = StaticPodFolder(options.static_pods, node_name, clock) if options.static_pods else None
@@ -191,7 +189,15 @@ class Kubelet:
                 self._providers(references),
                 Bucket(pace, self.options.pulls_burst) if (pace := self.options.pulls_per_second) else None,
             ),
-            volumes=Volumes(self.options, references, self.clock, allocatable, lambda: self._heartbeat.node, self._csi),
+            volumes=Volumes(
+                self.options,
+                references,
+                self.clock,
+                allocatable,
+                lambda: self._heartbeat.node,
+                self._csi,
+                self._certificates(alarms, references),
+            ),
             references=references,
             watches=ReferenceWatches(self.client, self.clock, self._tasks, references),
             users=UserNamespaces(self.options),
@@ -208,6 +214,24 @@ class Kubelet:
             memory_capacity_bytes=self._machine.memory_bytes,
             swap_bytes=self._machine.swap_bytes if self.options.swap_behaviour == "LimitedSwap" else 0,
         )
+
+    def _certificates(self, alarms: Alarms, references: References) -> PodCertificates:
+        return PodCertificates(
+            self.node_name,
+            self.client,
+            self.clock,
+            self._tasks,
+            alarms,
+            references,
+            lambda: self._heartbeat.node,
+            lambda pod, reason, message: self._node.tell(pod, "Warning", reason, message),
+            self._write_volumes,
+        )
+
+    def _write_volumes(self, uid: str) -> None:
+        worker = self.workers.get(uid)
+        if worker is not None:
+            worker.volumes.refresh_now()
 
     def _providers(self, references: References) -> Providers | None:
         """Raises provider_config.Malformed, OSError: a kubelet does not begin without what it was told to use."""
@@ -256,7 +280,7 @@ class Kubelet:
             await self._adopt_all()
             try:
                 self._pods.attach(self.node_name, self._on_pod)
-                self._relist_later()
+                self._relist.later()
                 if not self.options.on_paper:
                     self._evictor.start()
                     self._images.start()
@@ -349,7 +373,7 @@ class Kubelet:
 
     async def _adopt_all(self) -> None:
         """At start: take over what runs, remove what has no pod any more."""
-        sandboxes, containers = await self._what_runs()
+        sandboxes, containers = await self._relist.first()
         pods = self._files.as_shown(self._all_pods(), self._pods.of(self.node_name))
         self._node.devices.read_checkpoint(objects.uid(pod) for pod in pods)
         self._node.exclusive.keep_only(objects.uid(pod) for pod in pods)
@@ -364,50 +388,13 @@ class Kubelet:
                 self._admission.admit(pod)
         orphans = [one for one in sandboxes if one.pod_uid not in known]
         if orphans:
-            self._tasks.start("orphans", self._remove_orphans(orphans, containers))
+            self._tasks.start("orphans", self._relist.remove(orphans, containers))
         if not self.options.on_paper:
             gone = self._node.volumes.leftovers(known | {one.pod_uid for one in orphans})
             for uid in gone:
-                self._tasks.start("leftovers", self._clear_volumes(uid))
+                self._tasks.start("leftovers", self._relist.clear_volumes(uid))
             pod_files.remove_logs_of_others(known, self.options)
             log_links.remove_dead(self.options)
-
-    async def _what_runs(self) -> tuple[Sequence[runtime.SandboxStatus], Sequence[runtime.ContainerStatus]]:
-        """As soon as the runtime can tell: a pod that it has and that nobody saw would be begun once more."""
-        pauses = backoff.Backoff(self.clock, LOOKS)
-        while True:
-            try:
-                return await self.runtime.list_sandboxes(), await self.runtime.list_containers()
-            except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
-                _log.warning("node %s: the runtime does not tell what runs: %s", self.node_name, failure)
-            await pauses.wait()
-
-    async def _clear_volumes(self, uid: str) -> None:
-        """Of a pod that is gone. A driver that is needed for it may not be there yet: its volumes stay until it is."""
-        pauses = backoff.Backoff(self.clock)
-        while True:
-            try:
-                await self._node.volumes.unmount(uid)
-                return
-            except OSError as failure:
-                _log.warning("volumes of pod %s, which is gone, stay for now: %s", uid, failure)
-            await pauses.wait()
-
-    async def _remove_orphans(
-        self, sandboxes: Sequence[runtime.SandboxStatus], containers: Sequence[runtime.ContainerStatus]
-    ) -> None:
-        for sandbox in sandboxes:
-            _log.info("removing what is left of pod %s/%s", sandbox.namespace, sandbox.name)
-            try:
-                for one in containers:
-                    if one.sandbox_id == sandbox.id and one.state is runtime.State.RUNNING:
-                        await self.runtime.stop_container(one.id, REMOVED_GRACE_SECONDS)
-                await self.runtime.stop_sandbox(sandbox.id)
-                await self.runtime.remove_sandbox(sandbox.id)
-                if not self.options.on_paper:
-                    self._tasks.start("leftovers", self._clear_volumes(sandbox.pod_uid))
-            except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
-                _log.warning("cannot remove orphan %s (the next look tries again): %s", sandbox.id, failure)
 
     def _show_mirror(self, pod: Object, mirror: Object) -> None:
         worker = self.workers.get(objects.uid(pod))
@@ -426,65 +413,12 @@ class Kubelet:
                     found = await self.runtime.container_status(event.container_id)
                 except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
                     _log.warning("node %s: %s was heard of, but: %s", self.node_name, event.container_id, failure)
-                    self._relist_later(LOST_SECONDS)
+                    self._relist.later(relist.LOST_SECONDS)
                     continue
                 if found is not None:
                     worker.tell_status(found)
             else:
                 worker.tell(pod_events.SandboxLost(event.sandbox_id))
-
-    # --- looking again -------------------------------------------------------------------------------------------------
-
-    def _relist_later(self, seconds: float = 0.0) -> None:
-        seconds = seconds or self.clock.jitter(self.options.relist_seconds, 0.1)
-        self._node.alarms.set("relist", seconds, lambda: self._start_relist())
-
-    def _start_relist(self) -> None:
-        self._tasks.start("relist", self._relist())
-
-    async def _relist(self) -> None:
-        """Compare with the runtime: an event may have been lost."""
-        try:
-            workers = list(self.workers.values())
-            alive = [
-                (worker, one.name, one.id) for worker in workers for one in worker.machine.containers if one.is_alive
-            ]
-            ready = [
-                (worker, worker.machine.sandbox_id) for worker in workers if worker.machine.sandbox is Sandbox.READY
-            ]
-            of_pods = set(self.workers)
-            containers = {one.id: one for one in await self.runtime.list_containers()}
-            known = await self.runtime.list_sandboxes()
-            sandboxes = {one.id for one in known if one.ready}
-            for worker, name, container_id in alive:
-                found = containers.get(container_id)
-                if found is None:
-                    worker.tell(pod_events.ContainerGone(name, container_id))
-                elif not worker.knows(found):
-                    worker.tell_status(found)
-            self._admission.consider_resizes("periodic_retry")
-            for worker, sandbox_id in ready:
-                if sandbox_id not in sandboxes:
-                    worker.tell(pod_events.SandboxLost(sandbox_id))
-            orphans = [one for one in known if one.pod_uid not in of_pods and one.pod_uid not in self.workers]
-            await self._remove_orphans(
-                [*orphans, *self._second_sandboxes(known, containers.values())], tuple(containers.values())
-            )
-        except (runtime.RuntimeFailure, OSError, TimeoutError) as failure:
-            _log.warning("node %s: the runtime does not answer: %s", self.node_name, failure)
-        self._relist_later()
-
-    def _second_sandboxes(
-        self, sandboxes: Iterable[runtime.SandboxStatus], containers: Iterable[runtime.ContainerStatus]
-    ) -> list[runtime.SandboxStatus]:
-        """What the runtime made and could not tell: a pod has one, and nothing has ever run in these."""
-        used = {one.sandbox_id for one in containers}
-        found = []
-        for one in sandboxes:
-            machine = self.workers[one.pod_uid].machine if one.pod_uid in self.workers else None
-            if machine is not None and machine.sandbox is Sandbox.READY and one.id not in {machine.sandbox_id, *used}:
-                found.append(one)
-        return found
 
 
 def _node_dns(options: Options) -> runtime.Dns:

@@ -1,6 +1,7 @@
 """The shell of one pod's volumes and claims: mounted and prepared before its containers, kept fresh, cleared away after them."""
 
 import asyncio
+import contextlib
 
 from steersman.kubelet import instructions, pod_events
 from steersman.kubelet.dra.claims import PrepareError
@@ -13,6 +14,7 @@ class PodVolumes:
     def __init__(self, shell: PodShell) -> None:
         self._shell = shell
         self._lock = asyncio.Lock()
+        self._stirred = asyncio.Event()
 
     def mount_volumes(self, _: instructions.MountVolumes) -> None:
         spec = self._shell.pod["spec"]
@@ -41,8 +43,15 @@ class PodVolumes:
                 self._shell.tell(pod_events.VolumesMounted())
                 self._refresh_later()
                 return
-            await self._shell.node.clock.sleep(pause)
+            await self._pause(pause)
             pause = min(pause * 2, RETRY_MOST_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        """Until it is time to try again, or what was missing has come."""
+        self._stirred.clear()
+        with contextlib.suppress(TimeoutError):
+            async with self._shell.node.clock.timeout(seconds):
+                await self._stirred.wait()
 
     def _refresh_later(self) -> None:
         if self._shell.node.volumes.has_refreshed(self._shell.pod) and not self._shell.machine.is_ending:
@@ -52,7 +61,8 @@ class PodVolumes:
             )
 
     def refresh_now(self) -> None:
-        """Something that the volumes show has changed; several changes at once are one."""
+        """Something that the volumes show, or wait for, has changed; several changes at once are one."""
+        self._stirred.set()
         if self._shell.machine.volumes is Volumes.MOUNTED and self._shell.node.volumes.has_refreshed(self._shell.pod):
             self._shell.node.alarms.set(
                 ("volumes", self._shell.uid), 0.0, lambda: self._shell.start("refresh", self._refresh())

@@ -239,7 +239,7 @@ CASES = {
     ),
     "an amount as a file without its container": (
         {"volumes": [{"name": "d", "downwardAPI": {"items": [{"path": "a", "resourceFieldRef": {"resource": "limits.cpu"}}]}}]},
-        ["spec.volumes[0].downwardAPI.items[0].resourceFieldRef.containerName: Required value"],
+        ["spec.volumes[0].downwardAPI.resourceFieldRef.containerName: Required value"],
     ),
 }  # fmt: skip
 

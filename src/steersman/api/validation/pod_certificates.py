@@ -5,8 +5,6 @@ from steersman.meta import names
 from steersman.meta.errors import FieldError
 from steersman.meta.objects import Object
 
-_SECONDS_MIN, _SECONDS_MAX = 3_600, 91 * 86_400
-_SECONDS_MAX_OF_OURS = 86_400  # of signers whose names begin with kubernetes.io/
 _ENDS = ("Issued", "Denied", "Failed")
 _REQUEST_MAX = 10 * 1024
 _UID_MAX = 128
@@ -32,28 +30,19 @@ def validate_pod_certificate_request(new: Object, old: Object | None) -> list[Fi
             errors.append(fields.invalid(f"spec.{uid}", "", f"{uid} must not be empty"))
         elif len(spec[uid]) > _UID_MAX:
             errors.append(fields.too_long(f"spec.{uid}", _UID_MAX))
-    errors += _expiration(spec)
+    seconds, path = spec.get("maxExpirationSeconds"), "spec.maxExpirationSeconds"
+    if seconds is None:
+        errors.append(fields.required(path, "must be set"))
+    errors += signers.check_expiration(seconds, spec.get("signerName", ""), path)
     request = spec.get("stubPKCS10Request", "")
     if not request:
         errors.append(fields.required("spec.stubPKCS10Request"))
     elif len(request) > _REQUEST_MAX * 4 // 3:
         errors.append(fields.too_long("spec.stubPKCS10Request", _REQUEST_MAX))
-    for key in spec.get("unverifiedUserAnnotations") or {}:
-        path = "spec.unverifiedUserAnnotations"
-        errors += fields.each_invalid(path, key, names.qualified_name_errors(key))
-        if "/" not in key:
-            errors.append(fields.invalid(path, key, 'must be a domain-prefixed key (such as "acme.io/foo")'))
-    return errors
-
-
-def _expiration(spec: Object) -> list[FieldError]:
-    seconds, path = spec.get("maxExpirationSeconds"), "spec.maxExpirationSeconds"
-    if seconds is None:
-        return [fields.required(path, "must be set")]
-    limit = _SECONDS_MAX_OF_OURS if spec.get("signerName", "").startswith("kubernetes.io/") else _SECONDS_MAX
-    if not _SECONDS_MIN <= seconds <= limit:
-        return [fields.invalid(path, seconds, f"must be in the range [{_SECONDS_MIN}, {limit}]")]
-    return []
+    return [
+        *errors,
+        *signers.check_user_annotations(spec.get("unverifiedUserAnnotations"), "spec.unverifiedUserAnnotations"),
+    ]
 
 
 def _status(new: Object, old: Object) -> list[FieldError]:

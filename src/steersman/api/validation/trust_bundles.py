@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"-----BEGIN ([^-]+)-----\n(.*?)-----END \1-----", re.S)
 def validate_trust_bundle(new: Object, old: Object | None) -> list[FieldError]:
     spec = new.get("spec") or {}
     signer = spec.get("signerName", "")
-    errors = metadata.validate(new, old, namespaced=False, check=_name_check(signer))
+    errors = metadata.validate(new, old, namespaced=False, check=name_check(signer))
     if signer:
         errors += signers.validate_signer_name(signer, "spec.signerName")
     if old is not None:
@@ -28,7 +28,7 @@ def validate_trust_bundle(new: Object, old: Object | None) -> list[FieldError]:
     return [*errors, *_bundle(spec.get("trustBundle", ""))]
 
 
-def _name_check(signer: str) -> names.Check:
+def name_check(signer: str) -> names.Check:
     """A signer's bundles begin with its name, colons for slashes; those of nobody have none."""
     prefix = signer.replace("/", ":") + ":"
 

@@ -30,7 +30,7 @@ from steersman.kubelet.volumes import (
     subpath,
     tmpfs,
 )
-from steersman.kubelet.volumes.volume import ANSWER_SECONDS, Context, MountError, UnavailableError
+from steersman.kubelet.volumes.volume import ANSWER_SECONDS, Certificates, Context, MountError, UnavailableError
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -68,6 +68,7 @@ class Volumes:
     allocatable: dict[str, str]
     node: Callable[[], Object] = dict
     csi: CsiVolumes | None = None
+    certificates: Certificates | None = None
     _paths: dict[str, dict[str, Path]] = dataclasses.field(default_factory=dict)
     _patience: Patience = dataclasses.field(default_factory=Patience)
 
@@ -118,6 +119,8 @@ class Volumes:
         """Clear away everything of the pod but its logs."""
         self._paths.pop(uid, None)
         self.references.forget(uid)
+        if self.certificates is not None:
+            self.certificates.forget(uid)
         folder = self.options.pods_dir / uid
         tmpfs.unmount_below(folder / SUB_PATHS)  # first: a volume with a part of it mounted elsewhere is busy
         if self.csi is not None:
@@ -198,6 +201,7 @@ class Volumes:
             meta.get("labels") or {},
             self.csi,
             self._patience,
+            self.certificates,
         )
 
     async def _mount_of(

@@ -29,6 +29,14 @@ class Csi(Protocol):
     async def set_up_inline(self, name: str, source: Object, context: "Context") -> Path: ...
 
 
+class Certificates(Protocol):
+    """Of pods (`kubelet.certificates`)."""
+
+    def bundle(self, pod: Object, volume: str, index: int, source: Object) -> tuple[bytes, bytes]: ...
+
+    def forget(self, uid: str) -> None: ...
+
+
 class MountError(Exception):
     """The volume cannot be set up (yet); the text is the user's."""
 
@@ -50,6 +58,7 @@ class Context:
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     csi: Csi | None = None
     patience: Patience = dataclasses.field(default_factory=Patience)
+    certificates: Certificates | None = None
 
     async def ask(self, what: str, work: Callable[[], Answer]) -> Answer:
         """What looks at a file system that is not the kubelet's own, and may stand still. Raises MountError when it does; `what`
