@@ -306,6 +306,77 @@ def restore(file: str, force: bool, name: str, data_dir: str | None) -> None:
 
 
 @main.group()
+def snapshot() -> None:
+    """Copies of a cluster that it keeps by name: to go back to, or to fork."""
+
+
+@snapshot.command("create")
+@click.argument("snapshot_name", metavar="SNAPSHOT")
+@_name_option
+def snapshot_create(snapshot_name: str, name: str, data_dir: str | None) -> None:
+    """Keep the cluster as it is now."""
+    from steersman.cluster import snapshots as command
+
+    sys.exit(command.create(snapshot_name, name, data_dir))
+
+
+@snapshot.command("ls")
+@_name_option
+def snapshot_list(name: str, data_dir: str | None) -> None:
+    """List the snapshots."""
+    from steersman.cluster import snapshots as command
+
+    sys.exit(command.list_all(name, data_dir))
+
+
+@snapshot.command("rm")
+@click.argument("snapshot_name", metavar="SNAPSHOT")
+@_name_option
+def snapshot_remove(snapshot_name: str, name: str, data_dir: str | None) -> None:
+    """Forget one."""
+    from steersman.cluster import snapshots as command
+
+    sys.exit(command.remove(snapshot_name, name, data_dir))
+
+
+@snapshot.command("restore")
+@click.argument("snapshot_name", metavar="SNAPSHOT")
+@_name_option
+def snapshot_restore(snapshot_name: str, name: str, data_dir: str | None) -> None:
+    """Make the cluster what it was then; one that runs is started anew."""
+    from steersman.cluster import snapshots as command
+
+    sys.exit(command.restore(snapshot_name, name, data_dir))
+
+
+@main.command()
+@click.argument("new", metavar="NEW", callback=_checked_name)
+@click.option("--from", "source", default="", metavar="SNAPSHOT|FILE", help="A snapshot or a backup.  [default: now]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the fork's API server.  [default: a free one]")
+@click.option("--fork-data-dir", metavar="DIR", help="Where the fork keeps its state.")
+@click.option("--kubeconfig", metavar="FILE", help="As in `up`.")
+@click.option("--force", is_flag=True, help="Replace a stopped cluster of that name.")
+@_name_option
+def fork(
+    new: str,
+    source: str,
+    port: int | None,
+    fork_data_dir: str | None,
+    kubeconfig: str | None,
+    force: bool,
+    name: str,
+    data_dir: str | None,
+) -> None:
+    """Start cluster NEW as a copy of this one, its nodes on paper: to try what you would not try here.
+
+    The cluster itself is only asked. The fork is a cluster like any other: `steersman down --name NEW --purge` ends it.
+    """
+    from steersman.cluster import fork as command
+
+    sys.exit(command.run(command.Wanted(new, source, port or 0, fork_data_dir, kubeconfig, force), name, data_dir))
+
+
+@main.group()
 def node() -> None:
     """Stop and start single nodes, as if their power was cut."""
 

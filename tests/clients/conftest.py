@@ -42,7 +42,7 @@ class RunningCluster:
     def steersman(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         verb, *rest = arguments
         command = [sys.executable, "-m", "steersman.main", verb]
-        if verb in ("net", "node", "image"):
+        if verb in ("net", "node", "image", "snapshot"):
             command.append(rest.pop(0))
         return self._run([*command, *rest, "--name", self.name, "--data-dir", str(self.folder / "data")], check)
 

@@ -45,6 +45,42 @@ def test_a_backup_brings_the_cluster_back(paper: RunningCluster, tmp_path: pathl
     assert "web" not in paper.kubectl("get", "deployments", "-o", "name")
 
 
+def test_a_snapshot_is_gone_back_to_and_forked(paper: RunningCluster, tmp_path: pathlib.Path) -> None:
+    paper.kubectl("create", "deployment", "web", "--image", "localhost/hello:1")
+    paper.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    token = paper.kubectl("create", "token", "default").strip()
+    assert paper.steersman("snapshot", "create", "good").stdout.startswith('Snapshot "good"')
+    assert "There is a snapshot" in paper.steersman("snapshot", "create", "good", check=False).stderr
+    paper.kubectl("delete", "deployment", "web")
+
+    fork = RunningCluster(f"{paper.name}-fork", tmp_path, 0)
+    try:
+        told = paper.steersman(
+            "fork",
+            fork.name,
+            "--from",
+            "good",
+            "--fork-data-dir",
+            f"{tmp_path}/data",
+            "--kubeconfig",
+            f"{tmp_path}/kubeconfig",
+        )
+        assert "its nodes on paper" in told.stdout
+        fork.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+        assert fork.kubectl("get", "nodes", "-o", "name") == paper.kubectl("get", "nodes", "-o", "name")
+        assert "yes" in fork.kubectl("auth", "can-i", "create", "selfsubjectreviews", "--token", token)
+        assert "web" not in paper.kubectl("get", "deployments", "-o", "name"), "the cluster itself was only asked"
+    finally:
+        fork.steersman("down", "--purge")
+
+    assert "is as it was" in paper.steersman("snapshot", "restore", "good").stdout
+    paper.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    assert "good" in paper.steersman("snapshot", "ls").stdout
+    paper.steersman("snapshot", "rm", "good")
+    refused = paper.steersman("snapshot", "restore", "good", check=False)
+    assert (refused.returncode, "There is no snapshot" in refused.stderr) == (1, True)
+
+
 def test_what_is_no_backup_changes_nothing(paper: RunningCluster, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "file"
     file.write_text("no")

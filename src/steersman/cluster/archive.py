@@ -80,6 +80,20 @@ def read(path: pathlib.Path, folder: pathlib.Path) -> About:
     return about
 
 
+def about(path: pathlib.Path) -> About:
+    """What it is, which stands first. Raises NoBackup, OSError."""
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            first = archive.next()
+            content = archive.extractfile(first) if first is not None and first.name == _ABOUT else None
+            if content is not None:
+                with content:
+                    return msgspec.json.decode(content.read(), type=About)
+    except (tarfile.TarError, EOFError, msgspec.DecodeError, zlib.error) as problem:
+        raise NoBackup(f"{path} is no backup of a cluster: {problem}") from problem
+    raise NoBackup(f"{path} is no backup of a cluster.")
+
+
 def _expected(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in archive:
         if not member.isfile() or not _KNOWN(member.name):

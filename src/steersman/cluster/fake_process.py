@@ -34,7 +34,11 @@ async def run(plan: Plan, listener: socket.socket) -> None:
     recorder = Recorder(client, clock, "kubelet")
     nodes = caches.of(kinds.NODE)
     clients = {node.name: _as_node(client, node.name) for node in plan.fake_nodes}
-    agents = [_agent(plan, node, clients[node.name], pods, nodes, recorder, clock) for node in plan.fake_nodes]
+    twins = {node.name: node.capacity for node in plan.options.paper_nodes}
+    agents = [
+        _agent(plan, node, clients[node.name], pods, nodes, recorder, clock, twins.get(node.name))
+        for node in plan.fake_nodes
+    ]
     roots = {agent.node_name: None for agent in agents}
     folders = LocalPaths(lambda node: clients[node], nodes, clock, roots)
     async with Tasks("fake nodes") as running:
@@ -54,16 +58,25 @@ def _as_node(client: Client, name: str) -> Client:
 
 
 def _agent(
-    plan: Plan, node: Node, client: Client, pods: PodsByNode, nodes: Cache, recorder: Recorder, clock: SystemClock
+    plan: Plan,
+    node: Node,
+    client: Client,
+    pods: PodsByNode,
+    nodes: Cache,
+    recorder: Recorder,
+    clock: SystemClock,
+    twin: dict[str, str] | None,
 ) -> Kubelet:
+    """`twin`: the capacity of the node that this one stands for in a fork."""
+    capacity = twin or CAPACITY
     renew_seconds = max(plan.options.heartbeat_seconds, len(plan.fake_nodes) / RENEWALS_PER_SECOND_MAX)
     known = Options(
         data_dir=pathlib.Path(plan.paths.data / "fake-nodes"),
         address=plan.addresses_of(node)[0],
         hostname=node.name,
-        labels={"type": "fake"},
-        capacity=CAPACITY,
-        pods_max=int(CAPACITY["pods"]),
+        labels={} if twin else {"type": "fake"},
+        capacity=capacity,
+        pods_max=int(capacity["pods"]),
         kubelet_version=f"v{releases.parse(plan.options.kubernetes_version)}",
         pod_cidr=next(iter(plan.pod_cidrs_of(node)), ""),
         second_address="".join(plan.addresses_of(node)[1:]),

@@ -25,6 +25,14 @@ _FLAGS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PaperNode:
+    """A node on paper that stands for one of another cluster."""
+
+    name: str
+    capacity: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Options:
     """`runtime`: auto, oci or fake. `store`: sqlite, memory, or etcd:URL[,URL], with the files that TLS to it needs.
     Delays are seconds.
@@ -44,6 +52,7 @@ class Options:
     `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`).
     `audit_…`: which requests are written down, and where (`apiserver.audit`); sizes as in their flags: MiB, bytes of an event.
     `kubeconfig` is the user's file that the context was merged into.
+    `paper_nodes`: those of a fork (`fork.py`), beside `fake_nodes`.
     """
 
     name: str = DEFAULT_NAME
@@ -80,6 +89,7 @@ class Options:
     audit_log_maxage: int = 0
     audit_log_truncate_max_event_size: int = 0
     kubeconfig: str = ""
+    paper_nodes: tuple[PaperNode, ...] = ()
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -90,7 +100,9 @@ class Options:
 
     def flags(self) -> dict[str, str]:
         """As the command line has them: what each process of the cluster was started with."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = {
+            field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "paper_nodes"
+        }
         return {
             _FLAGS.get(name, name.replace("_", "-")): str(value).lower() if isinstance(value, bool) else str(value)
             for name, value in values.items()
@@ -107,7 +119,7 @@ class Options:
     def fake_node_names(self) -> tuple[str, ...]:
         """With `--runtime fake` the nodes asked for are on paper, too."""
         count = self.fake_nodes + (0 if self.has_real_nodes() else self.nodes)
-        return tuple(f"fake{number}" for number in range(1, count + 1))
+        return (*(node.name for node in self.paper_nodes), *(f"fake{number}" for number in range(1, count + 1)))
 
 
 def load(path: pathlib.Path) -> Options | None:

@@ -134,7 +134,7 @@ def _be_supervisor(wanted: Options, where: Paths, example_images: bool, writer: 
 
 def _welcome(wanted: Options, where: Paths, target: pathlib.Path, api: ApiAccess, seconds: float) -> str:
     version = (api.get("/version") or {}).get("gitVersion", "")
-    count = wanted.nodes + wanted.fake_nodes
+    count = len(wanted.node_names()) + len(wanted.fake_node_names())
     steersman = "steersman" if shutil.which("steersman") else os.path.relpath(sys.argv[0])
     named = "" if wanted.name == options.DEFAULT_NAME else f" --name {wanted.name}"
     lines = [
