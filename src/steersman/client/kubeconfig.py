@@ -26,6 +26,7 @@ __all__ = [
     "merge",
     "named",
     "parse",
+    "replace",
     "without",
     "write",
 ]
@@ -171,13 +172,17 @@ def without(config: Object, name: str) -> Object:
 
 
 def write(path: Path, config: Object) -> None:
-    """Replace the file at once (readers see the old or the new one), readable by its owner only."""
-    path = path.resolve() if path.is_symlink() else path
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    """Replace the file at once."""
     import yaml
 
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text = yaml.dump(config, Dumper=dumper, sort_keys=False)
+    replace(path, yaml.dump(config, Dumper=dumper, sort_keys=False))
+
+
+def replace(path: Path, text: str) -> None:
+    """Readers see the old or the new one; it is readable by its owner only."""
+    path = path.resolve() if path.is_symlink() else path
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "w") as file:

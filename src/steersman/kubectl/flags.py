@@ -205,7 +205,8 @@ def _give(flag: Flag, text: str, values: Values, warnings: list[str]) -> None:
         warnings.append(f"Flag --{flag.name} has been deprecated, {flag.deprecated}")
 
 
-def _bool(text: str) -> bool:
+def read_bool(text: str) -> bool:
+    """Raises ValueError with strconv's text."""
     if text in _TRUE:
         return True
     if text in _FALSE:
@@ -254,7 +255,7 @@ def _map(text: str) -> dict[str, str]:
 
 
 _READ: Mapping[str, Callable[[str], Any]] = {
-    BOOL: _bool,
+    BOOL: read_bool,
     STRING: str,
     INT: _integer,
     FLOAT: _number,

@@ -1,5 +1,8 @@
 """Floating point numbers as Go writes them."""
 
+# From this power of ten on, numbers are written with an exponent.
+DIGITS_MAX = 6
+
 
 def go_float(value: float) -> str:
     """strconv.FormatFloat(value, 'g', -1, 64): what fmt and YAML show."""
@@ -14,7 +17,7 @@ def go_float(value: float) -> str:
     minus = "-" if sign else ""
     if text == "0":
         return f"{minus}0"
-    if power < -4 or power >= 21 or (power >= max(len(text), 6) and power >= 6 and len(text) <= power):
+    if power < -4 or power >= DIGITS_MAX:
         return f"{minus}{text[0]}{'.' if len(text) > 1 else ''}{text[1:]}e{'-' if power < 0 else '+'}{abs(power):02d}"
     if power < 0:
         return f"{minus}0.{'0' * (-power - 1)}{text}"

@@ -65,18 +65,29 @@ class _Loader(_LOADER):  # type: ignore[misc]
 
 
 def _scalar(loader: Any, node: yaml.ScalarNode) -> Any:
-    value = node.value
-    return resolve(value) if node.style is None else value
+    return node.value if node.style else resolve(node.value)  # quoted words are texts
+
+
+def _mapping(loader: Any, node: yaml.MappingNode) -> Iterator[Any]:
+    """JSON has no other keys than texts; `<<` puts another mapping's in."""
+    found: dict[str, Any] = {}
+    yield found
+    for key, _ in node.value:
+        if key.value == "<<" and not key.style:
+            key.tag = "tag:yaml.org,2002:merge"
+    loader.flatten_mapping(node)
+    for key, value in node.value:
+        found[_key(loader.construct_object(key, deep=True))] = loader.construct_object(value)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def read_all(text: str | bytes) -> Iterator[Any]:
     """Each document that is there. Raises BadYaml."""
     try:
-        for document in yaml.load_all(text, Loader=_Loader):
-            yield _with_text_keys(document)
+        yield from yaml.load_all(text, Loader=_Loader)
     except yaml.YAMLError as broken:
         raise BadYaml(_message(broken)) from broken
 
@@ -85,15 +96,6 @@ def _message(broken: yaml.YAMLError) -> str:
     mark = getattr(broken, "problem_mark", None)
     problem = getattr(broken, "problem", None) or str(broken)
     return f"yaml: line {mark.line + 1}: {problem}" if mark is not None else f"yaml: {problem}"
-
-
-def _with_text_keys(value: Any) -> Any:
-    """JSON has no other keys than texts."""
-    if isinstance(value, dict):
-        return {_key(key): _with_text_keys(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_text_keys(inner) for inner in value]
-    return value
 
 
 def _key(key: Any) -> str:

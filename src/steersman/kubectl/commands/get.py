@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import importlib
 import urllib.parse
 from typing import TypeVar
 
@@ -170,9 +169,10 @@ async def _print_whole(call: Call) -> None:
 
 def _sorted(flags: Values, found: list[T], objects: list[Object]) -> list[T]:
     """`found` in the order of its `objects`' field. Raises CommandError."""
-    sorting = importlib.import_module("steersman.kubectl.printers.sorting")
+    from steersman.kubectl.printers import sorting
+
     try:
-        return list(sorting.sort(found, objects, flags["sort-by"]))
+        return sorting.sort(found, objects, flags["sort-by"])
     except sorting.SortError as problem:
         raise CommandError(str(problem)) from problem
 

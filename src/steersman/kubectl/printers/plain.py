@@ -54,10 +54,10 @@ def qualified_name(obj: Object) -> str:
     return f"{kind}.{group}/{name}" if slash and group else f"{kind or '<unknown>'}/{name}"
 
 
-def format_json(value: Any, indent: int | None = 4) -> str:
-    """As Go's encoding/json: keys in order, and nothing that could end an HTML text."""
+def format_json(value: Any, indent: int | None = 4, *, sort_keys: bool = True) -> str:
+    """As Go's encoding/json: a map's keys in order, and nothing that could end an HTML text."""
     separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False, separators=separators)
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, separators=separators)
     return text.translate(_ESCAPES)
 
 

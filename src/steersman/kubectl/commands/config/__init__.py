@@ -1,0 +1,1 @@
+"""`kubectl config …`: look at kubeconfig files and change them."""

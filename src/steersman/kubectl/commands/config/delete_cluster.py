@@ -1,0 +1,13 @@
+"""`kubectl config delete-cluster`."""
+
+from steersman.kubectl.call import Call
+from steersman.kubectl.commands.config import deleting
+from steersman.kubectl.flags import Flag
+
+FLAGS: tuple[Flag, ...] = ()
+USAGE = "NAME"
+HELP = "Delete a cluster from the kubeconfig."
+
+
+async def run(call: Call) -> None:
+    deleting.delete(call, "clusters")
