@@ -1,6 +1,7 @@
 """Steersman's own commands. Each imports its part only when it is called, so that `--help` is instant."""
 
 import contextlib
+import importlib
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import click
 from steersman import __version__
 from steersman.cluster import api_flags
 
+# Those of `kubeadm token create`: they have the right to join.
+DEFAULT_TOKEN_GROUPS = "system:bootstrappers:kubeadm:default-node-token"
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -58,6 +61,16 @@ def _checked_pool(context: click.Context, parameter: click.Parameter, text: str 
     with _refusals(context, parameter):
         address_pools.parse(text or "")
     return text
+
+
+def _checked_by(module: str, function: str) -> Any:
+    """A callback: what `steersman.MODULE` says of a value that was given, at the command line or by default."""
+
+    def checked(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        with _refusals(context, parameter):
+            return value if value is None else getattr(importlib.import_module(f"steersman.{module}"), function)(value)
+
+    return checked
 
 
 def _checked_kubelet_config(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
@@ -127,7 +140,28 @@ def main() -> None:
 @main.command(cls=api_flags.Command)
 @click.option("-d", "--detach", is_flag=True, help="Return as soon as the API is ready and every node is Ready.")
 @_name_option
-@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server on 127.0.0.1.  [default: 6443]")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API server.  [default: 6443]")
+@click.option(
+    "--listen",
+    callback=_checked_by("cluster.reach", "check_listen"),
+    metavar="ADDRESS",
+    help="Where other machines reach the API server, so that they can join; 0.0.0.0: wherever this one can be reached.  "
+    "[default: 127.0.0.1, nowhere]",
+)
+@click.option(
+    "--advertise-address",
+    callback=_checked_by("cluster.reach", "check_advertise"),
+    metavar="ADDRESS",
+    help="The address that they are told.  [default: that of --listen, or of the default route]",
+)
+@click.option(
+    "--tls-san",
+    "tls_sans",
+    callback=_checked_by("cluster.reach", "check_names"),
+    multiple=True,
+    metavar="NAME",
+    help="A further name or address for the API server's certificate; may be repeated.",
+)
 @click.option(
     "--kubeconfig", metavar="FILE", help="Merge a context into this file.  [default: $KUBECONFIG or ~/.kube/config]"
 )
@@ -279,6 +313,163 @@ def status(output: str, name: str, data_dir: str | None) -> None:
     from steersman.cluster import status as command
 
     sys.exit(command.run(name, data_dir, output))
+
+
+@main.command()
+@click.argument("url", metavar="[URL]", default="")
+@click.option(
+    "--token", "--discovery-token", "token_text", default="", help="What `steersman token create` printed there."
+)
+@click.option(
+    "--ca-cert-hash",
+    "--discovery-token-ca-cert-hash",
+    "pins",
+    multiple=True,
+    metavar="sha256:HASH",
+    help="Of the key of the cluster's authority; may be repeated.",
+)
+@click.option(
+    "--discovery-token-unsafe-skip-ca-verification",
+    "unpinned",
+    is_flag=True,
+    help="Believe whoever knows the token, without a hash.",
+)
+@click.option(
+    "--node-name",
+    "node",
+    callback=_checked_by("cluster.join.rules", "check_name"),
+    metavar="NAME",
+    help="What the node is called.  [default: as this machine]",
+)
+@click.option(
+    "--node-ip",
+    "address",
+    callback=_checked_by("cluster.reach", "check_advertise"),
+    metavar="ADDRESS",
+    help="This machine's address for the others.  [default: the one on the way to URL]",
+)
+@click.option(
+    "--labels",
+    callback=_checked_by("cluster.join.rules", "parse_labels"),
+    metavar="KEY=VALUE,...",
+    help="Labels that the Node is made with.",
+)
+@click.option(
+    "--taints",
+    callback=_checked_by("cluster.join.rules", "parse_taints"),
+    metavar="KEY=VALUE:EFFECT,...",
+    help="Taints that the Node is made with.",
+)
+@click.option(
+    "--runtime",
+    callback=_checked_by("cluster.join.rules", "check_runtime"),
+    metavar="auto|oci|cri[:SOCKET]",
+    help="What runs containers.  [default: auto]",
+)
+@click.option("--kubelet-config", callback=_checked_kubelet_config, metavar="PATH", help="As for `up`.")
+@click.option(
+    "--registry-hosts-dir",
+    type=click.Path(exists=True, file_okay=False),
+    callback=_absolute,
+    metavar="DIR",
+    help="As for `up`.",
+)
+@click.option("--snapshotter", type=click.Choice(["auto", "overlayfs", "fuse-overlayfs", "copy"]), help="As for `up`.")
+@click.option("--foreground", is_flag=True, help="Stay until the node is stopped, as service managers want it.")
+@click.option("--certificate-seconds", type=click.IntRange(600), hidden=True)
+@_name_option
+def join(
+    url: str,
+    token_text: str,
+    pins: tuple[str, ...],
+    unpinned: bool,
+    foreground: bool,
+    name: str,
+    data_dir: str | None,
+    **flags: Any,
+) -> None:
+    """Make this machine a worker node of the cluster at URL, which another machine runs.
+
+    What to type is printed there by `steersman token create --print-join-command`. After a reboot, `steersman join` alone starts
+    the node again. `steersman down` stops it, with --purge for good.
+    """
+    from steersman.cluster.join import command
+
+    try:
+        invitation = command.parse_invitation(url, token_text, pins, unpinned=unpinned)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from problem
+    sys.exit(command.run(name, data_dir, invitation, flags, foreground=foreground))
+
+
+@main.group()
+def token() -> None:
+    """Tokens by which machines join."""
+
+
+@token.command("create")
+@click.argument("token_value", metavar="[TOKEN]", default="")
+@click.option("--description", default="", help="What it is for.")
+@click.option(
+    "--groups",
+    default=DEFAULT_TOKEN_GROUPS,
+    show_default=True,
+    callback=_checked_by("cluster.tokens", "check_groups"),
+    metavar="GROUPS",
+    help="Groups that its bearer is in.",
+)
+@click.option("--print-join-command", is_flag=True, help="Print what to type on the machine that shall join.")
+@click.option(
+    "--ttl",
+    "ttl_seconds",
+    default="24h0m0s",
+    show_default=True,
+    callback=_checked_by("cluster.tokens", "check_ttl"),
+    metavar="DURATION",
+    help="How long it is good for; 0: for ever.",
+)
+@click.option(
+    "--usages",
+    default="signing,authentication",
+    show_default=True,
+    callback=_checked_by("cluster.tokens", "check_usages"),
+    metavar="USAGES",
+    help="What it can be used for.",
+)
+@_name_option
+def token_create(token_value: str, name: str, data_dir: str | None, **flags: Any) -> None:
+    """Make a token, a random one or TOKEN, and print it."""
+    from steersman.cluster import tokens
+
+    sys.exit(tokens.create(name, data_dir, token=token_value, **flags))
+
+
+@token.command("list")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@_name_option
+def token_list(output: str, name: str, data_dir: str | None) -> None:
+    """List the cluster's tokens."""
+    from steersman.cluster import tokens
+
+    sys.exit(tokens.list_tokens(name, data_dir, output))
+
+
+@token.command("delete")
+@click.argument("names", metavar="TOKEN...", nargs=-1, required=True)
+@_name_option
+def token_delete(names: tuple[str, ...], name: str, data_dir: str | None) -> None:
+    """Delete tokens, named whole or by what stands before the dot."""
+    from steersman.cluster import tokens
+
+    sys.exit(tokens.delete(names, name, data_dir))
+
+
+@token.command("generate")
+def token_generate() -> None:
+    """Print a random token, for `token create TOKEN`."""
+    from steersman.cluster import tokens
+
+    sys.exit(tokens.generate())
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Nodes on different links, with a router between: their pods reach each other all the same."""
+"""Machines on different links, with a router between: their pods reach each other all the same."""
 
 import contextlib
 import pathlib
@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from steersman.network import namespaces, netlink, node_network, overlay, pod_network
+from steersman.network import machine_network, namespaces, netlink, overlay, pod_network
+from steersman.network.machine_network import Machine
 from tests.network import lab
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -29,6 +30,10 @@ def join(router: str, node: str, number: int) -> None:
     for path in (router, node):
         with namespaces.entered(path):
             namespaces.write_sysctl("net/ipv4/ip_forward", "1")
+
+
+def machine(end: overlay.End) -> Machine:
+    return Machine(0, end.address, end.ranges[0].removesuffix("/24"), "steersman:lab/machines")
 
 
 async def test_pods_across_links(tmp_path: pathlib.Path):
@@ -54,12 +59,12 @@ async def test_pods_across_links(tmp_path: pathlib.Path):
             path, end = ends[number]
             remote = ends[other][1]
             for _ in range(2):  # twice: what is there is found
-                node_network.apply({remote.pod_cidrs[0]: remote.address}, "eth0", path, own=end)
+                machine_network.apply(machine(end), [remote], path)
         for number, other in ((1, 2), (2, 1)):
             name, seen = await lab.ask_tcp(pods[number][0], pods[other][1], 80)
             assert (name, seen) == (f"p{other}", pods[number][1])
         assert _carried(pods[1], pods[2]) == LARGE, "packets that must shrink to fit"
-        node_network.apply({}, "eth0", ends[1][0], own=ends[1][1])
+        machine_network.apply(machine(ends[1][1]), [], ends[1][0])
         with pytest.raises(OSError, match=r"Errno 113|Errno 101"):
             await lab.ask_tcp(ends[1][0], pods[2][1], 80, wait_seconds=1)
 

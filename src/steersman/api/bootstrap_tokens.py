@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Collection
 
 from steersman.meta import objects, times
 from steersman.meta.objects import Object
@@ -19,6 +20,8 @@ TYPE = "bootstrap.kubernetes.io/token"
 NAMESPACE = "kube-system"
 NAME_PREFIX = "bootstrap-token-"
 GROUP = "system:bootstrappers"
+USAGES = ("signing", "authentication")
+_USAGE = "usage-bootstrap-"
 
 _token = re.compile("([a-z0-9]{6})[.]([a-z0-9]{16})").fullmatch
 _is_id = re.compile("[a-z0-9]{6}").fullmatch
@@ -29,6 +32,45 @@ def parse(token: str) -> tuple[str, str] | None:
     """The token's public and secret part."""
     found = _token(token)
     return (found[1], found[2]) if found else None
+
+
+def secret(
+    token_id: str,
+    token_secret: str,
+    *,
+    description: str = "",
+    expires: datetime.datetime | None = None,
+    usages: Collection[str] = USAGES,
+    groups: Collection[str] = (),
+) -> Object:
+    """The Secret of a token, as `kubeadm token create` makes it."""
+    texts = {"token-id": token_id, "token-secret": token_secret}
+    if description:
+        texts["description"] = description
+    if expires is not None:
+        texts["expiration"] = times.format_seconds(expires)
+    texts |= {f"{_USAGE}{one}": "true" for one in usages}
+    if groups:
+        texts["auth-extra-groups"] = ",".join(groups)
+    data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    metadata = {"name": f"{NAME_PREFIX}{token_id}", "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TYPE, "data": data}
+
+
+def usages_of(secret: Object) -> list[str]:
+    """What the token is for, sorted."""
+    keys = (key for key in secret.get("data") or {} if key.startswith(_USAGE) and read(secret, key) == "true")
+    return sorted(key.removeprefix(_USAGE) for key in keys)
+
+
+def is_id(text: str) -> bool:
+    """Whether it is the public part of a token."""
+    return bool(_is_id(text))
+
+
+def is_group(text: str) -> bool:
+    """Whether a token may make its bearer one of this group."""
+    return bool(_is_group(text))
 
 
 def is_token(secret: Object) -> bool:

@@ -1,10 +1,12 @@
 """What machines that want to join are told and may do: the public ConfigMap `cluster-info`, and rights of bootstrap tokens. Pure.
 
-Names and rights are those that kubeadm gives a cluster: `kubeadm join` and what was written for it find them.
+Names and rights are those that kubeadm gives a cluster: `kubeadm join` and what was written for it find them. Our own beside them:
+the ConfigMap `steersman-config`, for `steersman join`, and the nodes' right to the certificates that csr_node_approving knows.
 """
 
 import base64
 import dataclasses
+from collections.abc import Mapping
 
 import yaml
 
@@ -17,14 +19,20 @@ _RBAC = "rbac.authorization.k8s.io"
 _REQUESTS = "system:certificates.k8s.io:certificatesigningrequests"
 _PUBLIC = "kubeadm:bootstrap-signer-clusterinfo"
 _NODES = "kubeadm:get-nodes"
+_ALL_NODES = "system:nodes"
+CONFIGURATION = "steersman-config"  # of kube-system
+_CONFIGURATION_READER = "steersman:read-config"
+_CERTIFICATES = "steersman:node-certificates"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """Where the API server is, and the certificate (PEM) it is known by."""
+    """Where the API server is, and the certificate (PEM) it is known by. `configuration` is what a node must know beyond that,
+    where machines may join."""
 
     server: str
     authority: bytes
+    configuration: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def objects(info: ClusterInfo) -> list[tuple[Kind, Object]]:
@@ -46,7 +54,31 @@ def objects(info: ClusterInfo) -> list[tuple[Kind, Object]]:
         _bound(_NODES, _NODES, JOINING),
         _bound("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", JOINING),
         _bound("kubeadm:node-autoapprove-bootstrap", f"{_REQUESTS}:nodeclient", JOINING),
-        _bound("kubeadm:node-autoapprove-certificate-rotation", f"{_REQUESTS}:selfnodeclient", "system:nodes"),
+        _bound("kubeadm:node-autoapprove-certificate-rotation", f"{_REQUESTS}:selfnodeclient", _ALL_NODES),
+        *_node_certificates(),
+        *(_configuration(info.configuration) if info.configuration else ()),
+    ]
+
+
+def _node_certificates() -> list[tuple[Kind, Object]]:
+    wanted = ["certificatesigningrequests/selfnodeserver", "certificatesigningrequests/nodeproxy"]
+    rule = {"apiGroups": ["certificates.k8s.io"], "resources": wanted, "verbs": ["create"]}
+    role = {**_start(kinds.CLUSTER_ROLE, _CERTIFICATES), "rules": [rule]}
+    return [(kinds.CLUSTER_ROLE, role), _bound(_CERTIFICATES, _CERTIFICATES, _ALL_NODES)]
+
+
+def _configuration(data: Mapping[str, str]) -> list[tuple[Kind, Object]]:
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [CONFIGURATION], "verbs": ["get"]}
+    groups = [{"kind": "Group", "apiGroup": _RBAC, "name": name} for name in (JOINING, _ALL_NODES)]
+    binding = {
+        **_start(kinds.ROLE_BINDING, _CONFIGURATION_READER, "kube-system"),
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": _CONFIGURATION_READER},
+        "subjects": groups,
+    }
+    return [
+        (kinds.CONFIG_MAP, {**_start(kinds.CONFIG_MAP, CONFIGURATION, "kube-system"), "data": dict(data)}),
+        (kinds.ROLE, {**_start(kinds.ROLE, _CONFIGURATION_READER, "kube-system"), "rules": [rule]}),
+        (kinds.ROLE_BINDING, binding),
     ]
 
 

@@ -144,6 +144,10 @@ class HttpTransport:
         for connection in (*cut, *self._leaving):
             await connection.gone.wait()
 
+    def become(self, access: Access) -> None:
+        """The same identity with a renewed certificate, for connections made from now on."""
+        self._tls = access.tls_context()
+
     def statistics(self) -> dict[str, int]:
         return {"idle": len(self._idle), "in_use": len(self._in_use)}
 

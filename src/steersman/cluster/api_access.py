@@ -37,11 +37,18 @@ class ApiAccess:
         answer: dict[str, Any] | None = msgspec.json.decode(body) if status == http.HTTPStatus.OK else None
         return answer
 
-    def ask(self, path: str, method: str = "GET", seconds: float = REQUEST_SECONDS_MAX) -> dict[str, Any]:
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        seconds: float = REQUEST_SECONDS_MAX,
+        *,
+        body: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """The answer's JSON. Raises StatusError for a refusal, OSError or HTTPException where there is no answer."""
-        status, body = self._request(path, method, seconds)
-        answer: dict[str, Any] = msgspec.json.decode(body)
-        if status != http.HTTPStatus.OK:
+        status, text = self._request(path, method, seconds, body)
+        answer: dict[str, Any] = msgspec.json.decode(text)
+        if status not in (http.HTTPStatus.OK, http.HTTPStatus.CREATED):
             raise errors.StatusError(answer)
         return answer
 
@@ -63,11 +70,19 @@ class ApiAccess:
             self._connection.close()
             self._connection = None
 
-    def _request(self, path: str, method: str = "GET", seconds: float = REQUEST_SECONDS_MAX) -> tuple[int, bytes]:
-        response = self._response(path, method, seconds)
+    def _request(
+        self,
+        path: str,
+        method: str = "GET",
+        seconds: float = REQUEST_SECONDS_MAX,
+        body: dict[str, Any] | None = None,
+    ) -> tuple[int, bytes]:
+        response = self._response(path, method, seconds, body)
         return response.status, response.read()
 
-    def _response(self, path: str, method: str, seconds: float) -> http.client.HTTPResponse:
+    def _response(
+        self, path: str, method: str, seconds: float, body: dict[str, Any] | None = None
+    ) -> http.client.HTTPResponse:
         if not self._connection:
             context = ssl.create_default_context(cafile=str(self._paths.pki / "ca.crt"))
             context.load_cert_chain(self._paths.pki / "admin.crt", self._paths.pki / "admin.key")
@@ -77,7 +92,8 @@ class ApiAccess:
             self._connection.connect()
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.sock.settimeout(seconds)
-        self._connection.request(method, path, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        self._connection.request(method, path, msgspec.json.encode(body) if body is not None else None, headers)
         return self._connection.getresponse()
 
 

@@ -15,6 +15,7 @@ from steersman.apiserver.server import Options as ServerOptions
 from steersman.client import kubeconfig
 from steersman.client.transport import HttpTransport, Transport
 from steersman.cluster import pki, processes, stores
+from steersman.cluster.join import configuration
 from steersman.cluster.options import Options
 from steersman.cluster.plan import Plan
 from steersman.serving import http_server, tls
@@ -30,7 +31,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
         clock=clock,
         options=ServerOptions(
             service_cidrs=plan.service_networks,
-            dns_address=plan.dns_address if plan.nodes else "",
+            dns_address=plan.dns_address if plan.nodes or plan.outside else "",
             advertise=(plan.advertised, plan.options.port) if plan.address else None,
             unreachable_seconds=plan.options.eviction_seconds,
             token_key_pem=plan.service_account_key.read_bytes(),
@@ -39,7 +40,9 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             fake_nodes=plan.options.fake_node_names(),
             flags=plan.options.flags(),
             admission=switches.of(plan.options.enable_admission_plugins, plan.options.disable_admission_plugins),
-            cluster_info=joining.ClusterInfo(plan.server, plan.authority.read_bytes()),
+            cluster_info=joining.ClusterInfo(
+                plan.public_server, plan.authority.read_bytes(), configuration.of_plan(plan)
+            ),
         ),
         kubelets=_Kubelets(plan, clock, fake_kubelet_port).transport,
         pod_connector=_Pods(clock).transport if plan.address else None,

@@ -12,12 +12,12 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.cluster import component_server, control_plane, pki, processes, rootless
-from steersman.cluster.plan import Plan
+from steersman.cluster.plan import RESERVED_RANGES, Plan
 from steersman.csi import roles as csi_roles
 from steersman.ingress import controller as ingress
 from steersman.ingress import haproxy
 from steersman.ingress.haproxy_config import Listen
-from steersman.network import announcements, cluster_network, libnftables, node_network
+from steersman.network import announcements, cluster_network, libnftables, machine_network, node_network
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
@@ -27,13 +27,14 @@ from steersman.serving import tls, zpages
 _FILES_OF_THE_PROXY = 500  # its own, generously
 
 
-async def run(plan: Plan, bridge: str) -> None:
-    """Until cancelled. `bridge` is the link to the nodes, "" when there are none to reach."""
+async def run(plan: Plan, bridge: str, machine: machine_network.Machine | None) -> None:
+    """Until cancelled. `bridge` is the link to the nodes, "" when there are none to reach; `machine` this one among several."""
     clock = SystemClock()
     wanted = controllers.Options(
         node_grace_seconds=plan.options.node_monitor_grace_seconds,
         cluster_cidrs=plan.pod_networks,
         node_mask_bits=tuple(64 if ":" in cidr else 24 for cidr in plan.pod_networks),
+        reserved_ranges=RESERVED_RANGES if plan.outside else 0,
         root_ca=plan.authority.read_text(),
         load_balancer_pool=plan.options.load_balancer_pool,
         signing_ca=(plan.authority.read_bytes(), plan.authority.with_suffix(".key").read_bytes()),
@@ -62,6 +63,9 @@ async def run(plan: Plan, bridge: str) -> None:
                 node_network.lead_services(plan.service_network, plan.nodes[0].address, bridge)
             running.start("announcements", announcements.run(caches, clock, bridge=bridge))
             running.start("host routes", node_network.run(caches, "", clock, device=bridge))
+            if machine is not None:
+                server = machine_network.Server(plan.outside, cluster_network.node_cidr(machine.number))
+                running.start("machines", machine_network.run(caches, machine, server, clock))
             if haproxy.is_installed():
                 recorder = Recorder(client, clock, "ingress-controller")
                 running.start("ingress events", recorder.run())

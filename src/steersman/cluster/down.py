@@ -10,6 +10,7 @@ import sys
 from steersman.aio.clock import Clock, SystemClock
 from steersman.client import kubeconfig
 from steersman.cluster import control, options, paths, stores
+from steersman.cluster.join import membership
 from steersman.store import contract
 
 STOP_SECONDS_MAX = 60.0
@@ -20,7 +21,7 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
     if purge and where.holds_other_things():
         print(f"{where.data} holds no cluster: nothing was deleted.", file=sys.stderr)
         return 1
-    known = options.load(where.options)
+    known, joined = options.load(where.options), membership.load(where)
     clock = SystemClock()
     began = clock.monotonic()
     try:
@@ -30,8 +31,13 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
             print(f"{where.data} is a running cluster's, of another name: nothing was deleted.", file=sys.stderr)
             return 1
         from steersman.cluster import start  # imports every part: only needed here
+        from steersman.cluster.join import start as machine
 
-        leftover = start.sweep_leftovers(where, purge)
+        leftover = (
+            start.sweep_leftovers(where, purge)
+            if joined is None
+            else machine.sweep_leftovers(where, joined, purge=purge)
+        )
         print(f'Cluster "{name}" does not run.' + (" Cleaned up what it had left." if leftover else ""))
     else:
         if not _ended(pid):
@@ -40,8 +46,12 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
         if (where.run / "nodes").exists():
             print(f"Something is left of the nodes; see {where.logs / 'supervisor.log'}.", file=sys.stderr)
             return 1
-        print(f'Cluster "{name}" stopped in {clock.monotonic() - began:.1f} s.')
-    return _purge(where, name, known, clock) if purge else 0
+        what = f'Cluster "{name}"' if joined is None else f"Node {joined.node}"
+        print(f"{what} stopped in {clock.monotonic() - began:.1f} s.")
+    code = _purge(where, name, known, clock) if purge else 0
+    if joined is not None and purge and not code:
+        print(f"The cluster still has its Node: there, kubectl delete node {joined.node}.")
+    return code
 
 
 def _purge(where: paths.Paths, name: str, known: options.Options | None, clock: Clock) -> int:

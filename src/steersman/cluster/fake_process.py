@@ -39,6 +39,7 @@ async def run(plan: Plan, listener: socket.socket) -> None:
         _agent(plan, node, clients[node.name], pods, nodes, recorder, clock, twins.get(node.name))
         for node in plan.fake_nodes
     ]
+    context = node_process.server_context(plan, FAKE_KUBELET)
     roots = {agent.node_name: None for agent in agents}
     folders = LocalPaths(lambda node: clients[node], nodes, clock, roots)
     async with Tasks("fake nodes") as running:
@@ -47,7 +48,7 @@ async def run(plan: Plan, listener: socket.socket) -> None:
             await agent.runtime.start()
             running.start(agent.node_name, agent.run())
         running.start("local paths", folders.run())
-        running.start("kubelet server", node_process.serve(plan, FAKE_KUBELET, agents, [listener], clock))
+        running.start("kubelet server", node_process.serve(plan, context, agents, [listener], clock))
         running.start("caches", caches.run())
         await running.wait()
 

@@ -16,7 +16,7 @@ import msgspec
 
 from steersman.cluster import backup, paths, snapshots, up
 from steersman.cluster.api_access import ApiAccess, is_ready
-from steersman.cluster.options import Options, PaperNode
+from steersman.cluster.options import LOOPBACK, Options, PaperNode
 from steersman.serving import listeners
 from steersman.store import contract, journal
 
@@ -68,7 +68,8 @@ def on_paper(saved: Options, content: journal.Content, port: int) -> Options:
     known = set(plain.fake_node_names())
     twins = [node for node in paper_nodes(content.entries) if node.name not in known]
     twins.sort(key=lambda node: (len(node.name), node.name))  # node10 after node9: addresses follow from the order
-    return dataclasses.replace(plain, paper_nodes=tuple(twins), port=port, kubeconfig="", store="sqlite")
+    alone = dataclasses.replace(plain, listen=LOOPBACK, advertise_address="")  # its original's machines are not its own
+    return dataclasses.replace(alone, paper_nodes=tuple(twins), port=port, kubeconfig="", store="sqlite")
 
 
 def paper_nodes(entries: Iterable[contract.Entry]) -> Iterable[PaperNode]:

@@ -43,6 +43,15 @@ def look() -> Machine:
 
 def missing(machine: Machine, options: Options) -> str:
     """Why real nodes cannot run here, as a sentence that says what to do; "" when they can or none are wanted."""
+    if options.is_open() and not (machine.linux and machine.root):
+        return (
+            "Other machines can join only a cluster that root started: without root it is in a network of its own "
+            "(leave out --listen)."
+        )
+    if options.is_open() and not machine.nftables:
+        return "A cluster of several machines needs the Debian package nftables (apt-get install nftables)."
+    if options.is_open() and "IPv6" in options.families:
+        return "Other machines can join only a cluster of IPv4: leave out --listen or --ip-families."
     if not options.has_real_nodes():
         return ""
     if not machine.linux:

@@ -1,19 +1,24 @@
 """The process of one real node: kubelet, proxy and DNS, inside the node's network namespace."""
 
 import asyncio
+import dataclasses
 import functools
 import pathlib
 import signal
 import socket
+import ssl
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from steersman.aio.clock import SystemClock
 from steersman.aio.tasks import Tasks
 from steersman.api import kinds, local_path, releases
 from steersman.client.cache import Caches
+from steersman.client.client import Client
 from steersman.client.events import Pace, Recorder
 from steersman.cluster import node_runtime, options, pki, processes
 from steersman.cluster.paths import Paths
-from steersman.cluster.plan import Node, Plan
+from steersman.cluster.plan import Member, Node
 from steersman.dns import forwarder, metrics
 from steersman.dns import server as dns
 from steersman.kubelet import configuration_file, local_paths
@@ -23,6 +28,7 @@ from steersman.kubelet.eviction.thresholds import HARD_DEFAULTS, IMAGE_BYTES, NO
 from steersman.kubelet.local_paths import LocalPaths
 from steersman.kubelet.options import Options
 from steersman.kubelet.pods_by_node import PodsByNode
+from steersman.meta.objects import Object
 from steersman.network import cluster_network, cni, libnftables, namespaces, node_network, pod_network
 from steersman.network.policy import controller as policy
 from steersman.proxy import controller as proxy
@@ -48,7 +54,21 @@ def local_path_dir(paths: Paths, node: Node) -> pathlib.Path:
     return paths.node_data(node.name) / "local-path"
 
 
-async def run(plan: Plan, node: Node, host_namespace: str) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class OwnMachine:
+    """What is otherwise for a node that is a machine itself, not one behind a machine's bridge. `lead` keeps the ways to other
+    nodes until it is cancelled; `keep` are further tasks by name, which may change the TLS of the kubelet's server."""
+
+    mtu: int
+    kubelet: Client
+    proxy: Client
+    labels: Mapping[str, str]
+    taints: tuple[Object, ...]
+    lead: Callable[[Caches], Coroutine[Any, Any, None]]
+    keep: Callable[[ssl.SSLContext], Mapping[str, Coroutine[Any, Any, None]]]
+
+
+async def run(plan: Member, node: Node, host_namespace: str, machine: OwnMachine | None = None) -> None:
     """Until cancelled; containers go on running. The process must be in the node's network namespace; `host_namespace` is a
     path to the host's, where registries and the machine's own resolvers can be reached."""
     task = asyncio.current_task()
@@ -57,10 +77,11 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     directory = node_runtime.kubelet_dir(plan.paths, node)
     directory.mkdir(parents=True, exist_ok=True)
     static_pods_dir(plan.paths, node).mkdir(exist_ok=True)
-    network = _pod_network(plan, node)
-    proxy_caches = Caches(processes.client(plan, pki.PROXY, "kube-proxy", clock), clock)
+    network = _pod_network(plan, node, machine.mtu if machine else 0)
+    proxying = machine.proxy if machine else processes.client(plan, pki.PROXY, "kube-proxy", clock)
+    proxy_caches = Caches(proxying, clock)
     versions = [6 if family == "IPv6" else 4 for family in plan.options.families]
-    always = [plan.address, *plan.gateway_six]
+    always = [one for one in (plan.address, *plan.gateway_six) if one]
     policies = policy.Policies(proxy_caches, node.name, clock, versions=versions, always=always)
     policed = policy.PolicedNetwork(network, policies)
     containers = node_runtime.make(
@@ -74,10 +95,12 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         registry_hosts=plan.options.registry_hosts_dir,
         snapshotter=plan.options.snapshotter,
     )
-    client = processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
+    client = machine.kubelet if machine else processes.client(plan, pki.node_identity(node.name), "kubelet", clock)
     caches = Caches(client, clock)
     pods = PodsByNode(caches.of(kinds.POD, field_selector=f"spec.nodeName={node.name}"))
     told = kubelet_options(plan, node)
+    if machine is not None:
+        told = dataclasses.replace(told, labels=machine.labels, taints=machine.taints)
     pace = Pace(told.events_per_second, told.events_burst)
     recorder = Recorder(client, clock, "kubelet", node.name, pace)
     agent = Kubelet(
@@ -93,6 +116,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
     )
     roots = {node.name: local_path_dir(plan.paths, node)}
     folders = LocalPaths(lambda _: client, local_paths.cache_of(caches, node.name), clock, roots)
+    context = server_context(plan, node.name)
     node_network.bind_dns_address(plan.dns_address)
     await containers.start()
     if plan.options.runtime == "cri":
@@ -106,7 +130,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
                 "kubelet server",
                 serve(
                     plan,
-                    node.name,
+                    context,
                     [agent],
                     [listeners.tcp(one, KUBELET_PORT) for one in plan.addresses_of(node)],
                     clock,
@@ -114,7 +138,10 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
             )
             running.start("proxy", _proxy(plan, node, proxy_caches, clock))
             running.start("network policies", policies.run())
-            running.start("routes", node_network.run(proxy_caches, node.name, clock))
+            lead = node_network.run(proxy_caches, node.name, clock) if machine is None else machine.lead(proxy_caches)
+            running.start("routes", lead)
+            for name, keeping in machine.keep(context).items() if machine is not None else ():
+                running.start(name, keeping)
             running.start("dns", _dns(plan, node, proxy_caches, clock, host_namespace))
             running.start("caches", caches.run())
             running.start("proxy caches", proxy_caches.run())
@@ -127,7 +154,7 @@ async def run(plan: Plan, node: Node, host_namespace: str) -> None:
         network.close()
 
 
-async def _proxy(plan: Plan, node: Node, caches: Caches, clock: SystemClock) -> None:
+async def _proxy(plan: Member, node: Node, caches: Caches, clock: SystemClock) -> None:
     release, flags = releases.parse(plan.options.kubernetes_version), plan.options.flags()
     health = HealthChecks(node.name, clock, zpages.Component("kube-proxy", release, clock.now(), flags))
     await health.start()
@@ -153,7 +180,7 @@ async def _shut_down(agent: Kubelet, recorder: Recorder, process: asyncio.Task[N
     process.cancel()
 
 
-async def _dns(plan: Plan, node: Node, caches: Caches, clock: SystemClock, host_namespace: str) -> None:
+async def _dns(plan: Member, node: Node, caches: Caches, clock: SystemClock, host_namespace: str) -> None:
     names = caches.of(kinds.CONFIG_MAP, namespace="kube-system", field_selector="metadata.name=kube-dns")
     counted = metrics.Metrics()
     sockets = [listeners.tcp(node.address, metrics.PORT)]
@@ -171,7 +198,7 @@ async def _dns(plan: Plan, node: Node, caches: Caches, clock: SystemClock, host_
         )
 
 
-def _pod_network(plan: Plan, node: Node) -> pod_network.PodNetwork | cni.CniNetwork:
+def _pod_network(plan: Member, node: Node, mtu: int) -> pod_network.PodNetwork | cni.CniNetwork:
     state = plan.paths.node_data(node.name)
     if plan.options.cni_conf_dir:
         return cni.CniNetwork(plan.options.cni_conf_dir, state_dir=state, node_addresses=plan.addresses_of(node))
@@ -180,11 +207,12 @@ def _pod_network(plan: Plan, node: Node) -> pod_network.PodNetwork | cni.CniNetw
         state_dir=state,
         node_address=node.address,
         cluster_cidr=plan.pod_network,
+        mtu=mtu,
         six=_six(plan, node),
     )
 
 
-def _six(plan: Plan, node: Node) -> pod_network.Six | None:
+def _six(plan: Member, node: Node) -> pod_network.Six | None:
     address, cidr = node.six
     if not address:
         return None
@@ -197,18 +225,21 @@ def _six(plan: Plan, node: Node) -> pod_network.Six | None:
 DISK_LEAST = {NODE_BYTES: "5%", IMAGE_BYTES: "5%"}
 
 
+def server_context(plan: Member, server: str) -> ssl.SSLContext:
+    pair = plan.kubelet_servers[server]
+    return tls.server_context(pair.certificate, pair.key, plan.authority)
+
+
 async def serve(
-    plan: Plan, server: str, agents: list[Kubelet], sockets: list[socket.socket], clock: SystemClock
+    plan: Member, context: ssl.SSLContext, agents: list[Kubelet], sockets: list[socket.socket], clock: SystemClock
 ) -> None:
     """The kubelet's HTTPS API for one or many agents, until cancelled."""
-    pair = plan.kubelet_servers[server]
-    context = tls.server_context(pair.certificate, pair.key, plan.authority)
     handler = kubelet_server.KubeletServer(agents, clock, plan.options.flags()).handle
     async with await http_server.serve(handler, sockets=sockets, ssl_context=context, clock=clock):
         await asyncio.get_running_loop().create_future()
 
 
-def kubelet_options(plan: Plan, node: Node) -> Options:
+def kubelet_options(plan: Member, node: Node) -> Options:
     made = Options(
         data_dir=node_runtime.kubelet_dir(plan.paths, node),
         address=plan.addresses_of(node)[0],

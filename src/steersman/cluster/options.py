@@ -12,6 +12,7 @@ import msgspec
 CLUSTER_DOMAIN = "cluster.local"
 DEFAULT_NAME = "steersman"
 DEFAULT_PORT = 6443
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 CONTROL_PLANE = (
     "node-role.kubernetes.io/control-plane"  # the label of the node that stands for this machine's control plane
 )
@@ -53,10 +54,15 @@ class Options:
     `audit_…`: which requests are written down, and where (`apiserver.audit`); sizes as in their flags: MiB, bytes of an event.
     `kubeconfig` is the user's file that the context was merged into.
     `paper_nodes`: those of a fork (`fork.py`), beside `fake_nodes`.
+    `listen` is the address that other machines reach the API server at, 0.0.0.0 for all that this one has, 127.0.0.1 for none;
+    `advertise_address` the one that they are told ("": follows from it); `tls_sans` are further names in its certificate.
     """
 
     name: str = DEFAULT_NAME
     port: int = DEFAULT_PORT
+    listen: str = LOOPBACK
+    advertise_address: str = ""
+    tls_sans: tuple[str, ...] = ()
     nodes: int = 1
     fake_nodes: int = 0
     runtime: str = "auto"
@@ -104,7 +110,7 @@ class Options:
             field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "paper_nodes"
         }
         return {
-            _FLAGS.get(name, name.replace("_", "-")): str(value).lower() if isinstance(value, bool) else str(value)
+            _FLAGS.get(name, name.replace("_", "-")): _shown(value)
             for name, value in values.items()
             if value is not None
         }
@@ -116,10 +122,24 @@ class Options:
     def has_real_nodes(self) -> bool:
         return self.nodes > 0 and self.runtime != "fake"
 
+    def is_open(self) -> bool:
+        """Whether other machines can join."""
+        return self.listen != LOOPBACK
+
+    def has_network(self) -> bool:
+        """Whether this machine is part of the pods' network."""
+        return self.has_real_nodes() or self.is_open()
+
     def fake_node_names(self) -> tuple[str, ...]:
         """With `--runtime fake` the nodes asked for are on paper, too."""
         count = self.fake_nodes + (0 if self.has_real_nodes() else self.nodes)
         return (*(node.name for node in self.paper_nodes), *(f"fake{number}" for number in range(1, count + 1)))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def load(path: pathlib.Path) -> Options | None:

@@ -88,7 +88,7 @@ class Authority:
         """The private key that signs service account tokens."""
         path = self._directory / "sa.key"
         if not path.exists():
-            _write(path, _key_bytes(ec.generate_private_key(ec.SECP256R1())), secret=True)
+            write(path, key_bytes(ec.generate_private_key(ec.SECP256R1())), secret=True)
         return path
 
     def _create(self) -> None:
@@ -101,8 +101,8 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
-        _write(self.pair.key, _key_bytes(key), secret=True)
-        _write(self.pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+        write(self.pair.key, key_bytes(key), secret=True)
+        write(self.pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 
     def _leaf(
         self, file: str, user: str, groups: Sequence[str], names: Sequence[str], use: x509.ObjectIdentifier
@@ -118,7 +118,7 @@ class Authority:
         certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         if certificate.not_valid_after_utc < self._now + datetime.timedelta(days=RENEW_BEFORE_DAYS):
             return False
-        return set(_general_names(names)) <= set(_names_of(certificate))
+        return set(general_names(names)) <= set(names_of(certificate))
 
     def _issue(self, pair: KeyPair, subject: x509.Name, names: Sequence[str], use: x509.ObjectIdentifier) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -131,10 +131,10 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(_general_names(names)), critical=False)
+            builder = builder.add_extension(x509.SubjectAlternativeName(general_names(names)), critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
-        _write(pair.key, _key_bytes(key), secret=True)
-        _write(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+        write(pair.key, key_bytes(key), secret=True)
+        write(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 
     def _builder(
         self, subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, days: int
@@ -169,7 +169,7 @@ def _subject(user: str, groups: Sequence[str]) -> x509.Name:
     return x509.Name([*parts, x509.NameAttribute(NameOID.COMMON_NAME, user)])
 
 
-def _general_names(names: Sequence[str]) -> list[x509.GeneralName]:
+def general_names(names: Sequence[str]) -> list[x509.GeneralName]:
     return [_general_name(name) for name in names]
 
 
@@ -180,7 +180,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _names_of(certificate: x509.Certificate) -> list[x509.GeneralName]:
+def names_of(certificate: x509.Certificate) -> list[x509.GeneralName]:
     try:
         return list(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
@@ -193,13 +193,13 @@ def _load_key(path: pathlib.Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def _write(path: pathlib.Path, data: bytes, *, secret: bool = False) -> None:
+def write(path: pathlib.Path, data: bytes, *, secret: bool = False) -> None:
     """Whole or not at all: a crash must not leave half a key behind."""
     partial = path.with_suffix(path.suffix + ".new")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o644)

@@ -14,7 +14,7 @@ from steersman.client import kubeconfig
 from steersman.client.client import Client
 from steersman.client.transport import HttpTransport
 from steersman.cluster import pki
-from steersman.cluster.plan import Plan
+from steersman.cluster.plan import Member
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ async def _until_terminated(part: Coroutine[Any, Any, None]) -> None:
         log.info("asked to end")
 
 
-def access(plan: Plan, identity: pki.Identity, server: str = "") -> kubeconfig.Access:
+def access(plan: Member, identity: pki.Identity, server: str = "") -> kubeconfig.Access:
     """`identity` at the API server, or at `server`."""
     pair = plan.client(identity)
     return kubeconfig.Access(
@@ -50,5 +50,5 @@ def access(plan: Plan, identity: pki.Identity, server: str = "") -> kubeconfig.A
     )
 
 
-def client(plan: Plan, identity: pki.Identity, agent: str, clock: Clock) -> Client:
+def client(plan: Member, identity: pki.Identity, agent: str, clock: Clock) -> Client:
     return Client(HttpTransport(access(plan, identity), clock=clock), user_agent=agent, clock=clock)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from steersman.aio import garbage
 from steersman.aio.clock import SystemClock
 from steersman.client import kubeconfig
-from steersman.cluster import control, images, options, pki, plan, power, processes, rootless
+from steersman.cluster import control, images, options, pki, plan, power, processes, reach, rootless
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
@@ -29,7 +29,7 @@ from steersman.cluster.supervisor import Supervisor
 from steersman.containers.images.build import NoBusybox
 from steersman.containers.oci import host_mounts
 from steersman.ingress import haproxy
-from steersman.network import cluster_network, namespaces
+from steersman.network import cluster_network, machine_network, namespaces
 from steersman.serving import listeners
 
 log = logging.getLogger(__name__)
@@ -58,18 +58,18 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     clock = SystemClock()
     lock = take_lock(where, clock)
     where.remember_data()
-    _allow_open_files()
-    sockets = [_listen("127.0.0.1", wanted.port)]
+    allow_open_files()
+    outside = _outside(wanted)
+    sockets = [_listen(options.EVERYWHERE if wanted.listen == options.EVERYWHERE else options.LOOPBACK, wanted.port)]
     options.save(where.options, wanted)  # only now: until here they might have spoilt those of a cluster that runs
     network = _network(wanted, where)
     address = network.host_address if network else ""
     if network and wanted.network_number is None:
         wanted = dataclasses.replace(wanted, network_number=network.number)
         options.save(where.options, wanted)
-    for one in (address, network.host_address_six if network else ""):
-        if one:
-            sockets.append(_listen(one, wanted.port))
-    made = plan.make(wanted, where, address, clock.now())
+    for one in _further_addresses(wanted, network):
+        sockets.append(_listen(one, wanted.port))
+    made = plan.make(wanted, where, address, clock.now(), outside)
     write_kubeconfig(made)
     if network and example_images:
         _load_examples(where)
@@ -81,7 +81,24 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
     os.close(lock)
 
 
-def _allow_open_files() -> None:
+def _outside(wanted: Options) -> str:
+    try:
+        return reach.advertised(wanted)
+    except reach.NoAddress as problem:
+        raise CannotStart(str(problem)) from problem
+
+
+def _further_addresses(wanted: Options, network: cluster_network.ClusterNetwork | None) -> list[str]:
+    """Beside the one that is there without any network: towards the nodes, and towards other machines."""
+    own = [network.host_address, network.host_address_six] if network else []
+    if wanted.listen == options.EVERYWHERE:
+        own = own[1:]
+    elif wanted.is_open():
+        own.append(wanted.listen)
+    return [one for one in own if one]
+
+
+def allow_open_files() -> None:
     """As many as the machine lets us, for every process from here on: shells mostly start with 1,024, one watch or container
     needs a few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -112,12 +129,12 @@ def write_kubeconfig(made: Plan) -> None:
 def sweep_leftovers(where: Paths, purge: bool) -> bool:
     """After a kill of everything, and with no wish to start again: end containers, remove links. Whether there were any."""
     wanted = options.load(where.options)
-    if wanted is None or not wanted.has_real_nodes() or not any(where.run.glob("nodes/*")):
+    if wanted is None or not wanted.has_network() or (wanted.has_real_nodes() and not any(where.run.glob("nodes/*"))):
         return False
     clock = SystemClock()
     lock = take_lock(where, clock)
     network = _network(wanted, where)
-    assert network is not None, "it has real nodes"
+    assert network is not None, "it has one"
     _dismantle(plan.make(wanted, where, network.host_address, clock.now()), network, purge)
     os.close(lock)
     return True
@@ -134,7 +151,7 @@ def _listen(address: str, port: int) -> socket.socket:
 
 def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | None:
     """The host's side of the network; without root inside the cluster's user namespace. None when all nodes are on paper."""
-    if not wanted.has_real_nodes():
+    if not wanted.has_network():
         return None
     if os.geteuid() != 0:
         rootless.enter(where.namespace_holder)
@@ -168,8 +185,9 @@ def _add_processes(
     if fake_listener:
         supervisor.add("fake-nodes", lambda: _fake(made, fake_listener), functools.partial(preload, _FAKE))
     bridge = network.bridge if network else ""
-    supervisor.add("controllers", lambda: _control(made, bridge), functools.partial(preload, _CONTROL))
-    supervisor.command("status", lambda _: {"processes": [_with_memory(one) for one in supervisor.statistics()]})
+    machine = _machine(made, network) if network and made.outside else None
+    supervisor.add("controllers", lambda: _control(made, bridge, machine), functools.partial(preload, _CONTROL))
+    supervisor.command("status", lambda _: {"processes": [with_memory(one) for one in supervisor.statistics()]})
     if network:
         supervisor.command("node-stop", lambda message: _stop_node(supervisor, made, network, message))
         supervisor.command("node-shutdown", lambda message: _shut_node_down(supervisor, made, message))
@@ -182,10 +200,14 @@ def _api(made: Plan, sockets: list[socket.socket], fake_port: int) -> None:
     processes.run(api_process.run(made, sockets, fake_port))
 
 
-def _control(made: Plan, bridge: str) -> None:
+def _machine(made: Plan, network: cluster_network.ClusterNetwork) -> machine_network.Machine:
+    return machine_network.Machine(network.number, made.outside, network.host_address, network.alias_of_overlay)
+
+
+def _control(made: Plan, bridge: str, machine: machine_network.Machine | None) -> None:
     from steersman.cluster import control_process
 
-    processes.run(control_process.run(made, bridge))
+    processes.run(control_process.run(made, bridge, machine))
 
 
 def _node(made: Plan, node: Node, namespace: str) -> None:
@@ -246,7 +268,7 @@ def _dismantle(made: Plan, network: cluster_network.ClusterNetwork, purge: bool)
         lambda: host_mounts.unmount_below(str(made.paths.run)),
         lambda: host_mounts.unmount_below(str(made.paths.data)),
         # Here and not in the command line: without root, files may belong to ids that only exist in the user namespace.
-        lambda: _delete([made.paths.run / "nodes", made.paths.data] if purge else [made.paths.run / "nodes"]),
+        lambda: delete([made.paths.run / "nodes", made.paths.data] if purge else [made.paths.run / "nodes"]),
         lambda: rootless.release(made.paths.namespace_holder),
     ]
     failed = False
@@ -260,13 +282,13 @@ def _dismantle(made: Plan, network: cluster_network.ClusterNetwork, purge: bool)
         raise SystemExit(f"Something is left of cluster {made.options.name}; see {made.paths.logs / 'supervisor.log'}.")
 
 
-def _delete(folders: Sequence[pathlib.Path]) -> None:
+def delete(folders: Sequence[pathlib.Path]) -> None:
     for folder in folders:
         if folder.exists():
             shutil.rmtree(folder)
 
 
-def _with_memory(process: Mapping[str, object]) -> Mapping[str, object]:
+def with_memory(process: Mapping[str, object]) -> Mapping[str, object]:
     """Adds the memory that only this process uses, plus its share of what it shares (PSS), in bytes."""
     if process["pid"]:
         try:

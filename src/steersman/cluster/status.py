@@ -5,6 +5,7 @@ from typing import Any
 
 from steersman.cluster import control, options, paths
 from steersman.cluster.api_access import ApiAccess, is_ready
+from steersman.cluster.join import membership
 
 
 def run(name: str, data_dir: str | None, output: str) -> int:
@@ -14,7 +15,8 @@ def run(name: str, data_dir: str | None, output: str) -> int:
     if output == "json":
         print(json.dumps(found, indent=2))
     elif not found["running"]:
-        print(f'Cluster "{name}" does not run. Start it with: script/up -d')
+        how = "steersman join" if membership.load(where) else "script/up -d"
+        print(f'Cluster "{name}" does not run. Start it with: {how}')
     else:
         print_text(name, found)
     if not found["running"]:
@@ -23,6 +25,11 @@ def run(name: str, data_dir: str | None, output: str) -> int:
 
 
 def gather(where: paths.Paths) -> dict[str, Any]:
+    joined = membership.load(where.in_use())
+    if joined is not None:
+        from steersman.cluster.join import status as of_machine  # imports the client: only needed there
+
+        return of_machine.gather(where.in_use(), joined)
     try:
         answer = control.ask(where.control_socket, {"command": "status"})
     except control.NotRunning:
@@ -63,7 +70,8 @@ def _node(node: dict[str, Any], pods: list[dict[str, Any]]) -> dict[str, Any]:
 def print_text(name: str, found: dict[str, Any]) -> None:
     version = found["version"] or "API server does not answer"
     print(f'Cluster "{name}": {version} at {found["server"]}')
-    print(f"  kubeconfig  {found['kubeconfig']}")
+    if "kubeconfig" in found:
+        print(f"  kubeconfig  {found['kubeconfig']}")
     pods = found["pods"]
     print(f"  pods        {pods['running']} of {pods['total']} running")
     print(f"  nodes       {_nodes_line(found['nodes'])}")

@@ -6,19 +6,16 @@ The supervisor is forked off this process after all parts are imported: imports 
 import os
 import pathlib
 import shutil
-import signal
 import sys
 from typing import Any
 
-import msgspec
-
 from steersman.aio.clock import SystemClock
 from steersman.client import kubeconfig
-from steersman.cluster import api_flags, control, machine, options, paths, start, status, stores
+from steersman.cluster import api_flags, control, detached, machine, options, paths, start, status, stores
 from steersman.cluster.api_access import ApiAccess, wait_nodes_ready
+from steersman.cluster.join import membership
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
-from steersman.cluster.supervisor import redirect_output
 
 READY_SECONDS_MAX = 60.0
 LIVE_SECONDS = 0.5
@@ -37,6 +34,14 @@ def run(
     clock = SystemClock()
     began = clock.monotonic()
     where = paths.of_cluster(name, data_dir)
+    joined = membership.load(where)
+    if joined is not None:
+        print(
+            f"This machine is node {joined.node} of {joined.server}: start it with `steersman join`, or choose another --name "
+            "for a cluster of its own.",
+            file=sys.stderr,
+        )
+        return 1
     if status.gather(where)["running"]:
         if where.in_use() != where:
             print(
@@ -71,7 +76,7 @@ def _start(
 ) -> int:
     since = clock.now()
     start.preload()
-    supervisor, error = _fork_supervisor(wanted, where, example_images)
+    supervisor, error = detached.fork(where, lambda started: start.supervise(wanted, where, example_images, started))
     if error:
         print(error, file=sys.stderr)
         return 1
@@ -89,47 +94,6 @@ def _start(
     if not detach:
         _show_until_interrupted(where, supervisor, clock)
     return 0
-
-
-def _fork_supervisor(wanted: Options, where: Paths, example_images: bool) -> tuple[int, str]:
-    """(process id, "") once every process is started, or (0, what went wrong)."""
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reader)
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        redirect_output(where.logs / "supervisor.log")
-        _be_supervisor(wanted, where, example_images, writer)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        line = pipe.readline()
-    if line:
-        message = msgspec.json.decode(line)
-        return pid, message.get("error", "")
-    return 0, f"The supervisor did not start. See {where.logs / 'supervisor.log'}."
-
-
-def _be_supervisor(wanted: Options, where: Paths, example_images: bool, writer: int) -> None:
-    """In the new process; does not return."""
-    code = 1
-
-    def report(**message: Any) -> None:
-        os.write(writer, msgspec.json.encode(message) + b"\n")
-        os.close(writer)
-
-    try:
-        start.supervise(wanted, where, example_images, lambda: report(started=True))
-        code = 0
-    except start.CannotStart as problem:
-        report(error=str(problem))
-    finally:
-        if code:
-            sys.excepthook(*sys.exc_info())
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def _welcome(wanted: Options, where: Paths, target: pathlib.Path, api: ApiAccess, seconds: float) -> str:

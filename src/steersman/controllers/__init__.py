@@ -20,6 +20,7 @@ from steersman.controllers.clusterrole_aggregation import controller as clusterr
 from steersman.controllers.cronjob import controller as cronjob
 from steersman.controllers.csr_approving import controller as csr_approving
 from steersman.controllers.csr_cleaner import controller as csr_cleaner
+from steersman.controllers.csr_node_approving import controller as csr_node_approving
 from steersman.controllers.csr_signing import controller as csr_signing
 from steersman.controllers.custom_kinds import CustomKinds
 from steersman.controllers.daemonset import controller as daemonset
@@ -76,7 +77,8 @@ class Options:
     `node_startup_grace_seconds` [60]: the same for a node that has never reported.
     `node_missing_seconds` [40]: how long a node must be gone before its pods are removed.
     `terminated_pods_max` [12,500]: ended pods that may stay; 0: all.
-    `cluster_cidrs`, `node_mask_bits`: the pod network and each node's share of it; () leaves it to someone else.
+    `cluster_cidrs`, `node_mask_bits`: the pod network and each node's share of it; () leaves it to someone else. The first
+    `reserved_ranges` shares are never given: nodes that somebody else starts have them.
     `root_ca`: the certificate (PEM) that pods check the API server by; "" publishes none.
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `signing_ca`: certificate and key (PEM) of the authority that signs for the `kubernetes.io/…` signers; None leaves requests
@@ -91,6 +93,7 @@ class Options:
     terminated_pods_max: int = 12_500
     cluster_cidrs: tuple[str, ...] = ("10.244.0.0/16",)
     node_mask_bits: tuple[int, ...] = (24,)
+    reserved_ranges: int = 0
     root_ca: str = ""
     load_balancer_pool: str = ""
     signing_ca: tuple[bytes, bytes] | None = None
@@ -136,6 +139,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         attach_detach.controller(),
         clusterrole_aggregation.controller(),
         csr_approving.controller(),
+        csr_node_approving.controller(),
         csr_cleaner.controller(),
         pod_certificate_cleaner.controller(),
         service_account_tokens.controller(options.root_ca),
@@ -145,7 +149,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         node_ttl.controller(),
     ]
     if options.cluster_cidrs:
-        found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits))
+        found.append(node_ipam.controller(options.cluster_cidrs, options.node_mask_bits, options.reserved_ranges))
     if options.signing_ca is not None:
         found.append(csr_signing.controller(*options.signing_ca))
     if options.local_path:

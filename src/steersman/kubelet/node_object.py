@@ -189,7 +189,7 @@ def status(
         "capacity": {**whole, **others, **devices[0]},
         "allocatable": {**allocatable(whole, options), **others, **devices[1]},
         "conditions": _conditions(was.get("conditions") or [], now, standing, not_ready),
-        "addresses": _addresses(name, options),
+        "addresses": addresses(name, options),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": options.port}},
         "nodeInfo": {
             "machineID": machine.machine_id,
@@ -232,7 +232,7 @@ def _features(found: runtime.Features) -> Object:
     return {**shown, "runtimeHandlers": handlers} if handlers else shown
 
 
-def _addresses(name: str, options: Options) -> list[Object]:
+def addresses(name: str, options: Options) -> list[Object]:
     found = [{"type": "InternalIP", "address": one} for one in options.addresses]
     return [*found, {"type": "Hostname", "address": options.hostname or name}]
 

@@ -14,7 +14,7 @@ import ipaddress
 import logging
 import pathlib
 
-from steersman.network import announcements, firewall, libnftables, namespaces, netlink
+from steersman.network import announcements, firewall, libnftables, namespaces, netlink, overlay
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +119,11 @@ class ClusterNetwork:
     @property
     def bridge(self) -> str:
         return f"stm{self.number}"
+
+    @property
+    def alias_of_overlay(self) -> str:
+        """What is called so goes with the rest."""
+        return f"{self._alias}/machines"
 
     @property
     def host_address(self) -> str:
@@ -259,7 +264,7 @@ class ClusterNetwork:
 
     def _masquerade(self) -> None:
         table = f"steersman-{self.bridge}"
-        rule = f'oifname != {{ "lo", "{self.bridge}" }} masquerade'
+        rule = f'oifname != {{ "lo", "{self.bridge}", "{overlay.device_name(self.number)}" }} masquerade'
         families = [("ip", node_cidr(self.number), pod_cidr(self.number))]
         if self._with_six:
             families.append(("ip6", node_cidr_six(self.number), pod_cidr_six(self.number)))

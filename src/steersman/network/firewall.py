@@ -13,7 +13,7 @@ _CHAINS = {"INPUT": ("iifname",), "FORWARD": ("iifname", "oifname")}
 
 
 def let_through(bridge: str) -> None:
-    """Insert what is missing; chains that let everything through anyway are not touched."""
+    """Insert what is missing; chains that let everything through anyway are not touched. A name may end in `*`."""
     context = libnftables.Context()
     try:
         for chain, directions in _CHAINS.items():
@@ -33,7 +33,9 @@ def forget(bridge: str) -> None:
     context = libnftables.Context()
     try:
         for chain in _CHAINS:
-            for handle in re.findall(rf'name "{bridge}" counter .* accept # handle (\d+)', _listing(context, chain)):
+            for handle in re.findall(
+                rf'name "{re.escape(bridge)}" counter .* accept # handle (\d+)', _listing(context, chain)
+            ):
                 context.run(f"delete rule ip filter {chain} handle {handle}\n")
     finally:
         context.close()

@@ -3,13 +3,13 @@
 Keeps true: one route per other node's pod CIDR, by that node's InternalIP on the link all nodes share; no route of ours for a
 CIDR that no node has any more; the cluster's DNS address is one of the node's own.
 Reads: Nodes, the namespace's routes.  Writes: routes (marked as Steersman's, so that others' are never touched).
-Leaves to others: the route to the own pods (`pod_network`), how packets get to other links (`overlay`).
+Leaves to others: the route to the own pods (`pod_network`), nodes on other links: the machine leads to them (`machine_network`).
 """
 
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
@@ -17,7 +17,7 @@ from steersman.api import kinds
 from steersman.client.cache import Caches
 from steersman.meta import objects
 from steersman.meta.objects import Object
-from steersman.network import netlink, overlay
+from steersman.network import netlink
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ async def run(
     changed.set()
 
     def notice(old: Object | None, new: Object | None) -> None:
-        if old is None or new is None or _facts(old) != _facts(new):
+        if old is None or new is None or facts(old) != facts(new):
             changed.set()
 
     unsubscribe = nodes.subscribe(notice)
@@ -104,7 +104,7 @@ async def run(
             await changed.wait()
             changed.clear()
             try:
-                apply(wanted_routes(nodes.list(), own_name), device, namespace, own=_own_end(nodes.get(own_name)))
+                apply(wanted_routes(nodes.list(), own_name), device, namespace)
                 pause.reset()
             except OSError as refused:
                 seconds = pause.next()
@@ -115,43 +115,30 @@ async def run(
         unsubscribe()
 
 
-def _facts(node: Object) -> tuple[str, str, list[str]]:
+def facts(node: Object) -> tuple[str, str, list[str]]:
+    """All that routes depend on."""
     return internal_address(node), internal_address(node, 6), _pod_cidrs(node)
 
 
-def _own_end(node: Object | None) -> overlay.End | None:
-    """None on a host, and for a node that is not known yet: they reach no other links."""
-    address = internal_address(node) if node is not None else ""
-    return overlay.End(address, tuple(_pod_cidrs(node))) if node is not None and address else None
-
-
-def apply(
-    wanted: Mapping[str, str], device: str, namespace: str | None = None, *, own: overlay.End | None = None
-) -> None:
-    """Make the routes on `device` that are ours equal to `wanted`. A destination that another link has is left to it. Nodes that
-    are not on `device`'s link are reached through the overlay, from `own`."""
+def apply(wanted: Mapping[str, str], device: str, namespace: str | None = None) -> None:
+    """Make the routes on `device` that are ours equal to those of `wanted` whose gateways are on its link. A destination that
+    another link has is left to it."""
     with netlink.Netlink(namespace) as kernel:
         link = kernel.link(device)
         if link is None:
             raise OSError(f"there is no link {device}")
-        over = kernel.link(overlay.DEVICE)
-        ours = {link.index, over.index if over is not None else link.index}
         networks = [one.text for version in (4, 6) for one in kernel.addresses(version) if one.index == link.index]
-        far = {cidr for cidr, gateway in wanted.items() if own is not None and not overlay.is_on(networks, gateway)}
+        near = {cidr: gateway for cidr, gateway in wanted.items() if _is_on(networks, gateway)}
         here, elsewhere = {}, set()
         for route in (*kernel.routes(), *kernel.routes(6)):
-            if route.index in ours and route.protocol == netlink.PROTOCOL_STEERSMAN:
+            if route.index == link.index and route.protocol == netlink.PROTOCOL_STEERSMAN:
                 here[route.destination] = route
-            elif route.index not in ours and not route.unreachable:
+            elif route.index != link.index and not route.unreachable:
                 elsewhere.add(ipaddress.ip_network(route.destination))
         for destination, route in here.items():
-            if destination not in wanted:
+            if destination not in near:
                 kernel.remove_route(route)
-        if far and own is not None:
-            _lead_far(kernel, own, link, {cidr: wanted[cidr] for cidr in far})
-        for destination, gateway in wanted.items():
-            if destination in far:
-                continue
+        for destination, gateway in near.items():
             if destination in here and here[destination].gateway == gateway:
                 continue
             if ipaddress.ip_network(destination) in elsewhere:
@@ -160,12 +147,7 @@ def apply(
             kernel.replace_route(destination, gateway=gateway, index=link.index, protocol=netlink.PROTOCOL_STEERSMAN)
 
 
-def _lead_far(kernel: netlink.Netlink, own: overlay.End, link: netlink.Link, wanted: Mapping[str, str]) -> None:
-    """IPv4 carries both families: of a remote node's ranges, those of IPv6 follow its IPv4 address."""
-    device = overlay.ensure(kernel, own, link)
-    by_gateway: dict[str, list[str]] = {}
-    for cidr, gateway in wanted.items():
-        if ":" not in gateway:
-            by_gateway.setdefault(gateway, []).append(cidr)
-    for gateway, cidrs in by_gateway.items():
-        overlay.lead(kernel, device, overlay.End(gateway, tuple(cidrs)))
+def _is_on(link_networks: Sequence[str], address: str) -> bool:
+    """Whether a node's address is on one of the link's own networks."""
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in ipaddress.ip_interface(one).network for one in link_networks)

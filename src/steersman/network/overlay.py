@@ -1,73 +1,83 @@
-"""Pods of nodes on other links: their packets travel in UDP between the nodes (VXLAN), as flannel's do.
+"""The way to pods on other machines: their packets travel in UDP between the machines (VXLAN), as flannel's do.
 
-Keeps true: one device per node; per remote node a fixed neighbour, the way to it, and a route that is ours. Hardware addresses
-follow from node addresses, so nobody has to be asked for them.
-Leaves to others: which nodes are on other links, routes that are not wanted any more (`node_network`).
+Keeps true: one device per machine; per other machine a fixed neighbour for each of its ranges, the way to it, and routes that are
+ours. Hardware addresses follow from the machines' addresses, so nobody has to be asked for them.
+Leaves to others: what is behind which machine (`machine_network`).
 """
 
 import dataclasses
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from steersman.network import netlink
 
-DEVICE = "stm-vxlan"
-NETWORK_NUMBER, PORT = 83, 8472  # the port Linux and flannel use; the number is nobody else's on these machines
+PORT = 8472  # that of Linux and flannel
+_FIRST_NUMBER = 83  # of VXLAN networks, one per cluster; flannel's is 1
 HEADER_BYTES = 50  # what a packet grows by
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class End:
-    """A node: its own address (IPv4), and its pod CIDRs."""
+    """A machine: its own address (IPv4), and the ranges that are reached through it."""
 
     address: str
-    pod_cidrs: tuple[str, ...]
+    ranges: tuple[str, ...]
 
     @property
     def mac(self) -> str:
-        return (b"\x0e\x73" + ipaddress.IPv4Address(self.address).packed).hex(":")
+        return hardware_address(self.address)
 
 
-def ensure(kernel: netlink.Netlink, own: End, link: netlink.Link) -> netlink.Link:
-    """The device over `link`, made or found; its address is the first of the node's pods' (nobody else's)."""
-    device = kernel.link(DEVICE)
+def device_name(number: int) -> str:
+    """Of the cluster with this network number."""
+    return f"stm-vxlan{number}"
+
+
+def hardware_address(address: str) -> str:
+    return (b"\x0e\x73" + ipaddress.IPv4Address(address).packed).hex(":")
+
+
+def ensure(kernel: netlink.Netlink, number: int, address: str, link: netlink.Link, own: Iterable[str]) -> netlink.Link:
+    """The device over `link`, made or found; `own` are the addresses that this machine sends from into it. One of another address,
+    which the machine had before, is replaced."""
+    name = device_name(number)
+    device = kernel.link(name)
+    if device is not None and device.mac != hardware_address(address):
+        kernel.remove_link(name)
+        device = None
     if device is None:
         kernel.add_vxlan(
-            DEVICE,
-            own.mac,
-            number=NETWORK_NUMBER,
-            local=own.address,
+            name,
+            hardware_address(address),
+            number=_FIRST_NUMBER + number,
+            local=address,
             port=PORT,
             link=link.index,
             mtu=link.mtu - HEADER_BYTES,
         )
-        device = kernel.link(DEVICE)
+        device = kernel.link(name)
         assert device is not None
     kernel.set_up(device.index)
-    for cidr in own.pod_cidrs:
-        kernel.add_address(device.index, f"{_first(cidr)}/{_length(cidr)}")
+    for one in own:
+        kernel.add_address(device.index, f"{one}/32")
     return device
 
 
-def lead(kernel: netlink.Netlink, device: netlink.Link, remote: End) -> None:
-    """The way to one remote node's pods."""
-    kernel.forward_hardware_address(device.index, remote.mac, remote.address)
-    for cidr in remote.pod_cidrs:
-        kernel.replace_neighbour(device.index, _first(cidr), remote.mac)
+def lead(kernel: netlink.Netlink, device: netlink.Link, other: End, source: str) -> None:
+    """The way to everything behind one other machine, from `source`."""
+    kernel.forward_hardware_address(device.index, other.mac, other.address)
+    for one in other.ranges:
+        kernel.replace_neighbour(device.index, _first(one), other.mac)
         kernel.replace_route(
-            cidr, gateway=_first(cidr), index=device.index, onlink=True, protocol=netlink.PROTOCOL_STEERSMAN
+            one,
+            gateway=_first(one),
+            index=device.index,
+            source=source,
+            onlink=True,
+            protocol=netlink.PROTOCOL_STEERSMAN,
         )
 
 
-def is_on(link_networks: Sequence[str], address: str) -> bool:
-    """Whether a node's address is on one of the link's own networks."""
-    parsed = ipaddress.ip_address(address)
-    return any(parsed in ipaddress.ip_interface(one).network for one in link_networks)
-
-
-def _first(cidr: str) -> str:
-    return str(ipaddress.ip_network(cidr).network_address)
-
-
-def _length(cidr: str) -> int:
-    return ipaddress.ip_network(cidr).max_prefixlen
+def _first(one: str) -> str:
+    """No host has it: it stands for the machine."""
+    return str(ipaddress.ip_network(one).network_address)

@@ -5,7 +5,7 @@ import orjson
 from steersman.api import kinds
 from steersman.client import requests
 from steersman.controllers.csr_approving import decide
-from steersman.controllers.csr_approving.decide import Recognized, Seen
+from steersman.controllers.csr_approving.decide import Seen
 from steersman.controllers.loop import Controller, Look, Watch
 from steersman.meta import objects
 from steersman.meta.objects import Object
@@ -26,17 +26,18 @@ async def observe(look: Look, key: str) -> Seen | None:
     if request is None:
         return None
     for one in decide.recognized(request):
-        if await _may(look, request["spec"], one):
+        if await may(look, request["spec"], one.subresource):
             return Seen(request, one)
     return Seen(request, None)
 
 
-async def _may(look: Look, spec: Object, one: Recognized) -> bool:
+async def may(look: Look, spec: Object, subresource: str) -> bool:
+    """Whether the sender of a request may `create` `certificatesigningrequests/SUBRESOURCE`."""
     wish = {
         "group": "certificates.k8s.io",
         "resource": "certificatesigningrequests",
         "verb": "create",
-        "subresource": one.subresource,
+        "subresource": subresource,
         "version": "*",
     }
     body = {

@@ -11,10 +11,10 @@ _WAITING = "without-pod-range"
 _RANGES = "pod-range"
 
 
-def controller(cluster_cidrs: tuple[str, ...], mask_bits: tuple[int, ...]) -> Controller:
+def controller(cluster_cidrs: tuple[str, ...], mask_bits: tuple[int, ...], reserved: int = 0) -> Controller:
     def observe(look: Look, key: str) -> Seen:
         cache = look.caches.of(kinds.NODE)
-        return Seen(cache.by_index(_WAITING, ""), cache.index_values(_RANGES), cluster_cidrs, mask_bits)
+        return Seen(cache.by_index(_WAITING, ""), cache.index_values(_RANGES), cluster_cidrs, mask_bits, reserved)
 
     return Controller(
         name="node-ipam-controller",

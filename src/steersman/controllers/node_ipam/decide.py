@@ -21,19 +21,23 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
     """`waiting` are the nodes without a range, `used` all ranges that are given. `cluster_cidrs`: one per address family,
-    `mask_bits` the length of a node's range in each."""
+    `mask_bits` the length of a node's range in each; the first `reserved` ranges are given by somebody else."""
 
     waiting: Sequence[Object]
     used: Sequence[str]
     cluster_cidrs: tuple[str, ...]
     mask_bits: tuple[int, ...]
+    reserved: int = 0
 
 
 def decide(seen: Seen) -> Decision:
     waiting = [node for node in seen.waiting if not objects.is_terminating(node)]
     if not waiting:
         return Decision(why="every node has its range")
-    free = [_free(cidr, bits, seen.used) for cidr, bits in zip(seen.cluster_cidrs, seen.mask_bits, strict=True)]
+    free = [
+        _free(cidr, bits, seen.used, seen.reserved)
+        for cidr, bits in zip(seen.cluster_cidrs, seen.mask_bits, strict=True)
+    ]
     actions: list[Action] = []
     for node in sorted(waiting, key=_age):
         ranges = [next(one, None) for one in free]
@@ -55,8 +59,9 @@ def _age(node: Object) -> tuple[str, str]:
     return str(node["metadata"].get("creationTimestamp") or ""), objects.name(node)
 
 
-def _free(cidr: str, bits: int, used: Iterable[str]) -> Iterator[Network]:
-    """The ranges that nobody has, in order. Counted in whole ranges: thousands of nodes may join one by one."""
+def _free(cidr: str, bits: int, used: Iterable[str], reserved: int) -> Iterator[Network]:
+    """The ranges that nobody has, in order, from the one numbered `reserved` on. Counted in whole ranges: thousands of nodes may
+    join one by one."""
     whole = _parse(cidr)
     shift = whole.max_prefixlen - bits
     start = int(whole.network_address)
@@ -65,7 +70,7 @@ def _free(cidr: str, bits: int, used: Iterable[str]) -> Iterator[Network]:
         if one.overlaps(whole):
             first, last = (int(end) - start >> shift for end in (one.network_address, one.broadcast_address))
             taken.update(range(max(0, first), last + 1))
-    for number in range(1 << bits - whole.prefixlen):
+    for number in range(reserved, 1 << bits - whole.prefixlen):
         if number not in taken:
             yield ipaddress.ip_network((start + (number << shift), bits))
 

@@ -55,10 +55,11 @@ def _changed(new: Mapping[str, str], old: Mapping[str, str]) -> set[str]:
 
 
 def _not_its_own(labels: Iterable[str]) -> list[str]:
-    return sorted(name for name in labels if _is_kept_from_it(name))
+    return sorted(name for name in labels if is_kept_from_it(name))
 
 
-def _is_kept_from_it(label: str) -> bool:
+def is_kept_from_it(label: str) -> bool:
+    """Whether a kubelet may not give its node this label."""
     prefix = label.partition("/")[0] if "/" in label else ""
     if _is_in(prefix, _RESTRICTED):
         return True

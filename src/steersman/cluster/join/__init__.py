@@ -1,0 +1,1 @@
+"""`steersman join`: this machine becomes a node of a cluster that another machine runs."""

@@ -1,0 +1,94 @@
+"""What a machine that joined a cluster keeps of it, for every later start."""
+
+import dataclasses
+import pathlib
+
+import msgspec
+
+from steersman.cluster import options, pki
+from steersman.cluster.join.configuration import Configuration
+from steersman.cluster.options import Options
+from steersman.cluster.paths import Paths
+from steersman.cluster.pki import KeyPair
+from steersman.cluster.plan import Member
+from steersman.meta.objects import Object
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Membership:
+    """`address` is the machine's own, on the way to `server`. `release`: that of its kubelet. `certificate_seconds` 0: certificates
+    are good for as long as the cluster gives them."""
+
+    server: str
+    node: str
+    address: str
+    release: str
+    cluster: Configuration
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    taints: tuple[Object, ...] = ()
+    runtime: str = "auto"
+    kubelet_config: str = ""
+    registry_hosts_dir: str = ""
+    snapshotter: str = "auto"
+    certificate_seconds: int = 0
+
+
+def path(where: Paths) -> pathlib.Path:
+    return where.data / "joined.json"
+
+
+def load(where: Paths) -> Membership | None:
+    """None where this machine joined no cluster."""
+    try:
+        return msgspec.json.decode(path(where).read_bytes(), type=Membership)
+    except FileNotFoundError:
+        return None
+
+
+def save(where: Paths, of: Membership) -> None:
+    pki.write(path(where), msgspec.json.format(msgspec.json.encode(of)) + b"\n")
+
+
+def authority(where: Paths) -> pathlib.Path:
+    return where.pki / "ca.crt"
+
+
+def certificate(where: Paths, identity: pki.Identity) -> pathlib.Path:
+    """With its key, in one file."""
+    return where.pki / f"{identity.file}.pem"
+
+
+def serving_certificate(where: Paths, of: Membership) -> pathlib.Path:
+    return where.pki / f"kubelet-{of.node}.pem"
+
+
+def member(where: Paths, of: Membership) -> Member:
+    identities = (pki.node_identity(of.node), pki.PROXY)
+    return Member(
+        options=Options(
+            name=of.cluster.name,
+            runtime=of.runtime,
+            kubernetes_version=of.release,
+            heartbeat_seconds=of.cluster.heartbeat_seconds,
+            network_number=of.cluster.network_number,
+            kubelet_config=of.kubelet_config,
+            registry_hosts_dir=of.registry_hosts_dir,
+            snapshotter=of.snapshotter,
+            nodes=1,
+        ),
+        paths=where,
+        server=of.server,
+        address="",
+        authority=authority(where),
+        clients={one.file: _pair(certificate(where, one)) for one in identities},
+        kubelet_servers={of.node: _pair(serving_certificate(where, of))},
+    )
+
+
+def _pair(file: pathlib.Path) -> KeyPair:
+    return KeyPair(file, file)
+
+
+def holds_cluster(where: Paths) -> bool:
+    """Whether the data directory is that of a cluster which this machine runs itself."""
+    return options.load(where.options) is not None

@@ -1,0 +1,78 @@
+"""What nodes get beside their client certificates: their own serving certificate, the proxy's, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from steersman.api import certificate_requests
+from steersman.controllers.csr_node_approving import decide
+from steersman.controllers.csr_node_approving.decide import PROXYING, SERVING, Seen
+from tests.controllers.certificates import requests
+
+NODE = ("system:node:n", "system:nodes")
+SERVING_USAGES = ("digital signature", "server auth")
+SENDER = {"username": "system:node:n", "groups": ["system:nodes", "system:authenticated"]}
+
+
+def node(name, *addresses):
+    listed = [{"type": "InternalIP", "address": one} for one in addresses] + [{"type": "Hostname", "address": name}]
+    return {"metadata": {"name": name}, "status": {"addresses": listed}}
+
+
+def serving(*names, user=NODE, **spec):
+    encoded = requests.pkcs10(*user, dns=("n",), addresses=names or ("10.0.0.1",))
+    return requests.request(encoded, certificate_requests.KUBELET_SERVING, SERVING_USAGES, **{**SENDER, **spec})
+
+
+def proxy(name="system:kube-proxy", *groups, **spec):
+    return requests.request(requests.pkcs10(name, *groups), certificate_requests.CLIENT, **{**SENDER, **spec})
+
+
+RECOGNIZED = {
+    "a kubelet's serving certificate": (serving(), SERVING),
+    "of another node": (serving(user=("system:node:m", "system:nodes")), None),
+    "asked by somebody else": (serving(username="system:node"), None),
+    "by a user who only is called so": (serving(groups=["system:authenticated"]), None),
+    "the proxy's": (proxy(), PROXYING),
+    "the proxy's with a group": (proxy("system:kube-proxy", "system:masters"), None),
+    "another user's": (proxy("system:kube-scheduler"), None),
+    "the proxy's, asked by a person": (proxy(username="alice", groups=["system:authenticated"]), None),
+    "decided already": (requests.told(proxy(), "Denied"), None),
+    "a node's client certificate": (requests.node_request(**SENDER), None),
+}
+
+
+@pytest.mark.parametrize(("request_", "expect"), RECOGNIZED.values(), ids=RECOGNIZED.keys())
+def test_recognized(request_, expect):
+    assert decide.recognized(request_) is expect
+
+
+WHY = {
+    "its own names": (serving(), [node("n", "10.0.0.1"), node("m", "10.0.0.2")], SERVING.message),
+    "an address that is not the Node's": (serving("10.0.0.1", "10.0.0.9"), [node("n", "10.0.0.1")], "not of Node n: 10.0.0.9"),
+    "no Node yet": (serving(), [], "not of Node n: 10.0.0.1"),
+    "an address of two Nodes": (
+        serving(),
+        [node("n", "10.0.0.1"), node("m", "10.0.0.1")],
+        "another Node has the address: 10.0.0.1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("request_", "nodes", "why"), WHY.values(), ids=WHY.keys())
+def test_names_of_a_serving_certificate(request_, nodes, why):
+    decided = decide.decide(Seen(request_, True, nodes))
+    assert decided.why == why
+    assert len(decided.actions) == (why == SERVING.message)
+
+
+def test_what_is_approved_says_so():
+    [action] = decide.decide(Seen(proxy(), True, ())).actions
+    approved: Any = action
+    assert approved.subresource == "approval"
+    [condition] = approved.obj["status"]["conditions"]
+    assert (condition["type"], condition["reason"]) == ("Approved", "AutoApproved")
+
+
+def test_without_the_right_nothing_is_approved():
+    assert decide.decide(Seen(proxy(), False, ())).actions == ()
