@@ -193,6 +193,11 @@ def test_best_node(wanted, placed, best):
     assert placement.node == best
 
 
+def test_rather_spread_over_a_label_that_no_node_has():
+    wanted = app("web", topologySpreadConstraints=[spread("web", "rack", when="ScheduleAnyway")])
+    assert len(decide([pending(wanted)], picture(NODES[:3])).placements) == 1
+
+
 def test_one_per_node_and_no_more():
     decision = decide(replicas(5, labels={"app": "web"}, affinity=away(term("web", HOST))), picture(NODES))
     assert sorted(placement.node for placement in decision.placements) == ["a1", "a2", "b1", "nowhere"]

@@ -112,7 +112,8 @@ class _Spread:
 
     def _score(self, feasible: Mask) -> Values:
         """Turned round so that few pods score high: upstream's 100 × (max + min - raw) / max."""
-        raw: Values = np.rint(sum(part.raw() for part in self._parts)).astype(np.int64)
+        nothing: Raw = np.zeros(len(feasible))  # no node has the labels: there are no parts
+        raw: Values = np.rint(sum((part.raw() for part in self._parts), nothing)).astype(np.int64)
         possible = raw[feasible if self._unranked is None else feasible & ~self._unranked]
         highest, lowest = int(possible.max(initial=0)), int(possible.min(initial=np.iinfo(np.int64).max))
         values: Values = MAX * (highest + lowest - raw) // highest if highest else np.full(len(raw), MAX, np.int64)
