@@ -78,7 +78,7 @@ class Kubectl:
         assert made_equal(self.run(line, stdin)) == made_equal(self.real(line, stdin)), line
 
 
-_AGE = re.compile(r"(?<![\w.-])(\d+[smhd]){1,2}( +|$|(?= ago))", re.MULTILINE)
+_AGE = re.compile(r"(?<![\w.-])(\d+[smhd]){1,2}( +|$|(?= ago| over|\)))", re.MULTILINE)
 _LOG = re.compile(r"^[EWI]\d{4} .*\n", re.MULTILINE)  # klog's lines, which have times in them
 _PROGRAM = re.compile(r"\bkubectl\.1\.\d+\b")
 

@@ -39,6 +39,19 @@ class Verb:
 TABLE = (
     # Looking
     Verb("get", "get", "Display one or many resources", INTERMEDIATE),
+    Verb("describe", "describe", "Show details of a specific resource or group of resources", TROUBLESHOOTING),
+    Verb("events", "events", "List events", TROUBLESHOOTING),
+    Verb("top", "", "Display resource (CPU/memory) usage", CLUSTER),
+    Verb("top node", "top_node", "Display resource (CPU/memory) usage of nodes", aliases=("nodes", "no")),
+    Verb("top pod", "top_pod", "Display resource (CPU/memory) usage of pods", aliases=("pods", "po")),
+    Verb("auth", "", "Inspect authorization", TROUBLESHOOTING),
+    Verb("auth can-i", "auth_can_i", "Check whether an action is allowed"),
+    Verb(
+        "auth reconcile",
+        "auth_reconcile",
+        "Reconciles rules for RBAC role, role binding, cluster role, and cluster role binding objects",
+    ),
+    Verb("auth whoami", "auth_whoami", "Experimental: Check self subject attributes"),
     # The cluster as a whole
     Verb("api-resources", "api_resources", "Print the supported API resources on the server", OTHER),
     Verb("api-versions", "api_versions", 'Print the supported API versions on the server, as "group/version"', OTHER),

@@ -35,6 +35,7 @@ def whole(text: str) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RECORDED)
 def test_prints_what_kubectl_printed(kind: str) -> None:
     """One test for all expressions of a kind: there are hundreds, and each takes microseconds."""
@@ -44,6 +45,7 @@ def test_prints_what_kubectl_printed(kind: str) -> None:
 
 @pytest.mark.kubectl
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_kubectl_still_prints_so(kubectl: Kubectl) -> None:
     kubectl.file("pod.json", json.dumps(POD))
     for kind, text, out, err in [(kind, *row) for kind, rows in RECORDED.items() for row in rows]:

@@ -7,13 +7,9 @@ from cryptography.x509.oid import NameOID
 
 from steersman.kubectl.describe import events
 from steersman.kubectl.describe.writing import Description, created, metadata, pairs_text, spec, status
+from steersman.kubectl.problems import CommandError
 from steersman.meta import times
 from steersman.meta.objects import Object
-
-
-class Unreadable(Exception):
-    """The request is none; the message is what follows `error: `."""
-
 
 _SUBJECT = (
     ("Organization", NameOID.ORGANIZATION_NAME),
@@ -65,7 +61,7 @@ def _parse(request: str) -> x509.CertificateSigningRequest:
     try:
         return x509.load_pem_x509_csr(base64.b64decode(request))
     except ValueError:
-        raise Unreadable("Error parsing CSR: PEM block type must be CERTIFICATE REQUEST") from None
+        raise CommandError("Error parsing CSR: PEM block type must be CERTIFICATE REQUEST") from None
 
 
 def _values(request: x509.CertificateSigningRequest, oid: x509.ObjectIdentifier) -> list[str]:

@@ -1,6 +1,5 @@
 """Containers of a pod or of a template: image, ports, state, resources, probes, environment and mounts."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,6 @@ from steersman.meta.objects import Object
 
 # What a fieldRef refers to, as text; None where there is no pod to look at.
 Resolve = Callable[[Object], str] | None
-
-_PART = re.compile(r"metadata\.(annotations|labels)\['([^']*)'\]")
 
 
 def write(
@@ -59,8 +56,7 @@ def _basics(d: Description, container: Object, found: Object | None, indent: str
 
 
 def _port(port: Object, key: str) -> str:
-    text = f"{port.get(key, 0)}/{port.get('protocol', '')}"
-    return f"{text} ({port['name']})" if port.get("name") else text
+    return f"{port.get(key, 0)}/{port.get('protocol', '')}"
 
 
 def _command(d: Description, container: Object) -> None:
@@ -213,14 +209,11 @@ def _resource_value(container: Object, reference: Object) -> str:
 
 
 def resolver(pod: Object) -> Resolve:
-    """What the fields of this pod's metadata say; other fields are left empty, as upstream does."""
+    """What the fields of this pod's metadata say; other fields and single labels are left empty, as upstream does."""
     found = pod.get("metadata") or {}
 
     def resolve(field: Object) -> str:
         path = field.get("fieldPath", "")
-        part = _PART.fullmatch(path)
-        if part:
-            return str((found.get(part[1]) or {}).get(part[2], ""))
         if path in ("metadata.annotations", "metadata.labels"):
             pairs: Mapping[str, str] = found.get(path.partition(".")[2]) or {}
             return "\n".join(f"{key}={go_values.quote(value)}" for key, value in sorted(pairs.items()))

@@ -1,5 +1,6 @@
 """The events at the end of a description: the oldest last seen first."""
 
+from steersman.kubectl import event_list, go_sort
 from steersman.kubectl.describe.writing import NONE, Description
 from steersman.meta.objects import Object
 
@@ -14,27 +15,18 @@ def write(d: Description) -> None:
         return
     d.write(0, "Events:\n  Type\tReason\tAge\tFrom\tMessage\n")
     d.row(1, "----", "------", "----", "----", "-------")
-    for event in sorted(found, key=lambda one: one.get("lastTimestamp") or ""):
+    for event in go_sort.sort(found, _was_before):
         source = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
         message = (event.get("message") or "").strip()
-        part = (event.get("involvedObject") or {}).get("fieldPath")
         d.row(
             1,
             event.get("type", ""),
             event.get("reason", ""),
-            age(d, event),
+            event_list.interval(event, d.seen.now),
             source,
-            f"{part}: {message}" if part else message,
+            message,
         )
 
 
-def age(d: Description, event: Object) -> str:
-    """`5m (x3 over 10m)`."""
-    first = d.since(event.get("eventTime") or event.get("firstTimestamp"))
-    series = event.get("series")
-    if series:
-        return f"{d.since(series.get('lastObservedTime'))} (x{series.get('count', 0)} over {first})"
-    count = event.get("count") or 0
-    if count > 1:
-        return f"{d.since(event.get('lastTimestamp'))} (x{count} over {first})"
-    return first
+def _was_before(one: Object, other: Object) -> bool:
+    return (one.get("lastTimestamp") or "") < (other.get("lastTimestamp") or "")

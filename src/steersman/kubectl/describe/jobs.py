@@ -88,7 +88,6 @@ def cron_job(d: Description, obj: Object) -> None:
     d.row(0, "Schedule:", wanted.get("schedule", ""))
     d.row(0, "Concurrency Policy:", wanted.get("concurrencyPolicy", ""))
     d.row(0, "Suspend:", UNSET if wanted.get("suspend") is None else yes_no(wanted["suspend"]))
-    d.row(0, "Time Zone:", _or_unset(wanted, "timeZone"))
     d.row(0, "Successful Job History Limit:", _or_unset(wanted, "successfulJobsHistoryLimit"))
     d.row(0, "Failed Job History Limit:", _or_unset(wanted, "failedJobsHistoryLimit"))
     d.row(0, "Starting Deadline Seconds:", _or_unset(wanted, "startingDeadlineSeconds", "s"))

@@ -38,8 +38,6 @@ def service(d: Description, obj: Object) -> None:
         d.row(0, "HealthCheck NodePort:", wanted["healthCheckNodePort"])
     if wanted.get("loadBalancerSourceRanges"):
         d.row(0, "LoadBalancer Source Ranges:", ",".join(wanted["loadBalancerSourceRanges"]))
-    if wanted.get("trafficDistribution") is not None:
-        d.row(0, "Traffic Distribution:", wanted["trafficDistribution"])
     events.write(d)
 
 
@@ -54,8 +52,6 @@ def _port(d: Description, port: Object) -> None:
     title, protocol = port.get("name") or UNSET, port.get("protocol", "")
     d.row(0, "Port:", title, f"{port.get('port', 0)}/{protocol}")
     d.row(0, "TargetPort:", f"{port.get('targetPort', 0)}/{protocol}")
-    if port.get("appProtocol") is not None:
-        d.row(0, "AppProtocol:", port["appProtocol"])
     if port.get("nodePort"):
         d.row(0, "NodePort:", title, f"{port['nodePort']}/{protocol}")
     d.row(0, "Endpoints:", addresses(d.seen.others.get("slices") or (), {port.get("name", "")}))

@@ -125,10 +125,14 @@ def listed(d: Description, title: str, lines: Iterable[str], *, level: int = 0) 
 
 
 def labels(d: Description, title: str, pairs: Mapping[str, str] | None, *, indent: str = "") -> None:
-    lines = [f"{key}={value}" for key, value in sorted((pairs or {}).items())]
-    d.write(0, f"{indent}{title}:\t{lines[0] if lines else NONE}\n")
-    for line in lines[1:]:
-        d.write(0, f"{indent}\t{line}\n")
+    d.write(0, f"{indent}{title}:\t")
+    if not pairs:
+        d.write(0, f"{NONE}\n")
+    for at, (key, value) in enumerate(sorted((pairs or {}).items())):
+        if at:
+            d.write(0, indent)
+            d.write(0, "\t")
+        d.write(0, f"{key}={value}\n")
 
 
 def annotations(d: Description, title: str, pairs: Mapping[str, str] | None) -> None:
@@ -138,14 +142,15 @@ def annotations(d: Description, title: str, pairs: Mapping[str, str] | None) -> 
     if not shown:
         d.write(0, f"{NONE}\n")
     for at, (key, value) in enumerate(shown):
+        if at:
+            d.write(0, "\t")
         text = value.removesuffix("\n")
-        indent = "\t" if at else ""
         if len(text.encode()) + len(key) + 2 > _VALUE_MAX or "\n" in text:
-            d.write(0, f"{indent}{key}:\n")
+            d.write(0, f"{key}:\n")
             for line in text.split("\n"):
                 d.write(0, f"\t  {_shortened(line)}\n")
         else:
-            d.write(0, f"{indent}{key}: {text}\n")
+            d.write(0, f"{key}: {text}\n")
 
 
 def _shortened(line: str) -> str:

@@ -50,7 +50,7 @@ def qualified_name(obj: Object) -> str:
     """`pod/web`, `deployment.apps/web`."""
     group, slash, _ = obj.get("apiVersion", "").partition("/")
     kind = obj.get("kind", "").lower()
-    name = (obj.get("metadata") or {}).get("name", "")
+    name = (obj.get("metadata") or {}).get("name") or "<unknown>"
     return f"{kind}.{group}/{name}" if slash and group else f"{kind or '<unknown>'}/{name}"
 
 

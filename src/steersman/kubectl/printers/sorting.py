@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from steersman.kubectl import go_sort
 from steersman.kubectl.printers import go_values, relaxed_path
 from steersman.kubectl.printers.jsonpath import JsonPath, JsonPathError, ParseError
 from steersman.meta import quantities
@@ -26,11 +27,7 @@ def sort(items: Sequence[T], objects: Sequence[Any], field: str, *, strict: bool
     Raises SortError.
     """
     values = _values(objects, field, strict)
-
-    def compare(a: int, b: int) -> int:
-        return _compare(values[a], values[b])
-
-    return [items[at] for at in sorted(range(len(items)), key=functools.cmp_to_key(compare))]
+    return [items[at] for at in go_sort.sort(range(len(items)), lambda a, b: _is_before(values[a], values[b]))]
 
 
 def _values(objects: Sequence[Any], field: str, strict: bool) -> list[Any]:
@@ -52,14 +49,12 @@ def _values(objects: Sequence[Any], field: str, strict: bool) -> list[Any]:
     return [values[0] if values else _MISSING for values in found]
 
 
-def _compare(left: Any, right: Any) -> int:
-    return -1 if _is_less(left, right) else int(_is_less(right, left))
-
-
-def _is_less(left: Any, right: Any) -> bool:
-    for absent in (_MISSING, None):
-        if left is absent or right is absent:
-            return left is absent and right is not absent
+def _is_before(left: Any, right: Any) -> bool:
+    """What is missing is before everything, what is missing too included: upstream's own way."""
+    if left is _MISSING or right is _MISSING:
+        return left is _MISSING
+    if left is None or right is None:
+        return left is None and right is not None
     if isinstance(left, str) and isinstance(right, str):
         return _is_text_less(left, right)
     if isinstance(left, dict | list | bool):
