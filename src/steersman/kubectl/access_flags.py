@@ -81,7 +81,10 @@ def _from_files(config: Object, flags: Values, environment: Mapping[str, str]) -
             except (KubeconfigError, OSError):
                 return Access(server=DEFAULT_SERVER)
         return Access(server=flags["server"] or DEFAULT_SERVER)
-    return kubeconfig.access(config, context, cluster=flags["cluster"], user=flags["user"], server=flags["server"])
+    user = flags["user"]
+    if not isinstance(user, str):  # a binding's --user says whom it is for
+        user = ""
+    return kubeconfig.access(config, context, cluster=flags["cluster"], user=user, server=flags["server"])
 
 
 def _impersonation(flags: Values) -> tuple[tuple[str, str], ...]:

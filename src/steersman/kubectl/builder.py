@@ -61,6 +61,7 @@ class Query:
 
     `fetch`: objects that are named come from the server, else only where they are is told. `latest`: those from files, too.
     `everything`: a type alone means all of its objects. `accept` asks the server for another form (Tables).
+    `validate`: what in a file is no object at all is told as kubectl's validation does.
     """
 
     arguments: Sequence[str] = ()
@@ -80,6 +81,7 @@ class Query:
     flatten: bool = True
     keep_going: bool = False
     local: bool = False
+    validate: bool = False
     accept: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
 
@@ -151,7 +153,7 @@ class Found:
     def _place(self, info: Info) -> None:
         """Objects from files get the namespace that is meant, and must not say another than --namespace."""
         query = self._query
-        if not info.source:
+        if not info.source or query.local:
             return
         if not info.resource.namespaced:
             info.namespace = ""
@@ -356,7 +358,7 @@ def info_of(resource: Resource, obj: Object, source: str = "") -> Info:
 
 async def _from_files(call: "Call", query: Query) -> AsyncIterator[Info | Exception]:
     """Objects in files, as they are there or (`latest`) as the server has them."""
-    async for found in files.objects(call, query.filenames, flatten=query.flatten):
+    async for found in files.objects(call, query.filenames, flatten=query.flatten, validate=query.validate):
         if isinstance(found, Exception):
             yield found
             if not query.keep_going:

@@ -5,7 +5,6 @@ Source of what is read and in which order: cli-runtime's FilenameParam and its v
 
 import dataclasses
 import glob
-import importlib
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -53,18 +52,19 @@ def from_flags(flags: Values) -> Filenames:
 
 
 async def objects(
-    call: "Call", wanted: Filenames, *, flatten: bool = True
+    call: "Call", wanted: Filenames, *, flatten: bool = True, validate: bool = False
 ) -> AsyncIterator[tuple[Object, str] | Exception]:
     """Each object with the name of where it was read; what cannot be read comes as the error it is."""
     if wanted.kustomize:
-        build = importlib.import_module("steersman.kubectl.kustomize.build")
-        for obj in build.objects(wanted.kustomize):
+        from steersman.kubectl.kustomize import build
+
+        for obj in build.objects(wanted.kustomize, call.write_error):
             yield obj, wanted.kustomize
         return
     for name in wanted.names:
         try:
             async for text, source in _texts(call, name, wanted.recursive):
-                for obj in parse(text, source, flatten=flatten):
+                for obj in parse(text, source, flatten=flatten, validate=validate):
                     yield obj, source
         except CommandError as problem:
             yield problem
@@ -127,10 +127,10 @@ async def _download(url: str) -> bytes:
         raise CommandError(f'unable to read URL "{url}": {problem}') from problem
 
 
-def parse(text: bytes, source: str, *, flatten: bool = True) -> Iterator[Object]:
+def parse(text: bytes, source: str, *, flatten: bool = True, validate: bool = False) -> Iterator[Object]:
     """Every object in a manifest, JSON or YAML; Lists taken apart when `flatten`. Raises CommandError."""
     for document in _documents(text, source):
-        obj = _checked(document, source)
+        obj = _checked(document, source, validate)
         items = obj.get("items")
         if flatten and obj["kind"].endswith("List") and isinstance(items, list):
             yield from (_checked(item, source) for item in items)
@@ -169,10 +169,17 @@ def _json(text: str) -> Iterator[Any]:
     return iter(found)
 
 
-def _checked(document: Any, source: str) -> Object:
+def _checked(document: Any, source: str, validate: bool = False) -> Object:
     if not isinstance(document, dict):
         text = json.dumps(document)
         raise CommandError(f'unable to decode "{source}": json: cannot unmarshal {_go_type(text)}')
+    missing = [f"{field} not set" for field in ("apiVersion", "kind") if not document.get(field)]
+    if validate and missing:
+        said = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"
+        raise CommandError(
+            f'error validating "{source}": error validating data: {said}; if you choose to ignore these errors, turn '
+            "validation off with --validate=false"
+        )
     for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
         if not document.get(field):
             raw = json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)

@@ -125,7 +125,7 @@ def _invalid(error: StatusError) -> str:
         told += f": {said}"
     if not causes:
         return told
-    lines = sorted({f"{cause['field']}: {cause['message']}" for cause in causes})
+    lines = sorted({f"{cause.get('field', '')}: {cause.get('message', '')}" for cause in causes})
     if len(lines) == 1:
         return f"{told}: {lines[0]}\n"
     return f"{told}: \n" + "".join(f"* {line}\n" for line in lines)

@@ -36,6 +36,89 @@ class Verb:
         return importlib.import_module(f"steersman.kubectl.commands.{self.module}")
 
 
+# What creates and changes.
+_WRITING = (
+    Verb("create", "create.manifests", "Create a resource from a file or from stdin", BEGINNER),
+    Verb("create clusterrole", "create.clusterrole", "Create a cluster role"),
+    Verb(
+        "create clusterrolebinding",
+        "create.clusterrolebinding",
+        "Create a cluster role binding for a particular cluster role",
+    ),
+    Verb(
+        "create configmap",
+        "create.configmap",
+        "Create a config map from a local file, directory or literal value",
+        aliases=("cm",),
+    ),
+    Verb("create cronjob", "create.cronjob", "Create a cron job with the specified name", aliases=("cj",)),
+    Verb("create deployment", "create.deployment", "Create a deployment with the specified name", aliases=("deploy",)),
+    Verb("create ingress", "create.ingress", "Create an ingress with the specified name", aliases=("ing",)),
+    Verb("create job", "create.job", "Create a job with the specified name"),
+    Verb("create namespace", "create.namespace", "Create a namespace with the specified name", aliases=("ns",)),
+    Verb(
+        "create poddisruptionbudget",
+        "create.poddisruptionbudget",
+        "Create a pod disruption budget with the specified name",
+        aliases=("pdb",),
+    ),
+    Verb(
+        "create priorityclass",
+        "create.priorityclass",
+        "Create a priority class with the specified name",
+        aliases=("pc",),
+    ),
+    Verb("create quota", "create.quota", "Create a quota with the specified name", aliases=("resourcequota",)),
+    Verb("create role", "create.role", "Create a role with single rule"),
+    Verb("create rolebinding", "create.rolebinding", "Create a role binding for a particular role or cluster role"),
+    Verb("create secret", "", "Create a secret using a specified subcommand"),
+    Verb(
+        "create secret docker-registry",
+        "create.secret_docker_registry",
+        "Create a secret for use with a Docker registry",
+    ),
+    Verb(
+        "create secret generic",
+        "create.secret_generic",
+        "Create a secret from a local file, directory, or literal value",
+    ),
+    Verb("create secret tls", "create.secret_tls", "Create a TLS secret"),
+    Verb("create service", "", "Create a service using a specified subcommand", aliases=("svc",)),
+    Verb("create service clusterip", "create.service_clusterip", "Create a ClusterIP service"),
+    Verb("create service externalname", "create.service_externalname", "Create an ExternalName service"),
+    Verb("create service loadbalancer", "create.service_loadbalancer", "Create a LoadBalancer service"),
+    Verb("create service nodeport", "create.service_nodeport", "Create a NodePort service"),
+    Verb(
+        "create serviceaccount",
+        "create.serviceaccount",
+        "Create a service account with the specified name",
+        aliases=("sa",),
+    ),
+    Verb("create token", "create.token", "Request a service account token"),
+    Verb(
+        "delete",
+        "delete",
+        "Delete resources by file names, stdin, resources and names, or by resources and label selector",
+        INTERMEDIATE,
+    ),
+    Verb("apply", "apply.manifests", "Apply a configuration to a resource by file name or stdin", ADVANCED),
+    Verb(
+        "apply set-last-applied",
+        "apply.set_last_applied",
+        "Set the last-applied-configuration annotation on a live object to match the contents of a file",
+    ),
+    Verb(
+        "apply view-last-applied",
+        "apply.view_last_applied",
+        "View the latest last-applied-configuration annotations of a resource/object",
+    ),
+    Verb("patch", "patch", "Update fields of a resource", ADVANCED),
+    Verb("kustomize", "kustomize", "Build a kustomization target from a directory or URL", ADVANCED),
+    Verb("kustomize", "kustomize", "Build a kustomization target from a directory or URL", ADVANCED),
+    Verb("label", "label", "Update the labels on a resource", SETTINGS),
+    Verb("annotate", "annotate", "Update the annotations on a resource", SETTINGS),
+)
+
 TABLE = (
     # Looking
     Verb("get", "get", "Display one or many resources", INTERMEDIATE),
@@ -52,6 +135,7 @@ TABLE = (
         "Reconciles rules for RBAC role, role binding, cluster role, and cluster role binding objects",
     ),
     Verb("auth whoami", "auth_whoami", "Experimental: Check self subject attributes"),
+    *_WRITING,
     # The cluster as a whole
     Verb("api-resources", "api_resources", "Print the supported API resources on the server", OTHER),
     Verb("api-versions", "api_versions", 'Print the supported API versions on the server, as "group/version"', OTHER),

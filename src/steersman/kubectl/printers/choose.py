@@ -28,12 +28,17 @@ COLUMNS = ("custom-columns", "custom-columns-file")
 
 
 def make(
-    flags: Values, *, operation: str = "", default: str = "", formats: tuple[str, ...] = PLAIN + TEMPLATES
+    flags: Values,
+    *,
+    operation: str = "",
+    default: str = "",
+    formats: tuple[str, ...] = PLAIN + TEMPLATES,
+    keep_order: bool = False,
 ) -> Printer:
     """The printer for `--output` (with `--template`, `--show-managed-fields`, …). Raises CommandError.
 
     Without an output format it says in one line what was done: `operation` is "created", "patched", "created (dry run)".
-    `formats` are those that the verb takes.
+    `formats` are those that the verb takes. `keep_order`: JSON with its keys as they stand.
     """
     output = flags.get("output") or default
     name, equals, argument = output.partition("=")
@@ -49,7 +54,7 @@ def make(
         case "name":
             return NamePrinter(operation, short=True)
         case "json":
-            return JsonPrinter(keep_managed_fields=keep)
+            return JsonPrinter(keep_managed_fields=keep, keep_order=keep_order)
         case "yaml":
             return YamlPrinter(keep_managed_fields=keep)
     if name not in formats:

@@ -10,11 +10,13 @@ _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u202
 
 
 class JsonPrinter:
-    def __init__(self, *, keep_managed_fields: bool = False) -> None:
-        self._keep = keep_managed_fields
+    """`keep_order`: the keys stand as they are, not sorted: objects of upstream's typed clients."""
+
+    def __init__(self, *, keep_managed_fields: bool = False, keep_order: bool = False) -> None:
+        self._keep, self._keep_order = keep_managed_fields, keep_order
 
     def print(self, obj: Object) -> str:
-        return format_json(obj if self._keep else without_managed_fields(obj)) + "\n"
+        return format_json(obj if self._keep else without_managed_fields(obj), sort_keys=not self._keep_order) + "\n"
 
 
 class YamlPrinter:
