@@ -217,7 +217,7 @@ KUSTOMIZATIONS = [
     "configMapGenerator: [{name: x, literals: [a=b, a=c]}]",
     "configMapGenerator: [{name: x, files: [nof]}]",
     "configMapGenerator: [{literals: [a=b]}]",
-    "configMapGenerator: [{name: x}]\nsecretGenerator: [{name: y}]",
+    "configMapGenerator: [{name: x}]\nsecretGenerator: [{name: sss}]",
     "secretGenerator: [{name: x, type: t, files: [a.yaml]}]",
     "resources: [a.yaml]\nconfigMapGenerator: [{name: src, behavior: replace, literals: [a=b]}]",
     "resources: [a.yaml]\ngeneratorOptions: {disableNameSuffixHash: true, labels: {a: b}, immutable: true}\n"
@@ -274,7 +274,7 @@ def test_the_same_as_a_real_kubectl(alone: Kubectl, folder: pathlib.Path) -> Non
 
 
 def test_names_hashes_and_references(folder: pathlib.Path) -> None:
-    built = {obj["kind"]: obj for obj in build.build(str(folder / "over")).objects}
+    built = {obj["kind"]: obj for obj in build.build(str(folder / "over"))}
     assert built["ConfigMap"]["metadata"]["name"] == "p-conf-s-f956tm2c5t"
     containers = built["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert [one["name"] for one in containers] == ["side", "a", "b"]
@@ -320,6 +320,6 @@ def test_patches_are_read_by_newer_yaml_than_kustomizations(folder: pathlib.Path
     (folder / "one" / "kustomization.yaml").write_text(
         'resources: [a.yaml]\npatches: [{patch: "{apiVersion: v1, kind: ConfigMap, metadata: {name: aaa}, data: {k: n}}"}]\n'
     )
-    found = next(obj for obj in build.build(str(folder / "one")).objects if obj["metadata"]["name"] == "aaa")
+    found = next(obj for obj in build.build(str(folder / "one")) if obj["metadata"]["name"] == "aaa")
     assert found["data"] == {"k": "n"}
     assert next(go_yaml.read_all("k: n")) == {"k": False}

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from steersman.kubectl import go_yaml
 from steersman.kubectl.kustomize import (
@@ -30,17 +30,11 @@ _VERSION = "kustomize-(devel)"  # what kubectl's own kustomize calls itself
 Warn = Callable[[str], None]
 
 
-class Built(NamedTuple):
-    objects: list[Object]
-    warnings: list[str]
-
-
-def build(name: str, *, restricted: bool = True) -> Built:
+def build(name: str, warn: Warn = lambda text: None, *, restricted: bool = True) -> list[Object]:
     """The objects of the folder's kustomization. Raises KustomizeError."""
-    told: list[str] = []
     folder = Folder.open(name, restricted=restricted)
-    content = _load(folder, told.append)
-    found = _gather(folder, content, Resources(), told.append)
+    content = _load(folder, warn)
+    found = _gather(folder, content, Resources(), warn)
     for resource in found:
         if resource.needs_hash:
             resource.remember()
@@ -53,18 +47,15 @@ def build(name: str, *, restricted: bool = True) -> Built:
     _sort(kept, content.get("sortOptions") or {})
     if "managedByLabel" in (content.get("buildMetadata") or ()):
         labels.label(kept, {_MANAGED_BY: _VERSION}, (labels.METADATA,))
-    return Built([resource.obj for resource in kept], told)
+    return [resource.obj for resource in kept]
 
 
 def objects(name: str, write_error: Callable[[str], None], *, restricted: bool = True) -> list[Object]:
     """For verbs with `-k`: warnings are told. Raises CommandError."""
     try:
-        built = build(name, restricted=restricted)
+        return build(name, lambda text: write_error(f"{text}\n"), restricted=restricted)
     except KustomizeError as wrong:
         raise CommandError(str(wrong)) from wrong
-    for text in built.warnings:
-        write_error(f"{text}\n")
-    return built.objects
 
 
 def _sort(resources: Resources, options: Mapping[str, Any]) -> None:

@@ -82,4 +82,7 @@ def from_cron_job(name: str, namespace: str, cron_job: Object) -> Object:
 def _typed_spec(spec: Object) -> Object:
     """With the zero that typed clients print in every metadata."""
     template = spec["template"]
-    return {**spec, "template": {**template, "metadata": {"creationTimestamp": None, **(template.get("metadata") or {})}}}
+    return {
+        **spec,
+        "template": {**template, "metadata": {"creationTimestamp": None, **(template.get("metadata") or {})}},
+    }
