@@ -114,7 +114,6 @@ _WRITING = (
     ),
     Verb("patch", "patch", "Update fields of a resource", ADVANCED),
     Verb("kustomize", "kustomize", "Build a kustomization target from a directory or URL", ADVANCED),
-    Verb("kustomize", "kustomize", "Build a kustomization target from a directory or URL", ADVANCED),
     Verb("label", "label", "Update the labels on a resource", SETTINGS),
     Verb("annotate", "annotate", "Update the annotations on a resource", SETTINGS),
 )
