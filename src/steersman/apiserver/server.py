@@ -51,7 +51,7 @@ from steersman.apiserver import (
     webhook_client,
     writing,
 )
-from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers, switches
+from steersman.apiserver.admission import chain, configured, service_addresses, service_numbers, settings, switches
 from steersman.apiserver.aggregation import aggregator, extension, identity, registration
 from steersman.apiserver.attributes import Attributes
 from steersman.apiserver.audit import auditor
@@ -81,7 +81,7 @@ class Options:
     `cluster_info` is what machines that want to join are told.
     `fake_nodes` are those on paper, whose process acts as each of them.
     `flags` are what `/flagz` shows: what the server was started with.
-    `admission`: which plugins work.
+    `admission`: which plugins work; `admission_settings`: what they are told.
     """
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
@@ -100,6 +100,7 @@ class Options:
     fake_nodes: tuple[str, ...] = ()
     flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     admission: switches.Switches = switches.DEFAULT
+    admission_settings: settings.Settings = settings.DEFAULT
 
 
 class ApiServer:
@@ -166,6 +167,7 @@ class ApiServer:
             mutating=self._configured.mutating,
             validating=self._configured.validating,
             chosen=options.admission,
+            told=options.admission_settings,
         )
         admission = chain.Chain(self.plugins)
         shaper = shapes.Shaper(self._clock)

@@ -61,6 +61,15 @@ def _checked_plugins(context: click.Context, parameter: click.Parameter, names: 
     return names
 
 
+def _checked_admission(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    from steersman.apiserver.admission import settings
+
+    with _refusals(context, parameter):
+        if path:
+            settings.read(path)
+    return _absolute(context, parameter, path)
+
+
 def _checked_audit_policy(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
     from steersman.apiserver.audit import policy
 
@@ -91,6 +100,12 @@ _OPTIONS = (
         "Admission plugins to switch off, with commas between.",
         metavar="NAMES",
         callback=_checked_plugins,
+    ),
+    _option(
+        "--admission-control-config-file",
+        "What admission plugins are told: an AdmissionConfiguration of apiserver.config.k8s.io/v1, for PodSecurity.",
+        metavar="FILE",
+        callback=_checked_admission,
     ),
     _option(
         "--audit-policy-file",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from steersman.aio.clock import Clock, SystemClock
 from steersman.api import releases
 from steersman.apiserver import joining
-from steersman.apiserver.admission import switches
+from steersman.apiserver.admission import settings, switches
 from steersman.apiserver.aggregation import identity
 from steersman.apiserver.audit import auditor, log_file, policy
 from steersman.apiserver.server import ApiServer
@@ -24,6 +24,7 @@ from steersman.serving import http_server, tls
 async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: int) -> None:
     """Serve on `sockets` until cancelled."""
     clock = SystemClock()
+    file = plan.options.admission_control_config_file
     audit = _auditor(plan.options, clock)
     store = await stores.open_store(plan.options, plan.paths, clock)
     server = ApiServer(
@@ -40,6 +41,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             fake_nodes=plan.options.fake_node_names(),
             flags=plan.options.flags(),
             admission=switches.of(plan.options.enable_admission_plugins, plan.options.disable_admission_plugins),
+            admission_settings=settings.read(file) if file else settings.DEFAULT,
             cluster_info=joining.ClusterInfo(
                 plan.public_server, plan.authority.read_bytes(), configuration.of_plan(plan)
             ),

@@ -50,7 +50,8 @@ class Options:
     `image_credential_provider_config`: a CredentialProviderConfig for real nodes, read at each start of one; its programs are in
     `image_credential_provider_bin_dir`.
     `snapshotter`: how the embedded runtime makes root filesystems (`containers/oci/snapshots.py`).
-    `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`).
+    `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`);
+    `admission_control_config_file`: what they are told.
     `audit_…`: which requests are written down, and where (`apiserver.audit`); sizes as in their flags: MiB, bytes of an event.
     `kubeconfig` is the user's file that the context was merged into.
     `paper_nodes`: those of a fork (`fork.py`), beside `fake_nodes`.
@@ -87,6 +88,7 @@ class Options:
     snapshotter: str = "auto"
     enable_admission_plugins: str = ""
     disable_admission_plugins: str = ""
+    admission_control_config_file: str = ""
     audit_policy_file: str = ""
     audit_log_path: str = ""
     audit_log_format: str = "json"

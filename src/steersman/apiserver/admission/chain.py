@@ -17,6 +17,7 @@ from steersman.apiserver.admission import (
     namespaces,
     new_nodes,
     node_ports,
+    pod_security,
     pods,
     priorities,
     priority_classes,
@@ -25,6 +26,7 @@ from steersman.apiserver.admission import (
     runtime_classes,
     service_accounts,
     service_addresses,
+    settings,
     switches,
     trust_bundles,
     volumes,
@@ -45,6 +47,7 @@ def plugins(
     mutating: Sequence[Plugin] = (),
     validating: Sequence[Plugin] = (),
     chosen: switches.Switches = switches.DEFAULT,
+    told: settings.Settings = settings.DEFAULT,
 ) -> tuple[Plugin, ...]:
     """Those that are switched on, in upstream's recommended order. `mutating` and `validating` are those that users configure."""
     every = (
@@ -53,6 +56,7 @@ def plugins(
         service_accounts.ServiceAccounts(objects, clock),
         node_restriction.NodeRestriction(objects, authorizer),
         new_nodes.TaintNodes(),
+        pod_security.PodSecurity(objects, told.pod_security),
         priorities.OfPods(objects),
         priorities.OfGroups(objects),
         priority_classes.PriorityClasses(objects),

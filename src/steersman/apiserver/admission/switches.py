@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Set
 
 ON = frozenset((
-    *("NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "Priority"),
-    *("DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection", "PersistentVolumeClaimResize"),
-    *("RuntimeClass", "ClusterTrustBundleAttest", "DefaultIngressClass", "ResourceQuota"),
+    *("NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "PodSecurity"),
+    *("Priority", "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection"),
+    *("PersistentVolumeClaimResize", "RuntimeClass", "ClusterTrustBundleAttest", "DefaultIngressClass", "ResourceQuota"),
     *("MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"),
 ))  # fmt: skip
 """Those that work unless they are switched off."""
