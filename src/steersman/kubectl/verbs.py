@@ -163,6 +163,13 @@ TABLE = (
     Verb("options", "options", "Print the list of flags inherited by all commands", hidden=True),
     Verb("plugin", "", "Provides utilities for interacting with plugins", OTHER),
     Verb("plugin list", "plugin_list", "List all visible plugin executables on a user's PATH"),
+    # Into pods
+    Verb("logs", "logs", "Print the logs for a container in a pod", TROUBLESHOOTING),
+    Verb("attach", "attach", "Attach to a running container", TROUBLESHOOTING),
+    Verb("exec", "exec", "Execute a command in a container", TROUBLESHOOTING),
+    Verb("port-forward", "port_forward", "Forward one or more local ports to a pod", TROUBLESHOOTING),
+    Verb("proxy", "proxy", "Run a proxy to the Kubernetes API server", TROUBLESHOOTING),
+    Verb("cp", "cp", "Copy files and directories to and from containers", TROUBLESHOOTING),
 )
 
 _BY_WORDS = {(*verb.path.split()[:-1], name): verb for verb in TABLE for name in (verb.path.split()[-1], *verb.aliases)}

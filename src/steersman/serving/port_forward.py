@@ -98,6 +98,7 @@ class _Pairs:
             return
         try:
             await copy_both_ways(data, pod)
+            await data.finish()  # also when the pod's side did not end by itself
         except (spdy.Closed, OSError):
             await data.reset()
         await error.finish()
