@@ -22,7 +22,10 @@ PROGRAM = """
     supervisor = Supervisor(SystemClock(), folder / "control.sock", folder)
 
     def steady():
-        signal.pause()
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        signal.signal(signal.SIGUSR2, lambda *_: sys.exit("on"))
+        while True:
+            signal.pause()
 
 
     supervisor.add("steady", steady)
@@ -31,6 +34,8 @@ PROGRAM = """
     supervisor.command("processes", lambda _: {"processes": supervisor.statistics()})
     supervisor.command("kill", lambda m: supervisor.kill_child(m["name"]) or {})
     supervisor.command("start", lambda m: supervisor.start_child(m["name"]) or {})
+    supervisor.command("ask", lambda m: supervisor.signal_child(m["name"], signal.SIGUSR1) or {})
+    supervisor.command("take back", lambda m: {"done": supervisor.take_back(m["name"], signal.SIGUSR2)})
     supervisor.command("crash", lambda m: 1 / 0)
     supervisor.run(lambda: print("started", flush=True))
 """
@@ -96,6 +101,20 @@ def test_a_child_stopped_on_purpose_stays_stopped_until_started(running):
     control.ask(socket, {"command": "start", "name": "steady"})
     assert child(socket, "steady")["pid"] != 0
     assert child(socket, "idle") == {"name": "idle", "pid": 0, "running": False, "wanted": False, "restarts": 0}
+
+
+@pytest.mark.slow
+def test_a_child_that_was_asked_to_end_can_be_told_to_go_on(running):
+    """It hears of it, and is started again when it ends after all."""
+    socket, _ = running
+    order = {"command": "take back", "name": "steady"}
+    assert control.ask(socket, order) == {"done": False}, "nobody has asked it"
+    control.ask(socket, {"command": "ask", "name": "steady"})
+    assert not child(socket, "steady")["wanted"]
+    assert control.ask(socket, order) == {"done": True}
+    assert child(socket, "steady")["wanted"]
+    wait_restarted(socket, "steady", 1)
+    assert control.ask(socket, {**order, "name": "idle"}) == {"done": False}, "it does not run"
 
 
 @pytest.mark.slow

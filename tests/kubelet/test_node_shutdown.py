@@ -1,5 +1,6 @@
 """A node's shutdown: who ends when, and what the API sees of it."""
 
+import asyncio
 import datetime
 import json
 from pathlib import Path
@@ -61,6 +62,44 @@ def test_pods_end_by_priority_and_say_why(tmp_path: Path) -> None:
             await here.until(lambda: here.phase("late") == "Failed", 5)
             assert here.status("late")["reason"] == "NodeShutdown"
             assert here.status("late")["message"].endswith("Pod was rejected as the node is shutting down.")
+
+    virtual.run(body)
+
+
+def test_a_shutdown_that_is_called_off(tmp_path: Path) -> None:
+    """Who was told to end ends; who was not lives on, and the node takes pods again."""
+
+    async def body(clock: VirtualClock) -> None:
+        here = world.make(clock, tmp_path, shutdown_grace_seconds=30, shutdown_grace_critical_seconds=10)
+        slow = {"fake.steersman.dev/stop-seconds": "3"}
+
+        def ready() -> tuple[str, str]:
+            node = here.api.get("nodes", world.NODE, "") or {}
+            found = conditions.find(node["status"]["conditions"], "Ready") or {}
+            return found["status"], found["message"]
+
+        async with here.running() as kubelet:
+            here.pod("plain", annotations=slow)
+            here.pod("critical", priority=CRITICAL, annotations=slow)
+            await here.until_running("plain")
+            await here.until_running("critical")
+            going = asyncio.ensure_future(kubelet.shut_down())
+            await here.until(lambda: ready() == ("False", "node is shutting down"), 2)
+            await kubelet.call_off_shutdown()
+            assert await going is False
+            assert here.phase("plain") == "Failed"
+            assert here.is_ready("critical")
+            assert ready()[0] == "True"
+            here.pod("late")
+            await here.until_running("late")
+            assert here.events.of("Shutdown") == [
+                "Shutdown manager detected shutdown event",
+                "Shutdown manager detected shutdown cancellation",
+            ]
+            await kubelet.call_off_shutdown()
+            assert len(here.events.of("Shutdown")) == 2, "there is nothing to call off"
+            assert await kubelet.shut_down() is True
+            assert here.phase("critical") == here.phase("late") == "Failed"
 
     virtual.run(body)
 

@@ -18,7 +18,7 @@ LIMITS = {
     "compositepodgroups.scheduling.k8s.io": "kept and checked; its PodGroups are placed one by one",
     "evictionrequests.lifecycle.k8s.io": "kept and checked; nobody evicts by them (`pods/eviction` works)",
     "evictions.lifecycle.k8s.io": "kept and checked; nobody evicts by them (`pods/eviction` works)",
-    "podcertificaterequests.certificates.k8s.io": "kept and checked; kubelets make none, and no signer of ours answers them",
+    "podcertificaterequests.certificates.k8s.io": "made by kubelets for `podCertificate` volumes; no signer of ours answers them",
     "storageversions.internal.apiserver.k8s.io": "kept and checked; this server writes none, as there is one",
     "leasecandidates.coordination.k8s.io": "kept and checked; no election is coordinated by them",
 }

@@ -1,4 +1,5 @@
-"""`steersman node stop` and `node start`: one node's power, off and on; `node stop --graceful` ends its pods first."""
+"""`steersman node stop` and `node start`: one node's power, off and on; `node stop --graceful` ends its pods first, and
+`node start` calls that off while it goes on."""
 
 import sys
 
@@ -13,7 +14,10 @@ def run(command: str, node: str, name: str, data_dir: str | None) -> int:
     try:
         answer = control.ask(where.control_socket, {"command": command, "node": node})
         if command == "node-shutdown" and "error" not in answer:
-            while _runs(where, node):
+            while (found := _process(where, node))["running"]:
+                if found["wanted"]:
+                    print(f"{node} stays up: its shutdown was called off.", file=sys.stderr)
+                    return 1
                 SystemClock().pause(LOOK_SECONDS)
             answer = control.ask(where.control_socket, {"command": "node-stop", "node": node})
     except control.NotRunning:
@@ -26,7 +30,7 @@ def run(command: str, node: str, name: str, data_dir: str | None) -> int:
     return 0
 
 
-def _runs(where: paths.Paths, node: str) -> bool:
-    """Whether the node's process has not ended yet; it does so when its pods' grace periods are over."""
+def _process(where: paths.Paths, node: str) -> control.Message:
+    """The node's process, which ends when its pods' grace periods are over."""
     found = control.ask(where.control_socket, {"command": "status"})
-    return any(one["name"] == node and one["running"] for one in found["processes"])
+    return next(dict(one) for one in found["processes"] if one["name"] == node)

@@ -38,9 +38,8 @@ from steersman.serving import http_server, listeners, tls, zpages
 
 KUBELET_PORT = 10250
 LEASES_IN_GRACE = 4  # heartbeats that may be lost before a node counts as lost
-SHUTDOWN_SIGNALS = (
-    signal.SIGPWR,
-)  # "the power fails": pods end in good order, then the process; SIGTERM leaves them running
+# "The power fails": pods end in good order, then the process; SIGTERM leaves them running.
+SHUTDOWN_SIGNAL, CALL_OFF_SIGNAL = signal.SIGPWR, signal.SIGUSR2
 RESOLV_CONF = pathlib.Path("/etc/resolv.conf")
 
 
@@ -146,8 +145,10 @@ async def run(plan: Member, node: Node, host_namespace: str, machine: OwnMachine
             running.start("caches", caches.run())
             running.start("proxy caches", proxy_caches.run())
             loop = asyncio.get_running_loop()
-            for number in SHUTDOWN_SIGNALS:
-                loop.add_signal_handler(number, lambda: running.start("shutdown", _shut_down(agent, recorder, task)))
+            shut_down = lambda: running.start("shutdown", _shut_down(agent, recorder, task))  # noqa: E731
+            call_off = lambda: running.start("call off", agent.call_off_shutdown())  # noqa: E731
+            loop.add_signal_handler(SHUTDOWN_SIGNAL, shut_down)
+            loop.add_signal_handler(CALL_OFF_SIGNAL, call_off)
             await running.wait()
     finally:
         await containers.close()
@@ -174,10 +175,10 @@ async def _proxy(plan: Member, node: Node, caches: Caches, clock: SystemClock) -
 
 
 async def _shut_down(agent: Kubelet, recorder: Recorder, process: asyncio.Task[None]) -> None:
-    """End the node's pods in good order, then the process."""
-    await agent.shut_down()
-    await recorder.flush()
-    process.cancel()
+    """End the node's pods in good order, then the process, unless somebody thought better of it."""
+    if await agent.shut_down():
+        await recorder.flush()
+        process.cancel()
 
 
 async def _dns(plan: Member, node: Node, caches: Caches, clock: SystemClock, host_namespace: str) -> None:

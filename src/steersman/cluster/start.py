@@ -246,6 +246,8 @@ def _start_node(
     supervisor: Supervisor, made: Plan, network: cluster_network.ClusterNetwork, message: control.Message
 ) -> control.Message:
     name = _real_node(made, message)
+    if supervisor.take_back(name, signal.SIGUSR2):
+        return {"done": f"{name} stays up: its shutdown is called off."}
     network.link_up(name)
     supervisor.start_child(name)
     return {"done": f"{name} is switched on."}

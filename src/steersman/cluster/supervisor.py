@@ -126,6 +126,15 @@ class Supervisor:
         if child.pid:
             signal.pidfd_send_signal(child.pidfd, number)
 
+    def take_back(self, name: str, number: signal.Signals) -> bool:
+        """Tell a child that was asked to end, and has not ended yet, to go on. False: there is no such."""
+        child = self._children[name]
+        if not child.pid or child.wanted:
+            return False
+        child.wanted = True
+        signal.pidfd_send_signal(child.pidfd, number)
+        return True
+
     # --- one child ---
 
     def _start(self, child: Child) -> None:

@@ -289,9 +289,12 @@ class Kubelet:
             finally:
                 self._pods.detach(self.node_name)
 
-    async def shut_down(self) -> None:
-        """End all pods, the least important first, while `run` runs; then it can be cancelled."""
-        await self._shutdown.run()
+    async def shut_down(self) -> bool:
+        """End all pods, the least important first, while `run` runs; then it can be cancelled. False: it was called off."""
+        return await self._shutdown.run()
+
+    async def call_off_shutdown(self) -> None:
+        await self._shutdown.call_off()
 
     async def _tell_volumes(self) -> None:
         """The Node shows which volumes are in use here, before they are mounted."""

@@ -73,26 +73,37 @@ class NodeShutdown:
         self._workers = workers
         self.begun = False
 
-    async def run(self) -> None:
-        """Until every pod has ended, or its group's time is over. The node takes no more pods from now on."""
+    async def run(self) -> bool:
+        """Until every pod has ended, or its group's time is over: True. The node takes no more pods from now on. False: it was
+        called off, and groups whose turn had not come live on."""
         self.begun, started = True, self._node.clock.now()
         self._save(started, None)
-        self._node.recorder.event(
-            self._heartbeat.node, "Normal", "Shutdown", "Shutdown manager detected shutdown event"
-        )
-        self._heartbeat.not_ready = NOT_READY
-        try:
-            await self._heartbeat.status_changed()
-        except (StatusError, Unreachable) as failure:
-            _log.warning("the API does not hear of the shutdown: %s", failure)
+        await self._tell("Shutdown manager detected shutdown event", NOT_READY)
         alive = [worker for worker in self._workers() if not worker.machine.is_over]
         by_uid = {worker.uid: worker for worker in alive}
         priorities = {uid: int(worker.pod["spec"].get("priority") or 0) for uid, worker in by_uid.items()}
         for group in groups(priorities, self._steps()):
+            if not self.begun:
+                break
             await self._end([by_uid[uid] for uid in group.uids], group.seconds)
         for worker in alive:
             await self._node.writer.flush(worker.uid)
         self._save(started, self._node.clock.now())
+        return self.begun
+
+    async def call_off(self) -> None:
+        """The machine stays up after all: the node takes pods again. Who was told to end does so."""
+        if self.begun:
+            self.begun = False
+            await self._tell("Shutdown manager detected shutdown cancellation", "")
+
+    async def _tell(self, message: str, not_ready: str) -> None:
+        self._node.recorder.event(self._heartbeat.node, "Normal", "Shutdown", message)
+        self._heartbeat.not_ready = not_ready
+        try:
+            await self._heartbeat.status_changed()
+        except (StatusError, Unreachable) as failure:
+            _log.warning("the API does not hear of it: %s: %s", message, failure)
 
     def _save(self, started: datetime.datetime, ended: datetime.datetime | None) -> None:
         if not self._node.options.on_paper:
