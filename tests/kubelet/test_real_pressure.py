@@ -130,7 +130,7 @@ async def test_memory_and_processes(clean_machine: str, group: str, clock: Any, 
     async with lab.oci_lab(clock, clean_machine, group, hello_archive) as oci:
         free = observations.processes_most() - observations.processes()
         settings = Settings(
-            hard={"memory.available": "100Mi", "pid.available": str(free - 300)}, transition_seconds=0.5
+            hard={"memory.available": "300Mi", "pid.available": str(free - 300)}, transition_seconds=0.5
         )
         here = world.make(
             clock,
@@ -141,7 +141,7 @@ async def test_memory_and_processes(clean_machine: str, group: str, clock: Any, 
             system_reserved={"memory": "16Mi"},
             enforced=(),
         )
-        here.machine = Machine(cpus=2, memory_bytes=256 * MI, disk_bytes=10 << 30)
+        here.machine = Machine(cpus=2, memory_bytes=512 * MI, disk_bytes=10 << 30)
         here.runtime = oci.node
         async with running(here):
             here.api.put("pods", pod("calm", FOREVER))
@@ -151,14 +151,15 @@ async def test_memory_and_processes(clean_machine: str, group: str, clock: Any, 
             await here.until(lambda: here.is_ready("modest"), SECONDS_MOST)
             await asyncio.sleep(1)
             assert here.phase("modest") == "Running"
-            here.api.put("pods", pod("hungry", take.replace("60M", "130M")))
+            here.api.put("pods", pod("hungry", take.replace("60M", "160M")))
             message = await until_evicted(here, "hungry", "memory", "MemoryPressure")
-            assert "Threshold quantity: 100Mi, available: " in message
-            assert "Container main was using 13" in message
+            assert "Threshold quantity: 300Mi, available: " in message
+            assert "Container main was using 16" in message
             assert here.is_ready("modest"), "one at a time, the largest first"
+            here.api.delete_pod("modest", 1)
+            await here.until(lambda: here.api.get("pods", "modest") is None, SECONDS_MOST)
 
             fork = f"i=0; while [ $i -lt 800 ]; do sleep 1000 & i=$((i+1)); done; {FOREVER}"
             here.api.put("pods", pod("forks", fork))
             message = await until_evicted(here, "forks", "pids", "PIDPressure")
             assert f"Threshold quantity: {free - 300}, available: " in message
-            assert here.is_ready("modest")
