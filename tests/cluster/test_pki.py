@@ -44,12 +44,13 @@ def test_certificates_are_kept_over_a_restart(tmp_path):
     assert pki.Authority(tmp_path, NOW).client(pki.ADMIN).certificate.read_bytes() == first
 
 
-def test_a_serving_certificate_that_lacks_a_name_is_made_again(tmp_path):
+def test_a_serving_certificate_is_made_again_when_its_names_change(tmp_path):
     authority = pki.Authority(tmp_path, NOW)
     first = authority.server("apiserver", "kube-apiserver", ("localhost",)).certificate.read_bytes()
     second = authority.server("apiserver", "kube-apiserver", ("localhost", "172.30.0.1")).certificate.read_bytes()
-    third = authority.server("apiserver", "kube-apiserver", ("localhost",)).certificate.read_bytes()
-    assert first != second == third
+    third = authority.server("apiserver", "kube-apiserver", ("172.30.0.1", "localhost")).certificate.read_bytes()
+    fourth = authority.server("apiserver", "kube-apiserver", ("localhost",)).certificate.read_bytes()
+    assert first != second == third != fourth
 
 
 def test_a_certificate_near_its_end_is_made_again(tmp_path):

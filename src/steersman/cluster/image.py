@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from steersman.aio.clock import SystemClock
 from steersman.cluster import images, options, paths
+from steersman.cluster.join import membership
 from steersman.containers.cri.containerd import Containerd
 from steersman.containers.runtime import ImageStatus, RuntimeFailure
 
@@ -26,14 +27,18 @@ def load(archives: Sequence[str], name: str, data_dir: str | None) -> int:
 
 def _load_into_containerd(where: paths.Paths, archives: Sequence[str]) -> None:
     """Where nodes have a containerd of their own, which has images of its own; one that does not run is left out."""
-    wanted = options.load(where.options)
-    if wanted is None or wanted.runtime != "cri":
-        return
-    for node in wanted.node_names():
+    for node in _nodes_with_containerd(where):
         made = Containerd(where.node_data(node) / "containerd", where.node_run(node) / "containerd", "", SystemClock())
         if made.pid:
             for archive in archives:
                 asyncio.run(made.load(archive))
+
+
+def _nodes_with_containerd(where: paths.Paths) -> Sequence[str]:
+    joined, wanted = membership.load(where), options.load(where.options)
+    if joined is not None:
+        return (joined.node,) if joined.runtime == "cri" else ()
+    return wanted.node_names() if wanted is not None and wanted.runtime == "cri" else ()
 
 
 def list_images(name: str, data_dir: str | None) -> int:

@@ -28,7 +28,7 @@ def run(pod: str, service: str, namespace: str, port: int, name: str, data_dir: 
         return 3
     api = ApiAccess(where, known.port)
     try:
-        asked = _asked(api, pod, service, namespace, port)
+        asked = _asked(api, pod, service, namespace, port, known.node_names())
     except Unanswerable as why:
         print(why, file=sys.stderr)
         return 1
@@ -83,7 +83,7 @@ class Namespace:
         return f"{best.destination}{via} dev {links.get(best.index, '?')}"
 
 
-def _asked(api: ApiAccess, pod: str, service: str, namespace: str, port: int) -> trace.Asked:
+def _asked(api: ApiAccess, pod: str, service: str, namespace: str, port: int, own_nodes: Sequence[str]) -> trace.Asked:
     """Raises Unanswerable."""
     space, _, pod_name = pod.rpartition("/")
     found_pod = _get(api, "pods", space or namespace, pod_name)
@@ -91,6 +91,11 @@ def _asked(api: ApiAccess, pod: str, service: str, namespace: str, port: int) ->
     found_service = _get(api, "services", space or namespace, service_name)
     if not found_pod["spec"].get("nodeName") or not (found_pod.get("status") or {}).get("podIPs"):
         raise Unanswerable(f"Pod {objects.key(found_pod)} has no address yet.")
+    if found_pod["spec"]["nodeName"] not in own_nodes:
+        where = found_pod["spec"]["nodeName"]
+        raise Unanswerable(
+            f"Pod {objects.key(found_pod)} is on {where}: only nodes of this machine can be looked into."
+        )
     spec = found_service["spec"]
     if spec.get("type") == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
         raise Unanswerable(f"Service {objects.key(found_service)} has no address: DNS leads to its endpoints directly.")
@@ -106,7 +111,14 @@ def _asked(api: ApiAccess, pod: str, service: str, namespace: str, port: int) ->
     nodes = api.items("/api/v1/nodes")
     program = _program(api, 6 if ":" in address else 4)
     return trace.Asked(
-        found_pod, sources[0], found_service, address, ports[0], lambda one: _node_of(one, nodes), program
+        found_pod,
+        sources[0],
+        found_service,
+        address,
+        ports[0],
+        lambda one: _node_of(one, nodes),
+        program,
+        lambda node: node not in own_nodes,
     )
 
 

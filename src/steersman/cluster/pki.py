@@ -2,8 +2,8 @@
 
 Current clients verify strictly (Python 3.13 among them): the authority needs critical basicConstraints and keyUsage and
 a subject key identifier, leaves need an authority key identifier. Keys are ECDSA P-256: made in a millisecond, understood
-by every client. Everything is kept in the `pki` directory and made again only where it is missing, near its end, or where a
-serving certificate lacks a name it must carry.
+by every client. Everything is kept in the `pki` directory and made again only where it is missing, near its end, or where the
+names of a serving certificate have changed.
 
 Names and groups of the clients are upstream's ("PKI certificates and requirements" in the Kubernetes documentation).
 """
@@ -118,7 +118,7 @@ class Authority:
         certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         if certificate.not_valid_after_utc < self._now + datetime.timedelta(days=RENEW_BEFORE_DAYS):
             return False
-        return set(general_names(names)) <= set(names_of(certificate))
+        return set(general_names(names)) == set(names_of(certificate))
 
     def _issue(self, pair: KeyPair, subject: x509.Name, names: Sequence[str], use: x509.ObjectIdentifier) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

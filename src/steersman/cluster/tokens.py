@@ -16,6 +16,7 @@ from steersman.aio.clock import SystemClock
 from steersman.api import bootstrap_tokens
 from steersman.cluster import options, paths, reach
 from steersman.cluster.api_access import ApiAccess
+from steersman.cluster.join import membership
 from steersman.cluster.paths import Paths
 from steersman.meta import errors, objects, times
 from steersman.meta.objects import Object
@@ -56,7 +57,7 @@ def create(
             return _refuse(f'a token with id "{parts[0]}" already exists')
         return _refuse(str(refused))
     except (OSError, http.client.HTTPException):
-        return _does_not_run(name)
+        return _does_not_run(name, where)
     told = ".".join(parts)
     print(_join_command(where, wanted, told) if print_join_command and wanted else told)
     return 0
@@ -69,12 +70,13 @@ def generate() -> int:
 
 
 def list_tokens(name: str, data_dir: str | None, output: str) -> int:
+    where = paths.of_cluster(name, data_dir)
     try:
-        found = _access(paths.of_cluster(name, data_dir)).ask(SECRETS)["items"]
+        found = _access(where).ask(SECRETS)["items"]
     except errors.StatusError as refused:
         return _refuse(str(refused))
     except (OSError, http.client.HTTPException):
-        return _does_not_run(name)
+        return _does_not_run(name, where)
     tokens = sorted((one for one in found if bootstrap_tokens.is_token(one)), key=objects.name)
     if output == "json":
         for one in tokens:
@@ -86,7 +88,8 @@ def list_tokens(name: str, data_dir: str | None, output: str) -> int:
 
 def delete(names: Sequence[str], name: str, data_dir: str | None) -> int:
     """By token or by its id, its public part."""
-    access = _access(paths.of_cluster(name, data_dir))
+    where = paths.of_cluster(name, data_dir)
+    access = _access(where)
     for one in names:
         parts = bootstrap_tokens.parse(one)
         token_id = parts[0] if parts else one
@@ -99,7 +102,7 @@ def delete(names: Sequence[str], name: str, data_dir: str | None) -> int:
         except errors.StatusError as refused:
             return _refuse(f'failed to delete bootstrap token "{token_id}": {refused}')
         except (OSError, http.client.HTTPException):
-            return _does_not_run(name)
+            return _does_not_run(name, where)
         print(f'bootstrap token "{token_id}" deleted')
     return 0
 
@@ -212,6 +215,11 @@ def _refuse(why: str) -> int:
     return 1
 
 
-def _does_not_run(name: str) -> int:
+def _does_not_run(name: str, where: Paths) -> int:
+    joined = membership.load(where)
+    if joined is not None:
+        return _refuse(
+            f"This machine is node {joined.node} of {joined.server}: tokens are made on the machine that runs it."
+        )
     print(f'Cluster "{name}" does not run. Start it with: script/up -d', file=sys.stderr)
     return 3

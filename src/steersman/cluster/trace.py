@@ -33,7 +33,8 @@ class View(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Asked:
-    """`source` is the pod's address of the family that is asked about, `nodes` names by pod CIDR look-up: address → node."""
+    """`source` is the pod's address of the family that is asked about, `nodes` names by pod CIDR look-up: address → node;
+    `is_elsewhere`: whether a node is another machine, which nobody can look into from here."""
 
     pod: Object
     source: str
@@ -42,6 +43,7 @@ class Asked:
     port: Object
     node_of: Callable[[str], str]
     program: policies.Program
+    is_elsewhere: Callable[[str], bool] = lambda node: False
 
     @property
     def node(self) -> str:
@@ -132,6 +134,11 @@ def _delivered(asked: Asked, at: Callable[[str], View], packet: policies.Packet)
         yield Step(asked.node, "leaving: the pod reaches itself: masquerade, so that the answer comes back this way")
     else:
         yield Step(asked.node, f"leaving: no mark, no hairpin: the source stays {packet.source}")
+    if far and asked.is_elsewhere(far):
+        yield Step(
+            "host", f"the tunnel between the machines takes it to {far}, where policies judge it and the pod answers"
+        )
+        return
     if far and far != asked.node:
         yield Step("host", f"the bridge between the nodes passes it on to {far}")
         yield Step(far, f"route: {at(far).route(packet.target) or 'none: the pod is gone'}")

@@ -23,6 +23,16 @@ CLUSTER = "machines-test"
 WAIT_SECONDS = 60.0
 CLOCK = SystemClock()
 
+LARGE = 300_000  # bytes, in packets that must fit into the tunnel
+PROGRAM = f"""
+trap 'exit 0' TERM
+mkdir /w
+hostname > /w/index.html
+head -c {LARGE} /dev/zero > /w/large
+echo serving
+httpd -f -p 8080 -h /w & wait
+"""
+
 WEB = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -47,11 +57,7 @@ WEB = {
                     {
                         "name": "main",
                         "image": "localhost/hello:1",
-                        "command": [
-                            "sh",
-                            "-c",
-                            "mkdir /w; hostname > /w/index.html; echo serving; exec httpd -f -p 8080 -h /w",
-                        ],
+                        "command": ["sh", "-c", PROGRAM],
                         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
                     }
                 ],
@@ -90,12 +96,11 @@ class World:
         found = self.get("pods", "-l", "app=web")["items"]
         return {one["spec"].get("nodeName", ""): one for one in found if "deletionTimestamp" not in one["metadata"]}
 
-    def fetch(self, pod: Any, url: str) -> str:
-        """What a pod gets from a URL, in a second at the most; "" when that is nothing."""
+    def fetch(self, pod: Any, *urls: str) -> str:
+        """What a pod gets from URLs, each in a second at the most; "" when one of them gives nothing."""
+        script = " && ".join(f"timeout 1 wget -q -O - {url}" for url in urls)
         with contextlib.suppress(AssertionError):
-            return self.kubectl(
-                "exec", pod["metadata"]["name"], "--", "timeout", "1", "wget", "-q", "-O", "-", url
-            ).strip()
+            return self.kubectl("exec", pod["metadata"]["name"], "--", "sh", "-c", script).strip()
         return ""
 
     def nodes(self) -> dict[str, bool]:
@@ -132,7 +137,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with machines.opened(tmp_path_factory.mktemp("lab")) as lab:
         alpha = lab.machine("alpha")
         # Longer than a kubelet needs to be back on a busy machine.
-        patience = ("--default-not-ready-toleration-seconds", "6")
+        patience = ("--default-not-ready-toleration-seconds", "4")
         good(alpha.steersman("up", "-d", "--name", CLUSTER, "--listen", "0.0.0.0", "--example-images", *patience))
         try:
             told = good(alpha.steersman("token", "create", "--print-join-command", "--name", CLUSTER)).split()
@@ -184,23 +189,35 @@ def test_every_pod_reaches_every_other_and_the_service_by_name(world: World):
     world.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     pods = world.pods()
     assert set(pods) == {"node1", "beta", "third"}
+    names = [one["metadata"]["name"] for one in pods.values()]
+    every = [f"http://{one['status']['podIP']}:8080" for one in pods.values()]
     for one in pods.values():
-        for other in pods.values():
-            assert world.fetch(one, f"http://{other['status']['podIP']}:8080") == other["metadata"]["name"]
-        served = {world.fetch(one, "http://web.default.svc.cluster.local") for _ in range(8)}
-        assert "" not in served
-        assert len(served) > 1
+        assert world.fetch(one, *every).split() == names
+        served = world.fetch(one, *["http://web.default.svc.cluster.local"] * 8).split()
+        assert len(served) == 8
+        assert len(set(served)) > 1
+
+
+def test_much_at_once_gets_through_both_ways(world: World):
+    pods = world.pods()
+    for one, other in (("node1", "beta"), ("beta", "node1"), ("beta", "third")):
+        count = f"wget -q -O - http://{pods[other]['status']['podIP']}:8080/large | wc -c"
+        found = world.kubectl("exec", pods[one]["metadata"]["name"], "--", "timeout", "5", "sh", "-c", count)
+        assert int(found) == LARGE
 
 
 def test_machines_themselves_reach_services_and_pods(world: World):
     address = world.get("service", "web")["spec"]["clusterIP"]
     names = {one["metadata"]["name"] for one in world.pods().values()}
     for machine in (world.alpha, world.beta):
-        served = {good(machine.run("curl", "-s", "-m", "2", f"http://{address}")).strip() for _ in range(10)}
-        assert served <= names
-        for pod in world.pods().values():
-            url = f"http://{pod['status']['podIP']}:8080"
-            assert good(machine.run("curl", "-s", "-m", "2", url)).strip() == pod["metadata"]["name"]
+        # Not one connection for all of them: the choice is made once for each.
+        served = good(
+            machine.run("curl", "-s", "-m", "2", "-H", "Connection: close", *[f"http://{address}"] * 10)
+        ).split()
+        assert len(served) == 10
+        assert set(served) <= names
+        urls = [f"http://{pod['status']['podIP']}:8080" for pod in world.pods().values()]
+        assert set(good(machine.run("curl", "-s", "-m", "2", *urls)).split()) == names
 
 
 def test_pods_reach_the_api_server(world: World):
@@ -248,12 +265,8 @@ def test_network_policies_judge_pods_of_other_machines(world: World):
 def test_joining_again_says_that_it_has_joined(world: World):
     said = good(world.beta.steersman("join", *world.invitation))
     assert said == "This machine is node beta of https://192.168.77.10:6443 already; `steersman status` says more.\n"
-    assert good(world.beta.steersman("join")) == said
     status = json.loads(good(world.beta.steersman("status", "-o", "json")))
     assert (status["apiReady"], [one["name"] for one in status["nodes"]]) == (True, ["beta"])
-    assert world.alpha.steersman("node", "stop", "beta", "--name", CLUSTER).stderr.startswith(
-        "no such node on this machine"
-    )
 
 
 REFUSED = {

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from steersman.aio.clock import Clock, SystemClock
-from steersman.cluster import control, detached, machine, options, paths, pki, reach
+from steersman.cluster import control, detached, machine, options, paths, pki, reach, tokens
 from steersman.cluster.join import certificates, contact, discovery, membership, rules, start
 from steersman.cluster.join.discovery import Refused, Token
 from steersman.cluster.join.membership import Membership
@@ -44,7 +44,7 @@ def run(
         known = _known(where)
         if _runs(where):
             assert known is not None, "what runs has joined"
-            _check_same(known, invitation)
+            _check_same(where, known, invitation)
             print(f"This machine is node {known.node} of {known.server} already; `steersman status` says more.")
             return 0
         _check_machine(where, flags)
@@ -93,7 +93,7 @@ def _join(where: Paths, invitation: Invitation, given: dict[str, Any], clock: Cl
 
 def _again(where: Paths, known: Membership, invitation: Invitation, given: dict[str, Any], clock: Clock) -> Membership:
     """With what was kept; flags that are given replace theirs. A certificate that has ended takes another token. Raises Refused."""
-    _check_same(known, invitation)
+    _check_same(where, known, invitation)
     if given.pop("node", known.node) != known.node:
         raise Refused(
             f"This machine is node {known.node}: `steersman down --purge` forgets that, then it can join by another name."
@@ -127,11 +127,14 @@ def _checked(invitation: Invitation) -> Token:
     return invitation.token
 
 
-def _check_same(known: Membership, invitation: Invitation) -> None:
-    """A new URL of the cluster is one it can move to only once it is stopped. Raises Refused."""
-    if invitation.token is not None and invitation.server and invitation.server != known.server:
+def _check_same(where: Paths, known: Membership, invitation: Invitation) -> None:
+    """The cluster may have moved; whether it is still the same its authority's key tells. Raises Refused."""
+    if not invitation.server or invitation.server == known.server:
+        return
+    if tokens.pin_of(membership.authority(where).read_bytes()) not in invitation.pins:
         raise Refused(
-            f"This machine is node {known.node} of {known.server}: `steersman down --purge` forgets that, then it can join another."
+            f"This machine is node {known.node} of {known.server}: `steersman down --purge` forgets that, then it can join "
+            "another. (The same cluster at another address is known by its --ca-cert-hash.)"
         )
 
 
