@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from steersman.aio.clock import SystemClock
 from steersman.client import http_connection, transport
 from steersman.client.kubeconfig import Access
 from steersman.client.transport import HttpTransport, Unreachable
-from steersman.serving.messages import Request
+from steersman.serving.messages import Request, Response
 from tests.client import raw_server
 from tests.client.raw_server import Conversation
 
@@ -44,11 +45,76 @@ async def test_requests_share_one_connection():
         assert http.statistics() == {"idle": 1, "in_use": 0}
 
 
-async def test_concurrent_requests_use_several():
+async def ask_many(http: HttpTransport, count: int) -> list[bytes]:
+    responses = await asyncio.gather(*(http.request(Request("GET", f"/{n}")) for n in range(count)))
+    return [response.body.split()[1] for response in responses]
+
+
+async def test_concurrent_requests_use_several_connections():
+    together = asyncio.Barrier(5)
+
+    async def answer_together(conversation: Conversation) -> None:
+        request = await conversation.request()
+        await together.wait()
+        await conversation.answer(request)
+
+    async with connected(answer_together) as http:
+        assert await ask_many(http, 5) == [b"/%d" % n for n in range(5)]
+
+
+async def test_a_burst_makes_one_connection_at_a_time(monkeypatch):
+    """Each waits until the one before it is made, or takes one that has come free."""
+    now = most = made = 0
+    connect = HttpTransport._connect
+
+    async def counted(http: HttpTransport) -> http_connection.Connection:
+        nonlocal now, most, made
+        now, made = now + 1, made + 1
+        most = max(most, now)
+        try:
+            return await connect(http)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(HttpTransport, "_connect", counted)
     async with connected(echo) as http:
-        responses = await asyncio.gather(*(http.request(Request("GET", f"/{n}")) for n in range(10)))
-        assert [response.body.split()[1] for response in responses] == [f"/{n}".encode() for n in range(10)]
-        assert http.statistics() == {"idle": 10, "in_use": 0}
+        assert await ask_many(http, 30) == [b"/%d" % n for n in range(30)]
+        assert most == 1
+        assert http.statistics() == {"idle": made, "in_use": 0}
+        again = made
+        await ask_many(http, made)
+        assert made == again
+
+
+async def test_a_server_that_takes_long_to_connect_is_not_waited_for_in_a_queue(monkeypatch):
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "PATIENCE_SECONDS", 0.01)
+    listening = socket.create_server(("127.0.0.1", 0))  # takes connections, and says nothing of TLS
+    http = HttpTransport(Access(f"https://127.0.0.1:{listening.getsockname()[1]}"), clock=SystemClock())
+    async with asyncio.timeout(1.5):
+        failed = await asyncio.gather(*(http.request(GET) for _ in range(10)), return_exceptions=True)
+    assert [type(one) for one in failed] == [Unreachable] * 10
+    await http.close()
+    listening.close()
+
+
+async def test_who_is_called_off_while_waiting_passes_on_what_it_got():
+    asked = asyncio.Event()
+
+    async def answer(conversation: Conversation) -> None:
+        while request := await conversation.request():
+            asked.set()
+            await conversation.answer(request)
+
+    async with connected(answer) as http:
+        tasks = [asyncio.ensure_future(http.request(GET)) for _ in range(20)]
+        await asked.wait()
+        for one in tasks[1:19]:
+            one.cancel()
+        first, *_, last = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(first, Response)
+        assert isinstance(last, Response)
+        assert http.statistics()["in_use"] == 0
 
 
 async def test_a_base_path_comes_first():

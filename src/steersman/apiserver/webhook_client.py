@@ -150,7 +150,11 @@ class WebhookClient:
             )
             try:
                 found = HttpTransport(
-                    access, clock=self._clock, request_seconds=REQUEST_SECONDS_MAX, requests_max=REQUESTS_MAX
+                    access,
+                    clock=self._clock,
+                    request_seconds=REQUEST_SECONDS_MAX,
+                    requests_max=REQUESTS_MAX,
+                    in_a_hurry=True,
                 )
             except (OSError, ValueError) as wrong:
                 raise Failed(f"unable to load root certificates: {wrong}") from wrong

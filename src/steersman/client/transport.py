@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import urllib.parse
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -22,8 +23,13 @@ __all__ = ["HttpTransport", "InProcessTransport", "Transport", "Unreachable", "s
 # Named limits: connections at one time (watches and upgrades included), kept idle ones, and for how long. Servers close
 # idle connections themselves; this is for those that do not.
 CONNECTIONS_MAX = 1000
-# Requests under way at one time: enough to fill the server's group commits, and a burst does not pay a handshake for each.
+# Requests under way at one time: enough to fill the server's group commits.
 REQUESTS_MAX = 32
+# A handshake costs both ends ten requests' worth, and a burst is over before many of them pay. So requests make connections one at
+# a time, as long as there are few, and take what comes free meanwhile; beyond those, and where a handshake takes long, who has
+# waited so long makes one.
+EAGER_CONNECTIONS_MAX = 8
+PATIENCE_SECONDS = 0.2
 IDLE_CONNECTIONS_MAX = 64
 IDLE_SECONDS_MAX = 90.0
 CONNECT_SECONDS = 10.0
@@ -72,7 +78,9 @@ class HttpTransport:
         clock: Clock,
         request_seconds: float = REQUEST_SECONDS,
         requests_max: int = REQUESTS_MAX,
+        in_a_hurry: bool = False,
     ) -> None:
+        """`in_a_hurry`: a request makes a connection at once where none is free, for it has a deadline."""
         url = urllib.parse.urlsplit(access.server)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"not an http or https URL: {access.server!r}")
@@ -88,6 +96,10 @@ class HttpTransport:
         self._idle: list[tuple[float, Connection]] = []
         self._in_use: set[Connection] = set()
         self._leaving: list[Connection] = []  # closed, until the other side has answered
+        self._in_a_hurry = in_a_hurry
+        self._asking = 0  # connections that carry a request, without streams
+        self._connecting_since: float | None = None  # for a request
+        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._slots = asyncio.Semaphore(CONNECTIONS_MAX)
         self._request_slots = asyncio.Semaphore(requests_max)
 
@@ -97,13 +109,15 @@ class HttpTransport:
         try:
             async with self._request_slots, self._slots, self._clock.timeout(self._request_seconds):
                 while True:
-                    connection = await self._take()
+                    connection = self._take_kept() or await self._take_next()
+                    self._asking += 1
                     try:
                         return await connection.exchange(data, is_head=is_head)
                     except Unreachable:
                         if not (connection.can_retry and request.method in ("GET", "HEAD")):
                             raise
                     finally:
+                        self._asking -= 1
                         self._give_back(connection)
         except TimeoutError as late:
             raise Unreachable(f"no answer within {self._request_seconds:g} s") from late
@@ -158,7 +172,7 @@ class HttpTransport:
         try:
             async with self._clock.timeout(self._request_seconds):
                 while True:
-                    connection = await self._take()
+                    connection = self._take_kept() or await self._connect()
                     try:
                         return await connection.open(data), connection
                     except BaseException as failed:
@@ -176,19 +190,74 @@ class HttpTransport:
             self._give_back(connection)
             self._slots.release()
 
-    async def _take(self) -> Connection:
-        """A kept connection, the one used last first, or a new one."""
+    def _take_kept(self) -> Connection | None:
+        """The one used last first."""
         oldest = self._clock.monotonic() - IDLE_SECONDS_MAX
         while self._idle:
             since, connection = self._idle.pop()
             if connection.reusable and since >= oldest:
-                connection.is_reused = True
-                self._in_use.add(connection)
-                return connection
+                return self._taken_again(connection)
             self._leave(connection)
-        connection = await self._connect()
+        return None
+
+    def _taken_again(self, connection: Connection) -> Connection:
+        connection.is_reused = True
         self._in_use.add(connection)
         return connection
+
+    async def _take_next(self) -> Connection:
+        """One that comes free, or a new one, once it is our turn to make it."""
+        began = self._clock.monotonic()
+        while self._is_to_wait(began):
+            if free := await self._wait_for_free():
+                return free
+        self._connecting_since = self._clock.monotonic()
+        try:
+            return await self._connect()
+        finally:
+            self._connecting_since = None
+            if self._are_few:
+                self._wake_next(None)
+
+    @property
+    def _are_few(self) -> bool:
+        return self._asking < EAGER_CONNECTIONS_MAX
+
+    def _is_to_wait(self, began: float) -> bool:
+        if self._in_a_hurry:
+            return False
+        just_now = self._clock.monotonic() - PATIENCE_SECONDS
+        is_connecting = self._connecting_since is not None and self._connecting_since > just_now
+        return is_connecting or (not self._are_few and began > just_now)
+
+    async def _wait_for_free(self) -> Connection | None:
+        """None: look again."""
+        waiting: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            async with self._clock.timeout(PATIENCE_SECONDS):
+                return await waiting
+        except TimeoutError:
+            return None if waiting.cancelled() else waiting.result()  # told in the same moment
+        except BaseException:
+            if not waiting.cancelled():
+                self._pass_on(waiting.result())
+            raise
+
+    def _pass_on(self, connection: Connection | None) -> None:
+        if connection is not None:
+            self._give_back(connection)
+        else:
+            self._wake_next(None)
+
+    def _wake_next(self, connection: Connection | None) -> bool:
+        """Whether anybody was waiting for `connection`, or (None) to look again."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(connection)
+                return True
+        return False
 
     async def _connect(self) -> Connection:
         name = self._server_name if self._tls is not None else None
@@ -203,11 +272,14 @@ class HttpTransport:
             ) from late
         except OSError as failed:  # refused, no route, and every TLS error
             raise Unreachable(f"{NO_CONNECTION} {self._host}:{self._port}: {failed}") from failed
+        self._in_use.add(connection)
         return connection
 
     def _give_back(self, connection: Connection) -> None:
         self._in_use.discard(connection)
-        if connection.reusable and len(self._idle) < IDLE_CONNECTIONS_MAX:
+        if connection.reusable and self._wake_next(connection):
+            self._taken_again(connection)
+        elif connection.reusable and len(self._idle) < IDLE_CONNECTIONS_MAX:
             self._idle.append((self._clock.monotonic(), connection))
         else:
             self._leave(connection)

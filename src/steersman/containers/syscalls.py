@@ -30,7 +30,8 @@ RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RE
 
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_GONE = 0x08, 0x80, 0x40 | 0x200  # (moved away or deleted)
 
-_PR_SET_KEEPCAPS, _PR_SET_NAME, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 8, 15, 23, 24
+_PR_SET_KEEPCAPS, _PR_SET_NAME, _PR_CAPBSET_DROP = 8, 15, 24
+_CAPABILITIES_MAX = 64
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 36, 38, 47, 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _SPLICE_F_NONBLOCK = 2
@@ -153,11 +154,12 @@ def keep_capabilities() -> None:
 
 def bound_capabilities(most: int) -> None:
     """No program that is executed from here on has more than these bits, and one of root's has just these."""
-    number = 0
-    while (has := _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0)) >= 0:  # EINVAL: the kernel knows no more
-        if has and not most >> number & 1:
-            _call(_libc.prctl, _PR_CAPBSET_DROP, number, 0, 0, 0)
-        number += 1
+    for number in range(_CAPABILITIES_MAX):
+        if not most >> number & 1 and _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) < 0:
+            code = ctypes.get_errno()
+            if code == errno.EINVAL:  # the kernel knows no more
+                break
+            raise OSError(code, os.strerror(code))
     _call(_libc.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 
 

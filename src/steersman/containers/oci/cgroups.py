@@ -71,6 +71,41 @@ def is_writable(hierarchy: Hierarchy, root: str) -> bool:
     return hierarchy.version != 0
 
 
+_PROCESSORS = ("cpuset.cpus", "cpuset.mems")
+
+
+def hand_processors_down(hierarchy: Hierarchy, root: str) -> None:
+    """Version 1: a new group has no processors, and takes nobody in before it has some. Those made below `root` from now on begin
+    with what the group above has."""
+    if hierarchy.version == 1 and "cpuset" in hierarchy.mounts:
+        for file in _PROCESSORS:
+            _fill(hierarchy.folder("cpuset", root), file)
+        _write(os.path.join(hierarchy.folder("cpuset", root), "cgroup.clone_children"), "1")
+
+
+def fill_processors(hierarchy: Hierarchy, path: str) -> None:
+    """Where that has not happened: a group above is older, or somebody wants processors for himself alone."""
+    folder = hierarchy.folder("cpuset", path)
+    for file in _PROCESSORS:
+        text = os.open(os.path.join(folder, file), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            is_empty = not os.read(text, 4096).strip()
+        finally:
+            os.close(text)
+        if is_empty:
+            _fill(folder, file)
+
+
+def _fill(folder: str, file: str) -> str:
+    """With that of the group above."""
+    path = os.path.join(folder, file)
+    text = _read(path)
+    if not text.strip():
+        text = _fill(os.path.dirname(folder), file)
+        _write(path, text)
+    return text
+
+
 def create(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
     """Make a group with limits: `limits` maps version-specific file names (as in `limit_files`) to text."""
     if hierarchy.version == 2:

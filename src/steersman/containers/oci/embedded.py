@@ -144,6 +144,7 @@ class OciRuntime:
 
     def _prepare(self) -> host.Facts:
         facts = host.observe(self._groups.root, self._runtime_path)
+        cgroups.hand_processors_down(facts.hierarchy, self._groups.root)
         run_dir, root_dir = self._home.run_dir, self._home.root_dir
         if not facts.is_rootless:
             host_mounts.ensure_in_memory(run_dir)

@@ -1,6 +1,7 @@
 """The mounts of a container that the shim makes: taken from the node as descriptors, put together where nothing is mounted.
 
-Calls are a thread's that has its own descriptors, working directory and, for all but `take`, the empty namespace. Small imports.
+Calls are a thread's that has its own descriptors, working directory and, for all but `take`, the empty namespace. It closes all
+of its descriptors at once, before paths of the container's own are followed (`quick_start`). Small imports.
 """
 
 import contextlib
@@ -25,26 +26,32 @@ _LINKS = (
 
 
 def take(launch: dict[str, Any], at: str, groups: dict[str, int]) -> tuple[int, dict[str, int]]:
-    """The root filesystem, and by its target everything that is mounted elsewhere already."""
+    """The root filesystem, and by its target everything that is mounted elsewhere already. `at`: where it may stand meanwhile."""
     plan = launch["plan"]
-    shim_mounts.mount_root(launch, at)
+    root = shim_mounts.make_overlay(launch)
+    needs_place = root < 0 or bool(launch["images"])
     try:
-        shim_mounts.mount_images(launch, at)
-        root = _private(mount_trees.clone(at))
+        if root < 0:
+            shim_mounts.mount_root(launch, at)
+            root = mount_trees.clone(at)
+            mount_trees.make_private(root)
+        if launch["images"]:
+            shim_mounts.mount_images(launch, at)
         trees = {
-            one["target"]: _private(mount_trees.clone(one["source"], recursive=one["recursive"]))
-            for one in plan["mounts"]
-            if one["type"] == "bind"
+            one["target"]: _taken(one["source"], one["recursive"]) for one in plan["mounts"] if one["type"] == "bind"
         }
     finally:
-        shim_mounts.unmount_root(at)
+        if needs_place:
+            shim_mounts.unmount_root(at)
     for mount, group in groups.items():
-        trees[mount] = _private(mount_trees.clone("", at=group))
+        trees[mount] = mount_trees.clone("", at=group)
     return root, trees
 
 
-def _private(tree: int) -> int:
-    mount_trees.make_private(tree)
+def _taken(source: str, recursive: bool) -> int:
+    tree = mount_trees.clone(source, recursive=recursive)
+    if recursive and stat.S_ISDIR(os.fstat(tree).st_mode):
+        mount_trees.make_private(tree)  # with what is mounted below; what is a file has nothing below
     return tree
 
 
@@ -70,39 +77,38 @@ def put_together(
     return root, null
 
 
-def _bind(root: int, path: str, tree: int, attributes: int) -> None:
-    mount_trees.set_attributes(tree, attributes, mount_trees.ACCESS)
-    target = _target(root, path, is_folder=stat.S_ISDIR(os.fstat(tree).st_mode))
-    mount_trees.move(tree, target)
-    os.close(target)
-    os.close(tree)
+def _bind(root: int, path: str, tree: int, attributes: int, *, is_folder: bool | None = None) -> None:
+    mount_trees.set_attributes(tree, attributes, mount_trees.ACCESS, private=True)
+    if is_folder is None:
+        is_folder = stat.S_ISDIR(os.fstat(tree).st_mode)
+    mount_trees.move(tree, _target(root, path, is_folder=is_folder))
 
 
 def _mount(root: int, one: dict[str, Any]) -> None:
     _refuse_link(root, one["target"])
-    target = _target(root, one["target"], is_folder=True)
-    syscalls.mount(one["source"], f"/proc/thread-self/fd/{target}", one["type"], one["flags"], one["data"])
-    os.close(target)
+    _mount_onto(_target(root, one["target"], is_folder=True), one["type"], one["source"], one["flags"], one["data"])
     if one["attributes"] & mount_trees.RDONLY:
-        mounted = _open(root, one["target"])
-        mount_trees.set_attributes(mounted, mount_trees.RDONLY)
-        os.close(mounted)
+        mount_trees.set_attributes(_open(root, one["target"]), mount_trees.RDONLY)
+
+
+def _mount_onto(target: int, kind: str, source: str, flags: int, data: str) -> None:
+    """By the thread's working directory: a path through /proc would cost as much as the mount."""
+    os.fchdir(target)
+    syscalls.mount(source, ".", kind, flags, data)
 
 
 def _mount_groups(hierarchy: cgroups.Hierarchy, root: int, one: dict[str, Any], trees: dict[str, int]) -> None:
     """Of each hierarchy the container's own group, by the names that they have on the node."""
     target = _target(root, one["target"], is_folder=True)
-    syscalls.mount("cgroup", f"/proc/thread-self/fd/{target}", "tmpfs", one["flags"], "size=1024k,mode=755")
-    os.close(target)
+    _mount_onto(target, "tmpfs", "cgroup", one["flags"], "size=1024k,mode=755")
     folder = _open(root, one["target"])
     for mount in hierarchy.roots:
         os.mkdir(os.path.basename(mount), 0o755, dir_fd=folder)
-        _bind(folder, os.path.basename(mount), trees[mount], one["attributes"])
+        _bind(folder, os.path.basename(mount), trees[mount], one["attributes"], is_folder=True)
     for controller, mount in hierarchy.mounts.items():
         if "=" not in controller and controller != os.path.basename(mount):
             os.symlink(os.path.basename(mount), controller, dir_fd=folder)
     mount_trees.set_attributes(folder, one["attributes"])
-    os.close(folder)
 
 
 def _make_devices(root: int) -> int:
@@ -112,26 +118,24 @@ def _make_devices(root: int) -> int:
         os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=folder)
     for name, to in _LINKS:
         os.symlink(to, name, dir_fd=folder)
-    null = syscalls.open_in_root(folder, "null", os.O_PATH)
-    os.close(folder)
-    return null
+    return syscalls.open_in_root(folder, "null", os.O_RDWR)
 
 
 def _hide(root: int, paths: list[str], null: int) -> None:
     """Folders behind an empty one, files behind the null device; what is not there needs nothing."""
+    empty = -1
     for path in paths:
         try:
             target = _open(root, path)
         except FileNotFoundError:
             continue
-        if stat.S_ISDIR(os.fstat(target).st_mode):
-            syscalls.mount("tmpfs", f"/proc/thread-self/fd/{target}", "tmpfs", syscalls.MS_RDONLY, "size=0k")
+        if not stat.S_ISDIR(os.fstat(target).st_mode):
+            _put(mount_trees.clone("", at=null), target)
+        elif empty < 0:
+            _mount_onto(target, "tmpfs", "tmpfs", syscalls.MS_RDONLY, "size=0k")
+            empty = _open(root, path)
         else:
-            tree = mount_trees.clone("", at=null)
-            mount_trees.set_attributes(tree, mount_trees.RDONLY)
-            mount_trees.move(tree, target)
-            os.close(tree)
-        os.close(target)
+            _put(mount_trees.clone("", at=empty), target)
 
 
 def _make_read_only(root: int, path: str) -> None:
@@ -139,11 +143,13 @@ def _make_read_only(root: int, path: str) -> None:
         target = _open(root, path)
     except FileNotFoundError:
         return
-    tree = mount_trees.clone("", at=target, recursive=True)
+    _put(mount_trees.clone("", at=target, recursive=True), target)
+
+
+def _put(tree: int, target: int) -> None:
+    """Where it can only be read."""
     mount_trees.set_attributes(tree, mount_trees.RDONLY)
     mount_trees.move(tree, target)
-    os.close(tree)
-    os.close(target)
 
 
 def _open(root: int, path: str) -> int:
@@ -156,15 +162,12 @@ def _target(root: int, path: str, *, is_folder: bool) -> int:
         return _open(root, path)
     except FileNotFoundError:
         parent, _, name = path.rpartition("/")
-        folder = _target(root, parent, is_folder=True) if parent else os.dup(root)
-        try:
-            if is_folder:
-                os.mkdir(name, 0o755, dir_fd=folder)
-            else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                os.close(os.open(name, flags, 0o700, dir_fd=folder))
-        finally:
-            os.close(folder)
+        folder = _target(root, parent, is_folder=True) if parent else root
+        if is_folder:
+            os.mkdir(name, 0o755, dir_fd=folder)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            os.close(os.open(name, flags, 0o700, dir_fd=folder))
         return _open(root, path)
 
 
@@ -172,7 +175,7 @@ def _refuse_link(root: int, path: str) -> None:
     """File systems of the kernel go onto folders only. Where /proc of an image is a link into a volume, another container of the
     pod may move what it leads to, and what is hidden and made read-only afterwards is so somewhere else (CVE-2019-19921)."""
     with contextlib.suppress(FileNotFoundError):
-        os.close(syscalls.open_beneath(root, path, os.O_PATH | os.O_DIRECTORY, other_mounts=True))
+        syscalls.open_beneath(root, path, os.O_PATH | os.O_DIRECTORY, other_mounts=True)
 
 
 def enter(root: int) -> None:

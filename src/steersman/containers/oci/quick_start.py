@@ -13,13 +13,13 @@ is open any more when the working directory and the program are looked up (CVE-2
 that cannot be written (CVE-2019-5736, `shim_client`).
 """
 
+import _thread
 import contextlib
 import ctypes
 import os
 import resource
 import signal
 import stat
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -84,7 +84,7 @@ def start(ground: Ground, order: Order, kept: int, done: Callable[[int, str], No
             pid, failure = 0, f"{type(failed).__name__}: {failed}"
         done(pid, failure)
 
-    threading.Thread(target=work, name="container", daemon=True).start()
+    _thread.start_new_thread(work, ())
 
 
 def _make(ground: Ground, order: Order, kept: int) -> int:
@@ -108,8 +108,8 @@ def _make(ground: Ground, order: Order, kept: int) -> int:
     _become(ground, order, process)
     _limit(process)
     with embryo.Embryo(own_processes=plan["own_processes"]) as made:
-        with open(f"/proc/{made.pid}/oom_score_adj", "w") as likelihood:  # to be a victim when memory runs out
-            likelihood.write(str(process["oomScoreAdj"]))
+        likelihood = os.open(f"/proc/{made.pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(likelihood, str(process["oomScoreAdj"]).encode())  # to be a victim when memory runs out
         quick_mounts.add_processes(root, null, made.proc, plan)
         quick_mounts.enter(root)
         _run(made, process, {kept, record}, record)
@@ -123,8 +123,7 @@ def _join_groups(hierarchy: cgroups.Hierarchy, plan: dict[str, Any]) -> dict[str
     """Made with limits before anything runs in them; by where their hierarchies are mounted."""
     folders = {mount: _make_group(os.path.join(mount, plan["group"])) for mount in hierarchy.roots}
     if "cpuset" in hierarchy.mounts:
-        for file in ("cpuset.cpus", "cpuset.mems"):
-            _fill(os.path.join(hierarchy.mounts["cpuset"], plan["group"]), file)
+        cgroups.fill_processors(hierarchy, plan["group"])
     for file, texts in (*plan["devices"], *((file, [text]) for file, text in plan["limits"].items())):
         folder = folders[hierarchy.mounts[file.partition(".")[0]]]
         with contextlib.suppress(FileNotFoundError) if file == cgroups.WITH_SWAP else contextlib.nullcontext():
@@ -136,24 +135,16 @@ def _join_groups(hierarchy: cgroups.Hierarchy, plan: dict[str, Any]) -> dict[str
 
 def _make_group(path: str) -> int:
     try:
-        os.mkdir(path)
-    except FileNotFoundError:
-        os.makedirs(path, exist_ok=True)
-    except FileExistsError:  # it is not the first try
-        pass
+        _make_folder(path)
+    except FileNotFoundError:  # the first container of its pod
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _make_folder(path)
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _fill(group: str, file: str) -> str:
-    """A new one has no processors, and takes nobody in before it has some: those of the group above."""
-    path = os.path.join(group, file)
-    with open(path) as there:
-        text = there.read()
-    if not text.strip():
-        text = _fill(os.path.dirname(group), file)
-        with open(path, "w") as empty:
-            empty.write(text)
-    return text
+def _make_folder(path: str) -> None:
+    with contextlib.suppress(FileExistsError):  # another container of the pod was faster, or it is not the first try
+        os.mkdir(path)
 
 
 def _write(folder: int, file: str, texts: list[str]) -> None:
@@ -175,7 +166,7 @@ def _take_streams(streams: tuple[int, int, int], null: int, user: dict[str, Any]
     for number, stream in enumerate(streams):
         found = os.fstat(stream)
         if stat.S_ISCHR(found.st_mode) and found.st_rdev == device:
-            stream = os.open(f"/proc/thread-self/fd/{null}", os.O_RDWR | os.O_CLOEXEC)
+            stream = null
         os.fchown(stream, user["uid"], user["gid"])
         os.dup2(stream, number)
 
@@ -212,7 +203,8 @@ def _run(made: embryo.Embryo, process: dict[str, Any], kept: set[int], record: i
 def _close_all_but(kept: set[int]) -> None:
     low = 3
     for fd in sorted(kept):
-        os.closerange(low, fd)
+        if low < fd:
+            os.closerange(low, fd)
         low = max(low, fd + 1)
     os.closerange(low, 1 << 20)
 
@@ -238,6 +230,4 @@ def _found(program: bytes, variables: list[bytes]) -> bytes:
 
 
 def _join(path: str) -> None:
-    namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    syscalls.setns(namespace)
-    os.close(namespace)
+    syscalls.setns(os.open(path, os.O_RDONLY | os.O_CLOEXEC))

@@ -22,8 +22,8 @@ RECORD, LAUNCH, CONFIG, STARTED, EXIT, PID, REAPED = (
 
 def write(path: str, value: Any) -> None:
     temporary = path + ".new"
-    with open(temporary, "w") as file:
-        file.write(json.dumps(value, separators=(",", ":")))  # `json.dump` would not use the encoder in C
+    with open(temporary, "wb", buffering=0) as file:
+        file.write(json.dumps(value, separators=(",", ":")).encode())  # `json.dump` would not use the encoder in C
     os.rename(temporary, path)
 
 

@@ -67,6 +67,7 @@ class Shim:
         self._poll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._again: set[Container] = set()
+        self._unfinished: set[Container] = set()  # that have written a part of a line
         self._children: dict[int, Callable[[int], None]] = {}
         self._unclaimed: dict[int, tuple[int, float]] = {}
         self._launches = 0
@@ -104,7 +105,8 @@ class Shim:
         for container in tuple(self._again):
             self._again.discard(container)
             _survive(container.pump)
-        self._flush_old_fragments()
+        if self._unfinished:
+            self._flush_old_fragments()
         self._start_waiting()
         self._end_when_idle()
 
@@ -120,16 +122,23 @@ class Shim:
         """More output may wait: give the others their turn first."""
         self._again.add(container)
 
+    def note_fragment(self, container: Container) -> None:
+        """What it has written may have begun or finished a line."""
+        if container.has_fragment:
+            self._unfinished.add(container)
+        else:
+            self._unfinished.discard(container)
+
     def _wait_seconds(self) -> float:
         if self._again:
             return 0
         if self._waiting:
             return LAUNCH_SECONDS
-        return FRAGMENT_SECONDS if any(c.has_fragment for c in self.containers.values()) else self.config.idle_seconds
+        return FRAGMENT_SECONDS if self._unfinished else self.config.idle_seconds
 
     def _flush_old_fragments(self) -> None:
         before = time.monotonic() - FRAGMENT_SECONDS
-        for container in tuple(self.containers.values()):
+        for container in tuple(self._unfinished):
             _survive(functools.partial(container.flush_fragments, before))
 
     def _end_when_idle(self) -> None:

@@ -71,7 +71,7 @@ class Container:
         def tried(pid: int, failure: str) -> None:
             if pid:
                 _close(ours)
-                self._settle(reply, terminal)
+                self._settle(reply, terminal, pid=pid)
             else:
                 print(f"{self.id} is left to crun: {failure}", file=sys.stderr)
                 with contextlib.suppress(FileNotFoundError):
@@ -90,9 +90,14 @@ class Container:
             arguments += ["--console-socket", terminal.path]
         arguments.append(self.id)
 
+        def settle(failure: str) -> None:
+            try:
+                self._settle(reply, terminal, failure=failure)
+            finally:
+                shim_mounts.unmount_root(self._root)
+
         def done(status: int) -> None:
-            failure = "" if os.waitstatus_to_exitcode(status) == 0 else runtime_error(self._path("crun.log"), status)
-            self._settle(reply, terminal, failure)
+            settle("" if os.waitstatus_to_exitcode(status) == 0 else runtime_error(self._path("crun.log"), status))
 
         log = ["--log", self._path("crun.log"), "--log-format", "json"]
         try:
@@ -101,30 +106,34 @@ class Container:
             shim_mounts.mount_volumes(self.launch, self._root)
             self._shim.spawn([*log, *arguments], ours, self._folder, done)
         except Exception as failed:
-            self._settle(reply, terminal, str(failed))
+            settle(str(failed))
         finally:
             _close(ours)
 
-    def _settle(self, reply: Reply, terminal: "shim_terminal.Console | None", failure: str = "") -> None:
-        """It runs, or did not start."""
+    def _settle(
+        self, reply: Reply, terminal: "shim_terminal.Console | None", *, pid: int = 0, failure: str = ""
+    ) -> None:
+        """It runs (`pid` 0: crun has written down as what), or did not start."""
         self._is_starting = False
         try:
             if failure:
                 raise RuntimeError(failure)
-            reply({"ok": self._started(terminal)})
+            reply({"ok": self._started(terminal, pid or self._pid_told_by_crun())})
         except Exception as failed:
             self._close_streams()
             reply({"error": str(failed)})
         finally:
-            shim_mounts.unmount_root(self._root)
             if terminal is not None:
                 terminal.close()
             if self._is_forgotten:  # while it was made (a volume that did not answer for long)
                 self.forget()
 
-    def _started(self, terminal: "shim_terminal.Console | None") -> dict[str, Any]:
+    def _pid_told_by_crun(self) -> int:
         with open(self._path(records.PID)) as file:
-            self.pid = int(file.read())
+            return int(file.read())
+
+    def _started(self, terminal: "shim_terminal.Console | None", pid: int) -> dict[str, Any]:
+        self.pid = pid
         self._started_at = _now()
         ticks = records.process_start_ticks(self.pid)
         keeper = 0
@@ -132,6 +141,7 @@ class Container:
             fd = terminal.receive()
             keeper = shim_terminal.keep(fd, self.pid)
             self._shim.on_exit(keeper, lambda status: None)
+            os.set_blocking(fd, False)
             self._add_stream(Stream("stdout", fd, self.log, is_terminal=True))
         started = {"pid": self.pid, "ticks": ticks, "started_at": self._started_at, "keeper": keeper}
         records.write(self._path(records.STARTED), started)
@@ -171,22 +181,27 @@ class Container:
         self._add_stream(Stream(name, fd, self.log, is_terminal=False))
 
     def _add_stream(self, stream: Stream) -> None:
-        os.set_blocking(stream.fd, False)
         self.streams.append(stream)
         self._shim.watch(stream.fd, select.EPOLLIN | select.EPOLLET, self.pump)
 
     # Running
 
     def pump(self) -> None:
-        for stream in self.streams:
-            if stream.fd >= 0 and stream.read_ready():
-                self._shim.call_again(self)
+        try:
+            for stream in self.streams:
+                if stream.fd >= 0 and stream.read_ready():
+                    self._shim.call_again(self)
+        finally:
+            self._shim.note_fragment(self)
 
     def flush_fragments(self, older_than: float) -> None:
-        for stream in self.streams:
-            is_old = stream.fragment_since is not None and stream.fragment_since <= older_than
-            if is_old and stream.flush_fragment():
-                self._shim.call_again(self)
+        try:
+            for stream in self.streams:
+                is_old = stream.fragment_since is not None and stream.fragment_since <= older_than
+                if is_old and stream.flush_fragment():
+                    self._shim.call_again(self)
+        finally:
+            self._shim.note_fragment(self)
 
     def send_signal(self, number: int) -> None:
         """SIGKILL goes to everything in the container: where the process namespace is shared, the death of its first
@@ -255,6 +270,7 @@ class Container:
                 self._shim.unwatch(stream.fd)
                 stream.finish()
         self.streams.clear()
+        self._shim.note_fragment(self)
         self.log.close()
         self.close_stdin()
         if self._pidfd >= 0:
@@ -326,6 +342,7 @@ class Container:
         if self.launch["tty"]:
             fd = shim_terminal.take_back(started["keeper"])
             if fd >= 0:
+                os.set_blocking(fd, False)
                 self._add_stream(Stream("stdout", fd, self.log, is_terminal=True))
             return
         for name in ("stdout", "stderr"):

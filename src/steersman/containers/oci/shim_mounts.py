@@ -5,7 +5,7 @@ import os
 import shutil
 from typing import Any
 
-from steersman.containers import syscalls
+from steersman.containers import mount_trees, syscalls
 from steersman.containers.oci import shim_namespaces
 
 # What may stand beside a root filesystem: layers and volumes as its own users see them, images mounted as volumes.
@@ -56,6 +56,25 @@ def mount_overlay(lower: list[str], target: str, launch: dict[str, Any]) -> None
     extra = ",userxattr" if launch["userxattr"] else ""
     # nodev: device nodes in images are not to be used; /dev is the runtime's.
     syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, f"{options}{extra},volatile")
+
+
+def make_overlay(launch: dict[str, Any]) -> int:
+    """The same, as a mount that has no place yet; -1 where that cannot be: a kernel before 6.8, a long path. So it need not be
+    taken away from a place again, for which the kernel waits until every processor has looked up."""
+    layers = [os.path.join(launch["layers_dir"], layer) for layer in launch["lower"]]
+    folders = [("lowerdir+", layer) for layer in layers]
+    folders += [("upperdir", launch["upper"]), ("workdir", launch["work"])]
+    if launch["userxattr"] or any(len(os.fsencode(path)) > mount_trees.STRING_BYTES_MAX for _, path in folders):
+        return -1
+    context = mount_trees.open_context("overlay")
+    try:
+        for key, value in (("source", "overlay"), *folders, ("volatile", None)):
+            mount_trees.tell(context, key, value)
+        return mount_trees.create(context, mount_trees.NODEV)
+    except OSError:
+        return -1
+    finally:
+        os.close(context)
 
 
 def make_mountable_again(launch: dict[str, Any]) -> None:
