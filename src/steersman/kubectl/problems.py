@@ -23,6 +23,7 @@ __all__ = [
     "message",
     "raise_all",
     "together",
+    "without",
 ]
 
 
@@ -63,6 +64,12 @@ TOLD = (CommandError, UsageError, Exit, Several, StatusError, Unreachable, Kubec
 def together(errors: Sequence[Exception]) -> Exception | None:
     """One error as it is, several as `Several`, None for none."""
     return None if not errors else errors[0] if len(errors) == 1 else Several(errors)
+
+
+def without(error: Exception | None, reason: str) -> Exception | None:
+    """What is left of one or several errors without the server's refusals for that reason."""
+    errors = error.errors if isinstance(error, Several) else (error,) if error is not None else ()
+    return together([one for one in errors if not (isinstance(one, StatusError) and one.reason == reason)])
 
 
 def raise_all(errors: Sequence[Exception]) -> None:

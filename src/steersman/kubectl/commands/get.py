@@ -244,10 +244,4 @@ def _nothing_asked(call: Call) -> UsageError:
 
 
 def _forgiven(flags: Values, error: Exception | None) -> Exception | None:
-    """With --ignore-not-found, what is left of the problems."""
-    if error is None or not flags["ignore-not-found"]:
-        return error
-    errors = error.errors if isinstance(error, problems.Several) else (error,)
-    return problems.together(
-        [one for one in errors if not (isinstance(one, problems.StatusError) and one.reason == "NotFound")]
-    )
+    return problems.without(error, "NotFound") if flags["ignore-not-found"] else error
