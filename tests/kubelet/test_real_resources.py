@@ -86,7 +86,7 @@ def recent(found: Object, path: str) -> None:
 def check_use(found: Object, memory_most: float, *, available: bool) -> None:
     """CPU, memory and swap, as upstream's Summary API test bounds them."""
     recent(found, "cpu.time")
-    bounded(found, "cpu.usageNanoCores", 0, 2e9)
+    bounded(found, "cpu.usageNanoCores", 0, 2.2e9)  # two samples and their times are not taken at once
     bounded(found, "cpu.usageCoreNanoSeconds", 0, 1e15)
     recent(found, "memory.time")
     assert ("availableBytes" in found["memory"]) == available

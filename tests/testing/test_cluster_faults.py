@@ -1,5 +1,7 @@
 """Faults as tests use them: the parts get over each of them, and clients from outside feel them."""
 
+import contextlib
+
 import kubernetes
 import pytest
 import urllib3
@@ -115,6 +117,7 @@ def outside(cluster):
     config.retries = False
     with kubernetes.client.ApiClient(config) as api:
         yield kubernetes.client.CoreV1Api(api)
+        api.rest_client.pool_manager.clear()
 
 
 def refused(call):
@@ -148,9 +151,11 @@ def test_watches_of_clients_from_outside(cluster, outside):
     version = outside.list_namespaced_pod("default").metadata.resource_version
     cluster.apply(pod())
     cluster.wait("pod/one", "Running")
-    watch = kubernetes.watch.Watch()
-    stream = watch.stream(outside.list_namespaced_pod, "default", resource_version=version, timeout_seconds=10)
-    assert next(stream)["type"] == "ADDED"
-    with cluster.faults.compaction(user="kubernetes-admin"):
-        old = kubernetes.watch.Watch().stream(outside.list_namespaced_pod, "default", resource_version=version)
+    watched = {"namespace": "default", "resource_version": version, "timeout_seconds": 10}
+    with contextlib.closing(kubernetes.watch.Watch().stream(outside.list_namespaced_pod, **watched)) as stream:
+        assert next(stream)["type"] == "ADDED"
+    with (
+        cluster.faults.compaction(user="kubernetes-admin"),
+        contextlib.closing(kubernetes.watch.Watch().stream(outside.list_namespaced_pod, **watched)) as old,
+    ):
         assert refused(lambda: next(old)).status == 410
