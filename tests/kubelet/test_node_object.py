@@ -24,3 +24,19 @@ def test_whether_it_is_wrong_about_others(capacity: dict[str, str], allocatable:
 
 def test_nothing_is_known_yet() -> None:
     assert not node_object.is_wrong_about_others({})
+
+
+def test_amounts_that_did_not_change_are_not_written():
+    """Somebody may have taken example.com/dongle away since the kubelet looked."""
+    was = {"capacity": {"cpu": "2", "memory": "1Gi", **GIVEN}, "allocatable": {"cpu": "2", "example.com/gone": "1"}}
+    found = {
+        "capacity": {"cpu": "4", "memory": "1Gi", **GIVEN},
+        "allocatable": {"cpu": "2", **GIVEN},
+        "addresses": ["one"],
+    }
+    assert node_object.status_patch(was, found) == {
+        "capacity": {"cpu": "4"},
+        "allocatable": {**GIVEN, "example.com/gone": None},
+        "addresses": ["one", {"$patch": "replace"}],
+    }
+    assert node_object.status_patch({}, found)["capacity"] == found["capacity"]

@@ -169,11 +169,7 @@ class NodeHeartbeat:
         was = self._node.get("status") or {}
         found = await self._status(was)
         self._last_status_at = self._clock.monotonic()
-        # The list's merge key is the type, and two addresses may be of one.
-        gone = dict.fromkeys((was.get("allocatable") or {}).keys() - found["allocatable"].keys())
-        allocatable = {**found["allocatable"], **gone}
-        addresses = [*found["addresses"], {"$patch": "replace"}]
-        patch = {"status": {**found, "allocatable": allocatable, "addresses": addresses}}
+        patch = {"status": node_object.status_patch(was, found)}
         self._node = await self._client.patch(kinds.NODE, self.name, "", patch, type="strategic", subresource="status")
         self._tell_changes(was)
 

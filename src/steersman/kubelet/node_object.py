@@ -128,6 +128,19 @@ def allocatable(of: Mapping[str, str], options: Options) -> dict[str, str]:
     return left
 
 
+def status_patch(was: Object, found: Object) -> Object:
+    """A strategic merge patch. Others write resources into the Node, too, and take them away: what did not change since `was` is
+    not written, so that it does not come back when `was` is old."""
+    amounts = {name: _changed(was.get(name) or {}, found[name]) for name in ("capacity", "allocatable")}
+    addresses = [*found["addresses"], {"$patch": "replace"}]  # the list's merge key is the type, and two may be of one
+    return {**found, **amounts, "addresses": addresses}
+
+
+def _changed(was: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str | None]:
+    new = {name: amount for name, amount in found.items() if was.get(name) != amount}
+    return {**new, **dict.fromkeys(was.keys() - found.keys())}
+
+
 def is_wrong_about_others(status: Object) -> bool:
     """Whether somebody wrote an extended resource into the capacity, or took it away, and allocatable does not say so yet."""
     whole, left = (
