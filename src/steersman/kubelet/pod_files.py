@@ -101,11 +101,17 @@ def _write_hosts(pod: Object, addresses: tuple[str, ...], options: Options) -> P
     else:
         text = sandbox_config.hosts_file(pod, addresses, options)
     with _writing_hosts:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_text() != text:
+        if _text_of(path) != text:
             path.write_text(text)
             path.chmod(0o644)
     return path
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
 
 
 def with_message(status: runtime.ContainerStatus, spec: Object, uid: str, options: Options) -> runtime.ContainerStatus:

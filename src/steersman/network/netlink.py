@@ -1,9 +1,11 @@
 """Links, addresses, routes and neighbours of one network namespace, by raw rtnetlink.
 
 Several times faster than a general library (docs/design/network.md): only what a pod network needs, one socket that
-stays in the namespace it was opened in. Every call is one request and its answer, and the kernel answers at once.
+stays in the namespace it was opened in. Every call is one request and its answer (changes may be sent `together`), and the kernel
+answers at once.
 """
 
+import contextlib
 import dataclasses
 import errno
 import ipaddress
@@ -45,6 +47,7 @@ _NO_DUPLICATE_CHECK = 0x02  # an IPv6 address is of use at once; ours are given 
 _ADDRESS_PROTOCOL = 11
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
+LOOPBACK = 1  # the index of every namespace's own
 PROTOCOL_STATIC = 4
 PROTOCOL_STEERSMAN = 83  # marks the routes that are ours, so that stale ones can be told from the administrator's
 
@@ -121,6 +124,7 @@ class Netlink:
         self._socket = namespaces.open_socket(namespace, socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         self._socket.bind((0, 0))
         self._sequence = 0
+        self._together: list[tuple[int, int, bytes]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +134,18 @@ class Netlink:
 
     def close(self) -> None:
         self._socket.close()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Changes in the block go to the kernel as one message at its end, which carries them out in their order. The first refusal
+        is raised then; those after it may have been carried out."""
+        waiting = self._together = []
+        try:
+            yield
+        finally:
+            self._together = None
+        if waiting:
+            self._send(waiting)
 
     # Links
 
@@ -308,10 +324,24 @@ class Netlink:
 
     def _ask(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send one request; its answers without their headers. Raises the kernel's refusal."""
-        self._sequence += 1
-        flags |= _REQUEST if flags & _DUMP == _DUMP and kind in _GETTERS else _REQUEST | _ACK
-        header = struct.pack("=IHHII", 16 + len(body), kind, flags, self._sequence, 0)
-        self._socket.send(header + body)
+        if self._together is None:
+            return self._send([(kind, flags, body)])
+        assert kind not in _GETTERS, "questions are asked one by one"
+        self._together.append((kind, flags, body))
+        return []
+
+    def _send(self, requests: list[tuple[int, int, bytes]]) -> list[bytes]:
+        """Only the last is to be answered in any case; a refusal always is."""
+        message, first = b"", self._sequence + 1
+        for number, (kind, flags, body) in enumerate(requests, 1):
+            self._sequence += 1
+            is_dump = flags & _DUMP == _DUMP and kind in _GETTERS
+            flags |= _REQUEST if is_dump or number < len(requests) else _REQUEST | _ACK
+            length = 16 + len(body)
+            header = struct.pack("=IHHII", length, kind, flags, self._sequence, 0)
+            message += header + body + b"\0" * (-length % 4)
+        self._socket.send(message)
+        refused: OSError | None = None
         answers: list[bytes] = []
         while True:
             data = self._socket.recv(_ACK_LIMIT_BYTES)
@@ -320,14 +350,18 @@ class Netlink:
                 length, answer, _, sequence, _ = struct.unpack_from("=IHHII", data, at)
                 payload = data[at + 16 : at + length]
                 at += (length + 3) & ~3
-                if sequence != self._sequence:
+                if sequence < first:
                     continue  # left over from a request that was given up
                 if answer == _NLMSG_DONE:
                     return answers
                 if answer == _NLMSG_ERROR:
                     (code,) = struct.unpack_from("=i", payload)
-                    if code:
-                        raise OSError(-code, os.strerror(-code))
+                    if code and refused is None:
+                        refused = OSError(-code, os.strerror(-code))
+                    if sequence < self._sequence:
+                        continue
+                    if refused is not None:
+                        raise refused
                     return answers
                 answers.append(payload)
 

@@ -14,6 +14,7 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import ipaddress
+import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -25,6 +26,7 @@ _GATEWAY, _GATEWAY_SIX = "169.254.1.1", "fe80::1"
 _NODE_SIDE_MAC = "ee:ee:ee:ee:ee:ee"  # one for all pods, so that the fixed neighbour entry is always right
 _LINK_PREFIX = "pod"
 _ALIAS_PREFIX = "steersman-pod:"
+_ADDRESS_BYTES_MAX = len("255.255.255.255")
 _WORKERS = (
     8  # taking a link away is mostly waiting for other processors to forget it: with eight, 190 a second instead of 50
 )
@@ -178,23 +180,22 @@ class PodNetwork:
         with netlink.Netlink(self._namespace) as node, netlink.Netlink(namespace_path) as pod:
             node.add_veth(name, _NODE_SIDE_MAC, "eth0", mac, peer_namespace=namespace_path, mtu=self._mtu)
             six = self._address_six(address)
-            _configure_pod(pod, address, six)
-            link = node.link(name)
-            assert link is not None
-            node.replace_neighbour(link.index, address, mac)
-            node.replace_route(f"{address}/32", index=link.index, source=self._node_address, scope="link")
-            if six:
-                node.replace_neighbour(link.index, six, mac)
-                node.replace_route(f"{six}/128", index=link.index)
-            if incoming is not None:
-                node.limit_rate(link.index, incoming)
-            if outgoing is not None:
-                _limit(pod, outgoing)
+            _configure_pod(pod, address, six, outgoing)
             self._ports.open(address, mappings)
             if six:
                 self._ports_six.open(six, mappings)
+            link = node.link(name)
+            assert link is not None
+            with node.together():
+                node.replace_neighbour(link.index, address, mac)
+                node.replace_route(f"{address}/32", index=link.index, source=self._node_address, scope="link")
+                if six:
+                    node.replace_neighbour(link.index, six, mac)
+                    node.replace_route(f"{six}/128", index=link.index)
+                if incoming is not None:
+                    node.limit_rate(link.index, incoming)
             node.set_alias(link.index, _ALIAS_PREFIX + sandbox_id)
-        self._last_file.write_text(address)
+        self._write_last(address)
 
     def _disconnect(self, address: str) -> None:
         self._ports.close(address)
@@ -220,10 +221,18 @@ class PodNetwork:
         if self._six is not None:
             self._ports_six.keep_only({self._address_six(one) for one in self._addresses.values()})
 
+    def _write_last(self, address: str) -> None:
+        """Over what stood there: a file that is emptied first goes to the disk at once."""
+        file = os.open(self._last_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(file, address.ljust(_ADDRESS_BYTES_MAX).encode())
+        finally:
+            os.close(file)
+
     def _read_last(self) -> str:
         """Empty when there is none, or when it is of another pod CIDR."""
         try:
-            last = self._last_file.read_text()
+            last = self._last_file.read_text().strip()
         except FileNotFoundError:
             return ""
         try:
@@ -249,25 +258,21 @@ def _table(word: str, cidr: str, reached: str, *, own: str) -> str:
     )
 
 
-def _configure_pod(pod: netlink.Netlink, address: str, six: str) -> None:
-    loopback, eth0 = pod.link("lo"), pod.link("eth0")
-    assert loopback is not None
-    assert eth0 is not None
-    pod.set_up(loopback.index)
-    pod.set_up(eth0.index)
-    pod.add_address(eth0.index, f"{address}/32")
-    pod.replace_neighbour(eth0.index, _GATEWAY, _NODE_SIDE_MAC)
-    pod.replace_route("0.0.0.0/0", gateway=_GATEWAY, index=eth0.index, onlink=True)
-    if six:
-        pod.add_address(eth0.index, f"{six}/128")
-        pod.replace_neighbour(eth0.index, _GATEWAY_SIX, _NODE_SIDE_MAC)
-        pod.replace_route("::/0", gateway=_GATEWAY_SIX, index=eth0.index, onlink=True)
-
-
-def _limit(pod: netlink.Netlink, limit: bandwidth.Limit) -> None:
+def _configure_pod(pod: netlink.Netlink, address: str, six: str, outgoing: bandwidth.Limit | None) -> None:
     eth0 = pod.link("eth0")
     assert eth0 is not None
-    pod.limit_rate(eth0.index, limit)
+    with pod.together():
+        pod.set_up(netlink.LOOPBACK)
+        pod.set_up(eth0.index)
+        pod.add_address(eth0.index, f"{address}/32")
+        pod.replace_neighbour(eth0.index, _GATEWAY, _NODE_SIDE_MAC)
+        pod.replace_route("0.0.0.0/0", gateway=_GATEWAY, index=eth0.index, onlink=True)
+        if six:
+            pod.add_address(eth0.index, f"{six}/128")
+            pod.replace_neighbour(eth0.index, _GATEWAY_SIX, _NODE_SIDE_MAC)
+            pod.replace_route("::/0", gateway=_GATEWAY_SIX, index=eth0.index, onlink=True)
+        if outgoing is not None:
+            pod.limit_rate(eth0.index, outgoing)
 
 
 def _link_name(address: str) -> str:

@@ -4,7 +4,7 @@
 | --- | --- |
 | `images.json` | the images and their names, replaced whole |
 | `layers/NAME/` | unpacked layers, moved here when they are complete |
-| `holds/OWNER` | the layers a container stands on |
+| `holds/OWNER` | the layers a container stands on, as a link that leads nowhere (or, for very many, a file of JSON) |
 | `temporary/PROCESS/` | what is being unpacked; emptied by the next process when that one is gone |
 | `lock` | held while `images.json` changes |
 | `adding` | held shared while layers are there that no image names yet: then none is removed |
@@ -20,6 +20,8 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from steersman.containers import scattered, trees
+
+LINK_BYTES_MAX = 4000  # the kernel takes 4095
 
 
 class Folder:
@@ -116,8 +118,17 @@ class Folder:
     # Holds
 
     def hold(self, owner: str, layers: Sequence[str]) -> None:
-        with open(os.path.join(self._holds, owner), "w") as file:
-            json.dump(list(layers), file)
+        """A link is there whole or not at all, and is one system call instead of four."""
+        path, text = os.path.join(self._holds, owner), ":".join(layers) or "."
+        if len(text) > LINK_BYTES_MAX:
+            with open(path, "w") as file:
+                json.dump(list(layers), file)
+            return
+        try:
+            os.symlink(text, path)
+        except FileExistsError:
+            os.unlink(path)
+            os.symlink(text, path)
 
     def release(self, owner: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -129,12 +140,7 @@ class Folder:
                 self.release(name)
 
     def _held(self) -> set[str]:
-        found: set[str] = set()
-        for name in os.listdir(self._holds):
-            # ValueError: just being written, by a container whose image is still there
-            with contextlib.suppress(FileNotFoundError, ValueError), open(os.path.join(self._holds, name)) as file:
-                found.update(json.load(file))
-        return found
+        return {layer for name in os.listdir(self._holds) for layer in _layers_of(os.path.join(self._holds, name))}
 
     # Temporary files
 
@@ -163,6 +169,18 @@ def _flocked(path: str, how: int) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def _layers_of(hold: str) -> list[str]:
+    try:
+        return os.readlink(hold).split(":")
+    except FileNotFoundError:
+        return []
+    except OSError:  # a file
+        # ValueError: just being written, by a container whose image is still there
+        with contextlib.suppress(FileNotFoundError, ValueError), open(hold) as file:
+            return list(json.load(file))
+        return []
 
 
 def _identity(found: os.stat_result) -> tuple[int, int, int]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from steersman.containers import runtime
 from steersman.containers.images import users
 from steersman.containers.images.store import Image
@@ -92,7 +94,7 @@ def write(
     who = specification["process"]["user"]
     user = runtime.User(who["uid"], who["gid"], tuple(who.get("additionalGids", ())))
     record = _record(place, origin, config, image, image_config, facts, user)
-    records.write(os.path.join(place.folder, records.CONFIG), specification)
+    _write(os.path.join(place.folder, records.CONFIG), specification)
     launch = _launch(place, record, image, spec_place, facts)
     launch["plan"] = quick_plan.plan(specification, facts)
     launch["images"] = [_mounted(place, number, one, mounted, facts) for number, one in enumerate(images)]
@@ -100,9 +102,15 @@ def write(
         launch |= {"user_namespace": spec_place.namespaces["user"], "volumes": volumes}
     else:  # (with its own users, layers come from a mount of their own, which has nothing beside it)
         launch["lower"].append(lowest)
-    records.write(os.path.join(place.folder, records.LAUNCH), launch)
+    _write(os.path.join(place.folder, records.LAUNCH), launch)
     statuses.write_container(place.folder, record)
     return record
+
+
+def _write(path: str, value: dict[str, Any]) -> None:
+    """Not whole at every moment, unlike the record: without that, which comes last, nothing here counts."""
+    with open(path, "wb", buffering=0) as file:
+        file.write(msgspec.json.encode(value))
 
 
 def _mounted(

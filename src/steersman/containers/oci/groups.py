@@ -20,6 +20,7 @@ class Groups:
     def __init__(self, home: Home, root: str) -> None:
         self._home = home
         self.root = root
+        self._shaped: dict[str, dict[str, str]] = {}
 
     def of(self, config: runtime.SandboxConfig) -> str:
         return os.path.join(self.root, config.cgroup_parent.strip("/") or f"pod{config.pod_uid}")
@@ -40,16 +41,18 @@ class Groups:
             cgroups.create(hierarchy, self.of(config), limits)
 
     def shape(self, group: str, cpu_shares: int, memory_limit_bytes: int, pids_limit: int) -> None:
-        """One above pods'. Raises RuntimeFailure."""
+        """One above pods'; pods come in numbers, and mostly change nothing here. Raises RuntimeFailure."""
         hierarchy = self._home.facts.hierarchy
         limits = cgroups.limit_files(
             hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes, pids=pids_limit
         )
+        if not limits or self._shaped.get(group) == limits:
+            return
         try:
-            if limits:
-                cgroups.create(hierarchy, os.path.join(self.root, group), limits)
+            cgroups.create(hierarchy, os.path.join(self.root, group), limits)
         except OSError as refused:
             raise RuntimeFailure("UpdateGroupError", f"control group {group}: {refused}") from refused
+        self._shaped[group] = limits
 
     def limit(self, group: str, wanted: runtime.Resources) -> None:
         """A container's. Raises OSError."""
@@ -114,4 +117,9 @@ class Groups:
         raise RuntimeFailure("RemoveContainerError", f"the control group {group} stays busy")
 
     def remove_empty_above(self, config: runtime.SandboxConfig) -> None:
-        cgroups.remove_empty_parents(self._home.facts.hierarchy, os.path.dirname(self.of(config)), self.root)
+        """Up to the node's own, which stays: those below begin with what it has (`cgroups.hand_processors_down`)."""
+        above = os.path.dirname(self.of(config))
+        below_root = os.path.relpath(above, self.root).partition("/")[0]
+        if below_root != ".":
+            cgroups.remove_empty_parents(self._home.facts.hierarchy, above, os.path.join(self.root, below_root))
+        self._shaped.clear()

@@ -1,6 +1,6 @@
 """A pod's namespaces, pinned by bind mounts: no process holds them, so nothing of a pod runs but its containers.
 
-A thread that is thrown away afterwards moves into new namespaces and pins them as files. Small files that containers get
+A thread moves into new namespaces, pins them as files, and comes back. Small files that containers get
 mounted (hostname, resolv.conf, hosts) and the pod's /dev/shm stand beside them.
 """
 
@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from steersman.containers import runtime, syscalls
@@ -24,23 +24,50 @@ NAMESPACED_SYSCTLS = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mque
 
 
 def make(folder: str, config: runtime.SandboxConfig) -> None:
-    """Pins `ns/{net,uts,ipc}`, mounts `shm` and writes the files. Raises OSError; the caller then calls `remove`."""
-    os.makedirs(os.path.join(folder, "ns"))
+    """Pins `ns/{net,uts,ipc}`, mounts `shm` and writes the files; in a thread. Raises OSError; the caller then calls `remove`."""
+    pins = os.path.join(folder, "ns")
+    os.makedirs(pins)
+    _in_new_namespaces(_flags(config), lambda: _pin(pins, config))
+    _write_files(folder, config)
+    _mount_shm(folder, config)
+
+
+def _in_new_namespaces(flags: int, work: Callable[[], None]) -> None:
+    """The calling thread comes back from them; where it may not (rootless), a thread does it that ends in them."""
+    home = os.pidfd_open(os.getpid())
+    try:
+        try:
+            syscalls.setns(home, flags)  # it is there, and may say so
+        except OSError:
+            _in_thread(flags, work)
+            return
+        syscalls.unshare(flags)
+        try:
+            work()
+        finally:
+            try:
+                syscalls.setns(home, flags)
+            except OSError:
+                os.abort()  # a thread left in a pod's namespaces would do damage with everything it does next
+    finally:
+        os.close(home)
+
+
+def _in_thread(flags: int, work: Callable[[], None]) -> None:
     failure: list[BaseException] = []
 
-    def work() -> None:
+    def run() -> None:
         try:
-            _pin(os.path.join(folder, "ns"), config)
+            syscalls.unshare(flags)
+            work()
         except BaseException as failed:
             failure.append(failed)
 
-    thread = threading.Thread(target=work, name="sandbox namespaces")
+    thread = threading.Thread(target=run, name="sandbox namespaces")
     thread.start()
-    _write_files(folder, config)
     thread.join()
     if failure:
         raise failure[0]
-    _mount_shm(folder, config)
 
 
 def _mount_shm(folder: str, config: runtime.SandboxConfig) -> None:
@@ -101,12 +128,11 @@ def pin_process_namespace(folder: str, pid: int) -> None:
 
 
 def _pin(folder: str, config: runtime.SandboxConfig) -> None:
-    syscalls.unshare(_flags(config))
+    """The calling thread's."""
     if config.hostname:
         syscalls.set_hostname(config.hostname[:HOSTNAME_MAX])
-    own = f"/proc/self/task/{threading.get_native_id()}/ns"
     for kind in ("net", "uts", "ipc"):
-        _pin_one(f"{own}/{kind}", os.path.join(folder, kind))
+        _pin_one(f"/proc/thread-self/ns/{kind}", os.path.join(folder, kind))
     _set_sysctls(config)
 
 
@@ -143,8 +169,8 @@ def _checked_sysctls(config: runtime.SandboxConfig) -> Mapping[str, str]:
 
 
 def _set_sysctl(name: str, value: str) -> None:
-    with open(_sysctl_path(name), "w") as file:
-        file.write(value)
+    with open(_sysctl_path(name), "wb", buffering=0) as file:
+        file.write(value.encode())
 
 
 def _sysctl_path(name: str) -> str:
@@ -158,8 +184,8 @@ def _write_files(folder: str, config: runtime.SandboxConfig) -> None:
         "resolv.conf": resolv_conf(config.dns) or _host_text("/etc/resolv.conf"),
     }
     for name, text in files.items():
-        with open(os.path.join(folder, name), "w") as file:
-            file.write(text)
+        with open(os.path.join(folder, name), "wb", buffering=0) as file:
+            file.write(text.encode())
 
 
 def resolv_conf(dns: runtime.Dns) -> str:

@@ -62,7 +62,7 @@ class Sandboxes:
                 path = sandbox.namespace_path(folder, "net")
                 addresses = await self._network.attach(sandbox_id, path, config)
             record = statuses.SandboxRecord(sandbox_id, config, self._home.clock.now(), addresses)
-            await asyncio.to_thread(statuses.write_sandbox, folder, record)
+            statuses.write_sandbox(folder, record)
             self._groups.make(config)
         except BaseException as failed:
             await self._undo(sandbox_id, config)

@@ -4,10 +4,12 @@ Layout, as upstream's AtomicWriter: `NAME → ..data/NAME`, `..data → ..TIME`,
 writes a new folder, swaps the link `..data` by rename and removes the old folder.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from steersman.containers import trees
@@ -28,33 +30,43 @@ def write(folder: Path, files: Mapping[str, File], *, stamp: str, group: int | N
     current = _current(folder)
     if current is not None and _same(current, files, group):
         return False
-    fresh = _new_folder(folder, stamp)
-    for path, file in files.items():
-        _write_file(fresh / path, file, group)
-    _swap_link(folder, fresh.name)
-    _link_names(folder, files)
+    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        name = _new_folder(root, stamp)
+        fresh = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=root)
+        try:
+            for path, file in files.items():
+                _write_file(fresh, path, file, group)
+        finally:
+            os.close(fresh)
+        _swap_link(root, name)
+        wanted = {Path(path).parts[0] for path in files}
+        _link_names(root, wanted)
+    finally:
+        os.close(root)
     if current is not None:
+        _remove_others(folder, wanted)
         trees.remove(current)
     return True
 
 
 def _current(folder: Path) -> Path | None:
-    link = folder / DATA
-    if not link.is_symlink():
+    try:
+        name = str((folder / DATA).readlink())
+    except OSError:  # there is none, or it is no link
         return None
-    name = str(link.readlink())
     if "/" in name or not name.startswith("..") or name == "..":
         return None  # not ours: what it leads to is not to be removed
     found = folder / name
     return found if found.is_dir() and not found.is_symlink() else None
 
 
-def _new_folder(folder: Path, stamp: str) -> Path:
+def _new_folder(root: int, stamp: str) -> str:
     for number in itertools.count():
-        fresh = folder / f"..{stamp}.{number}"
-        if not fresh.exists():
-            fresh.mkdir(mode=0o755)
-            return fresh
+        name = f"..{stamp}.{number}"
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=root)
+            return name
     raise AssertionError("counting has no end")
 
 
@@ -75,27 +87,37 @@ def mode_of(file: File, group: int | None) -> int:
     return file.mode | ((file.mode >> 3) & 0o050) if group is not None else file.mode
 
 
-def _write_file(path: Path, file: File, group: int | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    path.write_bytes(file.data)
-    if file.user is not None or group is not None:
-        os.chown(path, -1 if file.user is None else file.user, -1 if group is None else group)
-    path.chmod(mode_of(file, group))
+def _write_file(root: int, path: str, file: File, group: int | None) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    for parent in reversed(Path(path).parents[:-1]):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(parent, 0o755, dir_fd=root)
+    fd = os.open(path, flags, 0o600, dir_fd=root)
+    with open(fd, "wb", buffering=0) as there:
+        there.write(file.data)
+        if file.user is not None or group is not None:
+            os.fchown(fd, -1 if file.user is None else file.user, -1 if group is None else group)
+        os.fchmod(fd, mode_of(file, group))
 
 
-def _swap_link(folder: Path, target: str) -> None:
-    fresh = folder / f"{DATA}_tmp"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.rename(folder / DATA)
+def _swap_link(root: int, target: str) -> None:
+    fresh = f"{DATA}_tmp"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(fresh, dir_fd=root)
+    os.symlink(target, fresh, dir_fd=root)
+    os.rename(fresh, DATA, src_dir_fd=root, dst_dir_fd=root)
 
 
-def _link_names(folder: Path, files: Mapping[str, File]) -> None:
-    wanted = {Path(path).parts[0] for path in files}
+def _link_names(root: int, wanted: Set[str]) -> None:
     for name in wanted:
-        link = folder / name
-        if not link.is_symlink():
-            link.symlink_to(f"{DATA}/{name}")
+        try:
+            os.symlink(f"{DATA}/{name}", name, dir_fd=root)
+        except FileExistsError:
+            if not stat.S_ISLNK(os.lstat(name, dir_fd=root).st_mode):
+                raise
+
+
+def _remove_others(folder: Path, wanted: Set[str]) -> None:
     for entry in folder.iterdir():
         if not entry.name.startswith("..") and entry.name not in wanted:
             entry.unlink()

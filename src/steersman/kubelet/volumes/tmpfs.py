@@ -18,8 +18,8 @@ def mount(folder: Path, size_bytes: int = 0, mode: int = 0o777) -> None:
 
 def mount_if_possible(folder: Path) -> None:
     """Secrets belong in memory; without the right to mount they are files that only this user can reach."""
-    folder.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
+        folder.mkdir(parents=True, exist_ok=True)
         return
     try:
         mount(folder, mode=0o755)
