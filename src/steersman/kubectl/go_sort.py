@@ -180,4 +180,4 @@ class _Sort(Generic[T]):
             number ^= number >> 7
             number ^= (number << 17) & _MASK
             other = number & ((1 << length.bit_length()) - 1)
-            self._swap(at - 1 + i, a + (other - length if other >= length else other))
+            self._swap(at + i, a + (other - length if other >= length else other))

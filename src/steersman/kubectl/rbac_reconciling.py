@@ -13,7 +13,6 @@ from steersman.meta.objects import Object
 Operation = Literal["", "create", "update", "recreate"]
 
 _PROTECTED = "rbac.authorization.kubernetes.io/autoupdate"
-_GROUP = "rbac.authorization.k8s.io"
 _RULE_FIELDS = (
     ("Verbs", "verbs"),
     ("APIGroups", "apiGroups"),
@@ -69,18 +68,22 @@ def _merge_metadata(changed: Object, wanted: Object) -> None:
 
 def _role(binding: Object) -> tuple[str, str, str]:
     reference = binding.get("roleRef") or {}
-    return reference.get("apiGroup") or _GROUP, reference.get("kind", ""), reference.get("name", "")
+    return reference.get("apiGroup", ""), reference.get("kind", ""), reference.get("name", "")
 
 
 def _subjects(existing: Object, wanted: Object) -> tuple[list[Object], list[Object]]:
     here, there = wanted.get("subjects") or [], existing.get("subjects") or []
-    known, asked = set(map(_subject, there)), set(map(_subject, here))
-    return [one for one in here if _subject(one) not in known], [one for one in there if _subject(one) not in asked]
+    return _only_first(here, there), _only_first(there, here)
+
+
+def _only_first(first: Sequence[Object], second: Sequence[Object]) -> list[Object]:
+    known = set(map(_subject, second))
+    return list({_subject(one): one for one in reversed(first) if _subject(one) not in known}.values())[::-1]
 
 
 def _subject(one: Object) -> tuple[str, ...]:
-    group = one.get("apiGroup") or ("" if one.get("kind") == "ServiceAccount" else _GROUP)
-    return one.get("kind", ""), group, one.get("name", ""), one.get("namespace", "")
+    """As it is written: a group that is left out is another than the one it stands for, as upstream has it."""
+    return one.get("kind", ""), one.get("apiGroup", ""), one.get("name", ""), one.get("namespace", "")
 
 
 def _rules(existing: Object, wanted: Object) -> tuple[list[Object], list[Object]]:

@@ -173,6 +173,8 @@ def _sorted(flags: Values, found: list[T], objects: list[Object]) -> list[T]:
 
     try:
         return sorting.sort(found, objects, flags["sort-by"])
+    except sorting.Unsortable as problem:
+        raise CommandError(f"Field {flags['sort-by']} is an unsortable type: {problem}") from problem
     except sorting.SortError as problem:
         raise CommandError(str(problem)) from problem
 
@@ -215,13 +217,17 @@ def _write_tables(call: Call, infos: list[Info]) -> bool:
 
 
 def _with_rows_sorted(flags: Values, table: Object) -> Object:
-    """A table that cannot be sorted is not shown at all, as upstream has it."""
+    """A table without the field is not shown at all, as upstream has it. Raises CommandError for one without an order."""
+    from steersman.kubectl.printers import sorting
+
     rows = table.get("rows") or []
     if not flags["sort-by"] or len(rows) < 2:
         return table
     try:
         return {**table, "rows": _sorted(flags, rows, [row["object"] for row in rows])}
-    except CommandError:
+    except CommandError as problem:
+        if isinstance(problem.__cause__, sorting.Unsortable):
+            raise
         return {**table, "rows": []}
 
 

@@ -1,7 +1,5 @@
 """`--sort-by`: objects in the order of what a JSONPath finds in them. Source: kubectl's cmd/get/sorter.go."""
 
-import functools
-import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -12,12 +10,15 @@ from steersman.meta import quantities
 
 T = TypeVar("T")
 
-_CHUNKS = re.compile(rb"\d+|\D")
 _MISSING = object()
 
 
 class SortError(Exception):
     """What follows `error: `."""
+
+
+class Unsortable(SortError):
+    """Values that have no order: booleans, lists, or different kinds of values."""
 
 
 def sort(items: Sequence[T], objects: Sequence[Any], field: str, *, strict: bool = True) -> list[T]:
@@ -58,21 +59,13 @@ def _is_before(left: Any, right: Any) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return _is_text_less(left, right)
     if isinstance(left, dict | list | bool):
-        raise SortError(f"unsortable type: {go_values.type_name(left)}")
+        raise Unsortable(f"unsortable type: {go_values.type_name(left)}")
     if type(left) is not type(right):
-        raise SortError("unsortable interface: interface")
+        raise Unsortable("unsortable interface: interface")
     return bool(left < right)
 
 
 def _is_text_less(left: str, right: str) -> bool:
     if quantities.is_quantity(left) and quantities.is_quantity(right):
         return quantities.compare(left, right) < 0
-    return natural_key(left) < natural_key(right)
-
-
-@functools.lru_cache(maxsize=4096)
-def natural_key(text: str) -> tuple[Any, ...]:
-    """Numbers in a text count as numbers: `pod-9` before `pod-10`; digits before everything else."""
-    return tuple(
-        (0, int(chunk), len(chunk)) if chunk.isdigit() else (1, chunk[0], 0) for chunk in _CHUNKS.findall(text.encode())
-    )
+    return left.encode() < right.encode()
