@@ -1,4 +1,4 @@
-"""Who sent a request: client certificate, bearer token (static, bootstrap, ServiceAccount), or nobody.
+"""Who sent a request: client certificate, bearer token (static, bootstrap, ServiceAccount, another issuer's), or nobody.
 
 Keeps true: a bad credential is 401, never silently anonymous; a ServiceAccount token is good only while its account and the
 object it is bound to live. Reads: ServiceAccounts, Pods, bootstrap token Secrets.
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from steersman.aio import clock as clocks
 from steersman.api import bootstrap_tokens, kinds
 from steersman.apiserver import decoded, token_use, tokens, users
+from steersman.apiserver.jwt_issuers import authenticator as jwt_issuers
 from steersman.meta import errors
 from steersman.serving import messages
 
@@ -20,7 +21,8 @@ TOKENS_MAX = 4096  # tokens whose signature is remembered: one or two for each p
 
 
 class Authenticator:
-    """`static_tokens` maps a token to its user, as a token file does."""
+    """`static_tokens` maps a token to its user, as a token file does. `anonymous_paths`: nobody may ask of these only, if there
+    are any."""
 
     def __init__(
         self,
@@ -31,6 +33,8 @@ class Authenticator:
         static_tokens: Mapping[str, users.User] | None = None,
         audiences: tuple[str, ...] = (tokens.ISSUER,),
         anonymous: bool = True,
+        issuers: jwt_issuers.JwtAuthenticator | None = None,
+        anonymous_paths: frozenset[str] = frozenset(),
         token_use: token_use.TokenUse | None = None,
     ) -> None:
         self._token_use = token_use
@@ -40,6 +44,8 @@ class Authenticator:
         self._static = dict(static_tokens or {})
         self._audiences = audiences
         self._anonymous = anonymous
+        self._anonymous_paths = anonymous_paths
+        self._issuers = issuers
         self._claims: collections.OrderedDict[str, tokens.Claims] = collections.OrderedDict()
         self._peers: dict[messages.Peer, users.User] = {}
 
@@ -55,7 +61,7 @@ class Authenticator:
             if user is None:
                 raise errors.unauthorized()
             return user
-        if header or not self._anonymous:
+        if header or not self._anonymous or (self._anonymous_paths and request.path not in self._anonymous_paths):
             raise errors.unauthorized()
         return users.anonymous()
 
@@ -67,13 +73,17 @@ class Authenticator:
         if token.count(".") == 1:
             return await self._bootstrap_user(token)
         claims = self._read(token)
+        if claims is None and self._issuers is not None and not set(audiences).isdisjoint(self._audiences):
+            return await self._issuers.user_of(token)
         if claims is None or not set(claims.audiences) & set(audiences):
             return None
         return await self._service_account(claims)
 
     def audiences_of(self, token: str, asked: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the asked that a good token is for; a token that names none is for all."""
+        """Those of the asked that a good token is for; one of another issuer is for this server, one that names none for all."""
         claims = self._read(token) if token.count(".") != 1 else None
+        if claims is None and self._issuers is not None and token.count(".") == 2:
+            return tuple(one for one in asked if one in self._audiences)
         return asked if claims is None else tuple(one for one in asked if one in claims.audiences)
 
     def _certificate_user(self, peer: messages.Peer) -> users.User:

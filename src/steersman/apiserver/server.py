@@ -61,6 +61,8 @@ from steersman.apiserver.call import Call, Moment
 from steersman.apiserver.extensions import definitions, equivalents, handlers, versions
 from steersman.apiserver.flowcontrol import flows, levels
 from steersman.apiserver.flowcontrol import objects as flow_objects
+from steersman.apiserver.jwt_issuers import authenticator as jwt_issuers
+from steersman.apiserver.jwt_issuers import configuration as jwt_configuration
 from steersman.apiserver.node_authorizer import authorizer as node_authorizer
 from steersman.apiserver.past import answers as past
 from steersman.apiserver.resource_metrics import answers as resource_metrics
@@ -81,6 +83,7 @@ class Options:
     `cluster_info` is what machines that want to join are told.
     `fake_nodes` are those on paper, whose process acts as each of them.
     `flags` are what `/flagz` shows: what the server was started with.
+    `authentication`: whose tokens are good beside our own, and what nobody may ask.
     `admission`: which plugins work; `admission_settings`: what they are told.
     """
 
@@ -99,6 +102,7 @@ class Options:
     cluster_info: joining.ClusterInfo | None = None
     fake_nodes: tuple[str, ...] = ()
     flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    authentication: jwt_configuration.Configuration = jwt_configuration.Configuration()
     admission: switches.Switches = switches.DEFAULT
     admission_settings: settings.Settings = settings.DEFAULT
 
@@ -133,13 +137,17 @@ class ApiServer:
         objects = self.objects = decoded.DecodedObjects(store)
         token_key = tokens.TokenKey(options.token_key_pem, options.issuer) if options.token_key_pem else None
         audiences = options.audiences or (options.issuer,)
+        known = options.authentication
+        self._issuers = jwt_issuers.JwtAuthenticator(known.issuers, self._clock) if known.issuers else None
         self.authenticator = authentication.Authenticator(
             self._clock,
             objects,
             token_key=token_key,
             static_tokens=options.static_tokens,
             audiences=audiences,
-            anonymous=options.anonymous,
+            anonymous=options.anonymous if known.anonymous is None else known.anonymous,
+            issuers=self._issuers,
+            anonymous_paths=known.anonymous_paths,
             token_use=token_use.TokenUse(store, self._clock, self._tasks),
         )
         self._nodes = node_authorizer.NodeAuthorizer(store, objects)
@@ -313,6 +321,8 @@ class ApiServer:
         await self._tasks.close()
         await self._definitions.close()
         await self._webhook_client.close()
+        if self._issuers is not None:
+            await self._issuers.close()
         if self._audit is not None:
             await self._audit.close()
 

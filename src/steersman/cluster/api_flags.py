@@ -70,6 +70,16 @@ def _checked_admission(context: click.Context, parameter: click.Parameter, path:
     return _absolute(context, parameter, path)
 
 
+def _checked_authentication(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    from steersman.apiserver import tokens
+    from steersman.apiserver.jwt_issuers import configuration
+
+    with _refusals(context, parameter):
+        if path:
+            configuration.read(path, tokens.ISSUER)
+    return _absolute(context, parameter, path)
+
+
 def _checked_audit_policy(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
     from steersman.apiserver.audit import policy
 
@@ -106,6 +116,12 @@ _OPTIONS = (
         "What admission plugins are told: an AdmissionConfiguration of apiserver.config.k8s.io/v1, for PodSecurity.",
         metavar="FILE",
         callback=_checked_admission,
+    ),
+    _option(
+        "--authentication-config",
+        "Whose tokens are good, and what nobody may ask: an AuthenticationConfiguration of apiserver.config.k8s.io/v1.",
+        metavar="FILE",
+        callback=_checked_authentication,
     ),
     _option(
         "--audit-policy-file",

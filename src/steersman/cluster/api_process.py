@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from steersman.aio.clock import Clock, SystemClock
 from steersman.api import releases
-from steersman.apiserver import joining
+from steersman.apiserver import joining, tokens
 from steersman.apiserver.admission import settings, switches
 from steersman.apiserver.aggregation import identity
 from steersman.apiserver.audit import auditor, log_file, policy
+from steersman.apiserver.jwt_issuers import configuration as jwt_configuration
 from steersman.apiserver.server import ApiServer
 from steersman.apiserver.server import Options as ServerOptions
 from steersman.client import kubeconfig
@@ -40,6 +41,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             front_proxy=_front_proxy(plan),
             fake_nodes=plan.options.fake_node_names(),
             flags=plan.options.flags(),
+            authentication=_issuers(plan.options),
             admission=switches.of(plan.options.enable_admission_plugins, plan.options.disable_admission_plugins),
             admission_settings=settings.read(file) if file else settings.DEFAULT,
             cluster_info=joining.ClusterInfo(
@@ -58,6 +60,11 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
     finally:
         await server.close()
         await store.close()
+
+
+def _issuers(options: Options) -> jwt_configuration.Configuration:
+    path = options.authentication_config
+    return jwt_configuration.read(path, tokens.ISSUER) if path else jwt_configuration.Configuration()
 
 
 def _auditor(options: Options, clock: Clock) -> auditor.Auditor | None:

@@ -33,7 +33,7 @@ def _texts(*names: str) -> dict[str, Type]:
 _TEXTS, _TEXT_MAP = types.list_of(STRING), types.map_of(STRING, STRING)
 _KIND = _struct("kubernetes.GroupVersionKind", _texts("group", "version", "kind"))
 _RESOURCE = _struct("kubernetes.GroupVersionResource", _texts("group", "version", "resource"))
-_USER = _struct(
+USER = _struct(
     "kubernetes.UserInfo",
     {**_texts("username", "uid"), "groups": _TEXTS, "extra": types.map_of(STRING, _TEXTS)},
 )
@@ -45,7 +45,7 @@ REQUEST = _struct(
         "requestKind": _KIND,
         "requestResource": _RESOURCE,
         **_texts("subResource", "requestSubResource", "name", "namespace", "operation"),
-        "userInfo": _USER,
+        "userInfo": USER,
         "dryRun": BOOL,
         "options": DYN,
     },

@@ -1,0 +1,1 @@
+"""Users whose tokens others issue: JWTs of OpenID Connect, as an AuthenticationConfiguration says."""
