@@ -32,9 +32,11 @@ class CommandError(Exception):
 
     printed = ""
 
-    def __init__(self, text: str, code: int = 1) -> None:
+    def __init__(self, text: str, code: int = 1, *, bare: bool = False) -> None:
+        """`bare`: without "error: "."""
         super().__init__(text)
         self.code = code
+        self.bare = bare
 
 
 class UsageError(Exception):
@@ -92,7 +94,7 @@ def _describe(error: BaseException, server: str, command: str) -> tuple[str, int
             return f"error: {error}\nSee '{command} -h' for help and examples", 1
         case CommandError():
             text = str(error)
-            return (text if text.startswith("error: ") else f"error: {text}"), error.code
+            return (text if error.bare or text.startswith("error: ") else f"error: {text}"), error.code
         case StatusError() if error.reason == "Invalid":
             return _invalid(error), 1
         case Several():

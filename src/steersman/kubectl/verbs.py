@@ -135,6 +135,7 @@ TABLE = (
     ),
     Verb("auth whoami", "auth_whoami", "Experimental: Check self subject attributes"),
     *_WRITING,
+    Verb("explain", "explain", "Get documentation for a resource", INTERMEDIATE),
     Verb("wait", "wait", "Experimental: Wait for a specific condition on one or many resources", ADVANCED),
     # The cluster as a whole
     Verb("api-resources", "api_resources", "Print the supported API resources on the server", OTHER),

@@ -1,0 +1,1 @@
+"""Documentation of kinds and fields, made from a server's OpenAPI documents. Pure."""
