@@ -81,8 +81,8 @@ def test_a_field_that_is_not_there(path: list[str]) -> None:
 def test_words_are_kept_whole() -> None:
     assert wrapping.wrapped("aa bb  cc\ndd", 5) == "aa bb\ncc\ndd"
     assert wrapping.wrapped("a-word-that-is-too-long b", 5) == "a-word-that-is-too-long\nb"
-    text = "first one\n\naa bb\ncc\n\n- dd\n    ee  ff\nsee:\ngg"
-    assert wrapping.filled(text, 9) == ["first one", "", "aa bb cc", "", "- dd", "    ee  ff", "see:", "gg"]
+    text = "first one two\n\naa bb\ncc\n\n- dd\n    ee  ff\nsee:\ngg"
+    assert wrapping.filled(text, 9) == ["first one", "two", "", "aa bb cc", "", "- dd", "    ee  ff", "see:", "gg"]
 
 
 LINES = """
