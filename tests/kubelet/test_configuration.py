@@ -24,6 +24,12 @@ FIELDS: dict[str, Any] = {
     "allowedUnsafeSysctls": ["kernel.msg*"],
     "containerLogMaxSize": "1Mi",
     "containerLogMaxFiles": 3,
+    "containerLogMaxWorkers": 2,
+    "containerLogMonitorInterval": "4s",
+    "registryPullQPS": 3,
+    "registryBurst": 7,
+    "memoryThrottlingFactor": 0.8,
+    "memoryReservationPolicy": "TieredReservation",
     "imageGCHighThresholdPercent": 70,
     "imageGCLowThresholdPercent": 60,
     "imageMinimumGCAge": "1m0s",
@@ -62,6 +68,24 @@ def test_what_was_said_is_told_again() -> None:
             {"crashLoopBackOff": {"maxContainerRestartPeriod": "301s"}},
             "MaxContainerRestartPeriod (got: 301 seconds) must be set between 1s and 300s",
         ),
+        (
+            {"containerLogMonitorInterval": "2s"},
+            "containerLogMonitorInterval: invalid value '2s': must be a positive time duration greater than or equal to 3s",
+        ),
+        ({"containerLogMaxWorkers": 0}, "containerLogMaxWorkers: invalid value 0: must be at least 1"),
+        ({"registryPullQPS": -1}, "registryPullQPS: invalid value -1: must be at least 0"),
+        (
+            {"memoryThrottlingFactor": 1.5},
+            "memoryThrottlingFactor 1.5 must be greater than 0 and less than or equal to 1.0",
+        ),
+        (
+            {"memoryReservationPolicy": "All"},
+            "memoryReservationPolicy 'All' must be one of ['None', 'TieredReservation']",
+        ),
+        (
+            {"memoryThrottlingFactor": 0.8, "featureGates": {"MemoryQoS": False}},
+            "memoryThrottlingFactor is specified but MemoryQoS feature gate is disabled",
+        ),
         ({"crashLoopBackOff": "slow"}, "crashLoopBackOff: 'str' object"),
         ({"fileCheckFrequency": "0s"}, "fileCheckFrequency: invalid value '0s': must be greater than zero"),
         ({"seccompDefault": "yes"}, "seccompDefault: invalid value 'yes': must be true or false"),
@@ -72,6 +96,11 @@ def test_refused(fields: dict[str, Any], expect: str) -> None:
     with pytest.raises(Malformed) as refused:
         options(**fields)
     assert expect in str(refused.value)
+
+
+def test_memory_qos_can_be_switched_off_whatever_its_former_default_says() -> None:
+    made = options(memoryThrottlingFactor=0.9, memoryReservationPolicy="None", featureGates={"MemoryQoS": False})
+    assert (made.memory_throttling, made.memory_reservation) == (0.0, "None")
 
 
 REDUCED = {"ReduceDefaultCrashLoopBackOffDecay": True}

@@ -245,7 +245,13 @@ class FakeRuntime:
         self._container(container_id).resources = resources
 
     async def update_sandbox_resources(
-        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+        self,
+        sandbox_id: str,
+        cpu_limit_millicores: int,
+        cpu_shares: int,
+        memory_limit_bytes: int,
+        *,
+        memory_guard: runtime.MemoryGuard | None = None,
     ) -> None:
         """Paper takes any weight."""
 
@@ -253,7 +259,13 @@ class FakeRuntime:
         return ""
 
     async def shape_group(
-        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+        self,
+        group: str,
+        *,
+        cpu_shares: int = 0,
+        memory_limit_bytes: int = 0,
+        pids_limit: int = 0,
+        memory_guard: runtime.MemoryGuard | None = None,
     ) -> None:
         """Nor does it weigh pods against each other."""
 

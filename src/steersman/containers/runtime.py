@@ -18,6 +18,7 @@ from steersman.containers.wanted import (
     DeviceGrant,
     Dns,
     IdRange,
+    MemoryGuard,
     Mount,
     PortMapping,
     Resources,
@@ -43,6 +44,7 @@ __all__ = [
     "ImageStatus",
     "Images",
     "InterfaceUsage",
+    "MemoryGuard",
     "Mount",
     "PortMapping",
     "RegistryLogin",
@@ -322,14 +324,26 @@ class Runtime(Protocol):
     async def update_resources(self, container_id: str, resources: Resources) -> None: ...
 
     async def update_sandbox_resources(
-        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+        self,
+        sandbox_id: str,
+        cpu_limit_millicores: int,
+        cpu_shares: int,
+        memory_limit_bytes: int,
+        *,
+        memory_guard: MemoryGuard | None = None,
     ) -> None:
-        """The pod's own group; 0 leaves a limit as it is."""
+        """The pod's own group; 0 leaves a limit as it is, None the guard."""
 
     async def shape_group(
-        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+        self,
+        group: str,
+        *,
+        cpu_shares: int = 0,
+        memory_limit_bytes: int = 0,
+        pids_limit: int = 0,
+        memory_guard: MemoryGuard | None = None,
     ) -> None:
-        """A group above pods', as in `kubepods/burstable`; made when it is not there. 0 leaves a limit as it is."""
+        """A group above pods', as in `kubepods/burstable`; made when it is not there. 0 leaves a limit as it is, None the guard."""
 
     async def exec_sync(self, container_id: str, command: Sequence[str], timeout_seconds: float) -> ExecResult:
         """Raises TimeoutError (the process is killed)."""

@@ -5,6 +5,7 @@ Sizes are bytes, CPU is millicores.
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,6 +29,15 @@ class IdRange:
 
     host_id: int
     length: int = 65536
+
+
+class MemoryGuard(NamedTuple):
+    """Of version 2 of control groups: memory that the kernel does not take back, that it takes back last, and above which it slows
+    the group down (0: it does not)."""
+
+    min_bytes: int = 0
+    low_bytes: int = 0
+    high_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class SandboxConfig:
     users: IdRange | None = None
     handler: str = ""
     privileged: bool = False
+    memory_guard: MemoryGuard = MemoryGuard()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,6 +126,7 @@ class Resources:
     killed_together: bool = False
     swap_bytes: int = 0
     huge_pages: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    memory_guard: MemoryGuard = MemoryGuard()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

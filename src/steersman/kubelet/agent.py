@@ -21,6 +21,7 @@ from steersman.kubelet import (
     admission,
     log_links,
     log_rotation,
+    memory_quality,
     node_allocatable,
     node_object,
     pod_events,
@@ -70,7 +71,7 @@ from steersman.kubelet.status_writer import StatusWriter
 from steersman.kubelet.turns import AT_ONCE_FOR_EACH_CPU, Turns
 from steersman.kubelet.user_namespaces import UserNamespaces
 from steersman.kubelet.volumes.mounting import Volumes
-from steersman.meta import objects
+from steersman.meta import objects, quantities
 from steersman.meta.errors import StatusError
 from steersman.meta.objects import Object
 
@@ -213,6 +214,11 @@ class Kubelet:
             allocatable=allocatable,
             memory_capacity_bytes=self._machine.memory_bytes,
             swap_bytes=self._machine.swap_bytes if self.options.swap_behaviour == "LimitedSwap" else 0,
+            memory_quality=memory_quality.Settings(
+                self.options.memory_throttling,
+                self.options.memory_reservation,
+                int(quantities.whole(allocatable["memory"])),
+            ),
         )
 
     def _certificates(self, alarms: Alarms, references: References) -> PodCertificates:

@@ -47,6 +47,8 @@ def configz(options: Options) -> Object:
             "containerLogMaxFiles": options.logs_most,
             "containerLogMaxWorkers": options.log_workers,
             "containerLogMonitorInterval": times.format_duration(options.log_look_seconds),
+            **({"memoryThrottlingFactor": options.memory_throttling} if options.memory_throttling else {}),
+            "memoryReservationPolicy": options.memory_reservation,
             "seccompDefault": options.seccomp_default,
             "registryPullQPS": options.pulls_per_second,
             "registryBurst": options.pulls_burst,

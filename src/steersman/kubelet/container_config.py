@@ -9,7 +9,7 @@ from pathlib import Path
 
 from steersman.api import app_armor
 from steersman.containers import runtime
-from steersman.kubelet import environment, qos, sandbox_config
+from steersman.kubelet import environment, memory_quality, qos, sandbox_config
 from steersman.kubelet.environment import ConfigError
 from steersman.meta import objects
 from steersman.meta.objects import Object
@@ -34,6 +34,7 @@ class Given:
 
     image_user: str = ""
     share: qos.Share = qos.Share()
+    memory: memory_quality.Settings = memory_quality.OFF
     processes_of: str = ""
     devices: runtime.DeviceGrant = runtime.DeviceGrant()
     seccomp_default: bool = False
@@ -61,7 +62,7 @@ def build(
         stdin=bool(container.get("stdin")),
         stdin_once=bool(container.get("stdinOnce")),
         tty=bool(container.get("tty")),
-        resources=qos.container_resources(pod, container, given.share),
+        resources=resources(pod, container, given.share, given.memory),
         security=security(pod, own, container["name"], given),
         labels={**sandbox_config.identity(pod), sandbox_config.CONTAINER_NAME: container["name"]},
         annotations={
@@ -72,6 +73,11 @@ def build(
         processes_of=given.processes_of,
         stop_signal=(container.get("lifecycle") or {}).get("stopSignal") or "",
     )
+
+
+def resources(pod: Object, container: Object, share: qos.Share, memory: memory_quality.Settings) -> runtime.Resources:
+    guard = memory_quality.of_container(pod, container, memory)
+    return dataclasses.replace(qos.container_resources(pod, container, share), memory_guard=guard)
 
 
 def security(pod: Object, own: Object, name: str, given: Given) -> runtime.Security:

@@ -4,11 +4,11 @@
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from steersman.containers import runtime
-from steersman.kubelet import node_allocatable, qos
+from steersman.kubelet import memory_quality, node_allocatable, qos
 from steersman.kubelet.eviction import observations
 from steersman.kubelet.node_services import NodeServices
 from steersman.kubelet.pod_worker import PodWorker
@@ -26,17 +26,23 @@ class Group(NamedTuple):
     cpu_shares: int
     memory_limit_bytes: int = 0
     pids_limit: int = 0
+    memory_guard: runtime.MemoryGuard | None = None
 
 
 def wanted(
-    pods: Iterable[Object], cpu_millicores: int, memory_limit_bytes: int, pids_limit: int = 0
+    pods: Sequence[Object],
+    cpu_millicores: int,
+    memory_limit_bytes: int,
+    pids_limit: int = 0,
+    quality: memory_quality.Settings = memory_quality.OFF,
 ) -> dict[str, Group]:
     """By path. Who asked for processor time has it by what was asked; the others have what is left. The limits are those of all
     pods together; 0 where nothing is reserved."""
     asked = sum(qos.pod_requests(pod).get("cpu", 0) for pod in pods if qos.pod_class(pod) == "Burstable")
+    of_all, of_burstable = memory_quality.of_groups(pods, quality)
     return {
-        ALL: Group(qos.cpu_shares(cpu_millicores), memory_limit_bytes, pids_limit),
-        f"{ALL}/burstable": Group(qos.cpu_shares(asked)),
+        ALL: Group(qos.cpu_shares(cpu_millicores), memory_limit_bytes, pids_limit, of_all),
+        f"{ALL}/burstable": Group(qos.cpu_shares(asked), memory_guard=of_burstable),
         f"{ALL}/besteffort": Group(qos.SHARES_LEAST),
     }
 
@@ -68,6 +74,7 @@ class NodeGroups:
             int(quantities.millis(self._node.allocatable["cpu"])),
             self._memory_of_pods_bytes if is_held else 0,
             node_allocatable.pids_of_pods(options, observations.processes_most()) if is_held else 0,
+            self._node.memory_quality,
         )
         try:
             for path, group in groups.items():
@@ -76,6 +83,7 @@ class NodeGroups:
                     cpu_shares=group.cpu_shares,
                     memory_limit_bytes=group.memory_limit_bytes,
                     pids_limit=group.pids_limit,
+                    memory_guard=group.memory_guard,
                 )
         except runtime.RuntimeFailure as failure:
             _log.warning("%s", failure)

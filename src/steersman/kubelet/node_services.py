@@ -9,7 +9,7 @@ from steersman.aio.tasks import Tasks
 from steersman.client.cache import Cache
 from steersman.client.client import Client
 from steersman.containers import runtime as cri
-from steersman.kubelet import status
+from steersman.kubelet import memory_quality, status
 from steersman.kubelet.alarms import Alarms
 from steersman.kubelet.device_manager import DeviceManager
 from steersman.kubelet.dra.claims import Claims
@@ -69,6 +69,7 @@ class NodeServices:
     allocatable: dict[str, str]
     memory_capacity_bytes: int
     swap_bytes: int
+    memory_quality: memory_quality.Settings
 
     def tell(
         self,

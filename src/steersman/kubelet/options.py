@@ -38,6 +38,7 @@ class Options:
     default is 5), `pulls_burst` after a pause. `credential_providers`: a CredentialProviderConfig, whose programs are in the folder
     `credential_programs`. `pull_policy` (upstream's imagePullCredentialsVerificationPolicy) says whose images on the node
     must not be used by pods that could not pull them; `preloaded_images` are named where it is NeverVerifyAllowlistedImages.
+    `memory_throttling`, `memory_reservation`: `memory_quality.Settings`.
     `seccomp_default`: containers that name no profile have the runtime's.
     A container that ends again and again waits `crash_first_seconds` at first, then doubling to `crash_most_seconds`.
     `capacity` is in the API's quantities (cpu, memory, ephemeral-storage, pods); empty: what the machine has. `on_paper`:
@@ -113,6 +114,8 @@ class Options:
     pull_policy: str = "NeverVerifyPreloadedImages"
     preloaded_images: tuple[str, ...] = ()
     seccomp_default: bool = False
+    memory_throttling: float = 0.0
+    memory_reservation: str = "None"
     crash_first_seconds: float = 10.0
     crash_most_seconds: float = 300.0
 

@@ -43,7 +43,8 @@ class PodContainers:
         self._volume_images: dict[str, str] = {}
 
     def resources(self, one: Container) -> runtime.Resources:
-        return qos.container_resources(pod_resize.granted(self._shell.machine), one.spec, self._share(one.name))
+        pod, memory = pod_resize.granted(self._shell.machine), self._shell.node.memory_quality
+        return container_config.resources(pod, one.spec, self._share(one.name), memory)
 
     def _share(self, name: str) -> qos.Share:
         """Who has processors of its own may use them all the time."""
@@ -151,6 +152,7 @@ class PodContainers:
         given = container_config.Given(
             image_user=user,
             share=self._share(one.name),
+            memory=node.memory_quality,
             seccomp_default=node.options.seccomp_default,
             seccomp_dir=str(node.options.data_dir / "seccomp"),
             processes_of=target.id if target else "",

@@ -4,7 +4,15 @@ import logging
 
 from steersman.containers import runtime
 from steersman.containers.runtime import RuntimeFailure
-from steersman.kubelet import instructions, pod_events, qos, references, sandbox_config, user_namespaces
+from steersman.kubelet import (
+    instructions,
+    memory_quality,
+    pod_events,
+    qos,
+    references,
+    sandbox_config,
+    user_namespaces,
+)
 from steersman.kubelet.pod_containers import PodContainers
 from steersman.kubelet.pod_shell import PodShell, text_of
 from steersman.meta import objects
@@ -35,6 +43,7 @@ class PodSandboxes:
                 users=self._shell.node.users.range_of(self._shell.pod),
                 handler=await self._shell.node.references.runtime_handler(self._shell.pod),
                 cpu_is_limited=self._cpu_is_limited(),
+                memory=self._shell.node.memory_quality,
             )
             with self._shell.node.metrics.operation("run_podsandbox"):
                 made = await self._shell.node.runtime.run_sandbox(config)
@@ -116,7 +125,8 @@ class PodSandboxes:
                     container_id, self._containers.resources(self._shell.container(name))
                 )
             if not instruction.keeps_room:
-                await node.runtime.update_sandbox_resources(sandbox_id, *after)
+                guard = memory_quality.of_pod(instruction.after, node.memory_quality)
+                await node.runtime.update_sandbox_resources(sandbox_id, *after, memory_guard=guard)
         except (RuntimeFailure, OSError, TimeoutError) as failure:
             self._shell.tell(pod_events.PodResized(ids, str(failure)))
             return

@@ -9,7 +9,7 @@ from typing import Any
 
 from steersman.kubelet import exclusive_resources, node_allocatable
 from steersman.kubelet.eviction.thresholds import Malformed
-from steersman.kubelet.joint_settings import REDUCED_CRASHES
+from steersman.kubelet.joint_settings import MEMORY_QUALITY, REDUCED_CRASHES
 from steersman.kubelet.options import Options
 from steersman.kubelet.topology import cpu_policy, hardware, hints, memory_policy, scopes
 from steersman.meta import quantities, times
@@ -187,7 +187,7 @@ def _quota_period(made: Options, value: Any) -> Options:
 
 def _gates(made: Options, value: Mapping[str, Any]) -> Options:
     for name, on in value.items():
-        if name not in (ALPHA_GATE, REDUCED_CRASHES):
+        if name not in (ALPHA_GATE, REDUCED_CRASHES, MEMORY_QUALITY):
             raise ValueError(f"unrecognized feature gate: {name}")
         _truth(name, on)
     return made

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from steersman.containers import runtime
-from steersman.kubelet import qos
+from steersman.kubelet import memory_quality, qos
 from steersman.kubelet.options import Options
 from steersman.meta import objects
 from steersman.meta.objects import Object
@@ -36,6 +36,7 @@ def build(
     users: runtime.IdRange | None = None,
     handler: str = "",
     cpu_is_limited: bool = True,
+    memory: memory_quality.Settings = memory_quality.OFF,
 ) -> runtime.SandboxConfig:
     """Raises NameTooLong."""
     spec = pod["spec"]
@@ -61,6 +62,7 @@ def build(
         cpu_limit_millicores=cpu_limit if cpu_is_limited else 0,
         cpu_shares=cpu_shares,
         memory_limit_bytes=memory_limit,
+        memory_guard=memory_quality.of_pod(pod, memory),
         pids_limit=options.pod_pids_max,
         users=users,
         handler=handler,

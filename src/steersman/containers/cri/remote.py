@@ -127,6 +127,8 @@ class CriRuntime:
             memory_bytes=config.memory_limit_bytes,
             pids=config.pids_limit,
         )
+        if any(config.memory_guard):
+            limits |= cgroups.guard_files(self._hierarchy.version, config.memory_guard)
         try:
             if limits:
                 cgroups.create(self._hierarchy, group, limits)
@@ -247,11 +249,20 @@ class CriRuntime:
         return status
 
     async def update_resources(self, container_id: str, resources: runtime.Resources) -> None:
-        request = {"container_id": container_id, "linux": translate.resources(resources)}
+        wanted = translate.resources(resources)
+        if any(resources.memory_guard) and self._hierarchy.version == 2:
+            wanted["unified"] = cgroups.guard_files(2, resources.memory_guard)
+        request = {"container_id": container_id, "linux": wanted}
         await self._call("UpdateContainerResources", request, "UpdateContainerError")
 
     async def update_sandbox_resources(
-        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+        self,
+        sandbox_id: str,
+        cpu_limit_millicores: int,
+        cpu_shares: int,
+        memory_limit_bytes: int,
+        *,
+        memory_guard: runtime.MemoryGuard | None = None,
     ) -> None:
         config = self._sandboxes.get(sandbox_id)
         if config is None or not self._hierarchy.version:
@@ -261,18 +272,24 @@ class CriRuntime:
             cpu_shares=cpu_shares,
             cpu_quota_us=cpu_limit_millicores * 100,
             memory_bytes=memory_limit_bytes,
-        )
+        ) | cgroups.guard_files(self._hierarchy.version, memory_guard)
         try:
             cgroups.update(self._hierarchy, self._group(config), limits)
         except OSError as refused:
             raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
 
     async def shape_group(
-        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+        self,
+        group: str,
+        *,
+        cpu_shares: int = 0,
+        memory_limit_bytes: int = 0,
+        pids_limit: int = 0,
+        memory_guard: runtime.MemoryGuard | None = None,
     ) -> None:
         limits = cgroups.limit_files(
             self._hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes, pids=pids_limit
-        )
+        ) | cgroups.guard_files(self._hierarchy.version, memory_guard)
         try:
             if limits:
                 cgroups.create(self._hierarchy, os.path.join(self._cgroup_root, group), limits)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from steersman.containers import runtime
+from steersman.containers.oci import cgroups
 from steersman.containers.runtime import State
 from steersman.serving.protobuf import Message
 
@@ -81,7 +82,7 @@ def _mappings(users: runtime.IdRange) -> list[Message]:
 
 def container(config: runtime.ContainerConfig, image: str, pod: runtime.SandboxConfig, version: int = 1) -> Message:
     """`image` is the id of the one to run; `version` that of control groups."""
-    together = {"unified": {"memory.oom.group": "1"}} if config.resources.killed_together and version == 2 else {}
+    own = cgroups.unified(config.resources.memory_guard, killed_together=config.resources.killed_together)
     return {
         "metadata": {"name": config.name, "attempt": config.attempt},
         "image": {"image": image, "user_specified_image": config.image},
@@ -103,7 +104,7 @@ def container(config: runtime.ContainerConfig, image: str, pod: runtime.SandboxC
         "tty": config.tty,
         "stop_signal": _signal(config.stop_signal),
         "linux": {
-            "resources": {**resources(config.resources), **together},
+            "resources": {**resources(config.resources), **({"unified": own} if own and version == 2 else {})},
             "security_context": _security(config.security, namespaces(pod, config.processes_of)),
         },
     }

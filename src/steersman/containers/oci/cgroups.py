@@ -8,6 +8,8 @@ import errno
 import os
 from typing import NamedTuple
 
+from steersman.containers.runtime import MemoryGuard
+
 WITH_SWAP = "memory.memsw.limit_in_bytes"  # version 1, where the kernel counts swap
 
 
@@ -114,7 +116,7 @@ def create(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
         folder = hierarchy.folder(name.partition(".")[0], path)
         if folder:
             os.makedirs(folder, exist_ok=True)
-            _write(os.path.join(folder, name), text)
+            _set(os.path.join(folder, name), text)
 
 
 def update(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
@@ -128,7 +130,7 @@ def update(hierarchy: Hierarchy, path: str, limits: dict[str, str]) -> None:
         rest = {name: text for name, text in limits.items() if name != "memory.limit_in_bytes"}
         limits = dict.fromkeys(reversed(order) if is_lower else order, memory) | rest
     for name, text in limits.items():
-        _write(os.path.join(hierarchy.folder(name.partition(".")[0], path), name), text)
+        _set(os.path.join(hierarchy.folder(name.partition(".")[0], path), name), text)
 
 
 def limit_files(
@@ -166,6 +168,24 @@ def limit_files(
     if memory_nodes and version:
         files["cpuset.mems"] = memory_nodes
     return files
+
+
+GUARDS = ("memory.min", "memory.low", "memory.high")
+_NO_GUARD = ("0", "max")
+
+
+def guard_files(version: int, guard: MemoryGuard | None) -> dict[str, str]:
+    """None leaves it alone. Version 1 has no such files."""
+    if version != 2 or guard is None:
+        return {}
+    texts = (str(guard.min_bytes), str(guard.low_bytes), str(guard.high_bytes or "max"))
+    return dict(zip(GUARDS, texts, strict=True))
+
+
+def unified(guard: MemoryGuard, *, killed_together: bool) -> dict[str, str]:
+    """What a container begins with, of version 2's own."""
+    found = {name: text for name, text in guard_files(2, guard).items() if text not in _NO_GUARD}
+    return {**found, "memory.oom.group": "1"} if killed_together else found
 
 
 _CPU_LIMIT = {1: ("cpu.cfs_quota_us", "-1"), 2: ("cpu.max", "max")}  # the file, and what stands for no limit
@@ -295,6 +315,12 @@ def _remove_one(folder: str) -> bool:
             return False
         raise
     return True
+
+
+def _set(path: str, text: str) -> None:
+    """A guard that is to go need not be there: not every kernel, nor every group, has each."""
+    if os.path.basename(path) not in GUARDS or text not in _NO_GUARD or os.path.exists(path):
+        _write(path, text)
 
 
 def _write(path: str, text: str) -> None:

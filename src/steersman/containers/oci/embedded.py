@@ -231,7 +231,13 @@ class OciRuntime:
         return self._sandboxes.status(sandbox_id)
 
     async def update_sandbox_resources(
-        self, sandbox_id: str, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+        self,
+        sandbox_id: str,
+        cpu_limit_millicores: int,
+        cpu_shares: int,
+        memory_limit_bytes: int,
+        *,
+        memory_guard: runtime.MemoryGuard | None = None,
     ) -> None:
         owner = self._sandboxes.live.get(sandbox_id)
         if owner is None or not self.facts.hierarchy.version:
@@ -240,14 +246,22 @@ class OciRuntime:
         for group in filter(None, ended):  # a dead one's group still counts when the pod's is to shrink
             await self._groups.remove(group)
         try:
-            await self._groups.limit_pod(owner.config, cpu_limit_millicores, cpu_shares, memory_limit_bytes)
+            await self._groups.limit_pod(
+                owner.config, cpu_limit_millicores, cpu_shares, memory_limit_bytes, memory_guard
+            )
         except OSError as refused:
             raise RuntimeFailure("UpdatePodSandboxError", str(refused)) from refused
 
     async def shape_group(
-        self, group: str, *, cpu_shares: int = 0, memory_limit_bytes: int = 0, pids_limit: int = 0
+        self,
+        group: str,
+        *,
+        cpu_shares: int = 0,
+        memory_limit_bytes: int = 0,
+        pids_limit: int = 0,
+        memory_guard: runtime.MemoryGuard | None = None,
     ) -> None:
-        self._groups.shape(group, cpu_shares, memory_limit_bytes, pids_limit)
+        self._groups.shape(group, cpu_shares, memory_limit_bytes, pids_limit, memory_guard)
 
     # Containers
 

@@ -37,15 +37,24 @@ class Groups:
             memory_bytes=config.memory_limit_bytes,
             pids=config.pids_limit,
         )
+        if any(config.memory_guard):
+            limits |= cgroups.guard_files(hierarchy.version, config.memory_guard)
         if limits:
             cgroups.create(hierarchy, self.of(config), limits)
 
-    def shape(self, group: str, cpu_shares: int, memory_limit_bytes: int, pids_limit: int) -> None:
+    def shape(
+        self,
+        group: str,
+        cpu_shares: int,
+        memory_limit_bytes: int,
+        pids_limit: int,
+        memory_guard: runtime.MemoryGuard | None,
+    ) -> None:
         """One above pods'; pods come in numbers, and mostly change nothing here. Raises RuntimeFailure."""
         hierarchy = self._home.facts.hierarchy
         limits = cgroups.limit_files(
             hierarchy.version, cpu_shares=cpu_shares, memory_bytes=memory_limit_bytes, pids=pids_limit
-        )
+        ) | cgroups.guard_files(hierarchy.version, memory_guard)
         if not limits or self._shaped.get(group) == limits:
             return
         try:
@@ -66,11 +75,16 @@ class Groups:
             pids=wanted.pids_limit,
             cpus=wanted.cpus,
             memory_nodes=wanted.memory_nodes,
-        )
+        ) | cgroups.guard_files(hierarchy.version, wanted.memory_guard)
         cgroups.update(hierarchy, group, limits)
 
     async def limit_pod(
-        self, config: runtime.SandboxConfig, cpu_limit_millicores: int, cpu_shares: int, memory_limit_bytes: int
+        self,
+        config: runtime.SandboxConfig,
+        cpu_limit_millicores: int,
+        cpu_shares: int,
+        memory_limit_bytes: int,
+        memory_guard: runtime.MemoryGuard | None,
     ) -> None:
         """The kernel forgets a removed group only some milliseconds later; until then a smaller parent is EINVAL. Raises
         OSError."""
@@ -80,7 +94,7 @@ class Groups:
             cpu_shares=cpu_shares,
             cpu_quota_us=cpu_limit_millicores * 100,
             memory_bytes=memory_limit_bytes,
-        )
+        ) | cgroups.guard_files(hierarchy.version, memory_guard)
         for tries_left in reversed(range(REMOVAL_TRIES_MAX)):
             try:
                 cgroups.update(hierarchy, self.of(config), limits)

@@ -9,7 +9,7 @@ from typing import Any
 
 from steersman.containers import app_armor, runtime
 from steersman.containers.images import users
-from steersman.containers.oci import devices, seccomp
+from steersman.containers.oci import cgroups, devices, seccomp
 from steersman.containers.oci.host import Facts
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -224,8 +224,9 @@ def resources(
         found["memory"] = {"limit": wanted.memory_limit_bytes, "swap": whole}
     if wanted.huge_pages and huge_pages:
         found["hugepageLimits"] = [{"pageSize": size, "limit": limit} for size, limit in wanted.huge_pages.items()]
-    if wanted.killed_together and version == 2:
-        found["unified"] = {"memory.oom.group": "1"}
+    own = cgroups.unified(wanted.memory_guard, killed_together=wanted.killed_together) if version == 2 else {}
+    if own:
+        found["unified"] = own
     if wanted.pids_limit > 0:
         found["pids"] = {"limit": wanted.pids_limit}
     return found
