@@ -75,7 +75,7 @@ def test_groups_keep_what_their_pods_were_promised() -> None:
     assert {path: group.memory_guard for path, group in found.items()} == {
         "kubepods": MemoryGuard(200 * MI, 200 * MI),
         "kubepods/burstable": MemoryGuard(0, 200 * MI),
-        "kubepods/besteffort": None,
+        "kubepods/besteffort": MemoryGuard(),
     }
     nothing = node_groups.wanted(pods, 2000, 0)
     assert nothing["kubepods"].memory_guard == nothing["kubepods/burstable"].memory_guard == MemoryGuard()

@@ -26,7 +26,7 @@ class Group(NamedTuple):
     cpu_shares: int
     memory_limit_bytes: int = 0
     pids_limit: int = 0
-    memory_guard: runtime.MemoryGuard | None = None
+    memory_guard: runtime.MemoryGuard = runtime.MemoryGuard()
 
 
 def wanted(
