@@ -40,7 +40,7 @@ def run(name: str, data_dir: str | None, *, purge: bool) -> int:
         )
         print(f'Cluster "{name}" does not run.' + (" Cleaned up what it had left." if leftover else ""))
     else:
-        if not _ended(pid):
+        if not has_ended(pid):
             print(f"The supervisor (process {pid}) did not end within {STOP_SECONDS_MAX:.0f} s.", file=sys.stderr)
             return 1
         if (where.run / "nodes").exists():
@@ -77,7 +77,7 @@ def _purge(where: paths.Paths, name: str, known: options.Options | None, clock: 
     return 0
 
 
-def _ended(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -1,8 +1,10 @@
 """`steersman join`: become a node of a cluster, or start again as one, or say that this machine is one already."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
+import signal
 import socket
 import sys
 import urllib.parse
@@ -10,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from steersman.aio.clock import Clock, SystemClock
-from steersman.cluster import control, detached, machine, options, paths, pki, reach, tokens
+from steersman.cluster import control, detached, down, machine, options, paths, pki, reach, tokens
 from steersman.cluster.join import certificates, contact, discovery, membership, rules, start
 from steersman.cluster.join.discovery import Refused, Token
 from steersman.cluster.join.membership import Membership
@@ -19,7 +21,7 @@ from steersman.meta import times
 from steersman.network import machine_network
 
 READY_SECONDS_MAX = 90.0
-LOOK_SECONDS = 0.2
+LOOK_SECONDS, ATTEND_SECONDS = 0.2, 1.0
 KUBELET_PORT = 10250
 
 
@@ -45,8 +47,11 @@ def run(
         if _runs(where):
             assert known is not None, "what runs has joined"
             _check_same(where, known, invitation)
-            print(f"This machine is node {known.node} of {known.server} already; `steersman status` says more.")
-            return 0
+            print(
+                f"This machine is node {known.node} of {known.server} already; `steersman status` says more.",
+                flush=True,
+            )
+            return _attend(where, clock) if foreground else 0
         _check_machine(where, flags)
         where.prepare()
         given = {key: value for key, value in flags.items() if value is not None}
@@ -194,9 +199,7 @@ def _runs(where: Paths) -> bool:
 def _start(where: Paths, of: Membership, clock: SystemClock, *, is_new: bool, foreground: bool) -> int:
     since = times.format_seconds(clock.now())
     start.preload()
-    supervisor, error = detached.fork(
-        where, lambda started: start.supervise(where, of, started), f"steersman join ({of.node})"
-    )
+    _, error = detached.fork(where, lambda started: start.supervise(where, of, started), f"steersman join ({of.node})")
     if error:
         print(error, file=sys.stderr)
         return 1
@@ -206,9 +209,7 @@ def _start(where: Paths, of: Membership, clock: SystemClock, *, is_new: bool, fo
     done = "has joined" if is_new else "is a member again of"
     print(f"This machine {done} the cluster at {of.server} as node {of.node}, address {of.address}.")
     print("  next        there: kubectl get nodes;  here: steersman status, steersman down", flush=True)
-    if foreground:
-        _wait(where, supervisor)
-    return 0
+    return _attend(where, clock) if foreground else 0
 
 
 async def _ready(where: Paths, of: Membership, since: str, clock: Clock) -> bool:
@@ -220,16 +221,19 @@ async def _ready(where: Paths, of: Membership, since: str, clock: Clock) -> bool
     return True
 
 
-def _wait(where: Paths, supervisor: int) -> None:
-    """Until the supervisor has ended; Ctrl-C and SIGTERM stop it."""
-    import signal
+def _attend(where: Paths, clock: SystemClock) -> int:
+    """Until the node is stopped, by somebody or by a signal to this process."""
+    stopped: list[int] = []
 
     def stop(*_: object) -> None:
-        control.ask(where.control_socket, {"command": "stop"})
+        with contextlib.suppress(control.NotRunning):
+            stopped.append(control.ask(where.control_socket, {"command": "stop"})["pid"])
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    os.waitpid(supervisor, 0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    while _runs(where):
+        clock.pause(ATTEND_SECONDS)
+    return 0 if all(down.has_ended(pid) for pid in stopped) else 1
 
 
 def parse_invitation(url: str, token: str, pins: Sequence[str], *, unpinned: bool) -> Invitation:
