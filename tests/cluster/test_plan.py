@@ -78,3 +78,17 @@ def test_the_disk_that_a_node_shares_with_the_machine_may_be_fuller_than_upstrea
     told = node_process.kubelet_options(found, found.nodes[0])
     assert told.eviction.hard["imagefs.available"] == "5%"
     assert told.eviction.hard["memory.available"] == "100Mi"
+
+
+def test_where_machines_may_join_their_ranges_are_not_taken(made):
+    found = made(nodes=60, fake_nodes=10, network_number=0, listen="192.0.2.1")
+    assert found.nodes[-1].pod_cidr == "10.244.59.0/24"
+    assert [node.pod_cidr for node in found.fake_nodes[:5]] == [*(f"10.244.{n}.0/24" for n in range(60, 64)), ""]
+
+
+def test_further_names_are_in_the_certificate(made):
+    found = made(network_number=0, listen="192.0.2.1", tls_sans=("api.example", "198.51.100.1"))
+    certificate = x509.load_pem_x509_certificate(found.api_server.certificate.read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "api.example" in names.get_values_for_type(x509.DNSName)
+    assert {"192.0.2.1", "198.51.100.1"} <= {str(one) for one in names.get_values_for_type(x509.IPAddress)}

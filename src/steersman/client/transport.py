@@ -159,8 +159,11 @@ class HttpTransport:
             await connection.gone.wait()
 
     def become(self, access: Access) -> None:
-        """The same identity with a renewed certificate, for connections made from now on."""
+        """The same identity with a renewed certificate: what is under way goes on, the next request shows it."""
         self._tls = access.tls_context()
+        for _, connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
     def statistics(self) -> dict[str, int]:
         return {"idle": len(self._idle), "in_use": len(self._in_use)}

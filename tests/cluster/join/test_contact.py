@@ -4,17 +4,20 @@ import dataclasses
 import datetime
 import pathlib
 
+import orjson
 import pytest
 from cryptography import x509
 
 from steersman.aio.clock import SystemClock
 from steersman.apiserver import joining
+from steersman.client.access import Access
 from steersman.client.client import Client
 from steersman.client.transport import HttpTransport
 from steersman.cluster import pki, tokens
 from steersman.cluster.join import certificates, contact, discovery, membership
 from steersman.cluster.join.discovery import Refused, Token
 from steersman.cluster.paths import Paths
+from steersman.serving.messages import Request
 from tests.cluster.join import town
 
 pytestmark = pytest.mark.slow
@@ -117,14 +120,24 @@ async def test_a_machine_gets_its_certificates_and_no_others(place, where):
     assert own.subject.rfc4514_string() == "CN=system:node:new,O=system:nodes"
     transport = HttpTransport(contact.access(where, of), clock=CLOCK)
     client = Client(transport, clock=CLOCK)
+    assert await who_am_i(client) == "system:node:new"
     proxy = where.pki / "proxy.pem"
     await certificates.obtain(client, certificates.of_proxy(), proxy, CLOCK)
-    assert x509.load_pem_x509_certificate(proxy.read_bytes()).subject.rfc4514_string() == "CN=system:kube-proxy"
     with pytest.raises(certificates.NotGiven, match="Nobody has approved the request csr-"):
         await certificates.obtain(
             client, dataclasses.replace(certificates.of_proxy(), user="somebody"), where.pki / "x.pem", Hasty()
         )
+    pem = proxy.read_bytes()
+    transport.become(Access(place.url, authority=place.pem, certificate=pem, key=pem))
+    assert await who_am_i(client) == "system:kube-proxy"
     await transport.close()
+
+
+async def who_am_i(client: Client) -> str:
+    body = orjson.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
+    answer = await client.request(Request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body))
+    name: str = orjson.loads(answer.body)["status"]["userInfo"]["username"]
+    return name
 
 
 class Hasty(SystemClock):

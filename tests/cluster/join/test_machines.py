@@ -23,6 +23,21 @@ CLUSTER = "machines-test"
 WAIT_SECONDS = 60.0
 CLOCK = SystemClock()
 
+# What a careful administrator has, with the ports that the guide names.
+FIREWALL = """
+table ip filter {
+ chain INPUT {
+  type filter hook input priority 0; policy drop;
+  ct state established,related accept
+  iifname "lo" accept
+  ip protocol icmp accept
+  tcp dport 10250 accept
+  udp dport 8472 accept
+ }
+ chain FORWARD { type filter hook forward priority 0; policy drop; }
+}
+"""
+
 LARGE = 300_000  # bytes, in packets that must fit into the tunnel
 PROGRAM = f"""
 trap 'exit 0' TERM
@@ -69,7 +84,11 @@ SERVICE = {
     "apiVersion": "v1",
     "kind": "Service",
     "metadata": {"name": "web"},
-    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    "spec": {
+        "type": "NodePort",
+        "selector": {"app": "web"},
+        "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}],
+    },
 }
 
 
@@ -143,6 +162,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             told = good(alpha.steersman("token", "create", "--print-join-command", "--name", CLUSTER)).split()
             assert told[:2] == ["steersman", "join"]
             beta, gamma = lab.machine("beta"), lab.machine("gamma")
+
+            good(gamma.run("nft", "-f", "-", stdin=FIREWALL))
 
             def join(machine: Machine, *flags: str) -> str:
                 good(machine.steersman("image", "load", str(image)))
@@ -218,6 +239,17 @@ def test_machines_themselves_reach_services_and_pods(world: World):
         assert set(served) <= names
         urls = [f"http://{pod['status']['podIP']}:8080" for pod in world.pods().values()]
         assert set(good(machine.run("curl", "-s", "-m", "2", *urls)).split()) == names
+
+
+def test_node_ports_are_open_on_every_machine(world: World):
+    names = {one["metadata"]["name"] for one in world.pods().values()}
+    for machine in (world.alpha, world.beta, world.gamma):
+        urls = [
+            f"http://{address}:30080" for address in ("192.168.77.10", "192.168.77.20", "192.168.77.30", "172.30.0.2")
+        ]
+        served = good(machine.run("curl", "-sS", "-m", "2", *urls * 2)).split()
+        assert len(served) == 8
+        assert set(served) <= names
 
 
 def test_pods_reach_the_api_server(world: World):
@@ -333,7 +365,8 @@ def test_leaving_for_good_leaves_nothing(world: World):
     ]
     shown = "ip -4 -br address; ip route; nft list ruleset; grep nodes/third /proc/mounts; ls -A /run/steersman"
     left = good(world.gamma.run("sh", "-c", shown))
-    for trace in ("steersman", "third", "10.96", "10.244", "172.30", "vxlan"):
+    assert left.count("accept") == FIREWALL.count("accept")
+    for trace in ("steersman", "third", "10.96", "10.244", "172.30", "vxlan", "pod"):
         assert trace not in left, left
     assert not list(pathlib.Path(world.gamma.disk).iterdir())
     world.kubectl("delete", "node", "third")

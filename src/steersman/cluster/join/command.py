@@ -52,6 +52,8 @@ def run(
                 flush=True,
             )
             return _attend(where, clock) if foreground else 0
+        if known is None:
+            _checked(invitation)
         _check_machine(where, flags)
         where.prepare()
         given = {key: value for key, value in flags.items() if value is not None}
