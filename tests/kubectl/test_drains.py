@@ -75,7 +75,7 @@ def test_pods_of_one_verdict_are_told_together() -> None:
     found = drains.classify(pods, PLAIN)
     assert [seen["metadata"]["name"] for seen in found.pods] == ["b"]
     assert found.errors == (
-        f"{drains.UNMANAGED_STOPS}: default/a, default/c",
+        f"cannot delete {drains.UNMANAGED_STOPS}: default/a, default/c",
         f"cannot delete {drains.DAEMON_SET_STOPS}: default/d",
     )
     forced = drains.classify(pods, drains.Wanted(NOW, force=True, ignore_daemon_sets=True))

@@ -27,6 +27,7 @@ def controller_revision(number: int, image: str) -> dict[str, Any]:
 
 
 DEPLOYMENT = {
+    "kind": "Deployment",
     "metadata": {"name": "web", "uid": "1", "annotations": {REVISION: "10", "mine": "stays not", CHANGE_CAUSE: "new"}},
     "spec": {"template": template("v2")},
 }
@@ -36,14 +37,12 @@ SETS = [replica_set(9, "v1", "first", kept="yes"), replica_set(10, "v2"), STRANG
 
 def test_the_table() -> None:
     revisions = rollout_revisions.of_replica_sets(DEPLOYMENT, SETS)
-    assert rollout_revisions.table(revisions, with_causes=True) == (
-        "REVISION  CHANGE-CAUSE\n9         first\n10        <none>\n"
-    )
+    assert rollout_revisions.table(revisions) == ("REVISION  CHANGE-CAUSE\n9         first\n10        <none>\n")
     kept = rollout_revisions.of_controller_revisions(
         DEPLOYMENT, [controller_revision(2, "b"), controller_revision(1, "a")]
     )
-    assert rollout_revisions.table(kept, with_causes=False) == "REVISION\n1\n2\n"
-    assert rollout_revisions.table([], with_causes=True) == "No rollout history found."
+    assert rollout_revisions.table(kept) == "REVISION  CHANGE-CAUSE\n1         <none>\n2         <none>\n"
+    assert rollout_revisions.table([]) == "No rollout history found."
 
 
 def test_one_revision() -> None:
@@ -77,7 +76,7 @@ def test_what_is_so_already() -> None:
 
 def test_the_patch_brings_template_and_annotations_but_not_the_numbers() -> None:
     first, _ = rollout_revisions.of_replica_sets(DEPLOYMENT, SETS)
-    assert rollout_revisions.deployment_patch(DEPLOYMENT, first) == [
+    assert rollout_revisions.patch(DEPLOYMENT, first) == [
         {"op": "replace", "path": "/spec/template", "value": template("v1")},
         {
             "op": "replace",
@@ -87,4 +86,4 @@ def test_the_patch_brings_template_and_annotations_but_not_the_numbers() -> None
     ]
     kept = controller_revision(1, "a")
     (revision,) = rollout_revisions.of_controller_revisions(DEPLOYMENT, [kept])
-    assert rollout_revisions.revision_patch(revision) == kept["data"]
+    assert rollout_revisions.patch({**DEPLOYMENT, "kind": "DaemonSet"}, revision) == kept["data"]

@@ -151,8 +151,7 @@ def _has_finished(pod: Object) -> bool:
 
 
 def _error(text: str, names: list[str]) -> str:
-    begin = "" if text.lower().startswith("cannot delete") else "cannot delete "
-    return f"{begin}{text}: {', '.join(names)}"
+    return f"cannot delete {text}: {', '.join(names)}"  # also where the text begins so itself: kubectl's words
 
 
 def _key(pod: Object) -> str:

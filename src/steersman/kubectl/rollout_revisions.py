@@ -58,13 +58,11 @@ def of_controller_revisions(owner: Object, revisions: Iterable[Object]) -> list[
     return found
 
 
-def table(revisions: Sequence[Revision], *, with_causes: bool) -> str:
+def table(revisions: Sequence[Revision]) -> str:
     """What `rollout history` lists. The last of several with one number is shown."""
     by_number = {revision.number: revision for revision in revisions}
     if not by_number:
         return "No rollout history found."
-    if not with_causes:
-        return "REVISION\n" + "".join(f"{number}\n" for number in sorted(by_number))
     width = max(len("REVISION"), *(len(str(number)) for number in by_number)) + 2
     lines = [f"{'REVISION'.ljust(width)}CHANGE-CAUSE\n"]
     lines += [f"{str(n).ljust(width)}{by_number[n].change_cause or '<none>'}\n" for n in sorted(by_number)]
@@ -77,6 +75,13 @@ def numbered(revisions: Sequence[Revision], number: int) -> Revision:
         if revision.number == number:
             return revision
     raise RolloutError("unable to find the specified revision")
+
+
+def as_object(owner: Object, revision: Revision) -> Object:
+    """A revision as -o prints it: a ReplicaSet, or the owner as it was."""
+    if owner["kind"] == "Deployment":
+        return revision.source
+    return {**owner, "spec": {**owner["spec"], "template": revision.template}}
 
 
 def pick(kind: str, name: str, revisions: Sequence[Revision], to_revision: int) -> Revision:
@@ -101,8 +106,15 @@ def is_current(owner: Object, revision: Revision) -> bool:
     return _comparable(owner["spec"]["template"]) == _comparable(revision.template, without=CHANGE_CAUSE)
 
 
-def deployment_patch(deployment: Object, revision: Revision) -> list[Object]:
-    """A JSON patch."""
+def patch(owner: Object, revision: Revision) -> Object | list[Object]:
+    """What brings it back: a JSON patch for a Deployment, a strategic merge patch for the others."""
+    if owner["kind"] == "Deployment":
+        return _deployment_patch(owner, revision)
+    kept: Object = revision.source.get("data") or {}
+    return kept
+
+
+def _deployment_patch(deployment: Object, revision: Revision) -> list[Object]:
     own = deployment["metadata"].get("annotations") or {}
     theirs = revision.source["metadata"].get("annotations") or {}
     annotations = {name: own[name] for name in _STAY if name in own}
@@ -112,12 +124,6 @@ def deployment_patch(deployment: Object, revision: Revision) -> list[Object]:
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "replace", "path": "/metadata/annotations", "value": annotations},
     ]
-
-
-def revision_patch(revision: Revision) -> Object:
-    """A strategic merge patch: what the controller kept."""
-    data: Object = revision.source.get("data") or {}
-    return data
 
 
 def _template(owner: Object, revision: Object) -> Object:

@@ -6,7 +6,7 @@ Pure. Source: kubectl's pkg/cmd/taint.
 import dataclasses
 from collections.abc import Sequence
 
-from steersman.kubectl.problems import CommandError
+from steersman.kubectl.problems import CommandError, raise_all
 from steersman.meta import names
 from steersman.meta.objects import Object
 
@@ -55,7 +55,7 @@ def parse(texts: Sequence[str]) -> tuple[list[Taint], list[Taint]]:
 def conflicts(added: Sequence[Taint], removed: Sequence[Taint]) -> list[str]:
     """What is to be both added and removed, as it is told."""
     return [
-        f'{{"{gone.key}":"{gone.effect}"}}'
+        f"{gone.key}={gone.effect}"
         for new in added
         for gone in removed
         if new.key == gone.key and gone.effect in ("", new.effect)
@@ -65,7 +65,7 @@ def conflicts(added: Sequence[Taint], removed: Sequence[Taint]) -> list[str]:
 def change(
     node: Object, added: Sequence[Taint], removed: Sequence[Taint], *, overwrite: bool
 ) -> tuple[str, list[Object]]:
-    """What happened (tainted, untainted, modified) and the node's taints after it. Raises TaintError."""
+    """What happened (tainted, untainted, modified) and the node's taints after it. Raises TaintError, Several."""
     before: list[Object] = node.get("spec", {}).get("taints") or []
     old = [_of(taint) for taint in before]
     there = [new.key for new in added for taint in old if _is_same(new, taint)]
@@ -82,8 +82,7 @@ def change(
         result = left
         if not has_removed:
             missing.append(f'taint "{gone}" not found')
-    if missing:
-        raise TaintError(missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]")
+    raise_all([TaintError(text) for text in missing])
     if overwrite or (has_added and has_removed):
         return "modified", result
     return ("tainted" if has_added else "untainted"), result

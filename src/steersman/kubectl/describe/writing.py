@@ -57,6 +57,10 @@ class Description:
         writer.write("".join(self._parts))
         return writer.flush()
 
+    def unaligned(self) -> str:
+        """With the tabs between its cells."""
+        return "".join(self._parts)
+
     def time(self, text: str | None) -> str:
         """`Sat, 28 Nov 2026 10:05:44 +0000`."""
         if not text:
