@@ -343,7 +343,6 @@ def status(output: str, name: str, data_dir: str | None) -> None:
 )
 @click.option(
     "--node-ip",
-    "address",
     callback=_checked_by("cluster.reach", "check_advertise"),
     metavar="ADDRESS",
     help="This machine's address for the others.  [default: the one on the way to URL]",
@@ -393,13 +392,13 @@ def join(
     What to type is printed there by `steersman token create --print-join-command`. After a reboot, `steersman join` alone starts
     the node again. `steersman down` stops it, with --purge for good.
     """
-    from steersman.cluster.join import command
+    from steersman.cluster.join import command, invitation
 
     try:
-        invitation = command.parse_invitation(url, token_text, pins, unpinned=unpinned)
+        invited = invitation.parse(url, token_text, pins, unpinned=unpinned)
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
-    sys.exit(command.run(name, data_dir, invitation, flags, foreground=foreground))
+    sys.exit(command.run(name, data_dir, invited, flags, foreground=foreground))
 
 
 @main.group()

@@ -7,8 +7,9 @@ from click.testing import CliRunner
 
 from steersman import commands
 from steersman.cluster import options, paths, pki, plan
-from steersman.cluster.join import configuration, membership
+from steersman.cluster.join import configuration, invitation, membership
 from steersman.cluster.join.configuration import Configuration
+from steersman.cluster.join.invitation import Invitation
 from steersman.cluster.join.membership import Membership
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
@@ -57,7 +58,9 @@ def test_a_machine_that_runs_a_cluster(where):
 def member(where: Paths) -> Membership:
     authority = pki.Authority(where.pki, times.parse("2026-01-01T00:00:00Z"))
     cluster = Configuration(configuration.FORMAT, "town", "192.0.2.1", 3, "1.37", 1.0)
-    of = Membership("https://192.0.2.1:6443", "beta", "192.0.2.2", "1.37", cluster, {"a": "b"}, ({"key": "c"},))
+    of = Membership(
+        "https://192.0.2.1:6443", "beta", "192.0.2.2", "1.37", cluster, labels={"a": "b"}, taints=({"key": "c"},)
+    )
     membership.save(where, of)
     assert membership.authority(where) == authority.pair.certificate
     return of
@@ -69,8 +72,23 @@ def test_a_machine_that_is_a_node(where):
     assert run(where, "up", "-d").startswith("This machine is node beta of https://192.0.2.1:6443: start it with")
     assert run(where, "token", "create").startswith("This machine is node beta of https://192.0.2.1:6443: tokens are")
     assert run(where, "join", "10.0.0.1", *TOKEN, *PIN).startswith(
-        "This machine is node beta of https://192.0.2.1:6443:"
+        "This machine is node beta of https://192.0.2.1:6443,"
     )
+
+
+SAME = {
+    "nothing": (Invitation(), True),
+    "its URL": (Invitation("https://a:1"), True),
+    "another URL": (Invitation("https://b:1"), False),
+    "another URL, the same key": (Invitation("https://b:1", pins=("sha256:k",)), True),
+    "its URL, another key": (Invitation("https://a:1", pins=("sha256:x",)), False),
+    "one of several keys": (Invitation("https://a:1", pins=("sha256:x", "sha256:k")), True),
+}
+
+
+@pytest.mark.parametrize(("invited", "is_same"), SAME.values(), ids=SAME.keys())
+def test_the_key_tells_whether_it_is_the_same_cluster(invited, is_same):
+    assert (invitation.to_another(invited, "n", "https://a:1", "sha256:k") == "") == is_same
 
 
 def test_addresses_of_a_member_follow_from_the_clusters_number(where):

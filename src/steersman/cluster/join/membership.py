@@ -16,14 +16,15 @@ from steersman.meta.objects import Object
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Membership:
-    """`address` is the machine's own, on the way to `server`. `release`: that of its kubelet. `certificate_seconds` 0: certificates
-    are good for as long as the cluster gives them."""
+    """`address` is the machine's own: `node_ip`, or, with "" there, the one on the way to `server`. `release`: that of its kubelet.
+    `certificate_seconds` 0: certificates are good for as long as the cluster gives them."""
 
     server: str
     node: str
     address: str
     release: str
     cluster: Configuration
+    node_ip: str = ""
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     taints: tuple[Object, ...] = ()
     runtime: str = "auto"
