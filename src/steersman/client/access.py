@@ -5,9 +5,13 @@ Keeps true: keys go from memory to OpenSSL, never through a file that others cou
 
 import contextlib
 import dataclasses
+import datetime
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+# A token, and until when it is good (None: it does not say).
+Lender = Callable[[], tuple[str, datetime.datetime | None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,6 +31,10 @@ class Access:
     namespace: str = ""
     context: str = ""
     headers: tuple[tuple[str, str], ...] = ()  # sent with every request (impersonation)
+    proxy: str = ""  # URL of an HTTP proxy that leads to the server
+    lender: Lender | None = dataclasses.field(
+        default=None, repr=False
+    )  # asked for a token, and again when it has run out
 
     def tls_context(self) -> ssl.SSLContext:
         """Verifies the server against our CA (or the system's), and shows the client certificate if there is one."""

@@ -6,9 +6,12 @@ paths in a file start at that file's folder; `*-data` fields are base64 and win 
 
 import base64
 import contextlib
+import dataclasses
+import datetime
 import os
 import tempfile
-from collections.abc import Mapping
+import urllib.parse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ __all__ = [
     "Access",
     "KubeconfigError",
     "access",
+    "access_of",
     "build",
     "default_paths",
     "in_pod",
@@ -45,15 +49,15 @@ def default_paths(environment: Mapping[str, str]) -> list[Path]:
     return paths or [Path(environment.get("HOME", "~")).expanduser() / ".kube" / "config"]
 
 
-def load(paths: list[Path]) -> Object:
-    """One configuration from all files that exist, relative paths made absolute."""
+def load(paths: list[Path], read: Callable[[str, str], Object] | None = None) -> Object:
+    """One configuration from all files that exist, relative paths made absolute. `read`: another `parse`."""
     merged = _empty()
     for path in paths:
         try:
             text = path.read_text()
         except FileNotFoundError:
             continue
-        _merge_missing(merged, _absolute(parse(text, str(path)), path.parent.resolve()))
+        _merge_missing(merged, _absolute((read or parse)(text, str(path)), path.parent.resolve()))
     return merged
 
 
@@ -72,24 +76,24 @@ def parse(text: str, source: str = "") -> Object:
     return found
 
 
-def access(config: Object, context: str = "", *, cluster: str = "", user: str = "", server: str = "") -> Access:
-    """The access that a context (default: the current one) names; cluster, user and server as given instead of its own.
-
-    Raises KubeconfigError.
-    """
+def access(config: Object, context: str = "") -> Access:
+    """The access that a context (default: the current one) names. Raises KubeconfigError, Unreachable."""
     name = context or config.get("current-context") or ""
     if not name:
         raise KubeconfigError("current-context is not set")
     chosen = named(config, "contexts", name)
     if chosen is None:
         raise KubeconfigError(f'context "{name}" does not exist')
-    where = named(config, "clusters", cluster or chosen.get("cluster", ""))
-    if server:
-        where = {**(where or {}), "server": server}
+    where = named(config, "clusters", chosen.get("cluster", ""))
     if where is None or not where.get("server"):
-        raise KubeconfigError(f'cluster "{cluster or chosen.get("cluster", "")}" does not exist')
-    who = named(config, "users", user or chosen.get("user", "")) or {}
-    return Access(
+        raise KubeconfigError(f'cluster "{chosen.get("cluster", "")}" does not exist')
+    who = named(config, "users", chosen.get("user", "")) or {}
+    return access_of(where, who, namespace=chosen.get("namespace", ""), context=name)
+
+
+def access_of(where: Object, who: Object, *, namespace: str = "", context: str = "") -> Access:
+    """Of a cluster's entry and a user's. A credential plugin is asked at once. Raises KubeconfigError, Unreachable."""
+    found = Access(
         server=where["server"].rstrip("/"),
         authority=_content(where, "certificate-authority"),
         certificate=_content(who, "client-certificate"),
@@ -100,9 +104,40 @@ def access(config: Object, context: str = "", *, cluster: str = "", user: str = 
         password=who.get("password", ""),
         insecure=bool(where.get("insecure-skip-tls-verify")),
         server_name=where.get("tls-server-name", ""),
-        namespace=chosen.get("namespace", ""),
-        context=name,
+        namespace=namespace,
+        context=context,
+        headers=_impersonation(who),
+        proxy=where.get("proxy-url", ""),
     )
+    return _lent(found, who["exec"], where) if who.get("exec") and not (found.token or found.token_file) else found
+
+
+def _lent(found: Access, plugin: Object, where: Object) -> Access:
+    """With what a credential plugin says; its token is asked for again when it has run out."""
+    from steersman.client import exec_credentials
+
+    asked = exec_credentials.Plugin(plugin, where)
+    first = [asked.ask()]
+
+    def lend() -> tuple[str, datetime.datetime | None]:
+        credential = first.pop() if first else asked.ask()
+        return credential.token, credential.until
+
+    certificate, key = first[0].certificate or found.certificate, first[0].key or found.key
+    lender = lend if first[0].token else None
+    return dataclasses.replace(found, certificate=certificate, key=key, lender=lender)
+
+
+def _impersonation(who: Object) -> tuple[tuple[str, str], ...]:
+    """Headers; several values of one name stand in lines."""
+    found = {
+        "impersonate-user": who.get("as", ""),
+        "impersonate-uid": who.get("as-uid", ""),
+        "impersonate-group": "\n".join(who.get("as-groups") or ()),
+    }
+    for name, values in (who.get("as-user-extra") or {}).items():
+        found[f"impersonate-extra-{urllib.parse.quote(name.lower(), safe='')}"] = "\n".join(values)
+    return tuple((name, value) for name, value in found.items() if value)
 
 
 def in_pod(environment: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -> Access:

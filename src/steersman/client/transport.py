@@ -6,14 +6,16 @@ Whatever the way, an answer is a `messages.Response`: whole, as a stream of byte
 import asyncio
 import base64
 import contextlib
+import datetime
 import urllib.parse
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
+from steersman.client import proxying
 from steersman.client.access import Access
 from steersman.client.http_connection import Connection, RawConnection, Stream, Unreachable
 from steersman.serving.messages import Duplex, Handler, MemoryDuplex, Peer, Request, Response, Upgrade
@@ -93,6 +95,7 @@ class HttpTransport:
         self._server_name = access.server_name or url.hostname
         self._tls = access.tls_context() if url.scheme == "https" else None
         self._authorization = _Authorization(access, clock)
+        self._proxy = access.proxy
         self._idle: list[tuple[float, Connection]] = []
         self._in_use: set[Connection] = set()
         self._leaving: list[Connection] = []  # closed, until the other side has answered
@@ -266,8 +269,12 @@ class HttpTransport:
         name = self._server_name if self._tls is not None else None
         try:
             async with self._clock.timeout(CONNECT_SECONDS):
+                where: dict[str, Any] = {"host": self._host, "port": self._port}
+                if self._proxy:
+                    where = {"sock": await proxying.connect(self._proxy, self._host, self._port)}
+                connection: Connection
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection, self._host, self._port, ssl=self._tls, server_hostname=name
+                    Connection, **where, ssl=self._tls, server_hostname=name
                 )
         except TimeoutError as late:
             raise Unreachable(
@@ -312,6 +319,8 @@ class _Authorization:
     def __init__(self, access: Access, clock: Clock) -> None:
         self._clock = clock
         self._token_file = access.token_file
+        self._lender = access.lender
+        self._lent_until: datetime.datetime | None = None
         self._read_again_at = 0.0
         self._line = ""
         if access.token:
@@ -322,6 +331,11 @@ class _Authorization:
             self._line = f"authorization: Basic {pair}\r\n"
 
     def line(self) -> str:
+        if self._lender is not None and (
+            not self._line or (self._lent_until is not None and self._lent_until <= self._clock.now())
+        ):
+            token, self._lent_until = self._lender()
+            self._line = f"authorization: Bearer {token}\r\n"
         if self._token_file and self._clock.monotonic() >= self._read_again_at:
             self._line = f"authorization: Bearer {Path(self._token_file).read_text().strip()}\r\n"
             self._read_again_at = self._clock.monotonic() + TOKEN_FILE_SECONDS

@@ -10,6 +10,7 @@ from steersman.meta.objects import Object
 _BOOLS = frozenset(("insecure-skip-tls-verify", "disable-compression"))
 _NOT_TEXTS = frozenset(("as-groups", "as-user-extra", "auth-provider", "exec", "extensions", *_BOOLS))
 _GO_SECTION = {"clusters": "Cluster", "users": "AuthInfo", "contexts": "Context"}
+_ANY_OBJECT = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _OLDER_EXEC = ("client.authentication.k8s.io/v1alpha1", "client.authentication.k8s.io/v1beta1")
 
 
@@ -21,7 +22,8 @@ def parse(text: str, path: str) -> Object:
         raise KubeconfigError(f'error loading config file "{path}": {broken}') from broken
     problem = _problem(found)
     if problem:
-        raise KubeconfigError(f'error loading config file "{path}": json: cannot unmarshal {problem}')
+        before = "" if isinstance(found, dict) else "couldn't get version/kind; json parse error: "
+        raise KubeconfigError(f'error loading config file "{path}": {before}json: cannot unmarshal {problem}')
     for entry in found.get("users") or []:
         plugin = (entry.get("user") or {}).get("exec") or {}
         if plugin.get("apiVersion") in _OLDER_EXEC:
@@ -33,7 +35,7 @@ def parse(text: str, path: str) -> Object:
 def _problem(found: Any) -> str:
     """What has the wrong type, in encoding/json's words; "" when all is well."""
     if not isinstance(found, dict):
-        return f"{_json_type(found)} into Go value of type v1.Config"
+        return f"{_json_type(found)} into Go value of type {_ANY_OBJECT}"
     for section, key in SECTIONS.items():
         entries = found.get(section)
         if entries is None:

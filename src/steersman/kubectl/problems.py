@@ -3,6 +3,7 @@
 Source of the sentences: kubectl's cmd/util (CheckErr and its kin).
 """
 
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,8 +102,6 @@ def _describe(error: BaseException, server: str, command: str) -> tuple[str, int
             return "".join(f"{message(one, server=server)}\n" for one in error.errors), 1
         case StatusError() | Unreachable():
             return message(error, server=server), 1
-        case KubeconfigError() if not str(error).startswith("error loading"):
-            return f"Error in configuration: {error}", 1
     text = str(error)
     return (text if text.startswith("error: ") else f"error: {text}"), 1
 
@@ -114,11 +113,36 @@ def message(error: BaseException, *, server: str = "") -> str:
             return f"error: You must be logged in to the server ({error})"
         return f"Error from server ({error.reason}): {error}" if error.reason else f"Error from server: {error}"
     if isinstance(error, Unreachable):
-        if isinstance(error.__cause__, ConnectionRefusedError):
-            host = server.partition("://")[2].partition("/")[0] or server
-            return f"The connection to the server {host} was refused - did you specify the right host or port?"
-        return f"Unable to connect to the server: {error}"
+        return _unreachable(error, server)
     return str(error)
+
+
+def _unreachable(error: Unreachable, server: str) -> str:
+    """Go's words for what went wrong on the way, as far as there are any."""
+    cause = error.__cause__
+    host = server.partition("://")[2].partition("/")[0] or server
+    if isinstance(cause, ConnectionRefusedError):
+        return f"The connection to the server {host} was refused - did you specify the right host or port?"
+    why = str(error)
+    code = getattr(cause, "verify_code", None)  # of a certificate: OpenSSL's X509_V_ERR_…
+    if code is not None:
+        why = f"tls: failed to verify certificate: x509: {_CERTIFICATES.get(code, str(cause))}"
+    elif isinstance(cause, TimeoutError):
+        why = "net/http: request canceled (Client.Timeout exceeded while awaiting headers)"
+    elif isinstance(cause, socket.gaierror):
+        why = f"dial tcp: lookup {host.rpartition(':')[0] or host}: no such host"
+    return f"Unable to connect to the server: {why}"
+
+
+_CERTIFICATES = {
+    10: "certificate has expired or is not yet valid",
+    18: "certificate signed by unknown authority",
+    19: "certificate signed by unknown authority",
+    20: "certificate signed by unknown authority",
+    21: "certificate signed by unknown authority",
+    62: "certificate is not valid for the server's name",
+    64: "certificate is not valid for the server's address",
+}
 
 
 def _invalid(error: StatusError) -> str:
