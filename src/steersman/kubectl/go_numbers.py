@@ -1,25 +1,51 @@
-"""Floating point numbers as Go writes them."""
+"""Floating point numbers as Go writes them: shortest digits that read back as the same number."""
 
-# From this power of ten on, numbers are written with an exponent.
-DIGITS_MAX = 6
+import math
+
+# Powers of ten from which on numbers are written with an exponent: what fmt and YAML show, and JSON.
+EXPONENT_MIN, EXPONENT_MAX = -5, 6
+JSON_EXPONENT_MIN, JSON_EXPONENT_MAX = -7, 21
 
 
 def go_float(value: float) -> str:
     """strconv.FormatFloat(value, 'g', -1, 64): what fmt and YAML show."""
-    import decimal
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    digits, power = shortest(value)
+    if EXPONENT_MIN < power < EXPONENT_MAX:
+        return _sign(value) + _plain(digits, power)
+    return f"{_sign(value)}{_mantissa(digits)}e{power:+03d}"
 
-    if value != value or value in (float("inf"), float("-inf")):
-        return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[str(value)]
-    sign, digits, exponent = decimal.Decimal(repr(value)).as_tuple()
-    text = "".join(map(str, digits)).lstrip("0") or "0"
-    power = len(text) + int(exponent) - 1
-    text = text.rstrip("0") or "0"
-    minus = "-" if sign else ""
-    if text == "0":
-        return f"{minus}0"
-    if power < -4 or power >= DIGITS_MAX:
-        return f"{minus}{text[0]}{'.' if len(text) > 1 else ''}{text[1:]}e{'-' if power < 0 else '+'}{abs(power):02d}"
+
+def json_float(value: float) -> str:
+    """As encoding/json writes it."""
+    digits, power = shortest(value)
+    if JSON_EXPONENT_MIN < power < JSON_EXPONENT_MAX:
+        return _sign(value) + _plain(digits, power)
+    return f"{_sign(value)}{_mantissa(digits)}e{power:+d}"
+
+
+def shortest(value: float) -> tuple[str, int]:
+    """The digits, and the power of ten of the first."""
+    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = whole + fraction
+    stripped = digits.lstrip("0")
+    if not stripped:
+        return "0", 0
+    return stripped.rstrip("0"), int(exponent or 0) + len(whole) - 1 - (len(digits) - len(stripped))
+
+
+def _sign(value: float) -> str:
+    return "-" if math.copysign(1, value) < 0 else ""
+
+
+def _mantissa(digits: str) -> str:
+    return f"{digits[0]}.{digits[1:]}" if digits[1:] else digits
+
+
+def _plain(digits: str, power: int) -> str:
     if power < 0:
-        return f"{minus}0.{'0' * (-power - 1)}{text}"
-    whole, fraction = text[: power + 1].ljust(power + 1, "0"), text[power + 1 :]
-    return f"{minus}{whole}.{fraction}" if fraction else f"{minus}{whole}"
+        return f"0.{'0' * (-power - 1)}{digits}"
+    whole, fraction = digits[: power + 1].ljust(power + 1, "0"), digits[power + 1 :]
+    return f"{whole}.{fraction}" if fraction else whole

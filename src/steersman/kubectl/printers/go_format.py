@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from steersman.kubectl.go_numbers import go_float
 from steersman.kubectl.printers import go_values
 
 _FLAGS = re.compile(r"[+\-# 0]*")
@@ -208,12 +209,12 @@ def _float(verb: str, spec: _Spec, value: float) -> str:
     if verb not in "veEfFgGxX":
         return _bad(verb, value)
     if not math.isfinite(value):
-        text = go_values.show_float(value).lstrip("+")
+        text = go_float(value).lstrip("+")
     elif verb in "xX":
         text = _hexadecimal(value)
         text = text.upper() if verb == "X" else text
     elif verb in "vgG" and spec.precision is None:
-        text = go_values.show_float(value)
+        text = go_float(value)
         text = text.upper() if verb == "G" else text
     elif verb in "vgG":
         text = f"{value:.{spec.precision or 1}{'G' if verb == 'G' else 'g'}}"

@@ -4,16 +4,16 @@ Plain Python values stand for what JSON decodes to in Go: dict is `map[string]in
 `int64`, float `float64`, None a nil interface. `Int` and `Byte` are the two other integers a template can meet.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from steersman.kubectl.go_numbers import go_float
 
 _ESCAPES = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"',
 }  # fmt: skip
 _UNESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
-_EXPONENT_MIN, _EXPONENT_MAX = -4, 6  # beyond these Go writes a float with an exponent
 
 
 class Int(int):
@@ -64,10 +64,10 @@ def show(value: Any) -> str:
         case int():
             return str(int(value))
         case float():
-            return show_float(value)
+            return go_float(value)
         case complex():
-            imaginary = show_float(value.imag)
-            return f"({show_float(value.real)}{'' if imaginary[0] in '+-' else '+'}{imaginary}i)"
+            imaginary = go_float(value.imag)
+            return f"({go_float(value.real)}{'' if imaginary[0] in '+-' else '+'}{imaginary}i)"
         case Mapping():
             return f"map[{' '.join(f'{key}:{show(one)}' for key, one in sorted(value.items()))}]"
     return f"[{' '.join(show(one) for one in value)}]"
@@ -98,33 +98,6 @@ def syntax(value: Any) -> str:
         case Byte():
             return f"0x{int(value):x}"
     return show(value)
-
-
-def show_float(value: float) -> str:
-    """Shortest form that reads back as the same number; an exponent for the very small and the very large."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
-    digits, exponent = shortest(value)
-    if value == 0:
-        return "-0" if math.copysign(1, value) < 0 else "0"
-    sign = "-" if value < 0 else ""
-    if not _EXPONENT_MIN <= exponent < _EXPONENT_MAX:
-        return f"{sign}{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e{exponent:+03d}"
-    if exponent < 0:
-        return f"{sign}0.{'0' * (-exponent - 1)}{digits}"
-    whole, fraction = digits[: exponent + 1].ljust(exponent + 1, "0"), digits[exponent + 1 :]
-    return f"{sign}{whole}{'.' + fraction if fraction else ''}"
-
-
-def shortest(value: float) -> tuple[str, int]:
-    """The digits of a float and the power of ten of the first."""
-    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = whole + fraction
-    power = int(exponent or 0) + len(whole) - 1
-    stripped = digits.lstrip("0")
-    power -= len(digits) - len(stripped)
-    return stripped.rstrip("0") or "0", power if stripped else 0
 
 
 def quote(text: str, mark: str = '"') -> str:

@@ -27,7 +27,7 @@ class JsonPathPrinter:
         except JsonPathError as wrong:
             raise TemplateError(self._explained(obj, wrong)) from None
         if self._as_json:
-            return "".join(f"{go_json.dumps_indented(group, _INDENT)}\n" for group in groups)
+            return "".join(f"{go_json.dumps(group, _INDENT)}\n" for group in groups)
         return "".join(" ".join(map(_shown, group)) for group in groups)
 
     def _explained(self, obj: Object, wrong: JsonPathError) -> str:

@@ -1,12 +1,9 @@
 """Whole objects: as JSON, as YAML, or only their names with what was done to them."""
 
-import json
 from typing import Any
 
+from steersman.kubectl.printers import go_json
 from steersman.meta.objects import Object
-
-# As encoding/json writes text that might stand in a web page.
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 class JsonPrinter:
@@ -58,9 +55,7 @@ def qualified_name(obj: Object) -> str:
 
 def format_json(value: Any, indent: int | None = 4, *, sort_keys: bool = True) -> str:
     """As Go's encoding/json: a map's keys in order, and nothing that could end an HTML text."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False, separators=separators)
-    return text.translate(_ESCAPES)
+    return go_json.dumps(value, indent, sort_keys=sort_keys)
 
 
 def without_managed_fields(obj: Object) -> Object:

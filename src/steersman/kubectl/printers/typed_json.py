@@ -1,15 +1,12 @@
 """JSON of objects that upstream's kubectl holds as Go structs: fields in the order of their declaration, not of the alphabet."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from steersman.api import go_fields
-from steersman.kubectl.printers.plain import JsonPrinter, without_managed_fields
+from steersman.kubectl.printers.plain import JsonPrinter
 from steersman.meta.objects import Object
 
-_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
-_INDENT = 4
 _FIRST = ("kind", "apiVersion")
 
 
@@ -17,12 +14,11 @@ class TypedJsonPrinter(JsonPrinter):
     """`type_name` as OpenAPI has it: `io.k8s.api.core.v1.EventList`."""
 
     def __init__(self, type_name: str, *, keep_managed_fields: bool = False) -> None:
-        super().__init__(keep_managed_fields=keep_managed_fields)
+        super().__init__(keep_managed_fields=keep_managed_fields, keep_order=True)
         self._type = type_name
 
     def print(self, obj: Object) -> str:
-        shown = ordered(obj if self._keep else without_managed_fields(obj), self._type)
-        return json.dumps(shown, indent=_INDENT, ensure_ascii=False).translate(_ESCAPES) + "\n"
+        return super().print(ordered(obj, self._type))
 
 
 def ordered(value: Any, kind: str) -> Any:
