@@ -10,17 +10,13 @@ from hypothesis import strategies as st
 from steersman.kubectl.printers import go_json, typed_json
 
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(-1e15, 1e15) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=10,
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(VALUES, st.sampled_from([None, 4]))
 def test_reads_back_as_the_same(value: Any, indent: int | None) -> None:
     assert json.loads(go_json.dumps(value, indent)) == value
