@@ -47,6 +47,25 @@ async def test_events_are_written_and_counted(clock, server, recorder):
 
 
 @story
+async def test_events_give_way_for_a_second(clock, server, recorder):
+    busy = True
+    recorder.give_way(lambda: busy)
+    async with running(recorder.run()):
+        recorder.event(POD, "Normal", "Pulled", "for long")
+        await clock.sleep(0.9)
+        assert await recorded(server) == []
+        await recorder.flush()
+        assert await recorded(server) == [("Pulled", "for long", 1)]
+        assert clock.monotonic() == pytest.approx(1.0, abs=0.1)
+        recorder.event(POD, "Normal", "Started", "for a moment")
+        await clock.sleep(0.2)
+        busy = False
+        await recorder.flush()
+        assert len(await recorded(server)) == 2
+        assert clock.monotonic() == pytest.approx(1.25, abs=0.1)
+
+
+@story
 async def test_recording_never_blocks_and_the_queue_is_bounded(clock, server, recorder):
     for number in range(events.QUEUE_MAX + 5):
         recorder.event(pod(f"p{number}"), "Normal", "Reason", "message")

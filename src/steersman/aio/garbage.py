@@ -10,9 +10,19 @@ from collections.abc import Iterator
 THRESHOLDS = (20_000, 10, 10)
 
 
+# By then a process has all that it needs to serve, which stays as long as it does: a look at everything would hold up whoever waits
+# for an answer, for a tenth of a second and longer, to find nothing there.
+STARTED_SECONDS = 5.0
+
+
 def look_rarely() -> None:
     """For the whole process."""
     gc.set_threshold(*THRESHOLDS)
+
+
+def keep() -> None:
+    """What is there is not looked at again."""
+    gc.freeze()
 
 
 @contextlib.contextmanager

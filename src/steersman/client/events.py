@@ -6,8 +6,9 @@ dropped, as upstream does. What becomes of an occurrence is decided in `event_co
 
 import asyncio
 import dataclasses
+import datetime
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from steersman.aio.clock import Clock
 from steersman.api import kinds
@@ -26,6 +27,10 @@ RETRY_SECONDS = 10.0
 DROPS_TOLD_SECONDS = (
     10.0  # between two lines of the log about dropped events: a flood of events must not become one of lines
 )
+
+
+# What is happening comes before what is told of it, but not for ever.
+GIVE_WAY_SECONDS, GIVE_WAY_LOOK_SECONDS = 1.0, 0.05
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ class Recorder:
         self.dropped = 0
         self._dropped_untold = 0
         self._tell_drops_at = 0.0
+        self._is_busy: Callable[[], bool] = lambda: False
+
+    def give_way(self, is_busy: Callable[[], bool]) -> None:
+        """While that is so, an event waits until it is GIVE_WAY_SECONDS old."""
+        self._is_busy = is_busy
 
     def event(
         self,
@@ -88,6 +98,7 @@ class Recorder:
             seen = await self._queue.get()
             write = self._correlator.decide(seen)
             if write is not None:
+                await self._let_others_go_first(seen)
                 await self._wait_for_turn()
                 await self._write(write)
             self._queue.task_done()
@@ -95,6 +106,11 @@ class Recorder:
     async def flush(self) -> None:
         """Wait until everything recorded so far has been written (or given up), while `run` runs."""
         await self._queue.join()
+
+    async def _let_others_go_first(self, seen: Occurrence) -> None:
+        until = seen.at + datetime.timedelta(seconds=GIVE_WAY_SECONDS)
+        while self._is_busy() and self._clock.now() < until:
+            await self._clock.sleep(GIVE_WAY_LOOK_SECONDS)
 
     async def _wait_for_turn(self) -> None:
         """A bucket of tokens, one for each write."""

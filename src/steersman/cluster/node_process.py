@@ -113,6 +113,7 @@ async def run(plan: Member, node: Node, host_namespace: str, machine: OwnMachine
         services=caches.of(kinds.SERVICE),
         nodes=local_paths.cache_of(caches, node.name),
     )
+    recorder.give_way(lambda: agent.is_starting_pods)
     roots = {node.name: local_path_dir(plan.paths, node)}
     folders = LocalPaths(lambda _: client, local_paths.cache_of(caches, node.name), clock, roots)
     context = server_context(plan, node.name)

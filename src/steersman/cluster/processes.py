@@ -32,7 +32,9 @@ def run(part: Coroutine[Any, Any, None]) -> None:
 async def _until_terminated(part: Coroutine[Any, Any, None]) -> None:
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.call_later(garbage.STARTED_SECONDS, garbage.keep)
     try:
         await part
     except asyncio.CancelledError:

@@ -151,6 +151,10 @@ class Kubelet:
         self._files = FilePods(self._node, folder, self._mirrors, self.workers, self._admission.admit)
 
     @property
+    def is_starting_pods(self) -> bool:
+        return self._node.turns.are_taken
+
+    @property
     def places(self) -> Places:
         """Where the node's file systems are; known once the runtime has started."""
         images, containers = (Path(one) if one else self.options.data_dir for one in self.runtime.file_systems)

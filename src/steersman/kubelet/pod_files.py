@@ -72,7 +72,8 @@ def folder(uid: str, options: Options) -> Path:
 
 
 def termination_file(uid: str, container: str, attempt: int, options: Options) -> Path:
-    return options.pods_dir / f"{uid}/containers/{container}/termination-log.{attempt}"
+    """No folder for each container: one costs as much as all the rest of the file."""
+    return options.pods_dir / f"{uid}/termination-log.{container}.{attempt}"
 
 
 def make(

@@ -21,6 +21,11 @@ class Turns:
         self._going: set[str] = set()
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
+    @property
+    def are_taken(self) -> bool:
+        """Somebody has one."""
+        return bool(self._going)
+
     async def wait(self, uid: str) -> None:
         """For the pod's turn; at once where it has it."""
         if uid in self._going:
