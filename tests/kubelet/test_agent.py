@@ -592,3 +592,27 @@ def test_labels_are_asked_for_again_before_a_pod_is_refused(tmp_path: Path) -> N
             assert here.status("wrong")["reason"] == "NodeAffinity"
 
     run(test, tmp_path)
+
+
+def test_what_an_image_volume_holds_is_told(tmp_path: Path) -> None:
+    """After upstream's ImageVolumeWithDigest; also by the next kubelet, which has pulled nothing."""
+
+    async def test(here: world.World) -> None:
+        mounts = [{"name": "model", "mountPath": "/model", "readOnly": True}, {"name": "some", "mountPath": "/some"}]
+        volumes = [
+            {"name": "model", "image": {"reference": "registry.example/model:1", "pullPolicy": "IfNotPresent"}},
+            {"name": "some", "emptyDir": {}},
+        ]
+        async with here.running():
+            here.pod(containers=[container(volumeMounts=mounts)], volumes=volumes)
+            await here.until_running()
+            [model, some] = here.container()["volumeMounts"]
+            digest = (await here.runtime.images.status("registry.example/model:1")).digests[0]
+            assert model["volumeStatus"] == {"image": {"imageRef": digest}}
+            assert "volumeStatus" not in some
+        async with here.running():
+            await here.clock.sleep(10)
+            assert here.container()["volumeMounts"] == [model, some]
+            assert here.container()["restartCount"] == 0
+
+    run(test, tmp_path)

@@ -7,6 +7,7 @@ machine (`pod_lifecycle`), because it depends on the pod: its restart policy, it
 import dataclasses
 import datetime
 import enum
+from collections.abc import Mapping
 from typing import Any
 
 from steersman.containers import runtime
@@ -93,6 +94,7 @@ class Container:
     phase: Phase = Phase.WAITING
     id: str = ""
     image_id: str = ""
+    volume_images: Mapping[str, str] = dataclasses.field(default_factory=dict)
     attempt: int = 0
     attempted: bool = False
     has_started: bool = False

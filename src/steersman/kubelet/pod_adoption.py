@@ -62,6 +62,7 @@ def _adopt_container(
     if len(instances) > 1:
         one.previous = instances[-2]
     one.image_id = newest.image_id
+    one.volume_images = _reported_images(was)
     if newest.state is runtime.State.CREATED:
         one.attempted = False
         one.current, one.previous = one.previous, None
@@ -88,6 +89,7 @@ def _adopt_reported(pod: PodState, one: Container, was: dict[str, Any]) -> None:
     one.attempt = int(was.get("restartCount", 0)) + 1
     one.attempted = one.has_started = True
     one.image_id = was.get("imageID", "")
+    one.volume_images = _reported_images(was)
     lost = pod_restarts.lost(pod, one)
     ended = (was.get("state") or {}).get("terminated") or (was.get("lastState") or {}).get("terminated")
     one.current = _ended(lost, ended) if ended and "running" not in (was.get("state") or {}) else lost
@@ -118,3 +120,10 @@ def _reported_containers(pod: Object) -> dict[str, dict[str, Any]]:
 
 def _reported_start(pod: Object) -> datetime.datetime | None:
     return _time((pod.get("status") or {}).get("startTime"))
+
+
+def _reported_images(was: dict[str, Any]) -> dict[str, str]:
+    """What image volumes hold, by volume."""
+    mounts = was.get("volumeMounts") or []
+    found = {one["name"]: ((one.get("volumeStatus") or {}).get("image") or {}).get("imageRef", "") for one in mounts}
+    return {name: image for name, image in found.items() if image}

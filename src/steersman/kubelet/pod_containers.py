@@ -82,16 +82,16 @@ class PodContainers:
             node.tell(self._shell.pod, type_, reason, message, "" if reason == SECRETS_MISSING else name)
 
         try:
-            present = await node.images.ensure(pod, one.spec, tell)
+            present, volumes = await node.images.ensure(pod, one.spec, tell), dict[str, str]()
             for volume, source in mounting.images_of(pod, one.spec).items():
                 wanted = {"image": source.get("reference", ""), "imagePullPolicy": source.get("pullPolicy")}
                 found = await node.images.ensure(pod, wanted, tell)
-                self._volume_images[volume] = found.image_id
+                self._volume_images[volume] = volumes[volume] = found.image_id
         except RuntimeFailure as failure:
             self._shell.tell(pod_events.ImageFailed(name, failure.reason, failure.message))
             return
         self._images[name] = present
-        self._shell.tell(pod_events.ImagePulled(name, present.image_id))
+        self._shell.tell(pod_events.ImagePulled(name, present.image_id, volumes))
 
     def create_container(self, instruction: instructions.CreateContainer) -> None:
         self._shell.start(f"create {instruction.container}", self._create(instruction))

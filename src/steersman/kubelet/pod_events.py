@@ -1,6 +1,7 @@
 """What can happen to a pod on its node, told to its machine (`pod_lifecycle`) in the past tense."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from steersman.containers import runtime
 from steersman.meta.objects import Object
@@ -74,10 +75,12 @@ class SandboxRemoved:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImagePulled:
-    """The image is on the node; `image_id` names exactly what a container of it would run."""
+    """The image is on the node; `image_id` names exactly what a container of it would run, `volumes` (by name) what its image
+    volumes hold."""
 
     container: str
     image_id: str
+    volumes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

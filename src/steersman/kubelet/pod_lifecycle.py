@@ -178,7 +178,7 @@ class PodMachine(pod_state.PodState):
         one = self.by_name[event.container]
         if one.phase is Phase.PULLING:
             one.pulls.forget()
-            one.image_id = event.image_id
+            one.image_id, one.volume_images = event.image_id, event.volumes
             one.move(Phase.PULLED)
 
     def _on_image_failed(self, event: pod_events.ImageFailed) -> None:

@@ -278,7 +278,8 @@ def _container_status(one: Container, machine: PodMachine, node: Node) -> Object
             shown["user"] = {"linux": _user(current.user)}
         if current.stop_signal and (machine.pod["spec"].get("os") or {}).get("name"):
             shown["stopSignal"] = current.stop_signal
-    mounts = [_mount(mount) for mount in one.spec.get("volumeMounts") or []]
+    images = one.volume_images if current is not None else {}
+    mounts = [_mount(mount, images.get(mount["name"], "")) for mount in one.spec.get("volumeMounts") or []]
     if mounts:
         shown["volumeMounts"] = mounts
     return shown
@@ -365,8 +366,11 @@ def _user(user: runtime.User) -> Object:
     return shown
 
 
-def _mount(mount: Object) -> Object:
-    shown = {"name": mount["name"], "mountPath": mount["mountPath"]}
+def _mount(mount: Object, image: str) -> Object:
+    """`image`: what an image volume holds, once a container has seen it."""
+    shown: Object = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    if image:
+        shown["volumeStatus"] = {"image": {"imageRef": image}}
     if mount.get("readOnly"):
         shown["readOnly"] = True
         shown["recursiveReadOnly"] = mount.get("recursiveReadOnly") or "Disabled"
