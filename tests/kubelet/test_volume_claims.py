@@ -1,6 +1,7 @@
 """Claims of pods on their node: what is mounted for them, and what upstream's kubelet says when it cannot be."""
 
 import asyncio
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ MESSAGES = {
         'MountVolume.SetUp failed for volume "pv" : path "/none" does not exist',
     ),
     "a folder as a device": (
-        user(),
+        user(containers=[world.container(volumeDevices=[{"name": "v", "devicePath": "/v"}])]),
         [claim(), volume(local={"path": "/"}, volumeMode="Block")],
         'MountVolume.SetUp failed for volume "pv" : path "/" is not a block device',
     ),
@@ -134,6 +135,11 @@ MESSAGES = {
         user(containers=[world.container(volumeMounts=[{"name": "v", "mountPath": "/v"}])]),
         [claim(), volume(local={"path": "/dev/loop0"}, volumeMode="Block")],
         "volume v has volumeMode Block, but is specified in volumeMounts",
+    ),
+    "a folder to be a device": (
+        user(containers=[world.container(volumeDevices=[{"name": "v", "devicePath": "/v"}])]),
+        [claim(), volume(local={"path": "/"})],
+        "volume v has volumeMode Filesystem, but is specified in volumeDevices",
     ),
     "unknown kind": (
         user(),
@@ -148,6 +154,42 @@ def test_what_cannot_be_mounted_says_why(tmp_path: Path, pod: Object, things: li
     with pytest.raises(MountError) as refused:
         mounted(tmp_path, pod, *things)
     assert str(refused.value) == message
+
+
+ALWAYS, ON_MISMATCH = False, True
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("policy", "first", "changed", "second", "expect"),
+    [
+        (ALWAYS, 1000, None, 2000, (2000, 2000)),
+        (ALWAYS, 1000, (2000, 3000), 1000, (1000, 1000)),
+        (ALWAYS, 1000, (2000, 3000), 4000, (4000, 4000)),
+        (ON_MISMATCH, 1000, None, 2000, (2000, 2000)),
+        (ON_MISMATCH, 1000, (2000, 3000), 1000, (2000, 3000)),
+        (ON_MISMATCH, 1000, (2000, 3000), 4000, (4000, 4000)),
+    ],
+)
+def test_whose_files_are_after_a_second_pod(
+    tmp_path: Path,
+    policy: bool,
+    first: int,
+    changed: tuple[int, int] | None,
+    second: int,
+    expect: tuple[int, int],
+) -> None:
+    """Upstream's testsuites/fsgroupchangepolicy, case by case: a pod writes two files, gives them to others, and goes."""
+    ownership.give(tmp_path, first, on_mismatch_only=policy)
+    files = tmp_path / "file1", tmp_path / "subdir/file2"
+    files[1].parent.mkdir()
+    for number, file in enumerate(files):
+        file.touch()
+        assert file.stat().st_gid == first, "what is new belongs to the group"
+        if changed is not None:
+            os.chown(file, -1, changed[number])
+    ownership.give(tmp_path, second, on_mismatch_only=policy)
+    assert tuple(file.stat().st_gid for file in files) == expect
 
 
 @pytest.mark.root

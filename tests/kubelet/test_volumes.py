@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steersman.aio.clock import SystemClock
+from steersman.aio.clock import SystemClock, VirtualClock
 from steersman.aio.tasks import Tasks
 from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport
@@ -19,6 +19,7 @@ from steersman.kubelet.volumes import mounting, payload, subpath, tmpfs
 from steersman.kubelet.volumes.payload import File
 from steersman.kubelet.volumes.volume import MountError
 from steersman.meta.objects import Object
+from tests.aio import virtual
 from tests.kubelet import paper_api, world
 
 needs_mounts = pytest.mark.root
@@ -336,3 +337,24 @@ def test_containers_change_nothing_that_the_kubelet_writes(tmp_path: Path, kind:
         assert found.read_only is (kind in ("configMap", "secret", "downwardAPI", "projected", "image"))
 
     run(test, tmp_path)
+
+
+def test_what_no_container_uses_is_not_set_up(tmp_path: Path) -> None:
+    """Upstream's testsuites/volumemode; so a pod that only names a ConfigMap does not wait for it. One that comes later is."""
+
+    async def body(clock: VirtualClock) -> None:
+        here = world.make(clock, tmp_path, on_paper=False)
+        unused = [{"name": "some", "emptyDir": {}}, {"name": "none", "configMap": {"name": "none"}}]
+        async with here.running() as kubelet:
+            made = here.pod(containers=[world.container()], volumes=[*unused, {"name": "own", "emptyDir": {}}])
+            await here.until_running()
+            assert kubelet._node.volumes.paths_of(made["metadata"]["uid"]) == {}
+            later = world.container("look", volumeMounts=[{"name": "own", "mountPath": "/own"}])
+            pod = here.api.get("pods", "web") or {}
+            here.api.put("pods", {**pod, "spec": {**pod["spec"], "ephemeralContainers": [later]}})
+            running = lambda one: "running" in one["state"]  # noqa: E731
+            await here.until(lambda: [*filter(running, here.status().get("ephemeralContainerStatuses", ()))])
+            assert [*kubelet._node.volumes.paths_of(made["metadata"]["uid"])] == ["own"]
+            assert here.events.of("FailedMount") == []
+
+    virtual.run(body)

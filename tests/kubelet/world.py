@@ -144,8 +144,11 @@ def pod(
     annotations: dict[str, str] | None = None,
     **spec: Any,
 ) -> Object:
+    """Without containers it has one, which mounts all volumes."""
+    mounts = [{"name": one["name"], "mountPath": f"/{one['name']}"} for one in spec.get("volumes") or ()]
+    about: dict[str, Any] = {"volumeMounts": mounts} if mounts else {}
     whole: Object = {
-        "containers": containers or [container()],
+        "containers": containers or [container(**about)],
         "nodeName": NODE,
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 30,

@@ -25,6 +25,9 @@ ATTRIBUTES_PROTECTION = "kubernetes.io/vac-protection"
 
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+_USES = ("volumeMounts", "volumeDevices")
+
 _SHORT_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 _NOT_SOURCES = frozenset(
     (
@@ -139,3 +142,11 @@ def claim_name(pod: Object, volume: Object) -> str:
 def claim_names(pod: Object) -> list[str]:
     named = (claim_name(pod, volume) for volume in (pod.get("spec") or {}).get("volumes") or ())
     return [name for name in named if name]
+
+
+def used(pod: Object) -> list[Object]:
+    """The pod's volumes that some container mounts or has as a device: upstream's kubelet sets up no others."""
+    spec = pod["spec"]
+    containers = [one for field in _CONTAINERS for one in spec.get(field) or ()]
+    named = {one.get("name") for container in containers for field in _USES for one in container.get(field) or ()}
+    return [volume for volume in spec.get("volumes") or () if volume.get("name") in named]

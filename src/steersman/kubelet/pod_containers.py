@@ -142,6 +142,7 @@ class PodContainers:
             },
         )
         variables = environment.build(spec, context)
+        await node.volumes.mount_for(pod, spec)
         mounts = await node.volumes.mounts_of(pod, spec, variables, self._volume_images)
         mounts += tuple(
             await asyncio.to_thread(pod_files.make, pod, spec, attempt, self._shell.addresses(), node.options)

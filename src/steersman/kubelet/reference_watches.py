@@ -14,6 +14,7 @@ from collections.abc import Callable
 from steersman.aio import backoff
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
+from steersman.api import volumes
 from steersman.client.client import Client, Unreachable
 from steersman.kubelet import references
 from steersman.meta import objects
@@ -98,7 +99,7 @@ def mounted(pod: Object) -> set[Key]:
     """The ConfigMaps and Secrets in the pod's volumes that are worth a watch."""
     space = objects.namespace(pod)
     found: set[Key] = set()
-    for volume in pod["spec"].get("volumes") or []:
+    for volume in volumes.used(pod):
         for source in (volume, *((volume.get("projected") or {}).get("sources") or [])):
             config, secret = source.get("configMap"), source.get("secret")
             if config and config.get("name") != ROOT_CERTIFICATE:

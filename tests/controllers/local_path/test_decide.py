@@ -46,6 +46,7 @@ def failed(why):
     return [("ProvisioningFailed", f'failed to provision volume with StorageClass "local-path": {why}')]
 
 
+BLOCK = "rancher.io/local-path does not support block volume provisioning"
 MODES = "NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes"
 CASES = {
     "no class yet": (SeenStart(None), [("create", "local-path")]),
@@ -72,7 +73,7 @@ CASES = {
         ],
     ),
     "many writers": (SeenClaim(wanted(accessModes=["ReadWriteMany"]), CLASS, NODE), failed(MODES)),
-    "block": (SeenClaim(wanted(volumeMode="Block"), CLASS, NODE), failed(MODES)),
+    "block": (SeenClaim(wanted(volumeMode="Block"), CLASS, NODE), failed(BLOCK)),
     "data source": (
         SeenClaim(wanted(dataSourceRef={"kind": "PersistentVolumeClaim", "name": "x"}), CLASS, NODE),
         failed("a volume of local-path cannot be filled from a data source"),

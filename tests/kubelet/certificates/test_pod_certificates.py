@@ -16,6 +16,7 @@ from steersman.aio.tasks import Tasks
 from steersman.client.client import Client
 from steersman.client.transport import InProcessTransport
 from steersman.kubelet.alarms import Alarms
+from steersman.kubelet.certificates import keys
 from steersman.kubelet.certificates.pod_certificates import NotIssued, PodCertificates
 from steersman.kubelet.references import References
 from steersman.meta import times
@@ -24,13 +25,17 @@ from tests.aio import virtual
 from tests.kubelet import world
 from tests.kubelet.paper_api import PaperApi
 from tests.kubelet.test_agent import run
-from tests.kubelet.world import container
 
 SIGNER = "example.com/signer"
 
 
 def chain(name: str) -> str:
     return f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(name.encode()).decode()}\n-----END CERTIFICATE-----\n"
+
+
+async def make_key(key_type: str) -> keys.Key:
+    """Not in a thread, which virtual time does not wait for."""
+    return keys.make(key_type)
 
 
 @dataclasses.dataclass
@@ -86,6 +91,7 @@ def at_a_desk(test: Callable[[Desk], Awaitable[None]]) -> None:
                 lambda: node,
                 lambda pod, reason, message: told.append((reason, message)),
                 changes.append,
+                make_key,
             )
             pod = {
                 "metadata": {"name": "web", "namespace": "default", "uid": "u1"},
@@ -224,7 +230,10 @@ def test_the_files_of_a_pod(tmp_path: Path) -> None:
             return [obj for (plural, _, _), obj in here.api.objects.items() if plural == "podcertificaterequests"]
 
         async with here.running() as kubelet:
-            pod = here.pod(volumes=[volume], serviceAccountName="robot", containers=[container()])
+            certificates = kubelet._node.volumes.certificates
+            assert isinstance(certificates, PodCertificates)
+            certificates._make_key = make_key
+            pod = here.pod(volumes=[volume], serviceAccountName="robot")
 
             def files() -> dict[str, bytes]:
                 folder = kubelet._node.volumes.paths_of(pod["metadata"]["uid"])["certs"]

@@ -82,7 +82,9 @@ def _refusal(claim: Object, node: str) -> str:
         return "a volume of local-path cannot be filled from a data source"
     if claim["spec"].get("selector") is not None:
         return "claim.Spec.Selector is not supported"
-    if not set(volumes.access_modes(claim)) <= _MODES or volumes.mode_of(claim) == "Block":
+    if volumes.mode_of(claim) == "Block":
+        return f"{local_path.PROVISIONER} does not support block volume provisioning"
+    if not set(volumes.access_modes(claim)) <= _MODES:
         return _ONLY_MODES
     return "" if node else "configuration error, no node was specified"
 

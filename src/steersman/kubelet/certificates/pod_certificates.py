@@ -10,7 +10,7 @@ import base64
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from steersman.aio.clock import Clock
 from steersman.aio.tasks import Tasks
@@ -43,8 +43,13 @@ class _Record:
     asking: asyncio.Task[None] | None = None
 
 
+async def _in_thread(key_type: str) -> keys.Key:
+    return await asyncio.to_thread(keys.make, key_type)
+
+
 class PodCertificates:
-    """`tell(pod, reason, message)` writes a warning; `changed(uid)`: the pod's volumes are to be written anew."""
+    """`tell(pod, reason, message)` writes a warning; `changed(uid)`: the pod's volumes are to be written anew. `make_key` takes
+    the type."""
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class PodCertificates:
         node: Callable[[], Object],
         tell: Callable[[Object, str, str], None],
         changed: Callable[[str], None],
+        make_key: Callable[[str], Awaitable[keys.Key]] = _in_thread,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -66,6 +72,7 @@ class PodCertificates:
         self._node = node
         self._tell = tell
         self._changed = changed
+        self._make_key = make_key
         self._records: dict[Place, _Record] = {}
         self._requests = Cache(
             client, kinds.POD_CERTIFICATE_REQUEST, clock, field_selector=f"spec.nodeName={node_name}"
@@ -137,7 +144,7 @@ class PodCertificates:
         account = await self._references.get("ServiceAccount", objects.namespace(pod), name)
         if account is None:
             raise Unavailable(f'while fetching service account: serviceaccounts "{name}" not found')
-        key = await asyncio.to_thread(keys.make, record.source.get("keyType", ""))
+        key = await self._make_key(record.source.get("keyType", ""))
         wanted = issuance.request(pod, record.source, account, self._node(), base64.b64encode(key.request).decode())
         made = await self._client.create(kinds.POD_CERTIFICATE_REQUEST, wanted, objects.namespace(pod))
         abandoned = datetime.timedelta(seconds=issuance.ABANDONED_SECONDS + self._jitter_seconds())

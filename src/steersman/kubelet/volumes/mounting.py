@@ -73,8 +73,16 @@ class Volumes:
     _patience: Patience = dataclasses.field(default_factory=Patience)
 
     async def mount(self, pod: Object) -> None:
-        """Idempotent. Raises MountError with upstream's text for the event FailedMount."""
+        """Those that some container uses. Idempotent. Raises MountError with upstream's text for the event FailedMount."""
         await self._set_up(pod, only_refreshed=False)
+
+    async def mount_for(self, pod: Object, container: Object) -> None:
+        """What this container is the first to use, as one that came later may be. Raises MountError."""
+        there = self._paths.get(objects.uid(pod), {})
+        uses = [one["name"] for field in ("volumeMounts", "volumeDevices") for one in container.get(field) or ()]
+        listed = {one["name"]: _type_of(one) for one in pod["spec"].get("volumes") or ()}
+        if any(name not in there and listed.get(name, "image") != "image" for name in uses):
+            await self.mount(pod)
 
     async def refresh(self, pod: Object) -> None:
         """Write again what may have changed: ConfigMaps, Secrets, labels, tokens. Raises MountError."""
@@ -82,7 +90,7 @@ class Volumes:
             await self._set_up(pod, only_refreshed=True)
 
     def has_refreshed(self, pod: Object) -> bool:
-        listed = pod["spec"].get("volumes") or []
+        listed = volumes.used(pod)
         if any(TYPES.get(_type_of(one), (None, False))[1] for one in listed):
             return True
         return any(volumes.claim_name(pod, one) for one in listed) and self._has_csi(objects.uid(pod))
@@ -166,8 +174,8 @@ class Volumes:
 
     async def _set_up(self, pod: Object, *, only_refreshed: bool) -> None:
         context = self._context(pod)
-        paths = dict(self._paths.get(objects.uid(pod), {}))
-        for volume in pod["spec"].get("volumes") or []:
+        paths: dict[str, Path] = {}
+        for volume in volumes.used(pod):
             if _type_of(volume) == "image":
                 continue  # pulled with the images of the containers that mount it
             found = TYPES.get(_type_of(volume))
@@ -187,7 +195,7 @@ class Volumes:
                 raise
             except (MountError, references.Unavailable, OSError) as failure:
                 raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {failure}') from failure
-        self._paths[objects.uid(pod)] = paths
+        self._paths.setdefault(objects.uid(pod), {}).update(paths)
 
     def _context(self, pod: Object) -> Context:
         meta = self.node().get("metadata") or {}
