@@ -4,6 +4,7 @@ from steersman.api.validation import (
     app_armor,
     containers,
     fields,
+    known_specs,
     metadata,
     resources,
     scheduling,
@@ -19,6 +20,8 @@ DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _DEADLINE_MAX = (1 << 31) - 1
 _NAMESERVERS_MAX, _SEARCHES_MAX, _SEARCHES_LETTERS_MAX = 3, 32, 2048
 _HOSTNAME_MAX = 64  # what Linux takes as a host's name
+
+_VALID_OF_PODS, _VALID_OF_TEMPLATES = known_specs.KnownSpecs(), known_specs.KnownSpecs()
 
 MUTABLE_ONLY = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -49,6 +52,17 @@ def validate_template(template: Object, path: str) -> list[FieldError]:
 
 
 def validate_spec(spec: Object, path: str, *, is_pod: bool = False) -> list[FieldError]:
+    valid = _VALID_OF_PODS if is_pod else _VALID_OF_TEMPLATES
+    shape = known_specs.shape_of(spec)
+    if shape in valid:
+        return []
+    errors = _every_rule(spec, path, is_pod=is_pod)
+    if not errors:
+        valid.add(shape)
+    return errors
+
+
+def _every_rule(spec: Object, path: str, *, is_pod: bool) -> list[FieldError]:
     mountable = {volume.get("name", ""): volume for volume in spec.get("volumes") or ()}
     around = containers.Around(spec, mountable, is_pod)
     return [
