@@ -568,7 +568,7 @@ def fork(
 
 @main.group()
 def node() -> None:
-    """Stop and start single nodes, as if their power was cut."""
+    """Stop and start single nodes of this machine, as if their power was cut."""
 
 
 @node.command("stop")
