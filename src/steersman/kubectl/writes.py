@@ -3,11 +3,10 @@
 Decisions are pure; `create`, `patch` and `replace` send.
 """
 
-import os
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from steersman.kubectl import flags_shared
+from steersman.kubectl import flags_shared, klog
 from steersman.kubectl.flags import BOOL, Flag, Values
 from steersman.kubectl.problems import CommandError, StatusError
 from steersman.meta.objects import Object
@@ -54,8 +53,7 @@ def dry_run(call: "Call") -> str:
 
 def _log(call: "Call", text: str) -> None:
     """A line of the log, in klog's form."""
-    now = call.clock.now()
-    call.write_error(f"W{now:%m%d %H:%M:%S.%f} {os.getpid():7d} writes.py] {text}\n")
+    call.write_error(klog.line("W", "helpers.go:731", text, call.clock.now()))
 
 
 def operation(done: str, how: str) -> str:
