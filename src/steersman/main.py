@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 
+from steersman.aio import garbage
 from steersman.kubectl import main as kubectl
 
 
 def main() -> None:
     program = os.path.basename(sys.argv[0])  # noqa: PTH119 -- pathlib would be the largest import of a `get`
+    garbage.look_rarely()
     sys.exit(run(program, sys.argv[1:]))
 
 

@@ -9,7 +9,6 @@ import contextlib
 import dataclasses
 import datetime
 import os
-import tempfile
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -218,6 +217,8 @@ def replace(path: Path, text: str) -> None:
     """Readers see the old or the new one; it is readable by its owner only."""
     path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "w") as file:

@@ -5,7 +5,6 @@ Source of the rules: Go's net/http (ProxyFromEnvironment). SOCKS proxies, and pr
 
 import asyncio
 import base64
-import ipaddress
 import socket
 import urllib.parse
 from collections.abc import Mapping
@@ -28,6 +27,8 @@ def from_environment(url: str, environment: Mapping[str, str]) -> str:
 
 
 def _is_here(host: str) -> bool:
+    import ipaddress  # here: most commands go through no proxy
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -40,6 +41,8 @@ def _is_excepted(host: str, text: str) -> bool:
 
 def _matches(host: str, rule: str) -> bool:
     """A name also means those below it; addresses may be ranges."""
+    import ipaddress
+
     if rule == "*":
         return True
     try:

@@ -6,14 +6,16 @@ Leaves to others: sending (`transport`), credentials (`kubeconfig`).
 import dataclasses
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from steersman.api.kind import Kind
 from steersman.meta import errors
 from steersman.meta.objects import Object
 from steersman.serving.messages import Request, Response
+
+if TYPE_CHECKING:
+    from steersman.api.kind import Kind
 
 # Names the revision that the writer had seen when it decided; the store keeps it as the write's cause.
 BECAUSE = "steersman-because"
@@ -45,7 +47,7 @@ class WatchEvent(NamedTuple):
     object: Object
 
 
-def path(kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> str:
+def path(kind: "Kind", namespace: str = "", name: str = "", subresource: str = "") -> str:
     """The decoded path of an object, or of the collection when `name` is empty."""
     text = kind.path
     if namespace and kind.namespaced:
@@ -68,12 +70,12 @@ def _escaped(value: str | int | bool | None) -> str:
     return text if text.isalnum() and text.isascii() else urllib.parse.quote_plus(text)
 
 
-def get(kind: Kind, name: str, namespace: str, resource_version: str) -> Request:
+def get(kind: "Kind", name: str, namespace: str, resource_version: str) -> Request:
     return Request("GET", path(kind, namespace, name), query(resourceVersion=resource_version))
 
 
 def list_page(
-    kind: Kind,
+    kind: "Kind",
     namespace: str,
     *,
     label_selector: str,
@@ -93,7 +95,7 @@ def list_page(
 
 
 def watch(
-    kind: Kind,
+    kind: "Kind",
     namespace: str,
     *,
     resource_version: str,
@@ -113,7 +115,7 @@ def watch(
     return Request("GET", path(kind, namespace), text)
 
 
-def create(kind: Kind, obj: Object, namespace: str, *, because: int, subresource: str, name: str) -> Request:
+def create(kind: "Kind", obj: Object, namespace: str, *, because: int, subresource: str, name: str) -> Request:
     """`name` is that of the parent when a subresource is created (`pods/NAME/binding`)."""
     meta = obj.get("metadata") or {}
     space = namespace or meta.get("namespace", "")
@@ -121,14 +123,14 @@ def create(kind: Kind, obj: Object, namespace: str, *, because: int, subresource
     return Request("POST", path(kind, space, of, subresource), "", _json(because), orjson.dumps(obj))
 
 
-def update(kind: Kind, obj: Object, *, because: int, subresource: str) -> Request:
+def update(kind: "Kind", obj: Object, *, because: int, subresource: str) -> Request:
     meta = obj["metadata"]
     where = path(kind, meta.get("namespace", ""), meta["name"], subresource)
     return Request("PUT", where, "", _json(because), orjson.dumps(obj))
 
 
 def patch(
-    kind: Kind,
+    kind: "Kind",
     name: str,
     namespace: str,
     body: Any,
@@ -145,7 +147,7 @@ def patch(
 
 
 def delete(
-    kind: Kind,
+    kind: "Kind",
     name: str,
     namespace: str,
     *,
@@ -174,7 +176,7 @@ def parse_object(response: Response, loads: Loads = orjson.loads) -> Object:
     return found
 
 
-def parse_list(kind: Kind, response: Response) -> ObjectList:
+def parse_list(kind: "Kind", response: Response) -> ObjectList:
     body = parse_object(response)
     items: list[Object] = body.get("items") or []
     api_version, name = kind.api_version, kind.kind

@@ -7,7 +7,7 @@ mistake has been dealt with. Source of the rules: cli-runtime's resource.Builder
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -55,8 +55,7 @@ class Info:
             self.namespace = metadata.get("namespace") or self.namespace
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What a verb looks for, as it would tell upstream's builder.
 
     `fetch`: objects that are named come from the server, else only where they are is told. `latest`: those from files, too.
@@ -102,7 +101,7 @@ def from_flags(call: "Call", **changes: object) -> Query:
         chunk_size=flags.get("chunk-size", 0),
         subresource=flags.get("subresource", ""),
     )
-    return dataclasses.replace(query, **changes)  # type: ignore[arg-type]
+    return query._replace(**changes)  # type: ignore[arg-type]
 
 
 class Found:
@@ -232,7 +231,7 @@ async def _read_arguments(call: "Call", query: Query) -> tuple[list[str], list[s
     """Names, types, and pairs of them."""
     arguments = list(query.arguments)
     if query.select_all:
-        query = dataclasses.replace(query, selector="")
+        query = query._replace(selector="")
     slashes = sum("/" in argument for argument in arguments)
     if slashes and slashes < len(arguments):
         program = call.program
@@ -244,7 +243,7 @@ async def _read_arguments(call: "Call", query: Query) -> tuple[list[str], list[s
         return [], [], [_pair(argument) for argument in arguments], query
     types = await _written_out(call, arguments[0]) if arguments else []
     if len(arguments) == 1 and query.everything and query.selector is None:
-        query = dataclasses.replace(query, selector="")
+        query = query._replace(selector="")
     return arguments[1:], types, [], query
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from steersman.client.kubeconfig import KubeconfigError
-from steersman.kubectl import go_yaml
+from steersman.kubectl import plain_yaml
 from steersman.kubectl.config_shape import SECTIONS
 from steersman.meta.objects import Object
 
@@ -17,9 +17,9 @@ _OLDER_EXEC = ("client.authentication.k8s.io/v1alpha1", "client.authentication.k
 def parse(text: str, path: str) -> Object:
     """Raises KubeconfigError."""
     try:
-        found: Any = next((document for document in go_yaml.read_all(text) if document is not None), {})
-    except go_yaml.BadYaml as broken:
-        raise KubeconfigError(f'error loading config file "{path}": {broken}') from broken
+        found: Any = plain_yaml.read(text) or {}
+    except plain_yaml.NotPlain:
+        found = _read_any(text, path)
     problem = _problem(found)
     if problem:
         before = "" if isinstance(found, dict) else "couldn't get version/kind; json parse error: "
@@ -30,6 +30,15 @@ def parse(text: str, path: str) -> Object:
             plugin.setdefault("interactiveMode", "IfAvailable")
     result: Object = found
     return result
+
+
+def _read_any(text: str, path: str) -> Any:
+    from steersman.kubectl import go_yaml
+
+    try:
+        return next((document for document in go_yaml.read_all(text) if document is not None), {})
+    except go_yaml.BadYaml as broken:
+        raise KubeconfigError(f'error loading config file "{path}": {broken}') from broken
 
 
 def _problem(found: Any) -> str:

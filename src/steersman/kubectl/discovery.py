@@ -5,9 +5,8 @@ version first. `fetch` asks (aggregated discovery, or the older kind); the rest 
 """
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -25,8 +24,7 @@ ACCEPT = f"{_AGGREGATED},application/json"
 AT_ONE_TIME_MAX = 16
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """One resource in one version. `subresources` by name, as `Resource`s whose kind is that of the body."""
 
     group: str
@@ -68,8 +66,7 @@ class Resource:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """`versions` in the server's order, the preferred one first as it says."""
 
     name: str

@@ -3,13 +3,12 @@
 Source of what is read and in which order: cli-runtime's FilenameParam and its visitors.
 """
 
-import dataclasses
 import glob
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from steersman.kubectl.flags import Values
 from steersman.kubectl.problems import CommandError
@@ -22,8 +21,7 @@ EXTENSIONS = (".json", ".yaml", ".yml")
 _URL = re.compile(r"https?://").match
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Filenames:
+class Filenames(NamedTuple):
     names: tuple[str, ...] = ()
     kustomize: str = ""
     recursive: bool = False

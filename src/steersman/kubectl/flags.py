@@ -6,7 +6,7 @@ kubectl. Pure; what a value means beyond its type is for the verb to say.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from steersman.meta import times
 
@@ -98,8 +98,7 @@ class Values:
         self._given[flag.name] = value
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """`before_dash`: how many arguments stood before `--`; -1 without one."""
 
     values: Values

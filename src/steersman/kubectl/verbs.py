@@ -4,10 +4,9 @@ A module under `commands` has `FLAGS`, `async def run(call) -> int | None`, and 
 It is imported when its verb is called. A row without a module groups others (`rollout`).
 """
 
-import dataclasses
 import importlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 # Headings of the help page.
 BEGINNER = "Basic Commands (Beginner)"
@@ -21,8 +20,7 @@ OTHER = "Other Commands"
 GROUPS = (BEGINNER, INTERMEDIATE, DEPLOY, CLUSTER, TROUBLESHOOTING, ADVANCED, SETTINGS, OTHER)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """`path` as it is typed: "create configmap". `module` is under `commands`, "" for a group of verbs."""
 
     path: str

@@ -218,11 +218,11 @@ def _write_tables(call: Call, infos: list[Info]) -> bool:
 
 def _with_rows_sorted(flags: Values, table: Object) -> Object:
     """A table without the field is not shown at all, as upstream has it. Raises CommandError for one without an order."""
-    from steersman.kubectl.printers import sorting
-
     rows = table.get("rows") or []
     if not flags["sort-by"] or len(rows) < 2:
         return table
+    from steersman.kubectl.printers import sorting
+
     try:
         return {**table, "rows": _sorted(flags, rows, [row["object"] for row in rows])}
     except CommandError as problem:

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from steersman.kubectl import go_yaml
+from steersman.kubectl import go_words, go_yaml
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _OLD_BOOLS = frozenset(
@@ -19,7 +19,7 @@ class _Loader(_LOADER):  # type: ignore[misc]
 
 def _scalar(loader: Any, node: yaml.ScalarNode) -> Any:
     value = node.value
-    return value if node.style or value in _OLD_BOOLS else go_yaml.resolve(value)
+    return value if node.style or value in _OLD_BOOLS else go_words.resolve(value)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
