@@ -7,6 +7,7 @@ from steersman.kubectl.commands import deletion
 from steersman.kubectl.discovery import Resource
 from steersman.kubectl.merging import last_applied
 from steersman.kubectl.problems import CommandError, StatusError
+from steersman.meta.objects import Object
 
 # Without an allow list. (apiVersion, kind)
 NAMESPACED = (
@@ -58,17 +59,22 @@ async def prune(call: Call, kinds: list[Resource], visited: set[str], namespaces
             await _kind(call, resource, "", visited, how)
 
 
+async def candidates(call: Call, resource: Resource, namespace: str, visited: set[str]) -> list[Object]:
+    """What was applied once and is selected, but has not been visited. Raises StatusError."""
+    page = await call.ask("GET", resource.path(namespace), {"labelSelector": call.flags["selector"]})
+    return [
+        {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        for obj in page.get("items") or ()
+        if last_applied.of(obj) is not None and obj["metadata"].get("uid") not in visited
+    ]
+
+
 async def _kind(call: Call, resource: Resource, namespace: str, visited: set[str], how: str) -> None:
     printer = printers.make(call.flags, operation=writes.operation("pruned", how))
     try:
-        page = await call.ask("GET", resource.path(namespace), {"labelSelector": call.flags["selector"]})
-        for obj in page.get("items") or ():
-            meta = obj["metadata"]
-            if last_applied.of(obj) is None or meta.get("uid") in visited:
-                continue
-            obj = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+        for obj in await candidates(call, resource, namespace, visited):
             if how != writes.CLIENT:
-                info = Info(resource, namespace, meta["name"], obj)
+                info = Info(resource, namespace, obj["metadata"]["name"], obj)
                 await deletion.delete(call, info, deletion.cascade(call.flags), call.flags["grace-period"], how)
             call.write(printer.print(obj))
     except StatusError as refused:

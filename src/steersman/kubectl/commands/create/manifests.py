@@ -78,7 +78,7 @@ def check_raw(flags: Values) -> None:
         raise CommandError("--raw cannot read from a url")
     if flags["recursive"]:
         raise CommandError("--raw and --recursive are mutually exclusive")
-    if flags["selector"]:
+    if flags.get("selector"):
         raise CommandError("--raw and --selector (-l) are mutually exclusive")
     if flags["output"]:
         raise CommandError("--raw and --output are mutually exclusive")
