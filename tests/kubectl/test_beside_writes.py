@@ -5,6 +5,7 @@ The lines of a story follow each other; what depends on the moment (times, UIDs,
 
 import pathlib
 import re
+import shlex
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.kubectl.conftest import Done, Kubectl, made_equal
 pytestmark = [pytest.mark.kubectl, pytest.mark.slow]
 
 OURS, REAL = "ours", "real"
+LOOKS_MAX = 200
 
 FILES = {
     "web.yaml": """
@@ -60,6 +62,15 @@ data: {a: b}
     "inv.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: inv}, spec: {replicas: -1}}",
     "key.txt": "value\n",
     "some.env": "X=1\n# no\n Y=2\n",
+    # Editors: each changes the file it is called with.
+    "one.sh": '#!/bin/sh\nsed -i "s/^  replicas: .*/  replicas: 1/" $1\n',
+    "less.sh": '#!/bin/sh\nsed -i "s/^  replicas: .*/  replicas: -1/" $1\n',
+    "other.sh": '#!/bin/sh\nsed -i "s/^  name: .*/  name: zz/" $1\n',
+    "foo.sh": '#!/bin/sh\nsed -i "s/^spec:/foo:/" $1\n',
+    "empty.sh": "#!/bin/sh\n: > $1\n",
+    "data.sh": '#!/bin/sh\nsed -i "s/^  a: b/  a: c/" $1\n',
+    "twice.sh": '#!/bin/sh\nif grep -q "was not valid" $1; then n=4; else n=-4; fi\n'
+    'sed -i "s/^  replicas: .*/  replicas: $n/" $1\n',
 }
 
 STORIES = {
@@ -252,15 +263,150 @@ create cm zz -o foo
 """,
 }
 
+STORIES["scale and autoscale"] = """
+apply -f web.yaml
+scale deploy web
+scale deploy web --replicas=3
+scale deploy web --replicas=3 --current-replicas=9
+scale deploy web nope --replicas=3
+scale deploy --replicas=3
+scale cm x --replicas=3
+scale svc web --replicas=3
+scale deploy web --replicas=-1
+scale deploy web --replicas=2 --dry-run=server
+scale deploy web --replicas=1 --current-replicas=3 -o name
+scale deploy -l a=b --replicas=1
+autoscale deploy web
+autoscale deploy web --max=3 --min=5
+autoscale deploy web --max=3 --min=2 --cpu-percent=50 --dry-run=client -o json
+autoscale deploy web --max=3 --cpu-percent=50 --name=zz
+autoscale deploy web --max=3 --cpu-percent=50 --name=zz
+autoscale svc web --max=3
+"""
+STORIES["run and expose"] = """
+run
+run p --image=
+run p --image='A B'
+run p --image=x --restart=Foo
+run p --image=x --rm
+run p --image=x -t
+run p --image=x --expose
+run p --image=x --image-pull-policy=Foo
+run p --image=x -i --dry-run=client
+run p --image=x --env=A --dry-run=client
+run p --image=x --labels=a --dry-run=client
+run p --image=x --port=a --dry-run=client
+run p --image=x --env=A=1 --env=B= --labels=a=b,c=d --port=80 --annotations=x=y --privileged -o json --dry-run=client -- a b
+run p --image=x --expose --port=80 --dry-run=client -o yaml
+run p --image=x --overrides='{"spec":{"nodeName":"z"}}' --dry-run=client -o yaml
+run p --image=x --override-type=foo --overrides='{}' --dry-run=client
+run p --image=x --command --restart=Never --save-config --dry-run=server -o name -- sleep 1
+run p --image=localhost/hello:1 --expose --port=80
+run p --image=localhost/hello:1
+run P_x --image=x
+expose pod p --name=q --type=NodePort --target-port=x --session-affinity=ClientIP -o json --dry-run=client
+expose pod p
+expose svc p --name=copy --dry-run=client -o yaml
+expose svc p --name=copy --selector=a=b,c=d --port=1,2 --protocol=UDP --dry-run=client -o yaml
+expose pod nope
+expose pod p --name=A_b
+expose pod p --selector=a --name=z
+expose
+"""
+STORIES["set"] = """
+apply -f web.yaml
+create cm cfg --from-literal=a.b=c --from-literal=x-y=z
+create rolebinding rb --role=x --user=u
+set image
+set image deploy/web
+set image deploy/web main=a side=b
+set image deploy/web main=a
+set image deploy/web '*=c'
+set image deploy/web nope=c
+set image deploy/web main=
+set image deploy/web main=e --dry-run=client -o yaml
+set image -f web.yaml main=q --local -o yaml
+set image svc/web main=a
+set env deploy/web A=b
+set env deploy/web A=b
+set env deploy/web A=1 -c nope
+set env deploy/web A=2 --overwrite=false
+set env deploy/web --from=configmap/cfg --prefix=P_
+set env deploy/web --list
+set env deploy/web --list --resolve
+set env deploy/web A-
+set env deploy/web 1A=b
+set env A=b
+set resources deploy/web
+set resources deploy/web --limits=cpu=200m,memory=512Mi --requests=cpu=100m
+set resources deploy/web -c=nope --limits=cpu=1
+set resources deploy/web --limits=cpu=x
+set selector svc/web a=b
+set selector svc/web 'a in (b)'
+set selector deploy/web a=b
+set selector -f web.yaml a=b --local -o yaml
+set serviceaccount deploy/web foo
+set sa
+set subject rolebinding rb --user=v --serviceaccount=a:b
+set subject rolebinding rb --user=v
+set subject deploy/web --user=v
+set subject rolebinding rb --user=v --local
+get rolebinding rb -o jsonpath={.subjects}
+"""
+STORIES["replace, diff and edit"] = """
+replace
+replace -f web.yaml
+apply -f web.yaml
+replace -f web.yaml
+replace -f web.yaml --save-config -o name
+replace -f web.yaml --timeout=5s
+replace -f web.yaml --dry-run=server
+replace -f web.yaml --force --grace-period=0
+diff
+diff -f web.yaml
+diff -f gen.yaml
+diff -f web2.yaml
+KUBECTL_EXTERNAL_DIFF=nodiff diff -f web2.yaml
+KUBECTL_EXTERNAL_DIFF="diff -q" diff -f web2.yaml
+EDITOR=./one.sh edit deploy/web --output-patch
+EDITOR=true edit deploy/web
+EDITOR=./less.sh edit deploy/web
+EDITOR=nosuch edit deploy/web
+EDITOR=false edit deploy/web
+KUBE_EDITOR=./other.sh EDITOR=true edit svc/web
+EDITOR=./empty.sh edit svc/web
+EDITOR=./empty.sh edit svc/web --validate=false
+EDITOR=./foo.sh edit svc/web
+EDITOR=./twice.sh edit deploy/web svc/web
+EDITOR=./twice.sh edit deploy/web
+edit
+edit svc/nope
+EDITOR=./one.sh apply edit-last-applied deploy/web
+EDITOR=./data.sh create -f cms2.yaml --edit
+EDITOR=./data.sh create -f cms.yaml --edit
+"""
+
 _UID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _VERSION = re.compile(r'((?:resourceVersion|generation)\\*"?: \\*"?)\d+')
 _ADDRESS = re.compile(r"\b10(\.\d+){3}\b")
+_TEMPORARY = re.compile(r"/tmp/[\w./-]*?(LIVE|MERGED|edit)-\w+")
+_FILE_TIME = re.compile(r"\t\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \+0000")
+_ENVIRONMENT = re.compile(r"(?:[A-Z_]+=(?:\"[^\"]*\"|\S*) )*")
+
+
+_DIFFERENT = (
+    (_UID, "UID"),
+    (_TIME, "TIME"),
+    (_ADDRESS, "ADDRESS"),
+    (_TEMPORARY, r"\1"),
+    (_FILE_TIME, ""),
+)
 
 
 def of_any_namespace(done: Done, namespace: str) -> Done:
     def equal(text: str) -> str:
-        for pattern, instead in ((_UID, "UID"), (_TIME, "TIME"), (_ADDRESS, "ADDRESS")):
+        for pattern, instead in _DIFFERENT:
             text = pattern.sub(instead, text)
         text = _VERSION.sub(r"\1N", text)
         return re.sub(rf"\b{namespace}\b", "NAMESPACE", text)
@@ -275,8 +421,10 @@ def story(kubectl: Kubectl, request: pytest.FixtureRequest) -> str:
     name = re.sub(r"\W+", "-", request.node.callspec.params["which"])
     for namespace in (OURS, REAL):
         kubectl(f"create namespace {namespace}-{name}")
+        wait_for_account(kubectl, f"{namespace}-{name}")
     for file, text in FILES.items():
-        kubectl.file(file, text)
+        path = pathlib.Path(kubectl.file(file, text))
+        path.chmod(0o755)
     return name
 
 
@@ -284,9 +432,21 @@ def story(kubectl: Kubectl, request: pytest.FixtureRequest) -> str:
 def test_both_say_the_same(kubectl: Kubectl, story: str, which: str) -> None:
     for line in STORIES[which].strip().splitlines():
         ours, real = f"{OURS}-{story}", f"{REAL}-{story}"
-        said = of_any_namespace(kubectl.run(in_namespace(line, ours)), ours)
-        expected = of_any_namespace(kubectl.real(in_namespace(line, real)), real)
+        given = _ENVIRONMENT.match(line)
+        assert given
+        environment = dict(pair.split("=", 1) for pair in shlex.split(given.group()))
+        words = line[given.end() :]
+        said = of_any_namespace(kubectl.run(in_namespace(words, ours), **environment), ours)
+        expected = of_any_namespace(kubectl.real(in_namespace(words, real), **environment), real)
         assert said == expected, line
+
+
+def wait_for_account(kubectl: Kubectl, namespace: str) -> None:
+    """Pods need the namespace's account, which a controller makes."""
+    for _ in range(LOOKS_MAX):
+        if kubectl.run(f"get serviceaccount default -n {namespace}").code == 0:
+            return
+    pytest.fail(f"no account in {namespace}")
 
 
 def in_namespace(line: str, namespace: str) -> str:

@@ -28,6 +28,13 @@ MISSING = (
 )
 
 
+MISSING_FILES = (
+    "you must specify resources by --filename when --local is set.\n"
+    "Example resource specifications include:\n"
+    "   '-f rsrc.yaml'\n   '--filename=rsrc.json'"
+)
+
+
 @dataclasses.dataclass(slots=True)
 class Info:
     """An object, or where one is. `source` is the file it was read from; `object` is empty until it is fetched."""
@@ -202,6 +209,8 @@ async def find(call: "Call", query: Query) -> Found:
         if tuples:
             raise CommandError("resource/name arguments cannot be provided when a path is specified")
         return Found(call, query, _from_files(call, query), is_single=query.filenames.is_single)
+    if query.local:
+        raise CommandError(MISSING_FILES)
     if query.selector is not None or query.field_selector is not None:
         if names:
             raise CommandError("name cannot be provided when a selector is specified")

@@ -101,6 +101,11 @@ _WRITING = (
     ),
     Verb("apply", "apply.manifests", "Apply a configuration to a resource by file name or stdin", ADVANCED),
     Verb(
+        "apply edit-last-applied",
+        "apply.edit_last_applied",
+        "Edit latest last-applied-configuration annotations of a resource/object",
+    ),
+    Verb(
         "apply set-last-applied",
         "apply.set_last_applied",
         "Set the last-applied-configuration annotation on a live object to match the contents of a file",
@@ -111,6 +116,7 @@ _WRITING = (
         "View the latest last-applied-configuration annotations of a resource/object",
     ),
     Verb("patch", "patch", "Update fields of a resource", ADVANCED),
+    Verb("edit", "edit", "Edit a resource on the server", INTERMEDIATE),
     Verb("replace", "replace", "Replace a resource by file name or stdin", ADVANCED),
     Verb("diff", "diff", "Diff the live version against a would-be applied version", ADVANCED),
     Verb("run", "run", "Run a particular image on the cluster", BEGINNER),

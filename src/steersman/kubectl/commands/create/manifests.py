@@ -5,18 +5,20 @@ import json
 from steersman.kubectl import builder, flags_shared, printers, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
-from steersman.kubectl.flags import Flag, Values
+from steersman.kubectl.flags import BOOL, Flag, Values
 from steersman.kubectl.merging import last_applied
 from steersman.kubectl.problems import CommandError, StatusError, UsageError
 
 FLAGS = (
     flags_shared.DRY_RUN,
+    Flag("edit", BOOL, help="Edit what the files say before it is created."),
     flags_shared.field_manager("kubectl-create"),
     *flags_shared.filenames("to use to create the resource"),
     Flag("raw", help="POST what a file (or standard input) holds to this path of the server."),
     writes.SAVE_CONFIG,
     flags_shared.SELECTOR,
     flags_shared.VALIDATE,
+    writes.WINDOWS_LINE_ENDINGS,
     *flags_shared.PRINT,
 )
 USAGE = "-f FILENAME"
@@ -42,6 +44,11 @@ async def run(call: Call) -> int | None:
         await post_raw(call)
         return None
     printer = printers.make(flags, operation=writes.operation("created", how))
+    if flags["edit"]:
+        from steersman.kubectl.commands import edit
+
+        await edit.create(call, how, fields)
+        return None
     query = writes.parameters(how, manager=flags["field-manager"], fields=fields)
     found = await builder.find(
         call, builder.from_flags(call, keep_going=True, validate=fields != "Ignore", arguments=())
@@ -72,6 +79,8 @@ def check_raw(flags: Values) -> None:
     """Raises CommandError."""
     if not flags["raw"]:
         return
+    if flags.get("edit"):
+        raise CommandError("--raw and --edit are mutually exclusive")
     if len(flags["filename"]) != 1:
         raise CommandError("--raw can only use a single local file or stdin")
     if flags["filename"][0].startswith(("http://", "https://")):

@@ -74,7 +74,7 @@ async def update(call: Call, infos: Iterable[Info], wanted: Update) -> None:
             if not patch and wanted.skips_unchanged:
                 continue
             if call.flags["local"] or how == writes.CLIENT:
-                new = typed(new) if call.flags["local"] else new
+                new = typed(new)
             else:
                 query = writes.parameters(how, manager=call.flags["field-manager"])
                 new = await writes.patch(call, info, writes.STRATEGIC, last_applied.encoded(patch).encode(), query)
