@@ -3,6 +3,7 @@
 Decisions are pure; `create`, `patch` and `replace` send.
 """
 
+import contextlib
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,9 @@ async def replace(
     path = info.resource.path(info.namespace, info.name, subresource)
     meta = obj.get("metadata") or {}
     if overwrite and not meta.get("resourceVersion"):
-        live = await call.ask("GET", info.resource.path(info.namespace, info.name, subresource))
-        obj = {**obj, "metadata": {**meta, "resourceVersion": live["metadata"].get("resourceVersion", "")}}
+        with contextlib.suppress(StatusError):  # what is not there may be made by being replaced
+            live = await call.ask("GET", path)
+            obj = {**obj, "metadata": {**meta, "resourceVersion": live["metadata"].get("resourceVersion", "")}}
     found: Object = await call.ask("PUT", path, query, obj)
     return found
 

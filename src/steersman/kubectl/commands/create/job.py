@@ -67,7 +67,6 @@ def from_cron_job(name: str, namespace: str, cron_job: Object) -> Object:
         "name": cron_job["metadata"]["name"],
         "uid": cron_job["metadata"]["uid"],
         "controller": True,
-        "blockOwnerDeletion": True,
     }
     mine = typed.metadata(name, namespace, labels=meta.get("labels"), annotations=annotations)
     return {
