@@ -70,14 +70,12 @@ def parse_selector(text: str) -> Object:
     for requirement in found.requirements:
         if requirement.operator in ("=", "=="):
             labels[requirement.key] = next(iter(requirement.values))
-        elif requirement.operator == "!=":
-            expressions.append({"key": requirement.key, "operator": "NotIn", "values": sorted(requirement.values)})
         elif requirement.operator in _OPERATORS:
             entry: Object = {"key": requirement.key, "operator": _OPERATORS[requirement.operator]}
             if requirement.values:
                 entry["values"] = sorted(requirement.values)
             expressions.append(entry)
         else:
-            raise CommandError(f'"{requirement.operator}" isn\'t supported in label selectors')
+            raise CommandError(f'"{requirement.operator}" is not a valid label selector operator')
     selector: Object = {"matchLabels": dict(sorted(labels.items()))} if labels else {}
     return selector | ({"matchExpressions": expressions} if expressions else {})
