@@ -5,6 +5,7 @@ does, as the scheduler in the same process reads the same ones.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
@@ -14,6 +15,7 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
+from steersman.controllers import figures
 from steersman.controllers.attach_detach import controller as attach_detach
 from steersman.controllers.bootstrap_signer import controller as bootstrap_signer
 from steersman.controllers.clusterrole_aggregation import controller as clusterrole_aggregation
@@ -64,6 +66,7 @@ from steersman.controllers.token_cleaner import controller as token_cleaner
 from steersman.controllers.trust_bundle_publisher import controller as trust_bundle_publisher
 from steersman.controllers.vac_protection import controller as vac_protection
 from steersman.controllers.volume_expand import controller as volume_expand
+from steersman.meta.exposition import Sample
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
 
@@ -197,6 +200,10 @@ class Controllers:
     def is_idle(self) -> bool:
         """No controller has anything to do now (some may look again later)."""
         return all(loop.is_idle() for loop in self.loops)
+
+    def samples(self) -> Iterator[Sample]:
+        """For monitoring."""
+        return figures.samples(self.loops)
 
     def statistics(self) -> dict[str, dict[str, float]]:
         return {loop.controller.name: dataclasses.asdict(loop.statistics) for loop in self.loops}
