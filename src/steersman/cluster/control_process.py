@@ -38,6 +38,7 @@ async def run(plan: Plan, bridge: str, machine: machine_network.Machine | None) 
         cluster_cidrs=plan.pod_networks,
         node_mask_bits=tuple(64 if ":" in cidr else 24 for cidr in plan.pod_networks),
         reserved_ranges=RESERVED_RANGES if plan.outside else 0,
+        guarded=(*plan.api_server_names, *plan.service_networks, *plan.pod_networks),
         root_ca=plan.authority.read_text(),
         load_balancer_pool=plan.options.load_balancer_pool,
         signing_ca=(plan.authority.read_bytes(), plan.authority.with_suffix(".key").read_bytes()),

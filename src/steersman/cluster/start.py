@@ -6,6 +6,7 @@ backlog instead of trying again.
 """
 
 import dataclasses
+import errno
 import fcntl
 import functools
 import importlib
@@ -144,8 +145,9 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return listeners.tcp(address, port)
     except OSError as problem:
+        another = "--listen" if problem.errno == errno.EADDRNOTAVAIL else "--port"
         raise CannotStart(
-            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another --port."
+            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another {another}."
         ) from problem
 
 

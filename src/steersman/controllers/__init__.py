@@ -86,6 +86,7 @@ class Options:
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `signing_ca`: certificate and key (PEM) of the authority that signs for the `kubernetes.io/…` signers; None leaves requests
     unsigned.
+    `guarded`: names, addresses and ranges of the control plane and of Services, for which no node gets a serving certificate.
     `local_path`: make volumes of the built-in class `local-path`, which is then there, as the default.
     `leader_identity`: take part in leader election under this name; "" is for the only one.
     """
@@ -100,6 +101,7 @@ class Options:
     root_ca: str = ""
     load_balancer_pool: str = ""
     signing_ca: tuple[bytes, bytes] | None = None
+    guarded: tuple[str, ...] = ()
     local_path: bool = True
     leader_identity: str = ""
 
@@ -142,7 +144,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         attach_detach.controller(),
         clusterrole_aggregation.controller(),
         csr_approving.controller(),
-        csr_node_approving.controller(),
+        csr_node_approving.controller(options.guarded),
         csr_cleaner.controller(),
         pod_certificate_cleaner.controller(),
         service_account_tokens.controller(options.root_ca),
