@@ -158,7 +158,11 @@ def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | 
     if os.geteuid() != 0:
         rootless.enter(where.namespace_holder)
     network = cluster_network.ClusterNetwork(
-        wanted.name, where.run, wanted.network_number, with_six="IPv6" in wanted.families
+        wanted.name,
+        where.run,
+        wanted.network_number,
+        with_six="IPv6" in wanted.families,
+        avoided=options.network_numbers(where.others()),
     )
     try:
         network.ensure_host()
