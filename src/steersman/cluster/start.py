@@ -84,9 +84,15 @@ def supervise(wanted: Options, where: Paths, example_images: bool, on_started: C
 
 def _outside(wanted: Options) -> str:
     try:
-        return reach.advertised(wanted)
+        found = reach.advertised(wanted)
     except reach.NoAddress as problem:
         raise CannotStart(str(problem)) from problem
+    if found and not reach.has_address(found):
+        raise CannotStart(
+            f"This machine does not have the address {found}: machines send to it what is for pods here. Addresses that are "
+            "forwarded to it belong into --tls-san."
+        )
+    return found
 
 
 def _further_addresses(wanted: Options, network: cluster_network.ClusterNetwork | None) -> list[str]:

@@ -15,6 +15,7 @@ from steersman.client.client import Client
 from steersman.client.transport import HttpTransport
 from steersman.cluster import pki, tokens
 from steersman.cluster.join import certificates, contact, discovery, membership
+from steersman.cluster.join.configuration import Configuration
 from steersman.cluster.join.discovery import Refused, Token
 from steersman.cluster.paths import Paths
 from steersman.serving.messages import Request
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 GOOD, RIGHTLESS = Token("abcdef", "0123456789abcdef"), Token("fedcba", "0123456789abcdef")
 CLOCK = SystemClock()
+NOWHERE = Configuration(1, "town", "127.0.0.1", 31, "1.37", 1.0)
 READY = {
     "metadata": {"name": "taken"},
     "status": {"conditions": [{"type": "Ready", "status": "True"}]},
@@ -131,6 +133,19 @@ async def test_a_machine_gets_its_certificates_and_no_others(place, where):
     transport.become(Access(place.url, authority=place.pem, certificate=pem, key=pem))
     assert await who_am_i(client) == "system:kube-proxy"
     await transport.close()
+
+
+async def test_a_cluster_that_was_made_in_anothers_place(place, where):
+    of = membership.Membership(place.url, "new", "127.0.0.1", "1.37", NOWHERE)
+    other = pki.Authority(where.pki, CLOCK.now())
+    pair = other.client(pki.node_identity("new"))
+    own = membership.certificate(where, pki.node_identity("new"))
+    own.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
+    said = await refusal(contact.recognize(where, of, CLOCK))
+    assert said.startswith(f"{place.url} is not the cluster that this machine joined (")
+    silent = dataclasses.replace(of, server="https://127.0.0.1:1")
+    await contact.recognize(where, silent, CLOCK)
+    assert await contact.see_own(where, silent, CLOCK) is None
 
 
 async def who_am_i(client: Client) -> str:

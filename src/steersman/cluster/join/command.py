@@ -105,6 +105,7 @@ def _again(where: Paths, known: Membership, invited: Invitation, given: dict[str
         _insist(invitation.lacking(invited))
         authority = asyncio.run(contact.discover(server, invited.token, invited.pins, clock))
         asyncio.run(contact.enter(where, of, authority, invited.token, clock))
+    asyncio.run(contact.recognize(where, of, clock))
     membership.save(where, of)
     return of
 

@@ -97,6 +97,20 @@ async def enter(where: Paths, of: membership.Membership, authority: bytes, token
             raise Refused(str(problem)) from problem
 
 
+async def recognize(where: Paths, of: membership.Membership, clock: Clock) -> None:
+    """Raises Refused where somebody answers who is not the cluster that this machine joined. Silence is not held against it: it may
+    be starting, too."""
+    async with _reached(access(where, of), clock) as transport:
+        try:
+            await transport.request(Request("GET", "/version"))
+        except Unreachable as lost:
+            if isinstance(lost.__cause__, ssl.SSLCertVerificationError):
+                raise Refused(
+                    f"{of.server} is not the cluster that this machine joined ({lost.__cause__.verify_message}): if another "
+                    "one was made in its place, `steersman down --purge` forgets the old one."
+                ) from lost
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Own:
     """What the cluster has of this machine. `node` is None where somebody deleted it."""
