@@ -55,6 +55,7 @@ def test_input_output_and_exit_codes(own: Kubectl) -> None:
     assert own("exec -i box -- cat", "through and back\n") == "through and back\n"
     big = "x" * 1_000_000
     assert own("exec -i box -- cat", big) == big
+    assert own("exec -i box -- cat", big, KUBECTL_REMOTE_COMMAND_WEBSOCKETS="false") == big
     done = own.run("exec box -- sh -c 'echo out; echo err >&2; exit 5'")
     assert done == Done(5, "out\n", "err\ncommand terminated with exit code 5\n")
     assert "executable file `nothing` not found in $PATH" in own.fails("exec box -- nothing")
@@ -84,7 +85,9 @@ def test_files_in_and_out(own: Kubectl) -> None:
     assert own.run("cp box:/tmp/nothing x").code == 1
 
 
-def test_a_port_of_a_service(own: Kubectl) -> None:
+@pytest.mark.parametrize("speaks_websocket", ["true", "false"])
+def test_a_port_of_a_service(own: Kubectl, speaks_websocket: str) -> None:
+    own.environment["KUBECTL_PORT_FORWARD_WEBSOCKETS"] = speaks_websocket
     running = started(own, "port-forward service/box :80")
     assert running.stdout is not None
     told = re.fullmatch(r"Forwarding from 127\.0\.0\.1:(\d+) -> 8080\n", running.stdout.readline())

@@ -27,11 +27,14 @@ class UpgradeRefused(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """A pod's subresource: `/api/v1/namespaces/default/pods/web/exec`, and what is asked of it."""
+    """A pod's subresource: `/api/v1/namespaces/default/pods/web/exec`, and what is asked of it.
+
+    Without `websocket` SPDY is spoken at once."""
 
     path: str
     parameters: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    websocket: bool = True
 
     def request(self, method: str, headers: Mapping[str, str]) -> Request:
         query = urllib.parse.urlencode(self.parameters)
@@ -45,12 +48,8 @@ async def open_session(transport: Transport, target: Target, wanted: Wanted) -> 
     """
     ends_input = wanted.stdin and not wanted.tty
     offered = [WITH_CLOSE] if ends_input else [WITH_CLOSE, WITHOUT_CLOSE]
-    response, duplex = await transport.upgrade(target.request("GET", websocket.ask(offered)))
-    if duplex is not None:
-        protocol = response.headers.get("sec-websocket-protocol", "")
-        if protocol in offered:
-            return WebSocketSession(websocket.WebSocket(duplex, client=True), protocol)
-        await duplex.close()
+    if (opened := await _websocket(transport, target, offered)) is not None:
+        return WebSocketSession(*opened)
     connection = await _spdy(transport, target, channels.SPDY_PROTOCOLS)
     session = SpdySession(connection, wanted)
     await session.start()
@@ -61,12 +60,25 @@ async def open_forwarding(transport: Transport, target: Target) -> spdy.Session:
     """A SPDY session (to be `run`) whose pairs of streams are connections to ports of the pod.
 
     Raises StatusError, UpgradeRefused, Unreachable."""
-    response, duplex = await transport.upgrade(target.request("GET", websocket.ask([port_forward.TUNNEL_PROTOCOL])))
-    if duplex is not None:
-        if response.headers.get("sec-websocket-protocol") == port_forward.TUNNEL_PROTOCOL:
-            return spdy.Session(port_forward.Tunnel(websocket.WebSocket(duplex, client=True)), server=False)
-        await duplex.close()
+    if (opened := await _websocket(transport, target, [port_forward.TUNNEL_PROTOCOL])) is not None:
+        return spdy.Session(port_forward.Tunnel(opened[0]), server=False)
     return spdy.Session(await _spdy(transport, target, (port_forward.SPDY_PROTOCOL,)), server=False)
+
+
+async def _websocket(
+    transport: Transport, target: Target, offered: Sequence[str]
+) -> tuple[websocket.WebSocket, str] | None:
+    """A socket and the protocol that was chosen; None where the server speaks none of those that are offered."""
+    if not target.websocket:
+        return None
+    response, duplex = await transport.upgrade(target.request("GET", websocket.ask(offered)))
+    if duplex is None:
+        return None
+    protocol = response.headers.get("sec-websocket-protocol", "")
+    if protocol in offered:
+        return websocket.WebSocket(duplex, client=True), protocol
+    await duplex.close()
+    return None
 
 
 async def _spdy(transport: Transport, target: Target, protocols: Sequence[str]) -> Duplex:

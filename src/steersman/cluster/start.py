@@ -6,7 +6,6 @@ backlog instead of trying again.
 """
 
 import dataclasses
-import errno
 import fcntl
 import functools
 import importlib
@@ -151,9 +150,8 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return listeners.tcp(address, port)
     except OSError as problem:
-        another = "--listen" if problem.errno == errno.EADDRNOTAVAIL else "--port"
         raise CannotStart(
-            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another {another}."
+            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another --port."
         ) from problem
 
 
@@ -164,11 +162,7 @@ def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | 
     if os.geteuid() != 0:
         rootless.enter(where.namespace_holder)
     network = cluster_network.ClusterNetwork(
-        wanted.name,
-        where.run,
-        wanted.network_number,
-        with_six="IPv6" in wanted.families,
-        avoided=options.network_numbers(where.others()),
+        wanted.name, where.run, wanted.network_number, with_six="IPv6" in wanted.families
     )
     try:
         network.ensure_host()

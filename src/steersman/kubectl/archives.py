@@ -170,6 +170,8 @@ def clean(path: str) -> str:
 def _make_folder(path: str) -> None:
     try:
         os.makedirs(path, 0o755, exist_ok=True)
+    except FileExistsError:
+        raise CopyError(f"mkdir {path}: not a directory") from None
     except OSError as failed:
         raise _copy_error("mkdir", failed) from failed
 

@@ -91,14 +91,14 @@ async def print_logs(call: Call, pod: Object, container: str) -> None:
     await logs.read(call, logs.Log(pod, found["name"]), {}, prefixed=False)
 
 
-async def exit_code(call: Call, pod: Object, timeout_seconds: float) -> int:
-    """Of a pod that is not started again: wait for its end, and say how it was. Raises CommandError."""
+async def exit_code(call: Call, pod: Object, timeout_seconds: float) -> tuple[int, str]:
+    """Of a pod that is not started again: wait for its end; what is to be said of it. Raises CommandError."""
     wish = "succeeded" if pod["spec"].get("restartPolicy") == "OnFailure" else "completed"
     ended = await wait(call, pod, wish, timeout_seconds)
     where = f"pod {ended['metadata']['namespace']}/{ended['metadata']['name']}"
     phase = ended["status"]["phase"]
     if phase == "Succeeded":
-        return 0
+        return 0, ""
     if phase != "Failed":
         raise CommandError(f"{where} left in phase {phase}")
     statuses = ended["status"].get("containerStatuses") or [{}]
@@ -107,8 +107,7 @@ async def exit_code(call: Call, pod: Object, timeout_seconds: float) -> int:
     if not code:
         raise CommandError(f"{where} failed with unknown exit code")
     message = terminated.get("message", "").rstrip("\n")
-    call.write_error(f"{where} terminated ({terminated.get('reason', '')})\n" + (f"{message}\n" if message else ""))
-    return code
+    return code, f"{where} terminated ({terminated.get('reason', '')})\n" + (f"{message}\n" if message else "")
 
 
 async def wait(call: Call, pod: Object, wish: str, timeout_seconds: float) -> Object:

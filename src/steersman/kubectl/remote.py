@@ -29,7 +29,8 @@ class Place:
         parameters = [("container", self.container), *(("command", word) for word in self.command)]
         parameters += [(name, "true") for name, is_set in flags.items() if is_set]
         path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/{self.verb}"
-        return upgrades.Target(path, parameters, call.message("GET", path).headers)
+        speaks = call.environment.get("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "").lower() != "false"
+        return upgrades.Target(path, parameters, call.message("GET", path).headers, websocket=speaks)
 
 
 def is_raw(call: Call, *, stdin: bool, tty: bool, quiet: bool) -> bool:

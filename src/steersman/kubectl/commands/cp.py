@@ -152,7 +152,7 @@ async def _fetch(call: Call, source: FileSpec, pipe: "_Pipe") -> None:
         place = await _place(call, source, command, quiet=attempt > 0)
         failed: CommandError | None = None
         try:
-            code = await remote.run_with(call, place, None, pipe.write)
+            code = await remote.run_with(call, place, None, pipe.write, call.write)  # its complaints, too, are output
             if code:
                 raise Exit(remote.told(call.streams, code))
         except CommandError as broken:

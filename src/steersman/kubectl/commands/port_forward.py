@@ -61,7 +61,8 @@ async def run(call: Call) -> int | None:
         raise CommandError(f"unable to forward port because pod is not running. Current status={phase}")
     addresses, ports = forwarding.parse_addresses(values["address"]), forwarding.parse_ports(texts)
     path = f"/api/v1/namespaces/{call.namespace}/pods/{pod['metadata']['name']}/portforward"
-    target = upgrades.Target(path, headers=call.message("GET", path).headers)
+    speaks = call.environment.get("KUBECTL_PORT_FORWARD_WEBSOCKETS", "").lower() != "false"
+    target = upgrades.Target(path, headers=call.message("GET", path).headers, websocket=speaks)
     try:
         session = await upgrades.open_forwarding(call.transport, target)
     except (upgrades.UpgradeRefused, StatusError) as refused:

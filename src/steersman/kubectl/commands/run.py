@@ -191,10 +191,12 @@ async def _attached(call: Call, made: Sequence[Object]) -> int:
         await attaching.attach_to_new(call, pod, wanted, seconds)
         if flags["leave-stdin-open"] or pod["spec"].get("restartPolicy") == "Always":
             return 0
-        return await attaching.exit_code(call, pod, seconds)
+        code, told = await attaching.exit_code(call, pod, seconds)
     finally:
         if flags["rm"]:
             await _remove(call, made)
+    call.write_error(told)
+    return code
 
 
 async def _remove(call: Call, made: Sequence[Object]) -> None:
