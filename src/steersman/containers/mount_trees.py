@@ -12,8 +12,14 @@ from steersman.containers import syscalls
 RDONLY, NOSUID, NODEV, NOEXEC, RELATIME = 0x01, 0x02, 0x04, 0x08, 0x00
 ACCESS = RDONLY | NOSUID | NODEV | NOEXEC
 
+_INT, _LONG, _SIZE, _TEXT = ctypes.c_int, ctypes.c_ulong, ctypes.c_size_t, ctypes.c_char_p
 # The same numbers on every architecture.
-_OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _MOUNT_SETATTR = 428, 429, 430, 431, 432, 442
+_open_tree = syscalls.prepared(428, _INT, _TEXT, _LONG)
+_move_mount = syscalls.prepared(429, _INT, _TEXT, _INT, _TEXT, _LONG)
+_fsopen = syscalls.prepared(430, _TEXT, _INT)
+_fsconfig = syscalls.prepared(431, _INT, _INT, _TEXT, _TEXT, _INT)
+_fsmount = syscalls.prepared(432, _INT, _INT, _LONG)
+_mount_setattr = syscalls.prepared(442, _INT, _TEXT, _LONG, _TEXT, _SIZE)
 _FROM_ITSELF, _TO_ITSELF = 0x04, 0x40  # MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH
 _EMPTY_PATH, _RECURSIVE, _CLONE = 0x1000, 0x8000, 1
 _SET_FLAG, _SET_STRING, _CREATE = 0, 1, 6  # FSCONFIG_…
@@ -24,27 +30,25 @@ _HERE = -100  # AT_FDCWD
 def clone(source: str, *, at: int = _HERE, recursive: bool = False) -> int:
     """A copy of what is mounted at `source` (empty: at the descriptor `at`), seen nowhere yet."""
     flags = _CLONE | os.O_CLOEXEC | (_RECURSIVE if recursive else 0) | (0 if source else _EMPTY_PATH)
-    path = ctypes.c_char_p(os.fsencode(source))
-    return syscalls.call(_OPEN_TREE, at, path, ctypes.c_ulong(flags), about=source)
+    return _open_tree(at, os.fsencode(source), flags, about=source)
 
 
 def open_context(kind: str) -> int:
     """Of a file system that is to be; to be closed by the caller."""
-    return syscalls.call(_FSOPEN, ctypes.c_char_p(kind.encode()), 1)
+    return _fsopen(kind.encode(), 1)
 
 
 def tell(context: int, key: str, value: str | None = None) -> None:
     """An option of `create`'s; None: one without a value. Raises OSError for what the kernel does not know."""
     text = None if value is None else os.fsencode(value)
     command = _SET_FLAG if value is None else _SET_STRING
-    syscalls.call(_FSCONFIG, context, command, ctypes.c_char_p(key.encode()), ctypes.c_char_p(text), 0)
+    _fsconfig(context, command, key.encode(), text, 0)
 
 
 def create(context: int, attributes: int) -> int:
     """A new file system as its context says; it belongs to nobody's group of mounts."""
-    none = ctypes.c_char_p(None)
-    syscalls.call(_FSCONFIG, context, _CREATE, none, none, 0)
-    return syscalls.call(_FSMOUNT, context, 1, ctypes.c_ulong(attributes))
+    _fsconfig(context, _CREATE, None, None, 0)
+    return _fsmount(context, 1, attributes)
 
 
 def make_private(tree: int) -> None:
@@ -59,11 +63,9 @@ def set_attributes(tree: int, wanted: int, unwanted: int = 0, *, private: bool =
 
 def move(tree: int, target: int) -> None:
     """Put it onto the folder or file that the descriptor `target` is."""
-    empty = ctypes.c_char_p(b"")
-    syscalls.call(_MOVE_MOUNT, tree, empty, target, empty, ctypes.c_ulong(_FROM_ITSELF | _TO_ITSELF))
+    _move_mount(tree, b"", target, b"", _FROM_ITSELF | _TO_ITSELF)
 
 
 def _set(tree: int, flags: int, wanted: int, unwanted: int, propagation: int) -> None:
     attributes = struct.pack("=QQQQ", wanted, unwanted, propagation, 0)
-    raw, size = ctypes.c_char_p(attributes), ctypes.c_size_t(len(attributes))
-    syscalls.call(_MOUNT_SETATTR, tree, ctypes.c_char_p(b""), ctypes.c_ulong(flags | _EMPTY_PATH), raw, size)
+    _mount_setattr(tree, b"", flags | _EMPTY_PATH, attributes, len(attributes))

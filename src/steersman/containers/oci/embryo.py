@@ -25,17 +25,25 @@ from steersman.containers import syscalls
 
 _SYS_READ, _SYS_WRITE, _SYS_EXECVE, _SYS_SETSID, _SYS_EXIT_GROUP, _SYS_FSOPEN = 0, 1, 59, 112, 231, 430  # x86_64
 _CLOEXEC = 1  # FSOPEN_CLOEXEC
-_PROGRAM, _EXIT = 6, 8  # places in the list of calls
+_PROGRAM, _EXIT, _PLACES = 6, 8, 9  # places in the list of calls
 _CONTEXT_BYTES, _STACK_BYTES = 1024, 8192  # ucontext_t has 968; a system call needs a few hundred
-_LINK_AT, _STACK_AT = 8, 16  # uc_link, uc_stack
+_LINK_AT = 8  # uc_link, and behind it uc_stack
+_ARGUMENTS_MAX = 6  # of a system call
 _CLONE_VM, _CLONE_VFORK, _CLONE_PARENT_SETTID = 0x100, 0x4000, 0x100000
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_syscall = ctypes.cast(_libc.syscall, ctypes.c_void_p).value
 
 
 def is_possible() -> bool:
     names = ("clone", "getcontext", "makecontext", "setcontext")
     return platform.machine() == "x86_64" and all(hasattr(_libc, name) for name in names)
+
+
+if is_possible():  # types that need not be found out at each call
+    _libc.getcontext.argtypes = (ctypes.c_void_p,)
+    _words = (ctypes.c_long,) * (1 + _ARGUMENTS_MAX)
+    _libc.makecontext.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, *_words)
 
 
 class Died(OSError):
@@ -51,7 +59,8 @@ class Embryo:
         self._awake, self._go, self._result = (os.pipe2(os.O_CLOEXEC) for _ in range(3))
         self._kept: list[object] = []  # what the process reads from: it must outlive the call
         self._byte = ctypes.create_string_buffer(b"!", 1)
-        self._contexts = [ctypes.create_string_buffer(_CONTEXT_BYTES + 16) for _ in range(_EXIT + 1)]
+        self._contexts = ctypes.create_string_buffer(_PLACES * _CONTEXT_BYTES + 16)
+        self._stacks = ctypes.create_string_buffer(_PLACES * _STACK_BYTES)
         self._has_run = False
         self._failure = "it was killed"
         self._lay_all()
@@ -135,18 +144,16 @@ class Embryo:
 
     def _lay(self, place: int, number: int, *arguments: int) -> None:
         """The context at `place`: a system call, and then the next one. Its signal mask is the thread's now."""
-        context, stack = self._at(place), ctypes.create_string_buffer(_STACK_BYTES)
-        self._kept.append(stack)
-        syscalls.checked(_libc.getcontext, ctypes.c_void_p(context))
-        following = self._at(place + 1) if place + 1 < len(self._contexts) else 0
-        ctypes.memmove(context + _LINK_AT, struct.pack("=Q", following), 8)
-        ctypes.memmove(context + _STACK_AT, struct.pack("=QQQ", ctypes.addressof(stack), 0, _STACK_BYTES), 24)
-        words = [ctypes.c_long(one) for one in (number, *arguments)]
-        function = ctypes.cast(_libc.syscall, ctypes.c_void_p)
-        _libc.makecontext(ctypes.c_void_p(context), function, ctypes.c_int(len(words)), *words)
+        context, stack = self._at(place), ctypes.addressof(self._stacks) + place * _STACK_BYTES
+        syscalls.checked(_libc.getcontext, context)
+        following = self._at(place + 1) if place + 1 < _PLACES else 0
+        at = context - ctypes.addressof(self._contexts) + _LINK_AT
+        struct.pack_into("=QQQQ", self._contexts, at, following, stack, 0, _STACK_BYTES)
+        words = (number, *arguments, *(0,) * (_ARGUMENTS_MAX - len(arguments)))
+        _libc.makecontext(context, _syscall, len(words), *words)
 
     def _at(self, place: int) -> int:
-        return (ctypes.addressof(self._contexts[place]) + 15) & ~15
+        return ((ctypes.addressof(self._contexts) + 15) & ~15) + place * _CONTEXT_BYTES
 
     def _text(self, text: bytes) -> int:
         kept = ctypes.create_string_buffer(text)
