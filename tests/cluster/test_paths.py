@@ -81,6 +81,22 @@ def test_a_cluster_does_not_move_into_a_folder_in_use(tmp_path: pathlib.Path, ca
     assert (tmp_path / "letter").exists()
 
 
+def test_the_network_numbers_of_other_clusters(tmp_path: pathlib.Path):
+    """Of those beside it, and of those elsewhere that were started and not purged; without what cannot be read."""
+    run, data = tmp_path / "run", tmp_path / "data"
+    own, beside, broken, elsewhere = (
+        paths.Paths(folder / name, run / name)
+        for folder, name in ((data, "own"), (data, "beside"), (data, "broken"), (tmp_path / "far", "elsewhere"))
+    )
+    for number, one in enumerate((own, beside, broken, elsewhere)):
+        one.prepare()
+        options.save(one.options, Options(network_number=number))
+    broken.options.write_text("no")
+    elsewhere.remember_data()
+    own.remember_data()
+    assert options.network_numbers(own.others()) == {1, 3}
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "../../etc", "a/b", "a b", "-a", "a.", "a\n", "ü"], ids=repr)
 def test_names_that_lead_elsewhere(name: str):
     with pytest.raises(ValueError, match="can be no cluster's name"):

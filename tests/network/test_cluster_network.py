@@ -37,6 +37,15 @@ async def test_a_network_that_the_machine_uses_already_is_left_alone(tmp_path: p
         other.remove()
 
 
+async def test_a_network_of_a_cluster_that_is_stopped_is_the_last_to_be_taken(tmp_path: pathlib.Path):
+    async with lab.opened(tmp_path):
+        numbers = range(cluster_network.NETWORKS_MAX)
+        for avoided, address in (({1, 2}, "172.30.3.1"), (set(numbers), "172.30.1.1")):
+            other = cluster_network.ClusterNetwork("other", tmp_path / "other", avoided=avoided)
+            assert other.ensure_host() == address
+            other.remove()
+
+
 async def test_a_later_process_finds_everything(tmp_path: pathlib.Path):
     async with lab.opened(tmp_path) as here:
         node = await here.add_node(1)

@@ -10,13 +10,15 @@ from steersman.apiserver.admission import switches
 from steersman.apiserver.server import ApiServer, Options
 from steersman.client.cache import Caches
 from steersman.client.client import Client, Unreachable
+from steersman.client.events import Recorder
 from steersman.client.transport import InProcessTransport
 from steersman.meta import conditions, errors
-from steersman.scheduler import controller
+from steersman.scheduler import controller, pods
 from steersman.store.memory import MemoryStore
 from steersman.testing.driver import VirtualDriver
 from steersman.testing.objects_api import AsyncObjects, Objects
 from tests.scheduler.builders import node, pod
+from tests.scheduler.test_figures import figures
 
 
 class Network(InProcessTransport):
@@ -55,7 +57,9 @@ class Stage:
         await self.client.create(kinds.SERVICE_ACCOUNT, {"metadata": {"name": "default"}}, "default")
         self.running = tasks.Tasks("stage")
         caches = Caches(self.client, self.driver.clock)
-        self.running.start("scheduler", controller.run(self.client, caches, self.driver.clock))
+        recorder = Recorder(self.client, self.driver.clock, pods.DEFAULT_SCHEDULER)
+        self.scheduler = controller.Scheduler(self.client, caches, self.driver.clock, recorder, pods.DEFAULT_SCHEDULER)
+        self.running.start("scheduler", controller.run_one(self.scheduler, recorder))
         self.running.start("caches", caches.run())
 
     async def end(self):
@@ -548,3 +552,17 @@ def test_a_pod_without_its_claims_is_not_tried(stage):
     stage.advance()
     assert stage.node_of("web-1") == "node1"
     assert stage.events_of("web-1") == [SCHEDULED]
+
+
+def test_monitoring_is_told_of_pods(stage):
+    gated = pod("gated")
+    gated["spec"]["schedulingGates"] = [{"name": "example.org/wait"}]
+    stage.network.instead.append(errors.StatusError(errors.status(409, "Conflict", "no luck")))
+    stage.create(node("node1", cpu="1"), pod("fits", cpu="1"), pod("does-not", cpu="1"), gated)
+    stage.advance(10)
+    found = figures(stage.scheduler.samples())
+    pending = {queue: found["scheduler_pending_pods", queue] for queue in ("active", "unschedulable", "gated")}
+    assert pending == {"active": 0, "unschedulable": 1, "gated": 1}
+    assert found["scheduler_schedule_attempts_total", "default-scheduler", "scheduled"] == 1
+    assert found["scheduler_schedule_attempts_total", "default-scheduler", "error"] == 1
+    assert found["scheduler_schedule_attempts_total", "default-scheduler", "unschedulable"] >= 1

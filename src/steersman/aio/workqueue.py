@@ -16,11 +16,13 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from steersman.aio.clock import Clock
+from steersman.aio.durations import Durations
 
 Key = TypeVar("Key", bound=Hashable)
 
 # More keys than any cluster has objects of one kind (upstream's limit is 150,000 pods).
 LIMIT = 1_000_000
+BOUNDS = tuple(10.0**power for power in range(-8, 4))  # of durations: upstream's workqueue metrics
 
 
 class Full(Exception):
@@ -54,6 +56,13 @@ class WorkQueue(Generic[Key]):
         self._failures: dict[Key, int] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._takers: deque[asyncio.Future[None]] = deque()
+        self._added_at: dict[Key, float] = {}
+        self._taken_at: dict[Key, float] = {}
+        self.adds = self.retries = 0
+        self.waits, self.works = (
+            Durations(BOUNDS),
+            Durations(BOUNDS),
+        )  # from being added to being taken, and from there to done
         self._tokens = float(rates.burst)
         self._refilled_at = clock.monotonic()
         self._shut_down = False
@@ -65,6 +74,8 @@ class WorkQueue(Generic[Key]):
         if len(self._dirty) >= self._limit:
             raise Full(f"{self._limit} keys wait")
         self._dirty.add(key)
+        self.adds += 1
+        self._added_at[key] = self._clock.monotonic()
         if key not in self._processing:
             self._queue.append(key)
             self._wake_one()
@@ -89,6 +100,7 @@ class WorkQueue(Generic[Key]):
 
     def add_rate_limited(self, key: Key) -> None:
         """Process again after a failure: the key's own growing pause, or the shared bucket's, whichever is longer."""
+        self.retries += 1
         self.add_after(key, max(self._item_pause(key), self._bucket_pause()))
 
     def forget(self, key: Key) -> None:
@@ -115,11 +127,16 @@ class WorkQueue(Generic[Key]):
         key = self._queue.popleft()
         self._dirty.discard(key)
         self._processing.add(key)
+        now = self._taken_at[key] = self._clock.monotonic()
+        self.waits.observe(now - self._added_at.pop(key, now))
         return key
 
     def done(self, key: Key) -> None:
         """Processing ended, well or not."""
         self._processing.discard(key)
+        taken_at = self._taken_at.pop(key, None)
+        if taken_at is not None:
+            self.works.observe(self._clock.monotonic() - taken_at)
         if key in self._dirty:
             self._queue.append(key)
             self._wake_one()
@@ -147,6 +164,11 @@ class WorkQueue(Generic[Key]):
             "delayed": len(self._timers),
             "failing": len(self._failures),
         }
+
+    def unfinished_seconds(self) -> list[float]:
+        """How long each key that is being processed has been."""
+        now = self._clock.monotonic()
+        return [now - at for at in self._taken_at.values()]
 
     def _due(self, key: Key) -> None:
         del self._timers[key]

@@ -41,6 +41,11 @@ class Client:
         self._transport = transport
         self._headers = {"accept": "application/json", "user-agent": user_agent}
 
+    @property
+    def answers(self) -> Mapping[tuple[str, int], int]:
+        """How often which (method, code) was; 0 is no answer. Nothing is counted in process."""
+        return self._transport.answers if isinstance(self._transport, transport.HttpTransport) else {}
+
     def acting_as(self, user: str, group: str) -> "Client":
         """The same way there, as another user, where this one may impersonate it."""
         other = copy.copy(self)

@@ -5,6 +5,7 @@ Whatever the way, an answer is a `messages.Response`: whole, as a stream of byte
 
 import asyncio
 import base64
+import collections
 import contextlib
 import datetime
 import urllib.parse
@@ -100,6 +101,7 @@ class HttpTransport:
         self._in_use: set[Connection] = set()
         self._leaving: list[Connection] = []  # closed, until the other side has answered
         self._in_a_hurry = in_a_hurry
+        self.answers: collections.Counter[tuple[str, int]] = collections.Counter()  # (method, code), 0: none
         self._asking = 0  # connections that carry a request, without streams
         self._connecting_since: float | None = None  # for a request
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
@@ -115,9 +117,12 @@ class HttpTransport:
                     connection = self._take_kept() or await self._take_next()
                     self._asking += 1
                     try:
-                        return await connection.exchange(data, is_head=is_head)
+                        answer = await connection.exchange(data, is_head=is_head)
+                        self.answers[request.method, answer.status] += 1
+                        return answer
                     except Unreachable:
                         if not (connection.can_retry and request.method in ("GET", "HEAD")):
+                            self.answers[request.method, 0] += 1
                             raise
                     finally:
                         self._asking -= 1
@@ -180,7 +185,9 @@ class HttpTransport:
                 while True:
                     connection = self._take_kept() or await self._connect()
                     try:
-                        return await connection.open(data), connection
+                        answer = await connection.open(data)
+                        self.answers[request.method, answer.status] += 1
+                        return answer, connection
                     except BaseException as failed:
                         self._give_back(connection)
                         if not (isinstance(failed, Unreachable) and connection.can_retry):

@@ -11,13 +11,14 @@ import os
 import pathlib
 import resource
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import orjson
 
 from steersman.aio.clock import Clock
 from steersman.client.client import Client, Unreachable
-from steersman.meta import errors
+from steersman.meta import errors, exposition
+from steersman.meta.exposition import Sample
 from steersman.meta.objects import Object
 from steersman.serving import health_slis, http_server, listeners, zpages
 from steersman.serving.messages import Peer, Request, Response
@@ -30,6 +31,7 @@ _REVIEWS = {
     "TokenReview": "/apis/authentication.k8s.io/v1/tokenreviews",
     "SubjectAccessReview": "/apis/authorization.k8s.io/v1/subjectaccessreviews",
 }
+_REQUESTS = "[ALPHA] Number of HTTP requests, partitioned by status code, method, and host."
 _STATM = pathlib.Path("/proc/self/statm")
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,17 @@ log = logging.getLogger(__name__)
 class ComponentServer:
     """`client` is the component's own."""
 
-    def __init__(self, component: zpages.Component, client: Client, clock: Clock) -> None:
+    def __init__(
+        self,
+        component: zpages.Component,
+        client: Client,
+        clock: Clock,
+        samples: Callable[[], Iterable[Sample]] = tuple,
+        host: str = "",
+    ) -> None:
+        """`samples` are the component's own figures; `host` is the API server, as they call it."""
+        self._samples = samples
+        self._host = host
         self._component = component
         self._client = client
         self._clock = clock
@@ -60,7 +72,15 @@ class ComponentServer:
         if request.path == "/metrics/slis":
             return self._slis.answer()
         found = zpages.answer(self._component, request, _PATHS, self._clock.now())
-        return found or _text("".join(f"{line}\n" for line in _figures(self._component)))
+        if found is not None:
+            return found
+        own = "".join(f"{line}\n" for line in _figures(self._component))
+        return _text(own + exposition.text([*self._samples(), *self._of_client()]))
+
+    def _of_client(self) -> Iterator[Sample]:
+        for (method, code), count in sorted(self._client.answers.items()):
+            labels = {"code": str(code) if code else "<error>", "host": self._host, "method": method}
+            yield Sample("rest_client_requests_total", count, labels, "counter", _REQUESTS)
 
     async def _check(self, request: Request) -> None:
         """Raises StatusError 401, 403 or 500."""

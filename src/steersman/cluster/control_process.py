@@ -3,6 +3,7 @@
 import os
 import pwd
 import resource
+from collections.abc import Callable, Iterable
 
 from steersman import controllers
 from steersman.aio.clock import SystemClock
@@ -17,11 +18,13 @@ from steersman.csi import roles as csi_roles
 from steersman.ingress import controller as ingress
 from steersman.ingress import haproxy
 from steersman.ingress.haproxy_config import Listen
+from steersman.meta.exposition import Sample
 from steersman.network import announcements, cluster_network, libnftables, machine_network, node_network
 from steersman.proxy import controller as proxy
 from steersman.proxy import layout
 from steersman.proxy.nftables import Nftables
 from steersman.scheduler import controller as scheduler
+from steersman.scheduler import pods
 from steersman.serving import tls, zpages
 
 _FILES_OF_THE_PROXY = 500  # its own, generously
@@ -35,6 +38,7 @@ async def run(plan: Plan, bridge: str, machine: machine_network.Machine | None) 
         cluster_cidrs=plan.pod_networks,
         node_mask_bits=tuple(64 if ":" in cidr else 24 for cidr in plan.pod_networks),
         reserved_ranges=RESERVED_RANGES if plan.outside else 0,
+        guarded=(*plan.api_server_names, *plan.service_networks, *plan.pod_networks),
         root_ca=plan.authority.read_text(),
         load_balancer_pool=plan.options.load_balancer_pool,
         signing_ca=(plan.authority.read_bytes(), plan.authority.with_suffix(".key").read_bytes()),
@@ -43,15 +47,17 @@ async def run(plan: Plan, bridge: str, machine: machine_network.Machine | None) 
     caches = Caches(client, clock)
     scheduling = processes.client(plan, pki.SCHEDULER, "kube-scheduler", clock)
     async with Tasks("control plane") as running:
-        running.start("controllers", controllers.run(client, caches, clock, wanted))
+        loops = controllers.Controllers(client, caches, clock, wanted)
+        running.start("controllers", loops.run())
         running.start("csi", csi_roles.run(client, caches, clock))
-        running.start("scheduler", scheduler.run(scheduling, caches, clock))
-        of_both = (
-            ("kube-controller-manager", client, component_server.CONTROLLERS_PORT),
-            ("kube-scheduler", scheduling, component_server.SCHEDULER_PORT),
-        )
-        for name, own, port in of_both:
-            running.start(f"{name} server", _tell(plan, name, own, port, clock))
+        told = Recorder(scheduling, clock, pods.DEFAULT_SCHEDULER)
+        placing = scheduler.Scheduler(scheduling, caches, clock, told, pods.DEFAULT_SCHEDULER)
+        running.start("scheduler", scheduler.run_one(placing, told))
+        for name, own, port, samples in (
+            ("kube-controller-manager", client, component_server.CONTROLLERS_PORT, loops.samples),
+            ("kube-scheduler", scheduling, component_server.SCHEDULER_PORT, placing.samples),
+        ):
+            running.start(f"{name} server", _tell(plan, name, own, port, clock, samples))
         of_here = plan.options.control_plane_node()
         if of_here:
             admin = processes.client(plan, pki.ADMIN, "steersman", clock)
@@ -75,12 +81,14 @@ async def run(plan: Plan, bridge: str, machine: machine_network.Machine | None) 
         await running.wait()
 
 
-async def _tell(plan: Plan, name: str, client: Client, port: int, clock: SystemClock) -> None:
+async def _tell(
+    plan: Plan, name: str, client: Client, port: int, clock: SystemClock, samples: Callable[[], Iterable[Sample]]
+) -> None:
     """The component's own server, on the host's address in the cluster's network where there is one."""
     release = releases.parse(plan.options.kubernetes_version)
     component = zpages.Component(name, release, clock.now(), plan.options.flags())
     context = tls.server_context(plan.api_server.certificate, plan.api_server.key, plan.authority)
-    server = component_server.ComponentServer(component, client, clock)
+    server = component_server.ComponentServer(component, client, clock, samples, plan.server.removeprefix("https://"))
     await component_server.serve(server, plan.address or "127.0.0.1", port, context, clock)
 
 

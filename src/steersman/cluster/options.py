@@ -3,11 +3,15 @@
 A flag that is not given on a later start keeps its value; one that is given replaces it.
 """
 
+import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+
+from steersman.cluster.paths import Paths
 
 CLUSTER_DOMAIN = "cluster.local"
 DEFAULT_NAME = "steersman"
@@ -152,6 +156,17 @@ def load(path: pathlib.Path) -> Options | None:
         return msgspec.json.decode(path.read_bytes(), type=Options)
     except FileNotFoundError:
         return None
+
+
+def network_numbers(clusters: Iterable[Paths]) -> set[int]:
+    """Those that they have, also while they are stopped."""
+    numbers = set()
+    for one in clusters:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            known = load(one.options)
+            if known is not None and known.network_number is not None:
+                numbers.add(known.network_number)
+    return numbers
 
 
 def save(path: pathlib.Path, options: Options) -> None:

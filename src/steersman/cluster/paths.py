@@ -74,6 +74,14 @@ class Paths:
             return dataclasses.replace(self, data=self.data_link.readlink())
         return self
 
+    def others(self) -> "list[Paths]":
+        """Of other clusters of this machine, also of those that are stopped, as far as they are found."""
+        links = [link for link in self.run.parent.glob("*/data") if link.is_symlink()]
+        folders = {link.readlink() for link in links} | {
+            path.parent for path in self.data.parent.glob("*/options.json")
+        }
+        return [Paths(folder, self.run.parent / folder.name) for folder in sorted(folders - {self.data})]
+
     def holds_other_things(self) -> bool:
         """Whether `data` is somebody else's folder: neither a cluster's nor empty. A purge would delete it all."""
         return self.data.is_dir() and not self.lock.exists() and any(self.data.iterdir())

@@ -91,9 +91,10 @@ class Member:
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(Member):
     """What the processes of the control plane know beyond that. `outside` is where other machines reach the API server, "" where
-    none can."""
+    none can; `api_server_names` are all in its certificate."""
 
     outside: str
+    api_server_names: tuple[str, ...]
     service_account_key: pathlib.Path
     api_server: KeyPair
     front_proxy_authority: pathlib.Path
@@ -120,6 +121,7 @@ def make(wanted: Options, where: Paths, address: str, now: datetime.datetime, ou
     count = len(wanted.node_names())
     real = tuple(_node(wanted, name, index) for index, name in enumerate(wanted.node_names(), 1))
     fake = tuple(_node(wanted, name, index) for index, name in enumerate(wanted.fake_node_names(), count + 1))
+    names = _api_server_names(wanted, address, outside)
     identities = [pki.ADMIN, pki.CONTROLLERS, pki.SCHEDULER, pki.PROXY, pki.API_TO_KUBELET, pki.FAKE_NODES]
     identities += [pki.node_identity(node.name) for node in real]
     return Plan(
@@ -128,9 +130,10 @@ def make(wanted: Options, where: Paths, address: str, now: datetime.datetime, ou
         server=f"https://{address or options.LOOPBACK}:{wanted.port}",
         address=address,
         outside=outside,
+        api_server_names=tuple(names),
         authority=authority.pair.certificate,
         service_account_key=authority.service_account_key(),
-        api_server=authority.server("apiserver", "kube-apiserver", _api_server_names(wanted, address, outside)),
+        api_server=authority.server("apiserver", "kube-apiserver", names),
         front_proxy_authority=front.pair.certificate,
         front_proxy=front.client(pki.FRONT_PROXY),
         clients={identity.file: authority.client(identity) for identity in identities},

@@ -6,6 +6,7 @@ backlog instead of trying again.
 """
 
 import dataclasses
+import errno
 import fcntl
 import functools
 import importlib
@@ -150,8 +151,9 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return listeners.tcp(address, port)
     except OSError as problem:
+        another = "--listen" if problem.errno == errno.EADDRNOTAVAIL else "--port"
         raise CannotStart(
-            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another --port."
+            f"Cannot listen on {address}:{port} ({problem.strerror}); choose another {another}."
         ) from problem
 
 
@@ -162,7 +164,11 @@ def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | 
     if os.geteuid() != 0:
         rootless.enter(where.namespace_holder)
     network = cluster_network.ClusterNetwork(
-        wanted.name, where.run, wanted.network_number, with_six="IPv6" in wanted.families
+        wanted.name,
+        where.run,
+        wanted.network_number,
+        with_six="IPv6" in wanted.families,
+        avoided=options.network_numbers(where.others()),
     )
     try:
         network.ensure_host()

@@ -5,6 +5,7 @@ does, as the scheduler in the same process reads the same ones.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 from steersman.aio import tasks
 from steersman.aio.clock import Clock
@@ -14,6 +15,7 @@ from steersman.client.cache import Caches
 from steersman.client.client import Client
 from steersman.client.events import Recorder
 from steersman.client.leader_election import LeaderElection
+from steersman.controllers import figures
 from steersman.controllers.attach_detach import controller as attach_detach
 from steersman.controllers.bootstrap_signer import controller as bootstrap_signer
 from steersman.controllers.clusterrole_aggregation import controller as clusterrole_aggregation
@@ -64,6 +66,7 @@ from steersman.controllers.token_cleaner import controller as token_cleaner
 from steersman.controllers.trust_bundle_publisher import controller as trust_bundle_publisher
 from steersman.controllers.vac_protection import controller as vac_protection
 from steersman.controllers.volume_expand import controller as volume_expand
+from steersman.meta.exposition import Sample
 
 LEASE = "kube-controller-manager"  # upstream's, in kube-system: ours and upstream's never lead at the same time
 
@@ -83,6 +86,7 @@ class Options:
     `load_balancer_pool`: addresses for Services of type LoadBalancer (`meta.address_pools`); "": those of the nodes.
     `signing_ca`: certificate and key (PEM) of the authority that signs for the `kubernetes.io/…` signers; None leaves requests
     unsigned.
+    `guarded`: names, addresses and ranges of the control plane and of Services, for which no node gets a serving certificate.
     `local_path`: make volumes of the built-in class `local-path`, which is then there, as the default.
     `leader_identity`: take part in leader election under this name; "" is for the only one.
     """
@@ -97,6 +101,7 @@ class Options:
     root_ca: str = ""
     load_balancer_pool: str = ""
     signing_ca: tuple[bytes, bytes] | None = None
+    guarded: tuple[str, ...] = ()
     local_path: bool = True
     leader_identity: str = ""
 
@@ -139,7 +144,7 @@ def all_controllers(clock: Clock, options: Options = Options(), served: Kinds = 
         attach_detach.controller(),
         clusterrole_aggregation.controller(),
         csr_approving.controller(),
-        csr_node_approving.controller(),
+        csr_node_approving.controller(options.guarded),
         csr_cleaner.controller(),
         pod_certificate_cleaner.controller(),
         service_account_tokens.controller(options.root_ca),
@@ -197,6 +202,10 @@ class Controllers:
     def is_idle(self) -> bool:
         """No controller has anything to do now (some may look again later)."""
         return all(loop.is_idle() for loop in self.loops)
+
+    def samples(self) -> Iterator[Sample]:
+        """For monitoring."""
+        return figures.samples(self.loops)
 
     def statistics(self) -> dict[str, dict[str, float]]:
         return {loop.controller.name: dataclasses.asdict(loop.statistics) for loop in self.loops}

@@ -125,8 +125,8 @@ class Loop:
         self._client = client
         self._clock = clock
         self._recorder = recorder
-        self._queue: workqueue.WorkQueue[str] = workqueue.WorkQueue(clock, RATES)
-        self._expectations = Expectations(self._queue.add, clock)
+        self.queue: workqueue.WorkQueue[str] = workqueue.WorkQueue(clock, RATES)
+        self._expectations = Expectations(self.queue.add, clock)
         self._woken_by: dict[str, int] = {}
         self._failures: dict[str, Failure] = {}
         self._doubts: dict[str, list[tuple[Kind, str]]] = {}
@@ -144,12 +144,12 @@ class Loop:
             for cache in [*self._cache_of.values()]:  # custom kinds may come meanwhile
                 await cache.synced.wait()
             for key in self.controller.first_keys:
-                self._queue.add(key)
-            await workers.run(self.controller.name, self.controller.workers, self._queue.get, self._work)
+                self.queue.add(key)
+            await workers.run(self.controller.name, self.controller.workers, self.queue.get, self._work)
         finally:
             for end in ends:
                 end()
-            self._queue.shut_down()
+            self.queue.shut_down()
 
     def add(self, kind: Kind) -> None:
         """A custom kind is served; its cache is filled."""
@@ -162,7 +162,7 @@ class Loop:
             self._cache_of[watch.kind.resource] = self._caches.of(watch.kind)
         self._ends_of[kind.resource] = [self._subscribe(watch) for watch in watches]
         for key in self.controller.custom.waiting_for(kind):
-            self._queue.add(key)
+            self.queue.add(key)
 
     def remove(self, kind: Kind) -> None:
         """It is served no more; its cache has told that all is gone."""
@@ -175,7 +175,7 @@ class Loop:
 
     def is_idle(self) -> bool:
         """Nothing waits, nothing is being decided or written."""
-        return self._queue.is_idle()
+        return self.queue.is_idle()
 
     # Waking
 
@@ -204,7 +204,7 @@ class Loop:
     def _wake(self, key: str, revision: int) -> None:
         if self._woken_by.get(key, 0) < revision:
             self._woken_by[key] = revision
-        self._queue.add(key)
+        self.queue.add(key)
 
     # Working
 
@@ -214,23 +214,23 @@ class Loop:
             await self._process(key)
         except (StatusError, Unreachable) as problem:  # a live read in `observe`
             _log.warning("%s %s: %s; trying again", self.controller.name, key, problem)
-            self._queue.add_rate_limited(key)
+            self.queue.add_rate_limited(key)
         except asyncio.CancelledError:
             raise
         except Exception:
             # A bug met by one object must not stop the care for all others.
             self.statistics.crashes += 1
             _log.exception("%s %s: crashed; trying again", self.controller.name, key)
-            self._queue.add_rate_limited(key)
+            self.queue.add_rate_limited(key)
         finally:
-            self._queue.done(key)
+            self.queue.done(key)
             self.statistics.seconds += self._clock.monotonic() - started
 
     async def _process(self, key: str) -> None:
         if key in self._doubts:
             await self._resolve(key)
         if self._expectations.postpone(key):
-            self._queue.add_after(key, 2.0)  # in case the caches stop moving
+            self.queue.add_after(key, 2.0)  # in case the caches stop moving
             return
         because = self._woken_by.pop(key, 0)
         failure = self._failures.get(key)
@@ -243,7 +243,7 @@ class Loop:
         decision = self.controller.decide(seen)
         self.statistics.decisions += 1
         if decision.again_after_seconds is not None:
-            self._queue.add_after(key, decision.again_after_seconds)
+            self.queue.add_after(key, decision.again_after_seconds)
         outcome = await self._apply(key, decision, because) if decision.actions else Outcome()
         self._settle(key, outcome, failure)
 
@@ -281,21 +281,21 @@ class Loop:
             self.statistics.failures += 1
         elif not outcome.stale and before is not None:
             del self._failures[key]
-            self._queue.add(key)  # what was told about the failure holds no longer
+            self.queue.add(key)  # what was told about the failure holds no longer
         if outcome.is_clean:
-            self._queue.forget(key)
+            self.queue.forget(key)
             return
         if outcome.doubts:
             self._doubts[key] = outcome.doubts
         if outcome.stale:
             self.statistics.stale += 1
         if outcome.retry_after_seconds:
-            self._queue.add_after(key, outcome.retry_after_seconds)
+            self.queue.add_after(key, outcome.retry_after_seconds)
         else:
-            self._queue.add_rate_limited(key)
+            self.queue.add_rate_limited(key)
 
     def _forget(self, key: str) -> None:
-        self._queue.forget(key)
+        self.queue.forget(key)
         self._expectations.forget(key)
         self._failures.pop(key, None)
         self._doubts.pop(key, None)

@@ -4,6 +4,7 @@ Leaves to others: what a verb does (`commands`), what is said of a failure (`pro
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ def _run(arguments: Sequence[str], streams: Streams, environment: Mapping[str, s
         return help_pages.group(verb, rest, streams, program)
     module = verb.load()
     try:
-        parsed = flags.parse(rest, known_flags(module), interspersed=getattr(module, "INTERSPERSED", True))
+        parsed = _parsed(rest, module)
     except flags.FlagError as wrong:
         hint = getattr(module, "FLAG_HINT", "See '{command} --help' for usage.")
         streams.write_error(f"error: {wrong}\n{hint.format(command=command)}\n")
@@ -72,6 +73,22 @@ def _run(arguments: Sequence[str], streams: Streams, environment: Mapping[str, s
         return 0
     call = Call(parsed, streams, environment, clock, command=command, program=program)
     return _outcome(module, call)
+
+
+def _parsed(rest: Sequence[str], module: Any) -> flags.Parsed:
+    """A verb with RAW gets its line as it is. Raises FlagError."""
+    known = known_flags(module)
+    if getattr(module, "RAW", False):
+        return flags.Parsed(flags.Values(known), tuple(rest), -1)
+    return flags.parse(rest, known, interspersed=getattr(module, "INTERSPERSED", True))
+
+
+def parsed_leniently(rest: Sequence[str], known: Sequence[flags.Flag]) -> flags.Values:
+    """The flags of an unfinished line, as far as it goes."""
+    for count in range(len(rest), 0, -1):
+        with contextlib.suppress(flags.FlagError):
+            return flags.parse(rest[:count], known).values
+    return flags.Values(known)
 
 
 def known_flags(module: Any) -> list[flags.Flag]:

@@ -192,6 +192,10 @@ TABLE = (
     Verb("config use-context", "config.use_context", "Set the current-context in a kubeconfig file", aliases=("use",)),
     Verb("config view", "config.view", "Display merged kubeconfig settings or a specified kubeconfig file"),
     # The program itself
+    Verb(
+        "completion", "completion", "Output shell completion code for the specified shell (bash, zsh, fish)", SETTINGS
+    ),
+    Verb("__complete", "complete", "Say what may stand next", aliases=("__completeNoDesc",), hidden=True),
     Verb("help", "help", "Help about any command", hidden=True),
     Verb("options", "options", "Print the list of flags inherited by all commands", hidden=True),
     Verb("plugin", "", "Provides utilities for interacting with plugins", OTHER),

@@ -3,23 +3,18 @@
 Source: upstream's kubelet/metrics/metrics.go and kubelet/prober.
 """
 
-import bisect
 import contextlib
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from steersman.aio.clock import Clock
+from steersman.meta.exposition import Family, Figures, Sample, text
+
+__all__ = ["Metrics", "Sample", "text"]
 
 # Upstream's legacy buckets, and those of pod starts.
 SHORT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 STARTS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0, 180.0, 240.0, 300.0)
 PULLS = (1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 180.0, 300.0, 600.0, 900.0)
-
-
-class Family(NamedTuple):
-    help: str
-    buckets: tuple[float, ...] = ()  # of a histogram
 
 
 COUNTERS = {
@@ -84,51 +79,11 @@ HISTOGRAMS = {
     "prober_probe_duration_seconds": Family("Duration in seconds for a probe response.", SHORT),
 }
 
-Labels = tuple[tuple[str, str], ...]
 
-
-class Sample(NamedTuple):
-    """One line of an exposition; `at_ms` where it is older than the scrape."""
-
-    name: str
-    value: float
-    labels: Mapping[str, str] = {}
-    kind: str = "gauge"
-    help: str = ""
-    at_ms: int | None = None
-
-
-@dataclasses.dataclass(slots=True)
-class _Histogram:
-    counts: list[int]
-    total: float = 0.0
-
-
-class Metrics:
+class Metrics(Figures):
     def __init__(self, clock: Clock) -> None:
+        super().__init__(COUNTERS, HISTOGRAMS)
         self._clock = clock
-        self._counters: dict[str, dict[Labels, float]] = {}
-        self._histograms: dict[str, dict[Labels, _Histogram]] = {}
-
-    def count(self, name: str, **labels: str) -> None:
-        found = self._counters.setdefault(name, {})
-        key = tuple(sorted(labels.items()))
-        found[key] = found.get(key, 0) + 1
-
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        family = HISTOGRAMS[name]
-        key = tuple(sorted(labels.items()))
-        found = self._histograms.setdefault(name, {}).get(key)
-        if found is None:
-            found = self._histograms[name][key] = _Histogram([0] * (len(family.buckets) + 1))
-        found.counts[bisect.bisect_left(family.buckets, seconds)] += 1
-        found.total += seconds
-
-    def forget(self, name: str, label: str, value: str) -> None:
-        """What belonged to something that is gone."""
-        for kept in (self._counters.get(name, {}), self._histograms.get(name, {})):
-            for key in [key for key in kept if (label, value) in key]:
-                del kept[key]
 
     @contextlib.contextmanager
     def operation(self, kind: str) -> Iterator[None]:
@@ -143,43 +98,3 @@ class Metrics:
         finally:
             took = self._clock.monotonic() - began
             self.observe("kubelet_runtime_operations_duration_seconds", took, operation_type=kind)
-
-    def samples(self, prefix: str) -> Iterator[Sample]:
-        """Of the families whose names begin so."""
-        for name, family in COUNTERS.items():
-            if name.startswith(prefix):
-                for key, value in self._counters.get(name, {}).items():
-                    yield Sample(name, value, dict(key), "counter", family.help)
-        for name, family in HISTOGRAMS.items():
-            if name.startswith(prefix):
-                for key, found in self._histograms.get(name, {}).items():
-                    yield from _histogram(name, family, dict(key), found)
-
-
-def _histogram(name: str, family: Family, labels: Mapping[str, str], found: _Histogram) -> Iterator[Sample]:
-    running = 0
-    for bound, count in zip((*family.buckets, "+Inf"), found.counts, strict=True):
-        running += count
-        yield Sample(f"{name}_bucket", running, {**labels, "le": str(bound)}, "histogram", family.help)
-    yield Sample(f"{name}_sum", found.total, labels, "histogram", family.help)
-    yield Sample(f"{name}_count", running, labels, "histogram", family.help)
-
-
-def text(samples: Iterable[Sample]) -> str:
-    """Prometheus' text form; samples of one family have to come together."""
-    lines, told = [], ""
-    for one in samples:
-        family = one.name
-        if one.kind == "histogram":
-            family = family.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
-        if family != told:
-            told = family
-            lines += [f"# HELP {family} {one.help or family}", f"# TYPE {family} {one.kind}"]
-        labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in one.labels.items())
-        shown = f"{{{labels}}}" if labels else ""
-        lines.append(f"{one.name}{shown} {one.value:.17g}" + (f" {one.at_ms}" if one.at_ms is not None else ""))
-    return "\n".join(lines) + "\n"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -13,6 +13,7 @@ import dataclasses
 import ipaddress
 import logging
 import pathlib
+from collections.abc import Collection
 
 from steersman.network import announcements, firewall, libnftables, namespaces, netlink, overlay
 
@@ -101,9 +102,17 @@ class ClusterNetwork:
     """`name` is the cluster's, unique on this machine; namespaces are pinned below `run_dir`."""
 
     def __init__(
-        self, name: str, run_dir: str | pathlib.Path, number: int | None = None, *, with_six: bool = False
+        self,
+        name: str,
+        run_dir: str | pathlib.Path,
+        number: int | None = None,
+        *,
+        with_six: bool = False,
+        avoided: Collection[int] = (),
     ) -> None:
-        """`number` is the one the cluster had before: its objects name addresses that follow from it. `with_six`: IPv6, too."""
+        """`number` is the one the cluster had before: its objects name addresses that follow from it. `avoided` are those of other
+        clusters, which are taken only when there is no other. `with_six`: IPv6, too."""
+        self._avoided = frozenset(avoided)
         self._with_six = with_six
         self._alias = f"steersman:{name}"
         self._run_dir = pathlib.Path(run_dir)
@@ -242,6 +251,7 @@ class ClusterNetwork:
         free = _free_numbers(kernel)
         if self._wanted_number is not None:
             free = [number for number in free if number == self._wanted_number]
+        free.sort(key=lambda number: (number in self._avoided, number))
         for number in free:
             try:
                 kernel.add_bridge(f"stm{number}")

@@ -14,7 +14,7 @@ the API server then refuses is taken back, and the pod decided anew on what is t
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from steersman.aio import backoff, tasks, workers
 from steersman.aio.clock import Clock
@@ -24,11 +24,13 @@ from steersman.client.client import Client, Unreachable
 from steersman.client.events import Recorder
 from steersman.meta import objects
 from steersman.meta.errors import StatusError
+from steersman.meta.exposition import Sample
 from steersman.meta.objects import Object
 from steersman.scheduler import filters, gangs, pending, pods
 from steersman.scheduler.decide import GroupOutcome, Placement, Rejection
 from steersman.scheduler.device_binder import DeviceBinder
 from steersman.scheduler.evictor import Evictor
+from steersman.scheduler.figures import SchedulerFigures
 from steersman.scheduler.filters import dynamic_resources
 from steersman.scheduler.group_teller import GroupTeller
 from steersman.scheduler.pending import PendingGroup, PendingPod
@@ -52,7 +54,10 @@ WRITES_WAITING_MAX = 2 * BATCH_PODS_MAX
 async def run(client: Client, caches: Caches, clock: Clock, *, scheduler_name: str = pods.DEFAULT_SCHEDULER) -> None:
     """Schedule until cancelled. Whoever calls runs `caches`."""
     recorder = Recorder(client, clock, scheduler_name)
-    scheduler = Scheduler(client, caches, clock, recorder, scheduler_name)
+    await run_one(Scheduler(client, caches, clock, recorder, scheduler_name), recorder)
+
+
+async def run_one(scheduler: "Scheduler", recorder: Recorder) -> None:
     async with tasks.Tasks("scheduler") as running:
         running.start("events", recorder.run())
         running.start("scheduling", scheduler.run())
@@ -93,6 +98,7 @@ class Scheduler:
         self._running = tasks.Tasks("scheduler")
         self._shapes = Shapes()
         self._queue = Queue()
+        self._figures = SchedulerFigures(scheduler_name)
         self._pod_groups = caches.of(kinds.POD_GROUP_V1BETA1)
         self._groups = PodGroups(self._snapshot.groups)
         self._group_teller = GroupTeller(client, clock, self._pod_groups)
@@ -124,6 +130,13 @@ class Scheduler:
         finally:
             for unsubscribe in subscriptions:
                 unsubscribe()
+
+    def samples(self) -> Iterator[Sample]:
+        """For monitoring."""
+        gated = sum(pods.is_gated(pod, self._name) for pod in self._pods.list())
+        pending = self._queue.pending()
+        pending["unschedulable"] += len(self._claimless)
+        return self._figures.samples({**pending, "gated": gated})
 
     def statistics(self) -> dict[str, int]:
         counts = {"nodes": len(self._snapshot), "assumed": len(self._assumed), "writes waiting": self._writes.qsize()}
@@ -170,7 +183,8 @@ class Scheduler:
         key = objects.key(new)
         match pods.classify(new, self._name):
             case pods.Place.ASSIGNED:
-                self._assumed.pop(key, None)
+                if self._assumed.pop(key, None) is None:
+                    self._figures.left(key)
                 self._leave_queue(key)
                 self._snapshot.nominations.drop(key)
                 if self._set_pod(key, new):
@@ -192,6 +206,7 @@ class Scheduler:
                 self._enqueue(pod)
 
     def _enqueue(self, pod: PendingPod) -> None:
+        self._figures.entered(pod.key, self._clock.monotonic())
         if dynamic_resources.is_to_wait(pod.shape, self._snapshot):
             self._leave_queue(pod.key)
             self._claimless[pod.key] = pod
@@ -262,6 +277,7 @@ class Scheduler:
             self._snapshot.nominations.drop(key)
             self._happened(filters.HELPED_BY_PODS)
         self._leave_queue(key)
+        self._figures.left(key)
         if self._snapshot.remove_pod(key):
             self._happened(filters.HELPED_BY_PODS)
 
@@ -290,8 +306,11 @@ class Scheduler:
                 self._helped.clear()
             decision = gangs.decide(self._queue.take(BATCH_PODS_MAX, now), self._snapshot)
             for placement in decision.placements:
+                self._figures.tried(placement.pod.key, now)
                 self._assume(placement.pod)
             for rejection in decision.rejections:
+                self._figures.tried(rejection.pod.key, now)
+                self._figures.refused(rejection.pod.key, self._clock.monotonic())
                 self._queue.refused(rejection.pod, rejection.filters, now)
                 self._mark_victims(rejection)
             for outcome in decision.groups:
@@ -342,6 +361,7 @@ class Scheduler:
     async def _write(self, write: Placement | Rejection) -> None:
         pod = self._pods.get(write.pod.key)
         if pod is None or pods.classify(pod, self._name) is not pods.Place.PENDING:
+            self._figures.left(write.pod.key)
             if isinstance(write, Rejection):
                 self._spare(write.victims)
             return  # it went away meanwhile; its handler has put everything right
@@ -366,6 +386,7 @@ class Scheduler:
             if is_known or not await self._was_bound_after_all(pod):
                 self._take_back(placement, pod, why)
                 return
+        self._figures.bound(placement.pod.key, self._clock.monotonic())
         if self._assumed.get(placement.pod.key) == objects.uid(pod):
             self._leave_queue(placement.pod.key)
         text = f"Successfully assigned {namespace}/{name} to {placement.node}"
@@ -419,6 +440,7 @@ class Scheduler:
         if self._assumed.get(key) != objects.uid(pod):
             return
         self._forget_assumed(key)
+        self._figures.failed(key, self._clock.monotonic())
         self._try_again(placement.pod)
         self._recorder.event(pod, "Warning", "FailedScheduling", f"{step}: {why}")
 
@@ -432,6 +454,8 @@ class Scheduler:
 
     async def _say_why_not(self, rejection: Rejection, pod: Object) -> None:
         group = self._pod_groups.get(rejection.pod.pod_group)
+        if rejection.victims:
+            self._figures.preempting(len(rejection.victims))
         made_room = await self._evictor.make_room(rejection, pod, group)
         if not made_room:
             self._spare(rejection.victims)

@@ -28,6 +28,14 @@ def classify(pod: Object, scheduler_name: str) -> Place:
     return Place.PENDING if ours else Place.OTHER
 
 
+def is_gated(pod: Object, scheduler_name: str) -> bool:
+    """Ours, and not to be tried yet."""
+    spec = pod["spec"]
+    if not spec.get("schedulingGates") or spec.get("nodeName"):
+        return False
+    return (spec.get("schedulerName") or DEFAULT_SCHEDULER) == scheduler_name
+
+
 def nominated_node(pod: Object) -> str:
     return str((pod.get("status") or {}).get("nominatedNodeName") or "")
 

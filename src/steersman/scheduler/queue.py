@@ -124,6 +124,12 @@ class Queue:
         waiting = len(self._waiting)
         return {"pods": len(self._entries), "waiting for a change": waiting, "being tried": taken}
 
+    def pending(self) -> dict[str, int]:
+        """Under upstream's names of its queues: to try now, after a pause, when something changes."""
+        pausing = sum(entry.due is not None and entry.pod.key not in self._waiting for entry in self._entries.values())
+        active = len(self._entries) - len(self._waiting) - pausing
+        return {"active": active, "backoff": pausing, "unschedulable": len(self._waiting)}
+
     def _wake_due(self, now: float) -> None:
         while self._due:
             at, _, entry = self._due[0]

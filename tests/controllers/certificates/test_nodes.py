@@ -59,6 +59,26 @@ WHY = {
 }  # fmt: skip
 
 
+GUARDED = ("kubernetes", "localhost", "127.0.0.1", "192.0.2.1", "10.96.0.0/16", "fd00::/64")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.1", "10.96.0.10", "fd00::1"])
+def test_no_address_of_the_control_plane_or_a_service(address):
+    decided = decide.decide(Seen(serving(address), True, [node("n", address)], GUARDED))
+    assert (decided.actions, decided.why) == ((), f"not a node's: {address}")
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "localhost", "kubernetes.default.svc", "web.default.svc.cluster.local"])
+def test_no_name_of_the_control_plane_or_a_service(name):
+    user = f"system:node:{name}"
+    encoded = requests.pkcs10(user, "system:nodes", dns=(name,), addresses=("10.0.0.1",))
+    asked = requests.request(
+        encoded, certificate_requests.KUBELET_SERVING, SERVING_USAGES, username=user, groups=["system:nodes"]
+    )
+    decided = decide.decide(Seen(asked, True, [node(name, "10.0.0.1")], GUARDED))
+    assert (decided.actions, decided.why) == ((), f"not a node's: {name}")
+
+
 @pytest.mark.parametrize(("request_", "nodes", "why"), WHY.values(), ids=WHY.keys())
 def test_names_of_a_serving_certificate(request_, nodes, why):
     decided = decide.decide(Seen(request_, True, nodes))

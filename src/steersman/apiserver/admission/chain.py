@@ -9,6 +9,7 @@ from steersman.apiserver import authorization, decoded
 from steersman.apiserver.admission import (
     certificate_requests,
     custom_kinds,
+    declared_features,
     device_claims,
     escalation,
     ingresses,
@@ -28,6 +29,7 @@ from steersman.apiserver.admission import (
     service_addresses,
     settings,
     switches,
+    topology_labels,
     trust_bundles,
     volumes,
 )
@@ -72,6 +74,8 @@ def plugins(
         device_claims.TaintTimes(clock),
         device_claims.AdminAccess(objects),
         ingresses.DefaultIngressClass(objects),
+        topology_labels.TopologyLabels(store, objects),
+        declared_features.DeclaredFeatures(objects),
         *mutating,
         *validating,
         escalation.NoEscalation(objects, authorizer),

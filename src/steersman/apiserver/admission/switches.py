@@ -7,6 +7,7 @@ ON = frozenset((
     *("NamespaceLifecycle", "LimitRanger", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "PodSecurity"),
     *("Priority", "DefaultTolerationSeconds", "DefaultStorageClass", "StorageObjectInUseProtection"),
     *("PersistentVolumeClaimResize", "RuntimeClass", "ClusterTrustBundleAttest", "DefaultIngressClass", "ResourceQuota"),
+    *("PodTopologyLabels", "NodeDeclaredFeatureValidator"),
     *("MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"),
 ))  # fmt: skip
 """Those that work unless they are switched off."""

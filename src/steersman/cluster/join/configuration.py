@@ -18,7 +18,8 @@ class Unusable(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Configuration:
-    """`address` is the control plane's machine; all other addresses follow from `network_number`."""
+    """`address` is the control plane's machine; all other addresses follow from `network_number`. `names` are the API server's,
+    which no node can have."""
 
     format: int
     name: str
@@ -26,6 +27,7 @@ class Configuration:
     network_number: int
     kubernetes_version: str
     heartbeat_seconds: float
+    names: tuple[str, ...] = ()
 
     @property
     def server(self) -> Server:
@@ -51,6 +53,7 @@ def of_plan(plan: Plan) -> dict[str, str]:
         options.network_number or 0,
         options.kubernetes_version,
         options.heartbeat_seconds,
+        plan.api_server_names,
     )
     return {KEY: msgspec.json.encode(told).decode()}
 

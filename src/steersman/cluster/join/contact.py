@@ -67,17 +67,18 @@ async def learn(server: str, authority: bytes, token: Token, node: str, clock: C
                 if refused.code != 404:
                     raise
                 known = None
-            taken = rules.taken(node, known)
-            if taken:
-                raise Refused(taken)
             told = await client.get(kinds.CONFIG_MAP, joining.CONFIGURATION, "kube-system")
-            return configuration.parse(told.get("data") or {})
+            found = configuration.parse(told.get("data") or {})
         except errors.StatusError as refused:
             raise Refused(_may_not(refused)) from refused
         except Unreachable as lost:
             raise Refused(_unreachable(server, lost)) from lost
         except configuration.Unusable as problem:
             raise Refused(str(problem)) from problem
+    taken = rules.taken(node, known, found.names)
+    if taken:
+        raise Refused(taken)
+    return found
 
 
 async def enter(where: Paths, of: membership.Membership, authority: bytes, token: Token, clock: Clock) -> None:

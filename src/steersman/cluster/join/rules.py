@@ -3,7 +3,7 @@
 Source: kubeadm's preflight checks, the kubelet's flags --node-labels and --register-with-taints, the version skew policy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from steersman.api import releases
 from steersman.apiserver.admission.node_restriction import nodes
@@ -64,8 +64,10 @@ def check_name(text: str) -> str:
     return name
 
 
-def taken(name: str, node: Object | None) -> str:
+def taken(name: str, node: Object | None, names_of_server: Collection[str] = ()) -> str:
     """Why a new machine may not have this name; "" when it may. A node that is not Ready is taken to be this one of before."""
+    if name in names_of_server:
+        return f'The cluster\'s own machine is known as "{name}": give this one another --node-name.'
     if node is None or not conditions.is_true(node, "Ready"):
         return ""
     return (

@@ -1,12 +1,10 @@
-"""`steersman at MOMENT COMMAND…`: kubectl, looking at the cluster as it was.
+"""`steersman at MOMENT COMMAND…`: kubectl's verbs, looking at the cluster as it was.
 
-The API server shows the past under a path of its own, so any client can look there; this one is given a kubeconfig for it.
+The API server shows the past under a path of its own, so any client can look there; these are given a kubeconfig for it.
 """
 
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 import tempfile
 import urllib.parse
@@ -14,25 +12,21 @@ import urllib.parse
 from steersman.client import kubeconfig
 from steersman.cluster import paths
 from steersman.cluster.past import asking
+from steersman.kubectl import main as kubectl
 
 
 def run(moment: str, command: tuple[str, ...], name: str, data_dir: str | None) -> int:
-    """kubectl's exit code."""
+    """The verb's exit code."""
     with asking.told():
         where = paths.of_cluster(name, data_dir)
         api, _ = asking.access(where, name)
         then = asking.ask(api, f"/steersman/at/{urllib.parse.quote(moment, safe='')}")
-        kubectl = shutil.which("kubectl")
         config = kubeconfig.load([where.in_use().kubeconfig])
         server = config["clusters"][0]["cluster"]
         server["server"] += f"/steersman/at/{then['time']}"
-        if kubectl is None:
-            raise asking.Failed(
-                f"This needs kubectl on the PATH. Any other client can look at the past, too: {server['server']}"
-            )
         print(f"as it was at {then['time']}, revision {then['revision']}", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "kubeconfig"
             kubeconfig.write(file, config)
             environment = {**os.environ, "KUBECONFIG": str(file)}
-            return subprocess.run([kubectl, *command], check=False, env=environment).returncode
+            return kubectl.run(command, environment=environment, program=f"steersman at {moment}")

@@ -1,7 +1,7 @@
 """What the approver of nodes' further certificates watches and sees: Nodes, too, for a request may come before its Node has
 addresses."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from steersman.api import certificate_requests, kinds
 from steersman.client.cache import Caches
@@ -16,7 +16,18 @@ from steersman.meta.objects import Object
 _OPEN = "undecided-by-sender"
 
 
-def controller() -> Controller:
+def controller(guarded: Collection[str] = ()) -> Controller:
+    """`guarded`: names, addresses and ranges that no node gets a certificate for."""
+
+    async def observe(look: Look, key: str) -> Seen | None:
+        request = look.caches.of(kinds.CERTIFICATE_SIGNING_REQUEST).get(key)
+        if request is None:
+            return None
+        one = decide.recognized(request)
+        is_allowed = one is not None and await csr_approving.may(look, request["spec"], one.subresource)
+        nodes = look.caches.of(kinds.NODE).list() if one is decide.SERVING else ()
+        return Seen(request, is_allowed, nodes, guarded)
+
     return Controller(
         name="certificatesigningrequest-node-approving-controller",
         watches=(
@@ -27,15 +38,6 @@ def controller() -> Controller:
         decide=decide.decide,
         indexes=(Index(kinds.CERTIFICATE_SIGNING_REQUEST, _OPEN, _sender),),
     )
-
-
-async def observe(look: Look, key: str) -> Seen | None:
-    request = look.caches.of(kinds.CERTIFICATE_SIGNING_REQUEST).get(key)
-    if request is None:
-        return None
-    one = decide.recognized(request)
-    is_allowed = one is not None and await csr_approving.may(look, request["spec"], one.subresource)
-    return Seen(request, is_allowed, look.caches.of(kinds.NODE).list() if one is decide.SERVING else ())
 
 
 def _sender(request: Object) -> Iterable[str]:

@@ -2,7 +2,8 @@
 server knows it, and the client certificate of the proxy beside it.
 
 Upstream leaves both to people or to other approvers, because the names in a serving certificate have to be checked. Checked here:
-a node asks, for itself; names and addresses are those of its Node, and no other Node's. The proxy's certificate is for
+a node asks, for itself; names and addresses are those of its Node, and no other Node's, nor the control plane's or a Service's: a
+node chooses its name and address itself, and whoever trusts the authority would take it for them. The proxy's certificate is for
 `system:kube-proxy` alone, without groups. Beyond that the sender needs the right to such a request, as for client certificates.
 
 Reads: CertificateSigningRequest, Nodes.  Writes: its condition Approved (subresource approval).
@@ -10,7 +11,8 @@ Leaves to others: every other request, signing.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import ipaddress
+from collections.abc import Collection, Iterable, Sequence
 
 from steersman.api import certificate_requests, kinds
 from steersman.api.certificate_requests import Wanted
@@ -20,17 +22,20 @@ from steersman.meta import objects
 from steersman.meta.objects import Object
 
 PROXY = "system:kube-proxy"
+_SERVICES = ".svc."  # in every name of a Service but the short ones
 SERVING = Recognized("selfnodeserver", "Auto approving kubelet serving certificate after SubjectAccessReview.")
 PROXYING = Recognized("nodeproxy", "Auto approving kube-proxy client certificate after SubjectAccessReview.")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """`is_allowed`: the sender has the right that `recognized` names. `nodes` are all."""
+    """`is_allowed`: the sender has the right that `recognized` names. `nodes` are all. `guarded`: names, addresses and ranges that
+    are others'."""
 
     request: Object
     is_allowed: bool
     nodes: Sequence[Object]
+    guarded: Collection[str] = ()
 
 
 def decide(seen: Seen) -> Decision:
@@ -38,7 +43,7 @@ def decide(seen: Seen) -> Decision:
     if one is None or not seen.is_allowed:
         return Decision(why="not ours to decide")
     if one is SERVING:
-        why = objection(_wanted(seen.request), seen.nodes)
+        why = objection(_wanted(seen.request), seen.nodes, seen.guarded)
         if why:
             return Decision(why=why)
     status = seen.request.get("status") or {}
@@ -66,7 +71,7 @@ def recognized(request: Object) -> Recognized | None:
     return None
 
 
-def objection(wanted: Wanted, nodes: Iterable[Object]) -> str:
+def objection(wanted: Wanted, nodes: Iterable[Object], guarded: Collection[str]) -> str:
     """What speaks against a serving certificate with these names; "" when nothing does."""
     name = wanted.common_name.removeprefix(certificate_requests.NODE_PREFIX)
     own: set[str] = set()
@@ -78,7 +83,25 @@ def objection(wanted: Wanted, nodes: Iterable[Object]) -> str:
     if strange:
         return f"not of Node {name}: {', '.join(sorted(strange))}"
     shared = set(wanted.addresses) & others
-    return f"another Node has the address: {', '.join(sorted(shared))}" if shared else ""
+    if shared:
+        return f"another Node has the address: {', '.join(sorted(shared))}"
+    kept = [one for one in wanted.dns_names if one in guarded or _SERVICES in f"{one}."]
+    kept += [one for one in wanted.addresses if _is_guarded(one, guarded)]
+    return f"not a node's: {', '.join(kept)}" if kept else ""
+
+
+def _is_guarded(address: str, guarded: Iterable[str]) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in ipaddress.ip_network(one) for one in guarded if _is_range(one))
+
+
+def _is_range(text: str) -> bool:
+    """An address is one, too."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_node(spec: Object) -> bool:
