@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Iterable
 
 from steersman.apiserver import paths
+from steersman.meta import exposition
+from steersman.meta.exposition import Sample
 from steersman.serving import messages
 
 # Upstream's buckets of apiserver_request_duration_seconds.
@@ -135,7 +137,7 @@ class Metrics:
         found[0][bisect.bisect_left(BUCKETS, seconds)] += 1
         found[1][0] += seconds
 
-    def answer(self, gauges: Iterable[Gauge]) -> messages.Response:
+    def answer(self, gauges: Iterable[Gauge], samples: Iterable[Sample] = ()) -> messages.Response:
         """The exposition, with further measures of this moment."""
         lines = _head("apiserver_request_total", "counter")
         for (labels, code), total in self._totals.items():
@@ -157,7 +159,7 @@ class Metrics:
             lines.append(
                 f"{gauge.name}{{{gauge.labels}}} {gauge.value}" if gauge.labels else f"{gauge.name} {gauge.value}"
             )
-        text = "\n".join(lines) + "\n"
+        text = "\n".join(lines) + "\n" + exposition.text(samples)
         return messages.Response(200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, text.encode())
 
     def _duration_lines(self) -> list[str]:

@@ -1,13 +1,14 @@
 """What is no resource: version, health, metrics, the list of paths, discovery and OpenAPI, the documents of the token issuer."""
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import orjson
 
 from steersman.api.kind import Kind
 from steersman.apiserver import documents, gauges, health, metrics, negotiation, tokens
 from steersman.meta import times
+from steersman.meta.exposition import Sample
 from steersman.meta.objects import Object
 from steersman.serving import messages, zpages
 
@@ -30,6 +31,7 @@ class Plain:
         token_key: tokens.TokenKey | None,
         component: zpages.Component,
         more: Callable[[], Sequence[metrics.Gauge]],
+        samples: Callable[[], Iterable[Sample]],
         time: Callable[[], datetime.datetime],
     ) -> None:
         self._health = healthy
@@ -40,6 +42,7 @@ class Plain:
         self._token_key = token_key
         self._component = component
         self._more = more
+        self._samples = samples
         self._time = time
 
     async def answer(self, request: messages.Request) -> messages.Response | None:
@@ -53,7 +56,7 @@ class Plain:
             case "/metrics":
                 of_store = await self._gauges.of_store(self._kinds())
                 return self._metrics.answer(
-                    [*self._gauges.of_process(self._component.version), *of_store, *self._more()]
+                    [*self._gauges.of_process(self._component.version), *of_store, *self._more()], self._samples()
                 )
             case "/metrics/slis":
                 return self._health.slis.answer()

@@ -177,7 +177,7 @@ class ApiServer:
             chosen=options.admission,
             told=options.admission_settings,
         )
-        admission = chain.Chain(self.plugins)
+        admission = chain.Chain(self.plugins, self._clock)
         shaper = shapes.Shaper(self._clock)
         self._pages = page_expiry.PageExpiry(store, self._clock)
         self.reader = reading.Reader(store, objects, shaper, self._pages)
@@ -245,6 +245,7 @@ class ApiServer:
             token_key,
             zpages.Component("kube-apiserver", options.release, self._clock.now(), options.flags),
             lambda: [*self._flows.gauges(), *self._configured.gauges(), *self._aggregator.gauges()],
+            lambda: [*admission.durations.samples(), *self._configured.samples()],
             self._clock.now,
         )
         self._past = past.Past(store, self._clock, self.authorizer, self._ask, self._kind, self._kind_of)

@@ -11,6 +11,7 @@ from steersman.apiserver.admission import (
     custom_kinds,
     declared_features,
     device_claims,
+    durations,
     escalation,
     ingresses,
     ip_addresses,
@@ -91,20 +92,33 @@ def plugins(
 class Chain:
     """Keeps which plugins care for which kind, subresource and operation: asked once each."""
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    def __init__(self, plugins: Sequence[Plugin], clock: clocks.Clock) -> None:
         self._plugins = tuple(plugins)
+        self.durations = durations.AdmissionDurations(clock)
         self._of: dict[tuple[str, str, str, str, Operation], _Asked] = {}
 
     async def mutate(self, review: Review) -> bool:
         """Whether any plugin changed the object. All are asked once more when one of them wants that."""
-        changed = False
         plugins = self._handling(review).mutate
-        for plugin in plugins:
-            changed = await plugin.mutate(review) or changed
+        changed = await self._mutate(plugins, review)
         if review.again:
             review.round = 1
+            await self._mutate(plugins, review)
+        return changed
+
+    async def _mutate(self, plugins: Sequence[Plugin], review: Review) -> bool:
+        told, operation, changed, name = self.durations, review.operation, False, ""
+        began = at = told.now()
+        try:
             for plugin in plugins:
-                await plugin.mutate(review)
+                name = plugin.name
+                changed = await plugin.mutate(review) or changed
+                at = told.passed(name, "admit", operation, at)
+        except BaseException:
+            told.passed(name, "admit", operation, at, rejected=True)
+            told.ended("admit", operation, began, rejected=True)
+            raise
+        told.ended("admit", operation, began, rejected=False)
         return changed
 
     async def admit(self, review: Review) -> None:
@@ -114,8 +128,18 @@ class Chain:
             await self.validate(review)
 
     async def validate(self, review: Review) -> None:
-        for plugin in self._handling(review).validate:
-            await plugin.validate(review)
+        told, operation, name = self.durations, review.operation, ""
+        began = at = told.now()
+        try:
+            for plugin in self._handling(review).validate:
+                name = plugin.name
+                await plugin.validate(review)
+                at = told.passed(name, "validate", operation, at)
+        except BaseException:
+            told.passed(name, "validate", operation, at, rejected=True)
+            told.ended("validate", operation, began, rejected=True)
+            raise
+        told.ended("validate", operation, began, rejected=False)
 
     async def reserve(self, review: Review) -> None:
         review.also.clear()

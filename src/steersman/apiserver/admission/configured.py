@@ -1,12 +1,14 @@
 """The plugins that users configure by objects: policies and webhooks, mutating and validating, in upstream's order."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds, schema
 from steersman.apiserver import decoded, followed
 from steersman.apiserver.admission import (
     bodies,
+    durations,
     figures,
     match_conditions,
     mutating_policies,
@@ -19,6 +21,7 @@ from steersman.apiserver.admission.plugin import Plugin
 from steersman.apiserver.authorization import Authorizer
 from steersman.apiserver.metrics import Gauge
 from steersman.apiserver.webhook_client import WebhookClient
+from steersman.meta.exposition import Sample
 from steersman.store import contract
 
 
@@ -30,6 +33,9 @@ class Configured:
     validating: tuple[Plugin, ...]
     followed: tuple[followed.Followed, ...]
     counted: tuple[figures.Figures, ...]
+
+    def samples(self) -> Iterator[Sample]:
+        return durations.of_webhooks(item for one in self.counted for item in one.durations.items())
 
     def gauges(self) -> list[Gauge]:
         return [gauge for one in self.counted for gauge in one.gauges()]

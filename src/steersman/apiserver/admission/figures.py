@@ -2,6 +2,7 @@
 
 import collections
 
+from steersman.apiserver.admission import durations
 from steersman.apiserver.admission.plugin import Review
 from steersman.apiserver.metrics import Gauge
 
@@ -13,6 +14,7 @@ class Figures:
 
     def __init__(self, type_: str) -> None:
         self._type = type_
+        self.durations = durations.WebhookDurations()
         self._counts: collections.Counter[tuple[str, str]] = collections.Counter()
 
     def asked(self, webhook: str, review: Review, code: int) -> None:
@@ -22,6 +24,10 @@ class Figures:
         self._counts[f"{_PREFIX}request_total", labels] += 1
         if code >= 400:
             self._reject(webhook, review, "no_error", code)
+
+    def took(self, webhook: str, review: Review, seconds: float, *, rejected: bool) -> None:
+        type_ = "admit" if self._type == "admit" else "validate"
+        self.durations.asked(webhook, type_, review.operation, seconds, rejected=rejected)
 
     def failed(self, webhook: str, review: Review, *, is_ignored: bool) -> None:
         """It did not answer."""

@@ -112,9 +112,12 @@ class Webhooks(Plugin):
         self, webhook: Webhook, review: Review, obj: Object | None, old: Object | None, kind: Kind
     ) -> responses.Verdict | None:
         """What it says; None where it does not answer and that does not matter. Raises StatusError."""
+        began, rejected = self._parts.clock.monotonic(), True
         try:
             verdict = await webhook.ask(review, kind, obj, old, self._parts.client, self._parts.clock)
+            rejected = False
         except Unanswered as why:
+            rejected = not webhook.fails_open
             self.figures.failed(webhook.name, review, is_ignored=webhook.fails_open)
             if not webhook.fails_open:
                 raise webhook.failed(why) from why
@@ -124,6 +127,8 @@ class Webhooks(Plugin):
         except errors.StatusError as refusal:
             self.figures.asked(webhook.name, review, refusal.code)
             raise
+        finally:
+            self.figures.took(webhook.name, review, self._parts.clock.monotonic() - began, rejected=rejected)
         self.figures.asked(webhook.name, review, 200)
         for key, value in verdict.annotations.items():
             trail.annotate(f"{webhook.name}/{key}", value)
