@@ -29,7 +29,7 @@ def root(line: Sequence[str], streams: Streams, program: str) -> int:
 def root_page(program: str) -> str:
     parts = [f"{program} controls Kubernetes clusters.\n"]
     for heading in verbs.GROUPS:
-        rows = [verb for verb in verbs.below("") if verb.group == heading and not verb.hidden]
+        rows = [verb for verb in verbs.first_words() if verb.group == heading and not verb.hidden]
         if rows:
             parts.append(f"{heading}:\n{_listed(rows)}")
     parts.append(f"Usage:\n  {program} [flags] [options]\n")
@@ -121,7 +121,7 @@ def _more(command: str) -> str:
 
 
 def _unknown(word: str, program: str) -> str:
-    names = [name for verb in verbs.below("") for name in (verb.path, *verb.aliases) if not verb.hidden]
+    names = [name for verb in verbs.first_words() for name in (verb.path, *verb.aliases) if not verb.hidden]
     near = [name for name in names if _distance(word, name) <= DISTANCE_MAX or name.startswith(word.lower())]
     hint = "".join(f"\t{name}\n" for name in near)
     said = f'error: unknown command "{word}" for "{program}"\n'

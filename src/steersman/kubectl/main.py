@@ -18,6 +18,9 @@ from steersman.kubectl.streams import Streams
 # What a shell tells of a process whose reader went away.
 BROKEN_PIPE = 141
 
+# Verbs that plugins may extend: `kubectl create foo` may be kubectl-create-foo.
+EXTENSIBLE = ("create",)
+
 _GLOBAL = {flag.name: flag for flag in (*flags_shared.GLOBAL, flags_shared.HELP)}
 
 
@@ -53,6 +56,12 @@ def _run(arguments: Sequence[str], streams: Streams, environment: Mapping[str, s
     if verb is None:
         return _without_verb(rest, streams, environment, program)
     command = f"{program} {verb.path}"
+    if verb.path in EXTENSIBLE and rest and not rest[0].startswith("-"):
+        from steersman.kubectl import plugins
+
+        code = plugins.run([verb.path, *rest], environment, streams, at_least=2)
+        if code is not None:
+            return code
     if not verb.module:
         from steersman.kubectl import help_pages
 

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from steersman.kubectl.streams import Streams
 
 PREFIX = "kubectl"
-# Verbs that plugins may extend: `kubectl create foo` may be kubectl-create-foo.
-EXTENSIBLE = ("create",)
 
 
 class FlagsFirst(Exception):
     """Flags stand before what might be a plugin's name."""
 
 
-def run(line: Sequence[str], environment: Mapping[str, str], streams: Streams) -> int | None:
-    """The exit code of the plugin that the line names best, None where there is none. Raises FlagsFirst."""
+def run(line: Sequence[str], environment: Mapping[str, str], streams: Streams, *, at_least: int = 1) -> int | None:
+    """The exit code of the plugin that the line names best, by so many words at least; None where there is none.
+
+    Raises FlagsFirst.
+    """
     words = []
     for word in line:
         if word.startswith("-"):
@@ -26,7 +27,7 @@ def run(line: Sequence[str], environment: Mapping[str, str], streams: Streams) -
     if not words and any(not word.startswith("-") for word in line) and line[0] != "--":
         raise FlagsFirst(line[0])
     path = environment.get("PATH", "")
-    for count in range(len(words), 0, -1):
+    for count in range(len(words), at_least - 1, -1):
         found = shutil.which(f"{PREFIX}-{'-'.join(words[:count])}", path=path)
         if found is not None:
             streams.flush()

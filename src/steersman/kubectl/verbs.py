@@ -226,11 +226,26 @@ TABLE = (
     Verb("cp", "cp", "Copy files and directories to and from containers", TROUBLESHOOTING),
 )
 
+# In which order the help page, and suggestions for what was mistyped, name the first words.
+ORDER = """
+create expose run set explain get edit delete rollout scale autoscale
+certificate cluster-info top cordon uncordon drain taint
+describe logs attach exec port-forward proxy cp auth debug events
+diff apply patch replace wait kustomize label annotate completion
+api-resources api-versions config plugin version
+"""
+
 _BY_WORDS = {(*verb.path.split()[:-1], name): verb for verb in TABLE for name in (verb.path.split()[-1], *verb.aliases)}
 
 
 def find(words: Sequence[str]) -> Verb | None:
     return _BY_WORDS.get(tuple(words))
+
+
+def first_words() -> list[Verb]:
+    """In their order."""
+    order = ORDER.split()
+    return sorted(below(""), key=lambda verb: order.index(verb.path) if verb.path in order else len(order))
 
 
 def below(path: str) -> list[Verb]:
