@@ -37,6 +37,10 @@ def root_page(program: str) -> str:
     return "\n".join(parts)
 
 
+# Two groups are not like the others, for no reason that upstream gives.
+_ALWAYS_HELPS, _HELPS_ON_STDOUT = "certificate", "rollout"
+
+
 def group(verb: Verb, line: Sequence[str], streams: Streams, program: str) -> int:
     """A verb that only groups others: their list, or what is wrong with the line."""
     try:
@@ -44,7 +48,7 @@ def group(verb: Verb, line: Sequence[str], streams: Streams, program: str) -> in
     except flags.FlagError as wrong:
         streams.write_error(f"error: {wrong}\nSee '{program} {verb.path} --help' for usage.\n")
         return 1
-    if parsed.values["help"]:
+    if parsed.values["help"] or verb.path == _ALWAYS_HELPS:
         streams.write(group_page(verb, program))
         return 0
     if parsed.arguments:
@@ -53,7 +57,8 @@ def group(verb: Verb, line: Sequence[str], streams: Streams, program: str) -> in
             f"error: unknown command \"{' '.join(parsed.arguments)}\"\nSee '{command} -h' for help and examples\n"
         )
         return 1
-    streams.write_error(group_page(verb, program))
+    say = streams.write if verb.path == _HELPS_ON_STDOUT else streams.write_error
+    say(group_page(verb, program))
     return 1
 
 
