@@ -100,16 +100,17 @@ def _welcome(wanted: Options, where: Paths, target: pathlib.Path, api: ApiAccess
     version = (api.get("/version") or {}).get("gitVersion", "")
     count = len(wanted.node_names()) + len(wanted.fake_node_names())
     steersman = "steersman" if shutil.which("steersman") else os.path.relpath(sys.argv[0])
+    kubectl = "kubectl" if shutil.which("kubectl") else steersman
     named = "" if wanted.name == options.DEFAULT_NAME else f" --name {wanted.name}"
     lines = [
         f'Cluster "{wanted.name}" is up in {seconds:.1f} s: Kubernetes {version}, {count} node{"s" * (count != 1)} Ready.',
         f"  kubeconfig  {where.kubeconfig}",
         f'              and context "{wanted.name}" in {target}',
-        "  next        kubectl get nodes",
+        f"  next        {kubectl} get nodes",
         f"              {steersman} status{named}, {steersman} down{named}",
     ]
     if EXAMPLE.exists():
-        lines.insert(4, f"              kubectl apply -f {EXAMPLE}")
+        lines.insert(4, f"              {kubectl} apply -f {EXAMPLE}")
     return "\n".join(lines)
 
 
