@@ -119,19 +119,34 @@ def _checked_duration(context: click.Context, parameter: click.Parameter, text: 
         return seconds
 
 
-class _WithVerbs(click.Group):
-    """Its help tells of kubectl's verbs, too, which are no commands of click's."""
+_SECTIONS = {
+    "A cluster": ("up", "down", "status", "snapshot", "fork", "backup", "restore"),
+    "Its nodes": ("node", "join", "token", "image", "net"),
+    "See through it": ("why", "history", "at", "rewind", "simulate"),
+}
+
+
+_WHOLE = 200  # letters: a first sentence is not cut
+
+
+class _Sections(click.Group):
+    """Commands by what they are about; kubectl's verbs, which are no commands of click's, too."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_commands(ctx, formatter)
+        others = tuple(name for name in self.list_commands(ctx) if name not in sum(_SECTIONS.values(), ()))
+        for title, names in {**_SECTIONS, "Others": others}.items():
+            rows = [(name, self.commands[name].get_short_help_str(_WHOLE)) for name in names]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows, col_max=10)
         from steersman.kubectl import verbs
 
-        names = ", ".join(sorted(verb.path for verb in verbs.below("") if not verb.hidden))
+        listed = ", ".join(sorted(verb.path for verb in verbs.below("") if not verb.hidden))
         with formatter.section("kubectl's verbs, for any cluster (also as `kubectl`, by a symlink to this program)"):
-            formatter.write_text(names)
+            formatter.write_text(listed)
 
 
-@click.group(cls=_WithVerbs, context_settings=CONTEXT)
+@click.group(cls=_Sections, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="steersman")
 def main() -> None:
     """Kubernetes in Python: one command, and a real cluster runs."""
