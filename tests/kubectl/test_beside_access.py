@@ -42,6 +42,7 @@ events --types=foo
 events -o json
 events -o wide
 events -n nothing
+events --watch --request-timeout=1s
 auth whoami
 auth whoami -o json
 auth whoami -o name

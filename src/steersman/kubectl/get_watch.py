@@ -1,12 +1,13 @@
 """`kubectl get --watch`: what there is, then each change as it comes, until the server ends the watch or somebody interrupts."""
 
 import contextlib
+import math
 from typing import Any
 
 import orjson
 
 from steersman.client import lines
-from steersman.kubectl import builder, printers
+from steersman.kubectl import access_flags, builder, printers
 from steersman.kubectl.builder import Info, Query
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands import get
@@ -50,6 +51,7 @@ async def _follow(call: Call, query: Query, info: Info, shown: "_Shown", *, is_l
         **dict(query.parameters),
         "watch": "true",
         "resourceVersion": version,
+        "timeoutSeconds": math.ceil(access_flags.timeout_seconds(call.flags) or 0),
         "labelSelector": query.selector or "",
         "fieldSelector": (query.field_selector or "") if is_list else f"metadata.name={info.name}",
     }

@@ -1,11 +1,12 @@
 """`kubectl events`: what happened, in a namespace, everywhere or to one object; once, or as it happens."""
 
 import contextlib
+import math
 
 import orjson
 
 from steersman.client import lines
-from steersman.kubectl import event_list, flags, flags_shared, printers
+from steersman.kubectl import access_flags, event_list, flags, flags_shared, printers
 from steersman.kubectl.call import Call
 from steersman.kubectl.flags import Flag
 from steersman.kubectl.printers.tabwriter import TabWriter
@@ -93,7 +94,13 @@ async def _listed(call: Call, path: str, selector: str) -> list[Object]:
 
 
 async def _watch(call: Call, path: str, selector: str, types: list[str], printer: "_Printer") -> None:
-    query: dict[str, str | int] = {"fieldSelector": selector, "limit": CHUNK, "watch": "true"}
+    seconds = access_flags.timeout_seconds(call.flags) or 0
+    query: dict[str, str | int] = {
+        "fieldSelector": selector,
+        "limit": CHUNK,
+        "watch": "true",
+        "timeoutSeconds": math.ceil(seconds),
+    }
     async with contextlib.aclosing(call.stream(path, query)) as pieces:
         async for batch in lines.split(pieces):
             for change in map(orjson.loads, batch):
@@ -109,6 +116,7 @@ class _Printer:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._headers = not call.flags["no-headers"]
+        self._writer = TabWriter(remember=True)
         self._whole = printers.make(call.flags) if call.flags["output"] else None
         if call.flags["output"] == "json":
             from steersman.kubectl.printers.typed_json import TypedJsonPrinter
@@ -124,7 +132,7 @@ class _Printer:
         if self._whole is not None:
             return self._whole.print(obj)
         everywhere = self._call.flags["all-namespaces"]
-        writer = TabWriter()
+        writer = self._writer
         if self._headers:
             writer.row(*(("NAMESPACE", *event_list.COLUMNS) if everywhere else event_list.COLUMNS))
             self._headers = False
