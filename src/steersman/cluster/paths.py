@@ -23,6 +23,11 @@ class Paths:
         return self.data / "options.json"
 
     @property
+    def membership(self) -> pathlib.Path:
+        """There where this machine joined another one's cluster."""
+        return self.data / "joined.json"
+
+    @property
     def kubeconfig(self) -> pathlib.Path:
         return self.data / "kubeconfig"
 
@@ -75,11 +80,12 @@ class Paths:
         return self
 
     def others(self) -> "list[Paths]":
-        """Of other clusters of this machine, also of those that are stopped, as far as they are found."""
+        """Of other clusters of this machine, also of those that are stopped or that it joined, as far as they are found."""
         links = [link for link in self.run.parent.glob("*/data") if link.is_symlink()]
-        folders = {link.readlink() for link in links} | {
-            path.parent for path in self.data.parent.glob("*/options.json")
-        }
+        kept = (
+            path for name in (self.options.name, self.membership.name) for path in self.data.parent.glob(f"*/{name}")
+        )
+        folders = {link.readlink() for link in links} | {path.parent for path in kept}
         return [Paths(folder, self.run.parent / folder.name) for folder in sorted(folders - {self.data})]
 
     def holds_other_things(self) -> bool:

@@ -23,6 +23,7 @@ from steersman.aio import garbage
 from steersman.aio.clock import SystemClock
 from steersman.client import kubeconfig
 from steersman.cluster import control, images, options, pki, plan, power, processes, reach, rootless
+from steersman.cluster.join import membership
 from steersman.cluster.options import Options
 from steersman.cluster.paths import Paths
 from steersman.cluster.plan import Node, Plan
@@ -168,7 +169,7 @@ def _network(wanted: Options, where: Paths) -> cluster_network.ClusterNetwork | 
         where.run,
         wanted.network_number,
         with_six="IPv6" in wanted.families,
-        avoided=options.network_numbers(where.others()),
+        avoided=options.network_numbers(where.others()) | membership.network_numbers(where.others()),
     )
     try:
         network.ensure_host()

@@ -91,6 +91,13 @@ def test_the_key_tells_whether_it_is_the_same_cluster(invited, is_same):
     assert (invitation.to_another(invited, "n", "https://a:1", "sha256:k") == "") == is_same
 
 
+def test_a_cluster_of_its_own_leaves_the_addresses_to_the_one_it_joined(where):
+    of = member(where)
+    beside = Paths(where.data.parent / "other", where.run.parent / "other")
+    assert membership.network_numbers(beside.others()) == {of.cluster.network_number}
+    assert membership.network_numbers(where.others()) == set()
+
+
 def test_addresses_of_a_member_follow_from_the_clusters_number(where):
     found = membership.member(where, member(where))
     made = plan.make(Options(network_number=3), where, "172.30.3.1", times.parse("2026-01-01T00:00:00Z"))

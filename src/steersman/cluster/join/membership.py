@@ -1,7 +1,9 @@
 """What a machine that joined a cluster keeps of it, for every later start."""
 
+import contextlib
 import dataclasses
 import pathlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -34,20 +36,27 @@ class Membership:
     certificate_seconds: int = 0
 
 
-def path(where: Paths) -> pathlib.Path:
-    return where.data / "joined.json"
-
-
 def load(where: Paths) -> Membership | None:
     """None where this machine joined no cluster."""
     try:
-        return msgspec.json.decode(path(where).read_bytes(), type=Membership)
+        return msgspec.json.decode(where.membership.read_bytes(), type=Membership)
     except FileNotFoundError:
         return None
 
 
+def network_numbers(clusters: Iterable[Paths]) -> set[int]:
+    """Of those that this machine joined."""
+    numbers = set()
+    for one in clusters:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            known = load(one)
+            if known is not None:
+                numbers.add(known.cluster.network_number)
+    return numbers
+
+
 def save(where: Paths, of: Membership) -> None:
-    pki.write(path(where), msgspec.json.format(msgspec.json.encode(of)) + b"\n")
+    pki.write(where.membership, msgspec.json.format(msgspec.json.encode(of)) + b"\n")
 
 
 def authority(where: Paths) -> pathlib.Path:
