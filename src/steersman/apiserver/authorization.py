@@ -1,4 +1,6 @@
-"""May this user do this: system:masters always, nodes what their pods need, all others by RBAC; the answer no is upstream's 403.
+"""May this user do this: system:masters always, others by the modes that are set: what their pods need for nodes, roles for all.
+
+The answer no is upstream's 403.
 
 Keeps true: answers follow the roles and bindings in the store within one turn of the event loop.
 Reads: Roles, RoleBindings, ClusterRoles, ClusterRoleBindings. Writes: nothing.
@@ -6,12 +8,13 @@ Reads: Roles, RoleBindings, ClusterRoles, ClusterRoleBindings. Writes: nothing.
 
 import contextlib
 import logging
+from collections.abc import Sequence
 
 import orjson
 
 from steersman.api import kinds
 from steersman.apiserver import keys, rbac, users
-from steersman.apiserver.attributes import ALLOWED, Attributes, Decision
+from steersman.apiserver.attributes import ALLOWED, NO_OPINION, Attributes, Decision
 from steersman.apiserver.node_authorizer.authorizer import NodeAuthorizer
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -22,6 +25,8 @@ log = logging.getLogger(__name__)
 EXPLANATIONS_MAX = (
     4096  # remembered reasons: of policies that ask, and of clients that ask for the same in vain again and again
 )
+NODE, RBAC, ALWAYS_ALLOW, ALWAYS_DENY = MODES = ("Node", "RBAC", "AlwaysAllow", "AlwaysDeny")
+DEFAULT_MODES = (NODE, RBAC)
 ANSWERS_MAX = 65536  # remembered answers; dropped as a whole when full and whenever a rule changes
 
 _KINDS = (kinds.ROLE, kinds.ROLE_BINDING, kinds.CLUSTER_ROLE, kinds.CLUSTER_ROLE_BINDING)
@@ -32,10 +37,13 @@ _PREFIX = "/rbac.authorization.k8s.io/"
 class Authorizer:
     """`start` reads all rules, `run` follows them; between the two and ever after `allows` is a dictionary look-up."""
 
-    def __init__(self, store: contract.Store, nodes: NodeAuthorizer) -> None:
-        """`nodes` is asked first; whoever it has no opinion of may have rights by RBAC."""
+    def __init__(self, store: contract.Store, nodes: NodeAuthorizer, modes: Sequence[str] = DEFAULT_MODES) -> None:
+        """None of the modes refuses what another one allows: their order is that of the reasons."""
         self._store = store
         self._nodes = nodes
+        self._modes = tuple(modes)
+        self._all_may = ALWAYS_ALLOW in modes
+        self._nodes_may, self._rules_count = NODE in modes, RBAC in modes
         self._objects: dict[str, dict[str, Object]] = {}
         self._revision = 0
         self._rules: rbac.Rules | None = rbac.Rules()
@@ -65,11 +73,13 @@ class Authorizer:
                 await self.start()
 
     def allows(self, user: users.User, asked: Attributes) -> bool:
-        if user.is_master:
+        if user.is_master or self._all_may:
             return True
         node = user.node
-        if node is not None and self._nodes.decide(node, asked).allowed:
+        if node is not None and self._nodes_may and self._nodes.decide(node, asked).allowed:
             return True
+        if not self._rules_count:
+            return False
         # A rule that names no objects is about all of them: there are fewer such answers than objects.
         if asked.name and self._answer(user, asked, ""):
             return True
@@ -80,15 +90,22 @@ class Authorizer:
         if user.is_master:
             return ALLOWED
         reasons = []
-        if user.node is not None:
-            decision = self._nodes.decide(user.node, asked)
+        for mode in self._modes:
+            decision = self._decide(mode, user, asked)
             if decision.allowed:
                 return decision
             reasons.append(decision.reason)
-        decision = self._explain(user, asked)
-        if decision.allowed:
-            return decision
-        return Decision(allowed=False, reason="\n".join(filter(None, (*reasons, decision.reason))))
+        return Decision(allowed=False, reason="\n".join(filter(None, reasons)))
+
+    def _decide(self, mode: str, user: users.User, asked: Attributes) -> Decision:
+        match mode:
+            case "Node":
+                return self._nodes.decide(user.node, asked) if user.node is not None else NO_OPINION
+            case "RBAC":
+                return self._explain(user, asked)
+            case "AlwaysAllow":
+                return ALLOWED
+        return Decision(allowed=False, reason="Everything is forbidden.")
 
     def _answer(self, user: users.User, asked: Attributes, name: str) -> bool:
         """Of RBAC, about an object of this name: no rule depends on selectors."""
@@ -141,6 +158,19 @@ class Authorizer:
         self._rules = None
         self._answers.clear()
         self._explanations.clear()
+
+
+def parse_modes(text: str) -> tuple[str, ...]:
+    """Of `--authorization-mode`. Raises ValueError."""
+    found = tuple(filter(None, (one.strip() for one in text.split(","))))
+    if not found:
+        raise ValueError("at least one authorization-mode must be passed")
+    unknown = [one for one in found if one not in MODES]
+    if unknown:
+        raise ValueError(f'authorization-mode "{unknown[0]}" is not a valid mode here: {", ".join(MODES)}')
+    if len(set(found)) < len(found):
+        raise ValueError(f"authorization-mode {list(found)} has mode specified more than once")
+    return found
 
 
 def _question(user: users.User, asked: Attributes, name: str) -> tuple[object, ...]:

@@ -84,6 +84,7 @@ class Options:
     `fake_nodes` are those on paper, whose process acts as each of them.
     `flags` are what `/flagz` shows: what the server was started with.
     `authentication`: whose tokens are good beside our own, and what nobody may ask.
+    `authorization_modes`: who is asked whether somebody may do something.
     `admission`: which plugins work; `admission_settings`: what they are told.
     """
 
@@ -103,6 +104,7 @@ class Options:
     fake_nodes: tuple[str, ...] = ()
     flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     authentication: jwt_configuration.Configuration = jwt_configuration.Configuration()
+    authorization_modes: tuple[str, ...] = authorization.DEFAULT_MODES
     admission: switches.Switches = switches.DEFAULT
     admission_settings: settings.Settings = settings.DEFAULT
 
@@ -151,7 +153,7 @@ class ApiServer:
             token_use=token_use.TokenUse(store, self._clock, self._tasks),
         )
         self._nodes = node_authorizer.NodeAuthorizer(store, objects)
-        self.authorizer = authorization.Authorizer(store, self._nodes)
+        self.authorizer = authorization.Authorizer(store, self._nodes, options.authorization_modes)
         self._addresses = service_addresses.ServiceAddresses(options.service_cidrs, options.node_ports)
         self._numbers = service_numbers.ServiceNumbers(store, self._addresses)
         self._webhook_client = webhook_client.WebhookClient(objects, self._clock)

@@ -80,6 +80,15 @@ def _checked_authentication(context: click.Context, parameter: click.Parameter, 
     return _absolute(context, parameter, path)
 
 
+def _checked_modes(context: click.Context, parameter: click.Parameter, modes: str | None) -> str | None:
+    from steersman.apiserver import authorization
+
+    with _refusals(context, parameter):
+        if modes is not None:
+            authorization.parse_modes(modes)
+    return modes
+
+
 def _checked_audit_policy(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
     from steersman.apiserver.audit import policy
 
@@ -122,6 +131,12 @@ _OPTIONS = (
         "Whose tokens are good, and what nobody may ask: an AuthenticationConfiguration of apiserver.config.k8s.io/v1.",
         metavar="FILE",
         callback=_checked_authentication,
+    ),
+    _option(
+        "--authorization-mode",
+        "Who says what users may do, with commas between: Node, RBAC, AlwaysAllow, AlwaysDeny.  [default: Node,RBAC]",
+        metavar="MODES",
+        callback=_checked_modes,
     ),
     _option(
         "--audit-policy-file",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from steersman.aio.clock import Clock, SystemClock
 from steersman.api import releases
-from steersman.apiserver import joining, tokens
+from steersman.apiserver import authorization, joining, tokens
 from steersman.apiserver.admission import settings, switches
 from steersman.apiserver.aggregation import identity
 from steersman.apiserver.audit import auditor, log_file, policy
@@ -42,6 +42,7 @@ async def run(plan: Plan, sockets: Sequence[socket.socket], fake_kubelet_port: i
             fake_nodes=plan.options.fake_node_names(),
             flags=plan.options.flags(),
             authentication=_issuers(plan.options),
+            authorization_modes=authorization.parse_modes(plan.options.authorization_mode),
             admission=switches.of(plan.options.enable_admission_plugins, plan.options.disable_admission_plugins),
             admission_settings=settings.read(file) if file else settings.DEFAULT,
             cluster_info=joining.ClusterInfo(

@@ -57,6 +57,7 @@ class Options:
     `enable_admission_plugins`, `disable_admission_plugins`: names with commas between (`apiserver.admission.switches`);
     `admission_control_config_file`: what they are told.
     `authentication_config`: a file that says whose tokens are good beside our own (`apiserver.jwt_issuers`).
+    `authorization_mode`: modes with commas between (`apiserver.authorization`).
     `audit_…`: which requests are written down, and where (`apiserver.audit`); sizes as in their flags: MiB, bytes of an event.
     `kubeconfig` is the user's file that the context was merged into.
     `paper_nodes`: those of a fork (`fork.py`), beside `fake_nodes`.
@@ -95,6 +96,7 @@ class Options:
     disable_admission_plugins: str = ""
     admission_control_config_file: str = ""
     authentication_config: str = ""
+    authorization_mode: str = "Node,RBAC"
     audit_policy_file: str = ""
     audit_log_path: str = ""
     audit_log_format: str = "json"
