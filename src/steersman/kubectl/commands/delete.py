@@ -152,13 +152,13 @@ async def delete(call: Call, infos: list[Info], options: Options) -> None:
     """Delete each, say so, and wait. Raises what the server refuses, at the end."""
     flags = call.flags
     ignore = flags.get("ignore-not-found") or (flags.get("all") and not flags.changed("ignore-not-found"))
-    warn = bool(call.enforce_namespace and (flags.get("all") or flags.get("selector")))
+    warn = call.enforce_namespace and not flags["all-namespaces"]
     failed: list[Exception] = []
     gone: list[tuple[Info, str]] = []
     found = 0
     for info in infos:
         if warn and not info.resource.namespaced:
-            call.write_error("warning: deleting cluster-scoped resources, not scoped to the provided namespace\n")
+            call.write_error("Warning: deleting cluster-scoped resources, not scoped to the provided namespace\n")
             warn = False
         try:
             uid = await _delete(call, info, options)

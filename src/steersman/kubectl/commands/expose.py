@@ -8,6 +8,7 @@ from steersman.kubectl import builder, flags_shared, overrides, printers, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import sending, typed
+from steersman.kubectl.commands.set import updating
 from steersman.kubectl.flags import Flag, Values
 from steersman.kubectl.problems import CommandError, UsageError
 from steersman.meta.objects import Object
@@ -62,6 +63,7 @@ async def run(call: Call) -> None:
     found = await builder.find(call, query)
 
     async def one(info: Info) -> None:
+        updating.check_built_in(info)
         obj = generate(info, flags)
         obj = overrides.apply(flags, obj)
         if how == writes.CLIENT:

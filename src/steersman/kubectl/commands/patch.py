@@ -9,9 +9,10 @@ from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.flags import BOOL, Flag, Values
 from steersman.kubectl.merging import locally
-from steersman.kubectl.problems import CommandError
+from steersman.kubectl.problems import CommandError, StatusError
 from steersman.meta.objects import Object
 
+UNSUPPORTED_MEDIA_TYPE = 415
 _TYPES = {"json": writes.JSON, "merge": writes.MERGE, "strategic": writes.STRATEGIC}
 
 FLAGS = (
@@ -51,13 +52,24 @@ async def run(call: Call) -> None:
         if flags["local"] or how == writes.CLIENT:
             obj = locally.patched(info.object, flags["type"].lower(), decoded(body))
         else:
-            obj = await writes.patch(call, info, media_type, encoded(body), query, flags["subresource"])
+            obj = await _patched(call, info, media_type, encoded(body), query)
         done = writes.operation(operation(info.object, obj), how)
         call.write(printers.make(flags, operation=done).print(obj))
 
     await found.visit(patch)
     if not count:
         raise CommandError("no objects passed to patch")
+
+
+async def _patched(call: Call, info: Info, media_type: str, body: bytes, query: dict[str, str]) -> Object:
+    """Raises StatusError, CommandError for kinds that take no such patches."""
+    try:
+        return await writes.patch(call, info, media_type, body, query, call.flags["subresource"])
+    except StatusError as refused:
+        if refused.code != UNSUPPORTED_MEDIA_TYPE:
+            raise
+        kind = f"{info.resource.group}/{info.resource.version}, Kind={info.resource.kind}"
+        raise CommandError(f"{media_type} is not supported by {kind}: {refused}") from refused
 
 
 def check(call: Call, how: str) -> str:

@@ -23,7 +23,9 @@ class Folder:
             raise remote(name)
         path = pathlib.Path(name)
         if not path.exists():
-            raise KustomizeError(f"must build at directory: not a valid directory: {missing(name, path.absolute())}")
+            raise KustomizeError(
+                f"must build at directory: not a valid directory: {missing(name, pathlib.Path(_clean(str(path.absolute()))))}"
+            )
         if not path.is_dir():
             raise KustomizeError(f"must build at directory: '{name}': file is not directory")
         return cls(path.resolve(), restricted)

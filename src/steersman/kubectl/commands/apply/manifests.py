@@ -151,8 +151,6 @@ def check(call: Call, how: str) -> None:
         raise CommandError("--force cannot be used with --server-side")
     if flags["force"] and how == writes.SERVER:
         raise CommandError("--dry-run=server cannot be used with --force")
-    if flags["force"] and flags["grace-period"] > 0:
-        raise CommandError("--force and --grace-period greater than 0 cannot be specified together")
     if flags["all"] and flags["selector"]:
         raise CommandError("cannot set --all and --selector at the same time")
     if flags["prune"] and not flags["all"] and not flags["selector"]:

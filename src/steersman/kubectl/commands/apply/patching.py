@@ -88,6 +88,8 @@ async def compute(call: Call, info: Info, wanted: Object, live: Object) -> tuple
             f"patch:\n{go_yaml.dump(conflict.patch)}\nconflicts with changes made from original to current:\n"
             f"{go_yaml.dump(conflict.changed)}\n"
         )
+        for spec in ("openapi v3 spec", "openapi spec"):  # upstream tries one after the other
+            call.write_error(f"warning: error calculating patch from {spec}: {why}\n")
         raise _not_made(info, original, wanted, live, why) from conflict
     except strategic.NoMergeKey as wrong:
         raise _not_made(info, original, wanted, live, str(wrong)) from wrong
@@ -95,10 +97,11 @@ async def compute(call: Call, info: Info, wanted: Object, live: Object) -> tuple
 
 def _not_made(info: Info, original: Object, wanted: Object, live: Object, why: str) -> Exception:
     texts = "\n".join(
-        f"{name}:\n{last_applied.encoded(value)}"
+        f"{name}:\n{last_applied.encoded(value)}\n"
         for name, value in (("original", original), ("modified", wanted), ("current", live))
     )
-    return writes.with_source(f"creating patch with:\n{texts}\nfor:", info.source, CommandError(why))
+    inner = f'error when patching "{info.source}": creating patch with:\n{texts}\nfor:: {why}'
+    return writes.with_source(f"applying patch:\n\nto:\n{full_name(info)}\nfor:", info.source, CommandError(inner))
 
 
 async def types_of(call: Call, info: Info) -> PatchTypes | None:

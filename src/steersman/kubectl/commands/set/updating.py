@@ -58,7 +58,20 @@ async def find(call: Call, arguments: Sequence[str]) -> list[Info]:
     local = call.flags["local"]
     named = tuple(arguments) if not local else ()
     query = builder.from_flags(call, arguments=named, keep_going=True, latest=not local, local=local)
-    return await (await builder.find(call, query)).infos()
+    infos = await (await builder.find(call, query)).infos()
+    for info in infos:
+        check_built_in(info)
+    return infos
+
+
+def check_built_in(info: Info) -> None:
+    """Raises CommandError for a custom kind: nothing is known of its fields."""
+    resource = info.resource
+    if schema.of_release().name_of(resource.group, resource.version, resource.kind) is None:
+        raise CommandError(
+            f'no kind "{resource.kind}" is registered for version "{resource.api_version}" in scheme '
+            '"pkg/scheme/scheme.go:28"'
+        )
 
 
 async def update(call: Call, infos: Iterable[Info], wanted: Update) -> None:
