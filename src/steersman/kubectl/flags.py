@@ -67,6 +67,7 @@ class Values:
     def __init__(self, flags: Iterable[Flag]) -> None:
         self.flags = {flag.name: flag for flag in flags}
         self._given: dict[str, Any] = {}
+        self.texts: list[tuple[str, str]] = []  # what was given, in its order
 
     def __getitem__(self, name: str) -> Any:
         return self._given[name] if name in self._given else self.flags[name].initial
@@ -87,6 +88,7 @@ class Values:
 
     def give(self, flag: Flag, text: str) -> None:
         """Raises FlagError."""
+        self.texts.append((flag.name, text))
         try:
             value = _READ[flag.kind](text)
         except ValueError as wrong:

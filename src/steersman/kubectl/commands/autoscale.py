@@ -1,6 +1,6 @@
 """`kubectl autoscale`: a HorizontalPodAutoscaler for something that can be scaled."""
 
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import sending, typed
@@ -17,6 +17,7 @@ FLAGS = (
     *flags_shared.filenames("identifying the resource to autoscale"),
     Flag("max", INT, -1, help="The most pods. Required."),
     Flag("min", INT, -1, help="The fewest pods; without, the server says."),
+    record.FLAG,
     Flag("name", help="The name of the autoscaler; without, that of what it scales."),
     writes.SAVE_CONFIG,
     *flags_shared.PRINT,
@@ -59,7 +60,7 @@ async def run(call: Call) -> None:
                 f"cannot autoscale a {kind}: could not find scale subresource for {resource.group}/{resource.version}, "
                 f"Resource={resource.plural} in discovery information"
             )
-        obj = generate(info, flags)
+        obj = record.recorded(call, generate(info, flags))
         if how != writes.CLIENT:
             if flags["save-config"]:
                 obj = sending.with_annotation(obj)

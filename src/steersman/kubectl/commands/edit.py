@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from steersman.kubectl import builder, editing, flags_shared, printers, writes
+from steersman.kubectl import builder, editing, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.apply import patching
@@ -17,6 +17,7 @@ FLAGS = (
     flags_shared.field_manager("kubectl-edit"),
     *flags_shared.filenames("to use to edit the resource"),
     Flag("output-patch", BOOL, help="Print the patch where something was edited."),
+    record.FLAG,
     writes.SAVE_CONFIG,
     flags_shared.SUBRESOURCE,
     flags_shared.VALIDATE,
@@ -65,6 +66,7 @@ async def _one(call: Call, before: Sequence[Info], obj: Object, results: Results
             f'the namespace from the provided object "{namespace}" does not match the namespace "{info.namespace}". You must '
             f"pass '--namespace={namespace}' to perform this operation."
         )
+    obj = record.recorded(call, obj)
     fields_of_managers = info.object["metadata"].get("managedFields")
     if fields_of_managers is not None:
         obj = {**obj, "metadata": {**obj["metadata"], "managedFields": fields_of_managers}}

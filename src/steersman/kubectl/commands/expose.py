@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from steersman.kubectl import builder, flags_shared, overrides, printers, writes
+from steersman.kubectl import builder, flags_shared, overrides, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import sending, typed
@@ -34,6 +34,7 @@ FLAGS = (
     *overrides.FLAGS,
     Flag("port", help="The port it listens at; without, that of what it is for."),
     Flag("protocol", help="TCP, UDP or SCTP; without, TCP."),
+    record.FLAG,
     writes.SAVE_CONFIG,
     Flag("selector", help="The labels of its pods; without, those of what it is for."),
     Flag("session-affinity", help="None or ClientIP."),
@@ -65,7 +66,7 @@ async def run(call: Call) -> None:
     async def one(info: Info) -> None:
         updating.check_built_in(info)
         obj = generate(info, flags)
-        obj = overrides.apply(flags, obj)
+        obj = record.recorded(call, overrides.apply(flags, obj))
         if how == writes.CLIENT:
             obj = overrides.in_namespace(obj, sending.namespace_of(call))
         else:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.flags import BOOL, Flag, Values
@@ -46,6 +46,7 @@ def flags(word: str, manager: str) -> tuple[Flag, ...]:
         Flag("list", BOOL, help=f"Show the {word}s."),
         Flag("local", BOOL, help="Do not ask the server; the objects come from files."),
         Flag("overwrite", BOOL, help=f"{word.title()}s that are there may be given another value."),
+        record.FLAG,
         Flag("resource-version", help="Change it only while this is its resourceVersion; for a single resource."),
         flags_shared.SELECTOR,
         *flags_shared.PRINT,
@@ -130,6 +131,7 @@ async def carry_out(
         new = change.apply(old)
         done = operation(old, new)
         if how != writes.CLIENT and not local and not values["list"]:
+            new = record.recorded(call, new)
             body = json_merge.two_way(old, new)
             query = writes.parameters(how, manager=values["field-manager"])
             new = await writes.patch(call, info, writes.MERGE, body, query)

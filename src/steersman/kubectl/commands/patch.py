@@ -4,7 +4,7 @@ import json
 import pathlib
 from typing import Any
 
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.flags import BOOL, Flag, Values
@@ -22,6 +22,7 @@ FLAGS = (
     Flag("local", BOOL, help="Patch what the file says, not what the server has."),
     Flag("patch", short="p", help="The patch, JSON or YAML."),
     Flag("patch-file", help="The file that holds the patch."),
+    record.FLAG,
     flags_shared.SUBRESOURCE,
     Flag("type", default="strategic", help="What the patch is; one of [json merge strategic]."),
     *flags_shared.PRINT,
@@ -53,6 +54,9 @@ async def run(call: Call) -> None:
             obj = locally.patched(info.object, flags["type"].lower(), decoded(body))
         else:
             obj = await _patched(call, info, media_type, encoded(body), query)
+            cause = record.patch(call)
+            if cause is not None:
+                obj = await writes.patch(call, info, writes.MERGE, cause, query)
         done = writes.operation(operation(info.object, obj), how)
         call.write(printers.make(flags, operation=done).print(obj))
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from steersman.kubectl import attaching, flags_shared, overrides, printers, writes
+from steersman.kubectl import attaching, flags_shared, overrides, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands import deletion, expose
@@ -44,6 +44,7 @@ FLAGS = (
     Flag("port", help="The port that the container listens at."),
     Flag("privileged", BOOL, help="Run the container in privileged mode."),
     Flag("quiet", BOOL, short="q", help="Say nothing but what the container says."),
+    record.FLAG,
     Flag("restart", default="Always", help="When the container is started again: Always, OnFailure or Never."),
     Flag("rm", BOOL, help="Delete the pod when it ends; only when attached to."),
     writes.SAVE_CONFIG,
@@ -77,7 +78,7 @@ async def run(call: Call) -> int | None:
     pod = generate(name, arguments, flags)
     operation = writes.operation("created", how)
     printer = printers.make(flags, operation=operation, keep_order=True)
-    made = [await _create(call, "pods", overrides.apply(flags, pod), how)]
+    made = [await _create(call, "pods", record.recorded(call, overrides.apply(flags, pod)), how)]
     service_text = ""
     if flags["expose"]:
         labels = flags["labels"] or f"run={name}"

@@ -1,6 +1,6 @@
 """`kubectl scale`: another number of replicas, perhaps only from a known one."""
 
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import sending
@@ -18,6 +18,7 @@ FLAGS = (
     Flag("current-replicas", INT, -1, help="Only from this number; -1 for from any."),
     flags_shared.DRY_RUN,
     *flags_shared.filenames("identifying the resource to set a new size"),
+    record.FLAG,
     Flag("replicas", INT, help="The new number of replicas. Required."),
     Flag("resource-version", help="Only while this is its resourceVersion."),
     flags_shared.SELECTOR,
@@ -53,6 +54,9 @@ async def run(call: Call) -> None:
     for info in infos:
         if how != writes.CLIENT:
             await scale(call, info, how)
+            cause = record.patch(call)
+            if cause is not None:
+                await writes.patch(call, info, writes.MERGE, cause, writes.parameters(how))
         call.write(printer.print(info.object))
     if error is not None:
         raise error

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands import deletion
@@ -32,6 +32,7 @@ FLAGS = (
     Flag("overwrite", BOOL, True, help="What others changed meanwhile becomes what the files say."),
     Flag("prune", BOOL, help="Delete what was applied before and is no longer in the files. Needs -l or --all."),
     Flag("prune-allowlist", STRINGS, help="The only kinds to prune, as <group/version/kind>; may be given again."),
+    record.FLAG,
     flags_shared.SELECTOR,
     Flag("server-side", BOOL, help="Let the server apply."),
     flags_shared.SUBRESOURCE,
@@ -164,6 +165,7 @@ async def _one(apply: Run, info: Info) -> None:
     """Raises CommandError, StatusError."""
     if info.resource.namespaced:
         apply.namespaces.add(info.namespace)
+    info.object = record.recorded(apply.call, info.object)
     prefix = (info.object.get("metadata") or {}).get("generateName")
     if not info.name and prefix:
         raise CommandError(f"from {prefix}: cannot use generate name with apply")

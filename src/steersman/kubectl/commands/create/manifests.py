@@ -2,7 +2,7 @@
 
 import json
 
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.flags import BOOL, Flag, Values
@@ -14,6 +14,7 @@ FLAGS = (
     Flag("edit", BOOL, help="Edit what the files say before it is created."),
     flags_shared.field_manager("kubectl-create"),
     *flags_shared.filenames("to use to create the resource"),
+    record.FLAG,
     Flag("raw", help="POST what a file (or standard input) holds to this path of the server."),
     writes.SAVE_CONFIG,
     flags_shared.SELECTOR,
@@ -57,7 +58,7 @@ async def run(call: Call) -> int | None:
 
     async def create(info: Info) -> None:
         nonlocal count
-        obj = info.object
+        obj = record.recorded(call, info.object)
         if flags["save-config"] or last_applied.of(obj) is not None:
             obj = last_applied.annotated(obj)
         if how != writes.CLIENT:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from steersman.kubectl import writes
+from steersman.kubectl import record, writes
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands import pairs
 from steersman.kubectl.commands.set import updating
@@ -10,7 +10,7 @@ from steersman.kubectl.flags import Values
 from steersman.kubectl.problems import CommandError, raise_all
 from steersman.meta.objects import Object
 
-FLAGS = updating.FLAGS
+FLAGS = (*updating.FLAGS, record.FLAG)
 USAGE = "(-f FILENAME | TYPE NAME) CONTAINER_NAME_1=CONTAINER_IMAGE_1 ... CONTAINER_NAME_N=CONTAINER_IMAGE_N"
 HELP = "Update existing container images of resources: pods and what makes them. `*` stands for every container."
 EXAMPLES = """

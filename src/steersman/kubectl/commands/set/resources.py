@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from steersman.kubectl import writes
+from steersman.kubectl import record, writes
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import quota
 from steersman.kubectl.commands.set import updating
@@ -12,6 +12,7 @@ from steersman.meta.objects import Object
 
 FLAGS = (
     *updating.FLAGS,
+    record.FLAG,
     Flag("containers", short="c", default="*", help="The containers whose names match; * stands for any letters."),
     Flag("limits", help="Limits by commas: cpu=100m,memory=256Mi."),
     Flag("requests", help="Requests by commas: cpu=100m,memory=256Mi."),

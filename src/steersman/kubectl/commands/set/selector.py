@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from steersman.kubectl import flags_shared, writes
+from steersman.kubectl import flags_shared, record, writes
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import poddisruptionbudget
 from steersman.kubectl.commands.set import updating
@@ -18,6 +18,7 @@ FLAGS = (
         dataclasses.replace(flag, default=True) if flag.name == "recursive" else flag
         for flag in flags_shared.filenames("identifying the resource", kustomize=False)
     ),
+    record.FLAG,
     Flag("resource-version", help="Change it only while this is its resourceVersion; for a single resource."),
 )
 USAGE = "(-f FILENAME | TYPE NAME) EXPRESSIONS [--resource-version=version]"

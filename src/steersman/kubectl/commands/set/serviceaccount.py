@@ -1,12 +1,12 @@
 """`set serviceaccount`."""
 
-from steersman.kubectl import writes
+from steersman.kubectl import record, writes
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.set import updating
 from steersman.kubectl.problems import CommandError
 from steersman.meta.objects import Object
 
-FLAGS = tuple(flag for flag in updating.FLAGS if flag.name != "selector")
+FLAGS = (*(flag for flag in updating.FLAGS if flag.name != "selector"), record.FLAG)
 USAGE = "(-f FILENAME | TYPE NAME) SERVICE_ACCOUNT"
 HELP = "Update the service account of pod template resources."
 EXAMPLES = """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from steersman.api import schema
-from steersman.kubectl import builder, flags_shared, printers, writes
+from steersman.kubectl import builder, flags_shared, printers, record, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands.create import sending
@@ -83,6 +83,7 @@ async def update(call: Call, infos: Iterable[Info], wanted: Update) -> None:
         new = copy.deepcopy(info.object)
         try:
             wanted.change(new)
+            new = record.recorded(call, new)
             patch = two_way(info.object, new)
             if not patch and wanted.skips_unchanged:
                 continue
