@@ -302,6 +302,8 @@ class ApiServer:
         self._tasks.keep("page expiry", self._pages.run, self._clock)
         if not self.store.expires:
             self._tasks.keep("event expiry", self._expiry.run, self._clock)
+        if self._audit is not None:
+            self._tasks.start("audit", self._audit.run())
         self._ready = True
 
     def _more_objects(self) -> list[tuple[Kind, Object]]:

@@ -98,6 +98,15 @@ def _checked_audit_policy(context: click.Context, parameter: click.Parameter, pa
     return _absolute(context, parameter, path)
 
 
+def _checked_audit_webhook(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
+    from steersman.apiserver.audit import webhook
+
+    with _refusals(context, parameter):
+        if path:
+            webhook.access(path)
+    return _absolute(context, parameter, path)
+
+
 def _absolute(context: click.Context, parameter: click.Parameter, path: str | None) -> str | None:
     """The cluster's processes have working directories of their own; "-" is none."""
     return str(pathlib.Path(path).absolute()) if path and path != "-" else path
@@ -149,6 +158,12 @@ _OPTIONS = (
         "Where they are written down; - is the log of the API server.",
         metavar="FILE",
         callback=_absolute,
+    ),
+    _option(
+        "--audit-webhook-config-file",
+        "A kubeconfig of the server that is told of them.",
+        metavar="FILE",
+        callback=_checked_audit_webhook,
     ),
     _option("--audit-log-format", "How.  [default: json]", type=click.Choice(["json", "legacy"])),
     _option("--audit-log-maxsize", "A larger file is put aside.  [default: 100]", metavar="MEGABYTES", type=_COUNT),

@@ -9,7 +9,7 @@ from steersman.api import releases
 from steersman.apiserver import authorization, joining, tokens
 from steersman.apiserver.admission import settings, switches
 from steersman.apiserver.aggregation import identity
-from steersman.apiserver.audit import auditor, log_file, policy
+from steersman.apiserver.audit import auditor, log_file, policy, webhook
 from steersman.apiserver.jwt_issuers import configuration as jwt_configuration
 from steersman.apiserver.server import ApiServer
 from steersman.apiserver.server import Options as ServerOptions
@@ -70,8 +70,11 @@ def _issuers(options: Options) -> jwt_configuration.Configuration:
 
 def _auditor(options: Options, clock: Clock) -> auditor.Auditor | None:
     """Without a policy nothing is written down."""
-    if not options.audit_policy_file or not options.audit_log_path:
+    sinks: list[auditor.Sink] = []
+    if not options.audit_policy_file:
         return None
+    if options.audit_webhook_config_file:
+        sinks.append(webhook.Webhook(webhook.access(options.audit_webhook_config_file), clock))
     log = log_file.Options(
         options.audit_log_path,
         options.audit_log_format,
@@ -80,7 +83,9 @@ def _auditor(options: Options, clock: Clock) -> auditor.Auditor | None:
         age_days_max=options.audit_log_maxage,
         event_bytes_max=options.audit_log_truncate_max_event_size,
     )
-    return auditor.Auditor(policy.read(options.audit_policy_file), [log_file.LogFile(log, clock)], clock)
+    if options.audit_log_path:
+        sinks.append(log_file.LogFile(log, clock))
+    return auditor.Auditor(policy.read(options.audit_policy_file), sinks, clock)
 
 
 def _front_proxy(plan: Plan) -> identity.FrontProxy:

@@ -99,6 +99,7 @@ class Options:
     authorization_mode: str = "Node,RBAC"
     audit_policy_file: str = ""
     audit_log_path: str = ""
+    audit_webhook_config_file: str = ""
     audit_log_format: str = "json"
     audit_log_maxsize: int = 0
     audit_log_maxbackup: int = 0

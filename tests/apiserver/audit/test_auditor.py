@@ -22,6 +22,9 @@ class Kept:
     def write(self, event):
         self.events.append(event)
 
+    async def run(self):
+        pass
+
     async def close(self):
         self.closed = True
 

@@ -3,6 +3,7 @@
 Source of stages, and of what stands in an event at which level: upstream's endpoints/filters/audit.go and audit/request.go.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
@@ -28,6 +29,9 @@ class Sink(Protocol):
 
     def write(self, event: Object) -> None:
         """Takes an event, which it does not change. Never raises."""
+
+    async def run(self) -> None:
+        """What there is to do beside, until cancelled or done."""
 
     async def close(self) -> None:
         """All that was taken is kept."""
@@ -98,6 +102,9 @@ class Auditor:
         told = f"APIServer panic'd: {failure}"
         trail.status = {"metadata": {}, "status": "Failure", "message": told, "reason": "InternalError", "code": 500}
         self._tell(trail, "Panic")
+
+    async def run(self) -> None:
+        await asyncio.gather(*(sink.run() for sink in self._sinks))
 
     async def close(self) -> None:
         for sink in self._sinks:
