@@ -15,6 +15,7 @@ from steersman.kubectl.printers import go_values
 _FLAGS = re.compile(r"[+\-# 0]*")
 _INDEX = re.compile(r"\[([^\]]*)\]")
 _DIGITS = re.compile(r"\d+")
+_UINT64_MAX, _RUNE_DIGITS = 2**64 - 1, 4
 _MOST = 1_000_000  # a width or precision beyond this is refused, as Go does
 
 
@@ -130,36 +131,43 @@ class _Run:
 
 def format_one(verb: str, spec: _Spec, value: Any) -> str:
     if verb == "T":
-        return _padded(go_values.type_name(value), spec)
-    if value is None:
-        return _padded("<nil>", spec) if verb == "v" else f"%!{verb}(<nil>)"
-    if verb == "v" and "#" in spec.flags:
-        return _padded(go_values.syntax(value), spec)
+        return _string("s", spec, go_values.type_name(value)) if value is not None else _padded("<nil>", spec)
+    if verb == "v":
+        if "#" in spec.flags:
+            return _padded(go_values.syntax(value), spec)
+        spec = dataclasses.replace(spec, flags=spec.flags.replace("+", ""))  # `%+v` is about structs
+    return _value(verb, spec, value)
+
+
+def _value(verb: str, spec: _Spec, value: Any) -> str:
     match value:
+        case None:
+            return _padded("<nil>", spec) if verb == "v" else f"%!{verb}(<nil>)"
         case bool():
-            return _padded(go_values.show(value), spec) if verb in "tv" else _bad(verb, value)
+            return _padded(go_values.show(value), spec) if verb in "tv" else _bad(verb, spec, value)
         case int():
             return _integer(verb, spec, int(value), value)
         case float():
             return _float(verb, spec, value)
+        case complex():
+            return _complex(verb, spec, value)
         case str():
             return _string(verb, spec, value)
-        case Mapping():
-            pairs = (
-                f"{format_one(verb, spec, key)}:{format_one(verb, spec, one)}" for key, one in sorted(value.items())
-            )
-            return f"map[{' '.join(pairs)}]"
-        case list() | tuple():
-            return f"[{' '.join(format_one(verb, spec, one) for one in value)}]"
-    return _padded(go_values.show(value), spec)
+    if verb == "w":
+        return _bad(verb, spec, value)
+    if isinstance(value, Mapping):
+        pairs = (f"{_value(verb, spec, key)}:{_value(verb, spec, one)}" for key, one in sorted(value.items()))
+        return f"map[{' '.join(pairs)}]"
+    return f"[{' '.join(_value(verb, spec, one) for one in value)}]"
 
 
 def _typed(value: Any) -> str:
     return "<nil>" if value is None else f"{go_values.type_name(value)}={go_values.show(value)}"
 
 
-def _bad(verb: str, value: Any) -> str:
-    return f"%!{verb}({_typed(value)})"
+def _bad(verb: str, spec: _Spec, value: Any) -> str:
+    """A verb that the value's type has not: the value stands there by `%v`, with the same flags."""
+    return f"%!{verb}({go_values.type_name(value)}={_value('v', spec, value)})"
 
 
 def _padded(text: str, spec: _Spec) -> str:
@@ -185,7 +193,7 @@ def _integer(verb: str, spec: _Spec, number: int, value: Any) -> str:
     if verb in "cqU":
         return _rune(verb, spec, number)
     if verb not in _BASES:
-        return _bad(verb, value)
+        return _bad(verb, spec, value)
     write, prefix = _BASES[verb]
     digits = write(abs(number))
     sign = "-" if number < 0 else "+" if "+" in spec.flags else " " if " " in spec.flags else ""
@@ -201,31 +209,45 @@ def _rune(verb: str, spec: _Spec, number: int) -> str:
     char = chr(number) if 0 <= number <= 0x10FFFF and not 0xD800 <= number < 0xE000 else "�"
     if verb == "U":
         shown = f" '{char}'" if "#" in spec.flags and char.isprintable() else ""
-        return _spaced(f"U+{number:04X}{shown}", spec)
+        digits = f"{number & _UINT64_MAX:X}".rjust(max(_RUNE_DIGITS, spec.precision or 0), "0")
+        return _spaced(f"U+{digits}{shown}", spec)
     return _padded(char if verb == "c" else go_values.quote(char, "'"), spec)
 
 
 def _float(verb: str, spec: _Spec, value: float) -> str:
-    if verb not in "veEfFgGxX":
-        return _bad(verb, value)
-    if not math.isfinite(value):
-        text = go_float(value).lstrip("+")
-    elif verb in "xX":
-        text = _hexadecimal(value)
-        text = text.upper() if verb == "X" else text
-    elif verb in "vgG" and spec.precision is None:
-        text = go_float(value)
-        text = text.upper() if verb == "G" else text
-    elif verb in "vgG":
-        text = f"{value:.{spec.precision or 1}{'G' if verb == 'G' else 'g'}}"
-    else:
-        text = f"{value:.{6 if spec.precision is None else spec.precision}{verb}}"
+    if verb not in "vbeEfFgGxX":
+        return _bad(verb, spec, value)
+    text = _float_digits("g" if verb == "v" else verb, spec, value)
     if not text.startswith("-"):
         text = ("+" if "+" in spec.flags else " " if " " in spec.flags else "") + text
     if "0" in spec.flags and "-" not in spec.flags and spec.width is not None and math.isfinite(value):
         sign = text[:1] if text[:1] in "+- " else ""
         return sign + text[len(sign) :].rjust(spec.width - len(sign), "0")
     return _spaced(text, spec)
+
+
+def _float_digits(verb: str, spec: _Spec, value: float) -> str:
+    if not math.isfinite(value):
+        return go_float(value).lstrip("+")
+    if verb in "xX":
+        text = _hexadecimal(value)
+        return text.upper() if verb == "X" else text
+    if verb == "b":
+        mantissa, exponent = math.frexp(value)
+        return f"{int(mantissa * 2**53)}p{exponent - 53:+d}"
+    alternate = "#" if "#" in spec.flags else ""
+    if verb in "gG" and spec.precision is None and not alternate:
+        text = go_float(value)
+        return text.upper() if verb == "G" else text
+    precision = 6 if spec.precision is None else spec.precision
+    return f"{value:{alternate}.{precision or 1 if verb in 'gG' else precision}{verb}}"
+
+
+def _complex(verb: str, spec: _Spec, value: complex) -> str:
+    if verb not in "vbgGxXfFeE":
+        return _bad(verb, spec, value)
+    signed = dataclasses.replace(spec, flags=spec.flags + "+")
+    return f"({_float(verb, spec, value.real)}{_float(verb, signed, value.imag)}i)"
 
 
 def _hexadecimal(value: float) -> str:
@@ -251,7 +273,7 @@ def _string(verb: str, spec: _Spec, value: str) -> str:
         if "#" in spec.flags and data:
             digits = "0x" + digits.replace(" ", " 0x")
         return _padded(digits.upper() if verb == "X" else digits, spec)
-    return _bad(verb, value)
+    return _bad(verb, spec, value)
 
 
 def _ascii(quoted: str) -> str:
