@@ -95,7 +95,7 @@ def delete(names: Sequence[str], name: str, data_dir: str | None) -> int:
         token_id = parts[0] if parts else one
         if not bootstrap_tokens.is_id(token_id):
             return _refuse(
-                f'given token "{one}" does not match pattern "[a-z0-9]{{6}}" or "[a-z0-9]{{6}}.[a-z0-9]{{16}}"'
+                f'given token "{one}" didn\'t match pattern "[a-z0-9]{{6}}" or "[a-z0-9]{{6}}.[a-z0-9]{{16}}"'
             )
         try:
             access.ask(f"{SECRETS}/{bootstrap_tokens.NAME_PREFIX}{token_id}", "DELETE")
