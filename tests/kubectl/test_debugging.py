@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from steersman.kubectl import debugging
-from steersman.kubectl.debugging import Keep, Wanted
+from steersman.kubectl import debug_profiles, debugging
+from steersman.kubectl.debug_profiles import Keep
+from steersman.kubectl.debugging import Wanted
 
 OWN = {"capabilities": {"add": ["CHOWN"], "drop": ["KILL"]}, "privileged": False}
 POD: dict[str, Any] = {
@@ -67,7 +68,7 @@ def no_name(pod: dict[str, Any]) -> str:
     raise AssertionError("a name was given")
 
 
-@pytest.mark.parametrize("profile", debugging.PROFILES)
+@pytest.mark.parametrize("profile", debug_profiles.PROFILES)
 def test_beside_the_others(profile: str) -> None:
     pod = debugging.beside(POD, "look", wanted(profile, target="main", stdin=True, env={"A": "b"}))
     old, new = pod["spec"]["ephemeralContainers"]
@@ -85,7 +86,7 @@ def test_beside_the_others(profile: str) -> None:
     assert len(POD["spec"]["ephemeralContainers"]) == 1
 
 
-@pytest.mark.parametrize("profile", debugging.PROFILES)
+@pytest.mark.parametrize("profile", debug_profiles.PROFILES)
 def test_in_a_copy(profile: str) -> None:
     pod, name = debugging.copied(POD, "look", wanted(profile), no_name)
     main, look = pod["spec"]["containers"]
@@ -104,7 +105,7 @@ def test_in_a_copy(profile: str) -> None:
     assert "uid" not in pod["metadata"]
 
 
-@pytest.mark.parametrize("profile", debugging.PROFILES)
+@pytest.mark.parametrize("profile", debug_profiles.PROFILES)
 def test_a_copy_whose_own_container_is_changed(profile: str) -> None:
     pod, name = debugging.copied(POD, "main", dataclasses.replace(wanted(profile), image=""), no_name)
     (main,) = pod["spec"]["containers"]

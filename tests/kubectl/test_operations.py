@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from steersman.kubectl.commands import drain
+from steersman.kubectl import draining
 from steersman.testing import Cluster
 from tests.kubectl.conftest import Kubectl
 
@@ -151,7 +151,7 @@ def test_a_node_is_drained_and_comes_back(cluster: Cluster, kubectl: Kubectl) ->
 
 
 def test_a_budget_delays_a_drain(cluster: Cluster, kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(draining, "RETRY_SECONDS", 0.02)
     cluster.apply(LONE.replace("metadata: {", "metadata: {labels: {app: lone}, "))
     cluster.apply(
         "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: lone}\n"

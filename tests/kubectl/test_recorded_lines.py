@@ -25,7 +25,7 @@ metadata:
   name: box
   labels: {{app: box}}
   annotations: {{fake.steersman.dev/logs: "one\\ntwo\\nthree\\n", fake.steersman.dev/exec: '{EXEC}'}}
-spec: {{containers: [{{name: main, image: "localhost/hello:1"}}]}}
+spec: {{nodeName: node-1, containers: [{{name: main, image: "localhost/hello:1"}}]}}
 ---
 apiVersion: apps/v1
 kind: Deployment

@@ -1,7 +1,7 @@
-"""Containers and pods that `debug` makes: beside others in a running pod, in a copy of a pod, on a node; and its profiles.
+"""Containers and pods that `debug` makes: beside others in a running pod, in a copy of a pod, on a node.
 
-Pure: (object, Wanted) → new object. Leaves to others: names made by chance, creating, attaching (`commands.debug`).
-Source: kubectl's pkg/cmd/debug (profiles.go, debug.go), KEP-1441.
+Pure: (object, Wanted) → new object. Leaves to others: what a profile gives (`debug_profiles`), names made by chance, creating,
+attaching (`commands.debug`). Source: kubectl's pkg/cmd/debug/debug.go.
 """
 
 import copy
@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from steersman.kubectl import debug_profiles
+from steersman.kubectl.debug_profiles import Keep, Work
 from steersman.kubectl.problems import CommandError
 from steersman.meta.objects import Object
 
-PROFILES = ("legacy", "general", "baseline", "restricted", "netadmin", "sysadmin")
 LEGACY_NOTICE = (
     "--profile=legacy is deprecated and will be removed in the future. "
     'It is recommended to explicitly specify a profile, for example "--profile=general".\n'
@@ -22,7 +23,6 @@ NOT_ROOT_NOTICE = (
     "Warning: Non-root user is configured for the entire target Pod, and some capabilities granted by debug profile may not "
     'work. Please consider using "--custom" with a custom profile that specifies "securityContext.runAsUser: 0".\n'
 )
-HOST_ROOT = "host-root"
 
 # The grammar of image references (distribution/reference): host, path, tag, digest.
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::\d+)?"
@@ -36,18 +36,6 @@ _IMAGE = re.compile(
 
 class DebugError(CommandError):
     """The text is upstream's."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Keep:
-    """What of a pod its copy keeps."""
-
-    labels: bool = False
-    annotations: bool = False
-    liveness: bool = False
-    readiness: bool = False
-    startup: bool = False
-    init_containers: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,7 +70,7 @@ def beside(pod: Object, name: str, wanted: Wanted) -> Object:
         container["targetContainerName"] = wanted.target
     spec = pod["spec"]
     result = {**pod, "spec": {**spec, "ephemeralContainers": [*(spec.get("ephemeralContainers") or []), container]}}
-    _PROFILES[wanted.profile](_Work(result, container, "ephemeral", wanted.keep))
+    debug_profiles.apply(wanted.profile, Work(result, container, "ephemeral", wanted.keep))
     _customize(container, wanted)
     return result
 
@@ -100,7 +88,7 @@ def on_node(node: str, pod_name: str, container_name: str, wanted: Wanted) -> Ob
             "tolerations": [{"operator": "Exists"}],
         },
     }
-    _PROFILES[wanted.profile](_Work(pod, container, "node", wanted.keep))
+    debug_profiles.apply(wanted.profile, Work(pod, container, "node", wanted.keep))
     _customize(container, wanted)
     return pod
 
@@ -122,7 +110,7 @@ def copied(pod: Object, name: str, wanted: Wanted, make_name: Callable[[Object],
         container = {"name": name, "terminationMessagePolicy": "File"}
         result["spec"]["containers"].append(container)
     _change(container, wanted)
-    _PROFILES[wanted.profile](_Work(result, container, "copy", wanted.keep))
+    debug_profiles.apply(wanted.profile, Work(result, container, "copy", wanted.keep))
     _customize(container, wanted)
     return result, name
 
@@ -223,121 +211,3 @@ def _merged(old: Any, new: Any, key: str) -> Any:
         by_key = {item.get(key): item for item in old}
         return list((by_key | {item.get(key): _merged(by_key.get(item.get(key)), item, "") for item in new}).values())
     return new
-
-
-# --- profiles ------------------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Work:
-    """What a profile changes in place: objects of our own making. `style` is ephemeral, copy or node."""
-
-    pod: Object
-    container: Object
-    style: str
-    keep: Keep
-
-    def use_host_namespaces(self) -> None:
-        self.pod["spec"] |= {"hostNetwork": True, "hostPID": True, "hostIPC": True}
-
-    def mount_host_root(self) -> None:
-        spec = self.pod["spec"]
-        spec["volumes"] = [*spec.get("volumes", []), {"name": HOST_ROOT, "hostPath": {"path": "/"}}]
-        mounts = self.container.get("volumeMounts", [])
-        self.container["volumeMounts"] = [*mounts, {"mountPath": "/host", "name": HOST_ROOT}]
-
-    def share_processes(self) -> None:
-        self.pod["spec"].setdefault("shareProcessNamespace", True)
-
-    def context(self) -> Object:
-        found: Object = self.container.setdefault("securityContext", {})
-        return found
-
-    def clear_context(self) -> None:
-        self.container.pop("securityContext", None)
-
-    def add_capabilities(self, *names: str) -> None:
-        capabilities = self.context().setdefault("capabilities", {})
-        capabilities["add"] = [*(capabilities.get("add") or []), *names]
-
-    def remove_what_is_not_kept(self) -> None:
-        meta, spec, keep = self.pod["metadata"], self.pod["spec"], self.keep
-        for field, is_kept in (("labels", keep.labels), ("annotations", keep.annotations)):
-            if not is_kept:
-                meta.pop(field, None)
-        probes = {"livenessProbe": keep.liveness, "readinessProbe": keep.readiness, "startupProbe": keep.startup}
-        for container in spec["containers"]:
-            for field, is_kept in probes.items():
-                if not is_kept:
-                    container.pop(field, None)
-        if not keep.init_containers:
-            spec.pop("initContainers", None)
-
-
-def _legacy(work: _Work) -> None:
-    if work.style == "node":
-        work.mount_host_root()
-        work.use_host_namespaces()
-    elif work.style == "copy":
-        work.pod["metadata"].pop("labels", None)
-
-
-def _general(work: _Work) -> None:
-    if work.style == "node":
-        work.mount_host_root()
-        work.clear_context()
-        work.use_host_namespaces()
-        return
-    if work.style == "copy":
-        work.remove_what_is_not_kept()
-        work.share_processes()
-    work.add_capabilities("SYS_PTRACE")
-
-
-def _baseline(work: _Work) -> None:
-    work.clear_context()
-    if work.style == "copy":
-        work.remove_what_is_not_kept()
-        work.share_processes()
-
-
-def _restricted(work: _Work) -> None:
-    work.clear_context()
-    work.container["securityContext"] = {
-        "runAsNonRoot": True,
-        "capabilities": {"drop": ["ALL"]},
-        "allowPrivilegeEscalation": False,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    if work.style == "copy":
-        work.remove_what_is_not_kept()
-        work.share_processes()
-
-
-def _netadmin(work: _Work) -> None:
-    work.add_capabilities("NET_ADMIN", "NET_RAW")
-    if work.style == "node":
-        work.use_host_namespaces()
-    elif work.style == "copy":
-        work.remove_what_is_not_kept()
-        work.share_processes()
-
-
-def _sysadmin(work: _Work) -> None:
-    work.context()["privileged"] = True
-    if work.style == "node":
-        work.use_host_namespaces()
-        work.mount_host_root()
-    elif work.style == "copy":
-        work.remove_what_is_not_kept()
-        work.share_processes()
-
-
-_PROFILES: Mapping[str, Callable[[_Work], None]] = {
-    "legacy": _legacy,
-    "general": _general,
-    "baseline": _baseline,
-    "restricted": _restricted,
-    "netadmin": _netadmin,
-    "sysadmin": _sysadmin,
-}

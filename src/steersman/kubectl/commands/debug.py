@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from steersman.kubectl import attaching, builder, debugging, files, flags, go_yaml, pods, watching
+from steersman.kubectl import attaching, builder, debug_profiles, debugging, files, flags, go_yaml, pods, watching
 from steersman.kubectl.builder import Info, Query
 from steersman.kubectl.call import Call
-from steersman.kubectl.debugging import Keep, Wanted
+from steersman.kubectl.debug_profiles import Keep
+from steersman.kubectl.debugging import Wanted
 from steersman.kubectl.flags import Flag
 from steersman.kubectl.problems import CommandError, StatusError
 from steersman.meta import errors
@@ -66,7 +67,7 @@ SUFFIX_LENGTH = 5
 
 async def run(call: Call) -> int | None:
     names, arguments = _names_and_arguments(call)
-    if call.flags["profile"] not in debugging.PROFILES:
+    if call.flags["profile"] not in debug_profiles.PROFILES:
         raise CommandError(f"unknown profile: {call.flags['profile']}")
     wanted = _wanted(call, arguments)
     attach = bool(call.flags["attach"] or (call.flags["stdin"] and not call.flags.changed("attach")))
