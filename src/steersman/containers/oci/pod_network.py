@@ -1,9 +1,11 @@
 """Connections into a pod's network namespace, for port-forward."""
 
 import asyncio
+import functools
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 from steersman.containers import runtime, syscalls
 from steersman.containers.connection import Connection
@@ -17,12 +19,31 @@ async def connect(namespace_path: str, port: int) -> Connection:
     failures = []
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
-            sock = await asyncio.to_thread(_connected, namespace_path, family, address, port)
+            sock = await _in_thread(functools.partial(_connected, namespace_path, family, address, port))
         except OSError as refused:
             failures.append(f"dial {address}:{port}: {refused.strerror or refused}")
             continue
-        return Connection(*await asyncio.open_connection(sock=sock))
+        try:
+            return Connection(*await asyncio.open_connection(sock=sock))
+        except BaseException:
+            sock.close()
+            raise
     raise RuntimeFailure("PortForwardError", f"failed to connect to port {port} inside the pod: {'; '.join(failures)}")
+
+
+async def _in_thread(work: Callable[[], socket.socket]) -> socket.socket:
+    """A thread cannot be called off: what it has connected when nobody waits any more is closed. It would keep the namespace."""
+    making = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_close)
+        raise
+
+
+def _close(made: "asyncio.Future[socket.socket]") -> None:
+    if not made.cancelled() and made.exception() is None:
+        made.result().close()
 
 
 def _connected(namespace_path: str, family: int, address: str, port: int) -> socket.socket:
