@@ -38,11 +38,13 @@ def test_a_plugin_that_is_switched_off_does_nothing():
 
 
 def test_every_name_is_that_of_a_plugin():
-    async def story():
-        async with kit.Api() as api:
+    async def story(chosen):
+        async with kit.Api(admission=chosen) as api:
             return {plugin.name for plugin in api.server.plugins}
 
-    assert asyncio.run(story()) - {""} == switches.ON
+    assert asyncio.run(story(switches.DEFAULT)) - {""} == switches.ON
+    every = switches.Switches(switches.OFF)
+    assert asyncio.run(story(every)) - {""} == switches.ON | switches.OFF
 
 
 @pytest.mark.parametrize(

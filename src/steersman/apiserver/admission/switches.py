@@ -11,7 +11,9 @@ ON = frozenset((
     *("MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"),
 ))  # fmt: skip
 """Those that work unless they are switched off."""
-OFF: frozenset[str] = frozenset()
+OFF = frozenset((
+    *("AlwaysPullImages", "DenyServiceExternalIPs", "ExtendedResourceToleration", "LimitPodHardAntiAffinityTopology"),
+))  # fmt: skip
 """Those that are there for who wants them."""
 
 
