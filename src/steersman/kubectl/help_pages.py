@@ -10,6 +10,8 @@ from steersman.kubectl.verbs import Verb
 
 # How different a word may be from what was meant (edits), as cobra's suggestions.
 DISTANCE_MAX = 2
+# How wide a list of verbs is at the least.
+NAMES_MIN = 11
 
 
 def root(line: Sequence[str], streams: Streams, program: str) -> int:
@@ -68,9 +70,13 @@ def page(verb: Verb, program: str) -> str:
 
 def group_page(verb: Verb, program: str) -> str:
     command = f"{program} {verb.path}"
+    below = [one for one in verbs.below(verb.path) if not one.hidden]
+    aliases = f"Aliases:\n{', '.join((verb.path.split()[-1], *verb.aliases))}\n\n" if verb.aliases else ""
+    width = max(NAMES_MIN, *(len(one.path.split()[-1]) for one in below)) + 2
     return (
-        f"{verb.summary}.\n\nAvailable Commands:\n{_listed(verbs.below(verb.path))}\n"
-        f"Usage:\n  {command} SUBCOMMAND [options]\n\n{_more(command)}"
+        f"{verb.summary}.\n\n{aliases}Available Commands:\n{_listed(below, width)}\n"
+        f"Usage:\n  {command} {verb.usage} [options]\n\n{_more(command)}"
+        f'Use "{program} options" for a list of global command-line options (applies to all commands).\n'
     )
 
 
@@ -116,9 +122,9 @@ def default_text(flag: Flag) -> str:
     return str(value)
 
 
-def _listed(rows: Sequence[Verb]) -> str:
-    width = max(len(verb.path.split()[-1]) for verb in rows) + 1
-    return "".join(f"  {verb.path.split()[-1]:<{max(width, 15)}} {verb.summary}\n" for verb in rows if not verb.hidden)
+def _listed(rows: Sequence[Verb], width: int = 15) -> str:
+    """`width` is that of the names: of all that stand beside each other, and two more."""
+    return "".join(f"  {verb.path.split()[-1]:<{width}} {verb.summary}\n" for verb in rows if not verb.hidden)
 
 
 def _more(command: str) -> str:

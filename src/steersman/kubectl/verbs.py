@@ -21,7 +21,7 @@ GROUPS = (BEGINNER, INTERMEDIATE, DEPLOY, CLUSTER, TROUBLESHOOTING, ADVANCED, SE
 
 
 class Verb(NamedTuple):
-    """`path` as it is typed: "create configmap". `module` is under `commands`, "" for a group of verbs."""
+    """`path` as it is typed: "create configmap". `module` is under `commands`, "" for a group of verbs, with its `usage`."""
 
     path: str
     module: str
@@ -29,6 +29,7 @@ class Verb(NamedTuple):
     group: str = ""
     aliases: tuple[str, ...] = ()
     hidden: bool = False
+    usage: str = "SUBCOMMAND"
 
     def load(self) -> Any:
         return importlib.import_module(f"steersman.kubectl.commands.{self.module}")
@@ -69,7 +70,12 @@ _WRITING = (
     Verb("create quota", "create.quota", "Create a quota with the specified name", aliases=("resourcequota",)),
     Verb("create role", "create.role", "Create a role with single rule"),
     Verb("create rolebinding", "create.rolebinding", "Create a role binding for a particular role or cluster role"),
-    Verb("create secret", "", "Create a secret using a specified subcommand"),
+    Verb(
+        "create secret",
+        "",
+        "Create a secret using a specified subcommand",
+        usage="(docker-registry | generic | tls)",
+    ),
     Verb(
         "create secret docker-registry",
         "create.secret_docker_registry",
@@ -81,7 +87,7 @@ _WRITING = (
         "Create a secret from a local file, directory, or literal value",
     ),
     Verb("create secret tls", "create.secret_tls", "Create a TLS secret"),
-    Verb("create service", "", "Create a service using a specified subcommand", aliases=("svc",)),
+    Verb("create service", "", "Create a service using a specified subcommand", aliases=("svc",), usage="[flags]"),
     Verb("create service clusterip", "create.service_clusterip", "Create a ClusterIP service"),
     Verb("create service externalname", "create.service_externalname", "Create an ExternalName service"),
     Verb("create service loadbalancer", "create.service_loadbalancer", "Create a LoadBalancer service"),
@@ -154,10 +160,10 @@ TABLE = (
     Verb("get", "get", "Display one or many resources", INTERMEDIATE),
     Verb("describe", "describe", "Show details of a specific resource or group of resources", TROUBLESHOOTING),
     Verb("events", "events", "List events", TROUBLESHOOTING),
-    Verb("top", "", "Display resource (CPU/memory) usage", CLUSTER),
+    Verb("top", "", "Display resource (CPU/memory) usage", CLUSTER, usage="[flags]"),
     Verb("top node", "top_node", "Display resource (CPU/memory) usage of nodes", aliases=("nodes", "no")),
     Verb("top pod", "top_pod", "Display resource (CPU/memory) usage of pods", aliases=("pods", "po")),
-    Verb("auth", "", "Inspect authorization", TROUBLESHOOTING),
+    Verb("auth", "", "Inspect authorization", TROUBLESHOOTING, usage="[flags]"),
     Verb("auth can-i", "auth_can_i", "Check whether an action is allowed"),
     Verb(
         "auth reconcile",

@@ -139,7 +139,7 @@ async def _confirmed(call: Call, infos: list[Info]) -> bool:
     call.print(f"You are about to delete the following {len(infos)} resource(s):")
     for info in infos:
         call.print(f"{info}")
-    call.write("Do you want to continue? (y/N): ")
+    call.write("Do you want to continue? (y/n): ")
     call.streams.flush()
     answer = call.streams.stdin.readline().decode(errors="replace").strip().lower()
     if answer == "y":
