@@ -57,6 +57,7 @@ async def test_input_output_and_exit_code(known: str) -> None:
     transport = InProcessTransport(server)
     wanted = channels.Wanted(stdin=True, stdout=True, stderr=True, tty=False)
     session = await upgrades.open_session(transport, TARGET, wanted)
+    await session.ping()
     await session.write_stdin(b"hello")
     await session.close_stdin()
     assert sorted(await everything(session)) == [(1, b"HELLO"), (2, b"bye")]

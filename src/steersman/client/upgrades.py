@@ -14,10 +14,11 @@ import orjson
 from steersman.client.transport import Transport
 from steersman.meta import errors
 from steersman.serving import channels, port_forward, spdy, websocket
-from steersman.serving.channels import Session, Wanted
+from steersman.serving.channels import Wanted
 from steersman.serving.messages import Duplex, Request, Response
 from steersman.serving.remote_sessions import SpdySession, WebSocketSession
 
+Session = WebSocketSession | SpdySession
 WITH_CLOSE, WITHOUT_CLOSE = "v5.channel.k8s.io", "v4.channel.k8s.io"
 
 

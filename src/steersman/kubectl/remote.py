@@ -1,16 +1,21 @@
 """Into a pod's container, for whichever verb wants it: a command of its own (exec), or the streams that it has (attach)."""
 
+import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from steersman.client import upgrades
+from steersman.client.http_connection import Unreachable
 from steersman.kubectl import sessions
 from steersman.kubectl.call import Call
 from steersman.kubectl.problems import CommandError
 from steersman.kubectl.streams import Streams
 from steersman.meta.objects import Object
-from steersman.serving.channels import CommandFailed, Session, Wanted
+from steersman.serving import spdy
+from steersman.serving.channels import CommandFailed, Wanted
 
+HEARTBEAT_SECONDS = 5.0  # client-go's
 CANNOT_BE_TERMINAL = "Unable to use a TTY - input is not a terminal or the right kind of file\n"
 
 
@@ -44,7 +49,7 @@ def is_raw(call: Call, *, stdin: bool, tty: bool, quiet: bool) -> bool:
     return True
 
 
-async def open_session(call: Call, place: Place, wanted: Wanted) -> Session:
+async def open_session(call: Call, place: Place, wanted: Wanted) -> upgrades.Session:
     """Raises StatusError, CommandError, Unreachable."""
     try:
         return await upgrades.open_session(call.transport, place.target(call, wanted), wanted)
@@ -57,7 +62,8 @@ async def run(call: Call, place: Place, *, stdin: bool, raw: bool, redraw: bool 
     wanted = Wanted(stdin=stdin, stdout=True, stderr=not raw, tty=raw)
     session = await open_session(call, place, wanted)
     try:
-        return await sessions.run(session, call.streams, stdin=stdin, is_raw=raw, redraw=redraw)
+        async with _kept_alive(call, session):
+            return await sessions.run(session, call.streams, stdin=stdin, is_raw=raw, redraw=redraw)
     except CommandFailed as failed:
         raise CommandError(str(failed)) from failed
 
@@ -73,9 +79,28 @@ async def run_with(
     wanted = Wanted(stdin=source is not None, stdout=True, stderr=True, tty=False)
     session = await open_session(call, place, wanted)
     try:
-        return await sessions.move(session, source, out, err or sessions.write_errors_to(call.streams))
+        async with _kept_alive(call, session):
+            return await sessions.move(session, source, out, err or sessions.write_errors_to(call.streams))
     except CommandFailed as failed:
         raise CommandError(str(failed)) from failed
+
+
+@contextlib.asynccontextmanager
+async def _kept_alive(call: Call, session: upgrades.Session) -> AsyncIterator[None]:
+    """Signs of life: what stands between us and the server ends connections on which nothing happens."""
+
+    async def beat() -> None:
+        with contextlib.suppress(OSError, Unreachable, spdy.Closed):
+            while True:
+                await call.clock.sleep(HEARTBEAT_SECONDS)
+                await session.ping()
+
+    beating = asyncio.create_task(beat(), name="heartbeat")
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.wait([beating])
 
 
 def told(streams: Streams, code: int) -> int:

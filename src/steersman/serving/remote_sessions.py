@@ -1,7 +1,8 @@
 """Remote commands as their client sees them: one session for the three protocols that servers speak.
 
 Keeps true: output comes in order and ends once; the exit code is known after the output, or why there is none.
-Both are `channels.Session`. Leaves to others: the handshake (`client.remote_command`, `containers.cri.streams`).
+Both are `channels.Session`, and give signs of life (`ping`).
+Leaves to others: the handshake (`client.upgrades`, `containers.cri.streams`).
 Source: KEP-4006, apimachinery's remotecommand constants and client-go's tools/remotecommand.
 """
 
@@ -58,6 +59,9 @@ class WebSocketSession:
         """After the end of the output. Raises CommandFailed."""
         return exit_code(self._said)
 
+    async def ping(self) -> None:
+        await self._socket.ping()
+
     async def close(self) -> None:
         await self._socket.close()
 
@@ -111,6 +115,9 @@ class SpdySession:
     async def wait(self) -> int:
         """Raises CommandFailed where the command could not even be started."""
         return await asyncio.shield(self._code)
+
+    async def ping(self) -> None:
+        await self._spdy.ping()
 
     async def close(self) -> None:
         await self._spdy.close()

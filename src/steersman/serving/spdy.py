@@ -168,6 +168,10 @@ class Session:
         stream._finished = fin
         return stream
 
+    async def ping(self) -> None:
+        """A sign of life; the other side answers by itself."""
+        await self.write(spdy_frames.Ping(2 if self._server else 1))
+
     async def close(self) -> None:
         """Say goodbye and end the connection."""
         if not self._closed:

@@ -106,6 +106,10 @@ class WebSocket:
     async def send_text(self, text: str) -> None:
         await self._send(wsproto.events.TextMessage(data=text))
 
+    async def ping(self) -> None:
+        """A sign of life; the other side answers by itself."""
+        await self._send(wsproto.events.Ping())
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye and end the connection; harmless when it has ended."""
         self._ended = True
