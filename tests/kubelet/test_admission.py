@@ -1,5 +1,6 @@
 """Which pods a node refuses, and with what words."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -55,10 +56,15 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a device nobody has heard of": ({"containers": [container(**asks(**{"x.io/gpu": "1"}))]}, "", ""),
     "another system": ({"os": {"name": "windows"}}, "PodOSNotSupported", "the OS field doesn't match node OS"),
-    "another system by label": (
+    "another system by its selector": (
         {"nodeSelector": {"kubernetes.io/os": "windows"}},
-        "PodOSSelectorNodeLabelDoesNotMatch",
-        "",
+        "NodeAffinity",
+        "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    ),
+    "neither room nor the right labels": (
+        {"nodeSelector": {"disk": "hdd"}, "containers": [container(**asks(cpu="1500m"))]},
+        "OutOfcpu",
+        CPU_TEXT,
     ),
     "selector": ({"nodeSelector": {"disk": "ssd"}}, "", ""),
     "wrong selector": ({"nodeSelector": {"disk": "hdd"}}, "NodeAffinity", "didn't match Pod's node affinity"),
@@ -131,6 +137,49 @@ def test_refusals(case: str) -> None:
     found = admission.decide(world.pod(**about), node)
     assert (found.reason if found else "") == reason
     assert message in (found.message if found else "")
+
+
+def test_another_system_by_its_label() -> None:
+    pod = world.pod()
+    pod["metadata"]["labels"] = {"kubernetes.io/os": "windows"}
+    assert admission.decide(pod, admission.Node("node-1", {}, ALLOCATABLE, [])) == admission.Refusal(
+        "PodOSSelectorNodeLabelDoesNotMatch",
+        "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
+    )
+
+
+def test_groups_that_the_runtime_would_add() -> None:
+    pod = world.pod(securityContext={"supplementalGroupsPolicy": "Strict"})
+    node = admission.Node("node-1", {}, ALLOCATABLE, [], keeps_to_groups=False)
+    assert admission.decide(pod, node) == admission.Refusal(
+        "SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"
+    )
+    assert admission.decide(world.pod(securityContext={"supplementalGroupsPolicy": "Merge"}), node) is None
+    assert admission.decide(pod, dataclasses.replace(node, keeps_to_groups=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "is_static", "is_welcome"),
+    [
+        ([], False, False),
+        ([], True, True),
+        ([{"operator": "Exists"}], False, True),
+        ([{"key": "gone", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}], False, True),
+        ([{"key": "gone", "value": "yes"}], False, True),
+        ([{"key": "gone", "value": "no"}], False, False),
+        ([{"key": "gone", "operator": "Exists", "effect": "NoSchedule"}], False, False),
+        ([{"key": "other", "operator": "Exists"}], False, False),
+    ],
+)
+def test_taints(tolerations: list[dict[str, Any]], is_static: bool, is_welcome: bool) -> None:
+    """Those that only keep the scheduler away are not the kubelet's affair."""
+    taints = [{"key": "gone", "value": "yes", "effect": "NoExecute"}, {"key": "full", "effect": "NoSchedule"}]
+    pod = world.pod(tolerations=tolerations)
+    if is_static:
+        pod["metadata"]["annotations"] = {"kubernetes.io/config.source": "file"}
+    found = admission.decide(pod, admission.Node("node-1", {}, ALLOCATABLE, [], taints=taints))
+    text = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+    assert found == (None if is_welcome else admission.Refusal("TaintToleration", text))
 
 
 def test_app_armor_where_the_machine_has_it() -> None:

@@ -616,3 +616,23 @@ def test_what_an_image_volume_holds_is_told(tmp_path: Path) -> None:
             assert here.container()["restartCount"] == 0
 
     run(test, tmp_path)
+
+
+def test_a_taint_that_has_just_gone_refuses_nobody(tmp_path: Path) -> None:
+    """The node is asked again, as for its labels; while it has the taint, a pod that was bound past the scheduler fails."""
+
+    async def test(here: world.World) -> None:
+        async with here.running() as kubelet:
+            await here.until(lambda: here.api.get("leases", world.NODE, "kube-node-lease"))
+            node = here.api.get("nodes", world.NODE, "") or {}
+            tainted = {**node, "spec": {**(node.get("spec") or {}), "taints": [{"key": "gone", "effect": "NoExecute"}]}}
+            here.api.put("nodes", tainted)
+            await kubelet._heartbeat.look_again()
+            here.pod("refused")
+            await here.until(lambda: here.phase("refused") == "Failed", 5)
+            assert here.status("refused")["reason"] == "TaintToleration"
+            here.api.put("nodes", {**node, "spec": {**(node.get("spec") or {})}})
+            here.pod("welcome")
+            await here.until_running("welcome")
+
+    run(test, tmp_path)

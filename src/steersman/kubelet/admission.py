@@ -10,7 +10,7 @@ from typing import Any
 
 from steersman.api import app_armor, host_ports
 from steersman.api.host_ports import HostPort
-from steersman.kubelet import qos
+from steersman.kubelet import qos, static_pods
 from steersman.meta import objects
 from steersman.meta.objects import Object
 
@@ -44,7 +44,8 @@ class Refusal:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Node:
     """What the decision may know. `used` are the requests of the pods that are here and not over, each as
-    `qos.pod_requests` gives them; `ports` are taken by those pods."""
+    `qos.pod_requests` gives them; `ports` are taken by those pods. `keeps_to_groups`: its runtime knows
+    `supplementalGroupsPolicy: Strict`."""
 
     name: str
     labels: Mapping[str, str]
@@ -53,15 +54,19 @@ class Node:
     unsafe_sysctls: tuple[str, ...] = ()
     ports: Iterable[HostPort] = ()
     has_app_armor: bool = False
+    taints: Iterable[Object] = ()
+    keeps_to_groups: bool = True
 
 
 def decide(pod: Object, node: Node) -> Refusal | None:
-    """None: welcome."""
+    """None: welcome. In upstream's order: what no other pod's end would change comes first."""
     return (
-        _operating_system(pod, node)
-        or _affinity(pod, node)
+        _operating_system(pod)
+        or _groups(pod, node)
         or room(_known(qos.pod_requests(pod), node), node)
+        or _affinity(pod, node)
         or _ports(pod, node)
+        or _taints(pod, node)
         or _sysctls(pod, node)
         or _app_armor(pod, node)
     )
@@ -78,8 +83,9 @@ def is_extended(name: str) -> bool:
     return bool(slash) and domain != "kubernetes.io" and not domain.endswith(".kubernetes.io")
 
 
-def _operating_system(pod: Object, node: Node) -> Refusal | None:
-    wanted = (pod["spec"].get("nodeSelector") or {}).get("kubernetes.io/os")
+def _operating_system(pod: Object) -> Refusal | None:
+    """By the pod's label and its field; what it wants of nodes' labels is its affinity."""
+    wanted = objects.labels(pod).get("kubernetes.io/os")
     if wanted is not None and wanted != "linux":
         text = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"
         return Refusal("PodOSSelectorNodeLabelDoesNotMatch", text)
@@ -87,6 +93,34 @@ def _operating_system(pod: Object, node: Node) -> Refusal | None:
     if named not in (None, "linux"):
         return Refusal("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
     return None
+
+
+def _groups(pod: Object, node: Node) -> Refusal | None:
+    policy = (pod["spec"].get("securityContext") or {}).get("supplementalGroupsPolicy")
+    if policy != "Strict" or node.keeps_to_groups:
+        return None
+    text = "SupplementalGroupsPolicy=Strict is not supported in this node"
+    return Refusal("SupplementalGroupsPolicyNotSupported", text)
+
+
+def _taints(pod: Object, node: Node) -> Refusal | None:
+    """Only those that would end it at once; static pods come from the node's own files."""
+    tolerations = pod["spec"].get("tolerations") or ()
+    ends = [one for one in node.taints if one.get("effect") == "NoExecute"]
+    if static_pods.is_static(pod) or all(any(_tolerates(one, taint) for one in tolerations) for taint in ends):
+        return None
+    text = "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate"
+    return Refusal("TaintToleration", text)
+
+
+def _tolerates(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") not in (None, "", taint["effect"]):
+        return False
+    if toleration.get("key") not in (None, "", taint["key"]):
+        return False
+    if (toleration.get("operator") or "Equal") == "Exists":
+        return True
+    return (toleration.get("value") or "") == (taint.get("value") or "")
 
 
 def room(wanted: Mapping[str, int], node: Node) -> Refusal | None:

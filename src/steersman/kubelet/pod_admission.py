@@ -23,6 +23,7 @@ from steersman.meta.objects import Object
 
 _log = logging.getLogger(__name__)
 
+OF_THE_NODE = ("NodeAffinity", "TaintToleration")  # refusals for what others may have changed on the Node just now
 PREEMPTION_LOOK_SECONDS = 0.1  # whether those that make room for a critical pod have ended
 
 
@@ -59,7 +60,7 @@ class PodAdmission:
         if refusal is None and self._node.devices.wants(pod):
             self._looking_again.add(objects.uid(pod))
             self._node.tasks.start("allocate devices", self._admit_with_devices(pod))
-        elif refusal is not None and refusal.reason == "NodeAffinity":
+        elif refusal is not None and refusal.reason in OF_THE_NODE:
             self._looking_again.add(objects.uid(pod))
             self._node.tasks.start("labels", self._admit_by_fresh_labels(objects.uid(pod)))
         elif refusal is not None and refusal.reason.startswith("OutOf") and pressure.is_critical(pod):
@@ -147,6 +148,8 @@ class PodAdmission:
             self._node.options.unsafe_sysctls,
             (port for worker in others for port in host_ports.of(worker.pod["spec"])),
             self._app_armor,
+            (self._heartbeat.node.get("spec") or {}).get("taints") or (),
+            self._node.runtime.features.supplemental_groups_policy,
         )
 
     def room(self, uid: str, wanted: Mapping[str, int]) -> tuple[str, str]:
