@@ -37,7 +37,7 @@ from steersman.controllers.pvc_protection import decide as pvc_protection
 from steersman.controllers.replicaset import decide as replica_set
 from steersman.controllers.statefulset import volume_claims
 from steersman.controllers.taint_eviction import decide as taint_eviction
-from steersman.kubelet import agent
+from steersman.kubelet import relist
 from steersman.meta import errors
 from steersman.scheduler import preemption, queue, volume_binder
 from steersman.scheduler.filters import volume_restrictions
@@ -196,7 +196,7 @@ def leave_orphans_running(patch: pytest.MonkeyPatch) -> None:
     async def nothing(self: Any, sandboxes: Any, containers: Any) -> None:
         return
 
-    patch.setattr(agent.Kubelet, "_remove_orphans", nothing)
+    patch.setattr(relist.Relist, "remove", nothing)
 
 
 def take_unknown_for_failed(patch: pytest.MonkeyPatch) -> None:
