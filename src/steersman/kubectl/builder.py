@@ -126,9 +126,12 @@ class Found:
                 try:
                     if isinstance(one, Exception):
                         raise one
-                    self._place(one)
+                    if not self._query.latest:
+                        self._place(one)
                     if self._query.fetch and not one.object:
                         await retrieve(self._call, one, self._query)
+                    if self._query.latest:
+                        self._place(one)
                     await act(one)
                 except (CommandError, StatusError, problems.Several) as problem:
                     if not self._query.keep_going:
@@ -184,7 +187,7 @@ async def retrieve(call: "Call", info: Info, query: Query | None = None) -> None
     try:
         response = await call.request("GET", path, dict(query.parameters), headers=headers)
     except StatusError as refused:
-        if refused.reason == "NotFound" and info.source and info.namespace not in ("", "default"):
+        if refused.reason == "NotFound" and info.namespace not in ("", "default"):
             await _check_there_is(call, info.namespace)
         raise
     info.refresh(orjson.loads(response.body))
@@ -208,6 +211,7 @@ async def find(call: "Call", query: Query) -> Found:
             )
         if tuples:
             raise CommandError("resource/name arguments cannot be provided when a path is specified")
+        files.check(query.filenames)
         return Found(call, query, _from_files(call, query), is_single=query.filenames.is_single)
     if query.local:
         raise CommandError(MISSING_FILES)
@@ -366,14 +370,16 @@ def info_of(resource: Resource, obj: Object, source: str = "") -> Info:
 
 async def _from_files(call: "Call", query: Query) -> AsyncIterator[Info | Exception]:
     """Objects in files, as they are there or (`latest`) as the server has them."""
-    async for found in files.objects(call, query.filenames, flatten=query.flatten, validate=query.validate):
+    async for found in files.objects(
+        call, query.filenames, flatten=query.flatten or query.latest, validate=query.validate
+    ):
         if isinstance(found, Exception):
             yield found
             if not query.keep_going:
                 return
             continue
         obj, source = found
-        resource = None if query.local else (await call.discovery()).find_kind(obj["apiVersion"], obj["kind"])
+        resource = None if query.local else (await call.discovery()).of_object(obj)
         if query.local:
             resource = _guessed(obj)
         if resource is None:

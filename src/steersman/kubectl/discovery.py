@@ -129,6 +129,13 @@ class Discovery:
                 return one
         return None
 
+    def of_object(self, obj: Object) -> Resource | None:
+        """An object that says no version is looked for in none, which no server has."""
+        if not obj["apiVersion"]:
+            found = self.kind_in_group("", obj["kind"])
+            return found and found._replace(version="")
+        return self.find_kind(obj["apiVersion"], obj["kind"])
+
     def kind_in_group(self, group: str, kind: str) -> Resource | None:
         """The resource of a kind in the version that is preferred."""
         return next((one for one in self._ranked if one.kind == kind and one.group == group), None)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from steersman.kubectl import problems
 from steersman.kubectl.flags import Values
 from steersman.kubectl.problems import CommandError
 from steersman.meta.objects import Object
@@ -47,6 +48,18 @@ def from_flags(flags: Values) -> Filenames:
     if found.kustomize and found.recursive:
         raise CommandError("the -k flag can't be used with -f or -R")
     return found
+
+
+def check(wanted: Filenames) -> None:
+    """Look whether there is what is named, before anything is read. Raises CommandError, Several."""
+    missing: list[Exception] = []
+    for name in wanted.names:
+        if name != "-" and not _URL(name):
+            try:
+                paths(name, wanted.recursive)
+            except CommandError as problem:
+                missing.append(problem)
+    problems.raise_all(missing)
 
 
 async def objects(
@@ -122,6 +135,11 @@ async def _download(url: str) -> bytes:
             f'unable to read URL "{url}", server reported {refused.code} {refused.reason}, status code={refused.code}'
         ) from refused
     except OSError as problem:
+        if isinstance(getattr(problem, "reason", None), ConnectionRefusedError):
+            host = url.partition("://")[2].partition("/")[0]
+            raise CommandError(
+                f"The connection to the server {host} was refused - did you specify the right host or port?", bare=True
+            ) from problem
         raise CommandError(f'unable to read URL "{url}": {problem}') from problem
 
 
@@ -141,8 +159,12 @@ def _documents(text: bytes, source: str) -> Iterator[Any]:
         try:
             yield from _json(text.decode())
             return
-        except (json.JSONDecodeError, UnicodeDecodeError):
-            pass  # a flow mapping of YAML, perhaps
+        except json.JSONDecodeError as broken:
+            if broken.pos >= len(text.rstrip()):
+                raise CommandError(f"error parsing {source}: unexpected EOF") from broken
+        except UnicodeDecodeError:
+            pass
+        # A flow mapping of YAML, perhaps.
     from steersman.kubectl import go_yaml
 
     try:
@@ -168,24 +190,28 @@ def _json(text: str) -> Iterator[Any]:
 
 
 def _checked(document: Any, source: str, validate: bool = False) -> Object:
+    if not isinstance(document, dict) and validate:
+        raise _not_valid(source, "invalid object to validate")
     if not isinstance(document, dict):
         text = json.dumps(document)
         raise CommandError(f'unable to decode "{source}": json: cannot unmarshal {_go_type(text)}')
     missing = [f"{field} not set" for field in ("apiVersion", "kind") if not document.get(field)]
     if validate and missing:
-        said = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"
-        raise CommandError(
-            f'error validating "{source}": error validating data: {said}; if you choose to ignore these errors, turn '
-            "validation off with --validate=false"
-        )
-    for field, name in (("kind", "Kind"), ("apiVersion", "apiVersion")):
-        if not document.get(field):
-            raw = json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
-            raise CommandError(f"unable to decode \"{source}\": Object '{name}' is missing in '{raw}'")
+        raise _not_valid(source, missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]")
+    if not document.get("kind"):
+        raw = json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+        raise CommandError(f"unable to decode \"{source}\": Object 'Kind' is missing in '{raw}'")
+    document.setdefault("apiVersion", "")  # the server has no such version, and says so
     return document
+
+
+def _not_valid(source: str, why: str) -> CommandError:
+    return CommandError(
+        f'error validating "{source}": error validating data: {why}; if you choose to ignore these errors, turn validation '
+        "off with --validate=false"
+    )
 
 
 def _go_type(text: str) -> str:
     what = "array" if text[0] == "[" else "string" if text[0] == '"' else "bool" if text[0] in "tf" else "number"
-    fields = 'APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\""'
-    return f"{what} into Go value of type struct {{ {fields} }}"
+    return f"{what} into Go value of type unstructured.detector"

@@ -62,9 +62,13 @@ def read_all(text: str | bytes) -> Iterator[Any]:
 
 
 def _message(broken: yaml.YAMLError) -> str:
-    mark = getattr(broken, "problem_mark", None)
+    """As Go counts lines: the context's before the problem's, none for the first, and scanners one behind."""
+    marks = [getattr(broken, name, None) for name in ("context_mark", "problem_mark")]
+    line = next((mark.line for mark in marks if mark is not None and mark.line), 0)
+    if line and isinstance(broken, yaml.scanner.ScannerError):
+        line += 1
     problem = getattr(broken, "problem", None) or str(broken)
-    return f"yaml: line {mark.line + 1}: {problem}" if mark is not None else f"yaml: {problem}"
+    return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
 
 
 def _key(key: Any) -> str:
