@@ -72,9 +72,8 @@ def group_page(verb: Verb, program: str) -> str:
     command = f"{program} {verb.path}"
     below = [one for one in verbs.below(verb.path) if not one.hidden]
     aliases = f"Aliases:\n{', '.join((verb.path.split()[-1], *verb.aliases))}\n\n" if verb.aliases else ""
-    width = max(NAMES_MIN, *(len(one.path.split()[-1]) for one in below)) + 2
     return (
-        f"{verb.summary}.\n\n{aliases}Available Commands:\n{_listed(below, width)}\n"
+        f"{verb.summary}.\n\n{aliases}Available Commands:\n{_listed(below, _width(below))}\n"
         f"Usage:\n  {command} {verb.usage} [options]\n\n{_more(command)}"
         f'Use "{program} options" for a list of global command-line options (applies to all commands).\n'
     )
@@ -89,7 +88,7 @@ def verb_page(verb: Verb, module: Any, program: str) -> str:
         parts.append(f"Examples:\n{lines}")
     below = [one for one in verbs.below(verb.path) if not one.hidden]
     if below:
-        parts.append(f"Available Commands:\n{_listed(below)}")
+        parts.append(f"Available Commands:\n{_listed(below, _width(below))}")
     shown = sorted((flag for flag in module.FLAGS if not flag.hidden), key=lambda flag: flag.name)
     if shown:
         parts.append("Options:\n" + "\n".join(map(flag_text, shown)))
@@ -120,6 +119,10 @@ def default_text(flag: Flag) -> str:
 
             return times.format_duration(value)
     return str(value)
+
+
+def _width(rows: Sequence[Verb]) -> int:
+    return max(NAMES_MIN, *(len(one.path.split()[-1]) for one in rows)) + 2
 
 
 def _listed(rows: Sequence[Verb], width: int = 15) -> str:

@@ -18,7 +18,7 @@ FLAGS = (
     Flag("annotation", STRINGS, help="An annotation of the ingress, KEY=VALUE."),
     *sending.FLAGS,
 )
-USAGE = "NAME --rule=host/path=service:port[,tls[=secret]]"
+USAGE = "NAME --rule=host/path=service:port[,tls[=secret]] "
 
 
 async def run(call: Call) -> None:
