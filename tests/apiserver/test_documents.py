@@ -184,8 +184,9 @@ async def test_metrics_in_upstreams_words(api: kit.Api):
     assert f"apiserver_requested_deprecated_apis{{{deprecated}}} 1" in lines
     names = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
     described = {line.split(" ")[2] for line in lines if line.startswith("# TYPE")}
-    histogram = {f"apiserver_request_duration_seconds{end}" for end in ("_bucket", "_sum", "_count")}
-    assert names - histogram <= described
+    histograms = [line.split(" ")[2] for line in lines if line.startswith("# TYPE") and line.endswith(" histogram")]
+    assert names - {f"{name}{end}" for name in histograms for end in ("_bucket", "_sum", "_count")} <= described
+    assert len(described) == sum(line.startswith("# TYPE") for line in lines), "each family stands in one place"
     assert {"process_resident_memory_bytes", "kubernetes_build_info", "apiserver_current_inflight_requests"} <= names
 
 
