@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steersman.api import go_fields
 from steersman.kubectl.printers import go_json, typed_json
 
 VALUES = st.recursive(
@@ -46,6 +47,32 @@ def test_structs_have_gos_order_and_maps_the_alphabets() -> None:
     event["involvedObject"] = {"apiVersion": "v1", "name": "x", "kind": "Pod"}
     found = typed_json.ordered(event, "io.k8s.api.core.v1.Event")
     assert list(found) == ["kind", "metadata", "involvedObject", "reason"]
-    assert list(found["metadata"]) == ["name", "uid", "labels"]
+    assert list(found["metadata"]) == ["name", "uid", "creationTimestamp", "labels"]
     assert list(found["metadata"]["labels"]) == ["a", "z"]
     assert list(found["involvedObject"]) == ["kind", "name", "apiVersion"]
+
+
+def test_fields_that_were_put_beside_older_ones() -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "spec": {"type": "t", "clusterIPs": [], "clusterIP": "", "ports": []},
+    }
+    found = typed_json.ordered(service, typed_json.type_of(service))
+    assert list(found) == ["kind", "apiVersion", "metadata", "spec"]
+    assert list(found["spec"]) == ["ports", "clusterIP", "clusterIPs", "type"]
+
+
+def test_every_moved_field_is_one() -> None:
+    for kind, moved in typed_json.MOVED.items():
+        fields = [name for name, _ in go_fields.table()[f"io.k8s.api.{kind}"].values()]
+        for name, before in moved.items():
+            assert name in fields, (kind, name)
+            assert not before or before in fields, (kind, before)
+
+
+def test_the_type_of_an_object() -> None:
+    assert (
+        typed_json.type_of({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}) == "io.k8s.api.rbac.v1.Role"
+    )
+    assert typed_json.type_of({"apiVersion": "v1", "kind": "Pod"}) == "io.k8s.api.core.v1.Pod"

@@ -38,7 +38,7 @@ def make(
     """The printer for `--output` (with `--template`, `--show-managed-fields`, …). Raises CommandError.
 
     Without an output format it says in one line what was done: `operation` is "created", "patched", "created (dry run)".
-    `formats` are those that the verb takes. `keep_order`: JSON with its keys as they stand.
+    `formats` are those that the verb takes. `keep_order`: JSON with its keys as Go declares them.
     """
     output = flags.get("output") or default
     name, equals, argument = output.partition("=")
@@ -54,7 +54,11 @@ def make(
         case "name":
             return NamePrinter(operation, short=True)
         case "json":
-            return JsonPrinter(keep_managed_fields=keep, keep_order=keep_order)
+            if keep_order:
+                from steersman.kubectl.printers.typed_json import TypedJsonPrinter
+
+                return TypedJsonPrinter(keep_managed_fields=keep)
+            return JsonPrinter(keep_managed_fields=keep)
         case "yaml":
             return YamlPrinter(keep_managed_fields=keep)
     if name not in formats:
