@@ -106,7 +106,7 @@ def _filter(call: Call) -> Filter | None:
         )
     except re.error as wrong:
         text = f"Error compiling re: error parsing regexp: {wrong}"
-        call.write_error(klog.line("F", "proxy_server.go:88", text, call.clock.now()))
+        call.write_error(klog.line("F", "proxy_server.go:83", text, call.clock.now()))
         raise Exit(255) from wrong
 
 
@@ -126,7 +126,10 @@ def _static_folder(call: Call) -> Path | None:
 
 
 def _listen(call: Call) -> socket.socket:
-    host, port = call.flags["address"], call.flags["port"]
+    address, port = call.flags["address"], call.flags["port"]
+    host = address[1:-1] if address.startswith("[") and address.endswith("]") else address
+    if ":" in address and host == address:
+        raise CommandError(f"listen tcp: address {address}:{port}: too many colons in address")
     if not 0 <= port <= 65535:
         raise CommandError(f"listen tcp: address {port}: invalid port")
     try:
@@ -134,7 +137,7 @@ def _listen(call: Call) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=128)
     except OSError as failed:
         why = os.strerror(failed.errno).lower() if failed.errno and failed.errno > 0 else str(failed)
-        raise CommandError(f"listen tcp {host}:{port}: bind: {why}") from failed
+        raise CommandError(f"listen tcp {address}:{port}: bind: {why}") from failed
 
 
 def _listen_unix(path: str) -> socket.socket:

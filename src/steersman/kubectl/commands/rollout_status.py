@@ -2,7 +2,7 @@
 
 import contextlib
 
-from steersman.kubectl import builder, flags, flags_shared, rollout_progress, rollouts, watching
+from steersman.kubectl import builder, flags, flags_shared, klog, rollout_progress, rollouts, watching
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.flags import Flag
@@ -33,6 +33,9 @@ async def run(call: Call) -> None:
     query = rollouts.query(call)
     if values["revision"] < 0:
         raise CommandError(f"revision must be a positive integer: {values['revision']}")
+    if values["timeout"] < 0:
+        told = '"Timeout for context shall not be negative"'
+        call.write_error(klog.line("E", "until.go:159", told, call.clock.now()))
     limit = call.clock.timeout(values["timeout"]) if values["timeout"] > 0 else contextlib.nullcontext()
     found = await builder.find(call, query)
     try:
