@@ -89,7 +89,7 @@ async def test_full_file_systems(clean_machine: str, group: str, clock: Any, hel
             hard = {
                 "nodefs.available": "8Mi",
                 "nodefs.inodesFree": "500",
-                "imagefs.available": str(free.f_bavail * free.f_frsize - 4 * MI),
+                "imagefs.available": str(free.f_bavail * free.f_frsize - 20 * MI),
             }
             settings = Settings(hard=hard, transition_seconds=0.5)
             here = world.make(clock, folder, on_paper=False, eviction_seconds=0.3, eviction=settings)
@@ -102,8 +102,11 @@ async def test_full_file_systems(clean_machine: str, group: str, clock: Any, hel
                 async with canned_registry.serving() as registry:
                     registry.add_image(tmp_path, "unused", "1", "x" * (8 * MI))
                     await oci.node.images.pull(f"{registry.address}/unused:1")
+                # A pull that is not over holds what no image can give back: the file system fills up after it.
+                (images / "of-nobody").write_bytes(bytes(16 * MI))
                 await here.until(lambda: here.events.of("EvictionThresholdMet"), SECONDS_MOST)
                 await here.until(lambda: condition(here, "DiskPressure") == "False", SECONDS_MOST)
+                (images / "of-nobody").unlink()
                 assert len(await oci.node.images.list()) == 1
                 assert here.events.of("Evicted") == []
 
