@@ -163,6 +163,7 @@ def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> str:
     """One of its own for each story, and the files in the folder."""
     for file, text in FILES.items():
         pathlib.Path(kubectl.file(file, text)).chmod(0o755)
+    kubectl.environment["TMPDIR"] = str(kubectl.folder)
     who = request.node.originalname.split("_")[1]
     name = f"{who}-{request.node.callspec.params['story'].stem.replace('_', '-')}"
     kubectl(f"create namespace {name}")

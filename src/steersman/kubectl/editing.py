@@ -164,7 +164,12 @@ class Session:
         windows = self.call.flags.get("windows-line-endings", False)
         suffix = ".json" if self._is_json else ".yaml"
         with tempfile.NamedTemporaryFile(
-            "w", prefix=f"{self.call.program}-edit-", suffix=suffix, delete=False, newline="\r\n" if windows else "\n"
+            "w",
+            prefix=f"{self.call.program}-edit-",
+            suffix=suffix,
+            dir=self.call.environment.get("TMPDIR"),
+            delete=False,
+            newline="\r\n" if windows else "\n",
         ) as opened:
             opened.write(text)
         try:

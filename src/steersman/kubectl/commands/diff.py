@@ -64,7 +64,8 @@ async def _run(call: Call) -> int:
     if flags["force-conflicts"] and not flags["server-side"]:
         raise CommandError("--force-conflicts only works with --server-side")
     kinds = await pruning.allowed(call, flags["prune-allowlist"]) if flags["prune"] else []
-    live, merged = (pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-")) for name in ("LIVE", "MERGED"))
+    where = call.environment.get("TMPDIR")
+    live, merged = (pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=where)) for name in ("LIVE", "MERGED"))
     try:
         visited: set[str] = set()
         namespaces: set[str] = set()
