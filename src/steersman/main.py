@@ -21,6 +21,8 @@ def run(program: str, arguments: Sequence[str]) -> int:
     """The exit code. `program` is what this one was called, a symlink's name included."""
     if program.removesuffix(".exe").startswith("kubectl"):
         return kubectl.run(arguments)
+    if list(arguments) == ["help"]:  # of a verb it is kubectl's
+        arguments = ["--help"]
     if kubectl.is_verb(arguments):
         return kubectl.run(arguments, program="steersman")
     from steersman import commands

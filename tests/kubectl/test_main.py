@@ -118,9 +118,10 @@ def test_the_name_of_the_program_decides(
     assert f"complete -F __{program}_complete {program}\n".encode() in capfdbinary.readouterr().out
 
 
-def test_steersmans_own_commands_are_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("word", ["--help", "help"])
+def test_steersmans_own_commands_are_its_own(capsys: pytest.CaptureFixture[str], word: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        entry.run("steersman", ["--help"])
+        entry.run("steersman", [word])
     assert ended.value.code == 0
     said = capsys.readouterr().out
     assert "Start a cluster." in said
