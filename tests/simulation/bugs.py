@@ -485,6 +485,6 @@ BUGS = (
         charge_a_quota_as_last_seen,
         ("slow-store",),
         size=dataclasses.replace(SERVERS, quotas=1.0),
-        found_at=49,
+        found_at=32,
     ),
 )
