@@ -15,6 +15,9 @@ APPLIED = {
     "add at the length": ({"op": "add", "path": "/a/b/3", "value": 9}, {"a": {"b": [1, 2, 3, 9]}}),
     "replace": ({"op": "replace", "path": "/a/b/0", "value": 9}, {"a": {"b": [9, 2, 3]}}),
     "replace an escaped key": ({"op": "replace", "path": "/c~1d", "value": "y"}, {"c/d": "y"}),
+    "replace a missing key": ({"op": "replace", "path": "/gone", "value": 1}, {"gone": 1}),
+    "no value": ({"op": "add", "path": "/x"}, {"x": None}),
+    "copy a missing key": ({"op": "copy", "from": "/gone", "path": "/z"}, {"z": None}),
     "move": ({"op": "move", "from": "/a/b/0", "path": "/a/b/2"}, {"a": {"b": [2, 3, 1]}}),
     "copy": ({"op": "copy", "from": "/a/b", "path": "/z"}, {"z": [1, 2, 3]}),
     "test": ({"op": "test", "path": "/a/b", "value": [1, 2.0, 3]}, {}),
@@ -38,7 +41,9 @@ def test_removes():
 
 UNFIT = {
     "remove a missing key": {"op": "remove", "path": "/gone"},
-    "replace a missing key": {"op": "replace", "path": "/gone", "value": 1},
+    "replace a missing index": {"op": "replace", "path": "/a/b/3", "value": 1},
+    "test a missing field": {"op": "test", "path": "/gone", "value": 1},
+    "move a missing key": {"op": "move", "from": "/gone", "path": "/z"},
     "below a missing key": {"op": "add", "path": "/gone/x", "value": 1},
     "below a scalar": {"op": "add", "path": "/t/x", "value": 1},
     "index too far": {"op": "add", "path": "/a/b/9", "value": 1},
@@ -48,7 +53,7 @@ UNFIT = {
     "into itself": {"op": "move", "from": "/a", "path": "/a/b"},
     "unknown operation": {"op": "frob", "path": "/a"},
     "no path": {"op": "add", "value": 1},
-    "no value": {"op": "add", "path": "/x"},
+    "copy from below a missing key": {"op": "copy", "from": "/gone/x", "path": "/z"},
     "no from": {"op": "move", "path": "/x"},
     "the whole document": {"op": "remove", "path": ""},
 }
