@@ -266,7 +266,6 @@ def test_random_kills_of_everything(cluster: RunningCluster, rounds: int):
     check(cluster, OF_CLUSTER, rounds)
 
 
-@pytest.mark.xdist_group("containerd")
 @pytest.mark.parametrize("rounds", [1, pytest.param(40, marks=pytest.mark.long)])
 def test_random_kills_with_containerd(on_containerd: RunningCluster, rounds: int):
     check(on_containerd, OF_CONTAINERD, rounds)

@@ -88,7 +88,7 @@ def _in_thread(work: Coroutine[Any, Any, None]) -> None:
         pytest.param("oci", marks=pytest.mark.root),
         pytest.param("oci fuse-overlayfs", marks=[pytest.mark.root, pytest.mark.slow]),
         pytest.param("oci copy", marks=[pytest.mark.root, pytest.mark.slow]),
-        pytest.param("cri", marks=[pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("containerd")]),
+        pytest.param("cri", marks=[pytest.mark.root, pytest.mark.slow]),
     ]
 )
 async def either(request: pytest.FixtureRequest, clock: SystemClock, tmp_path: Path) -> AsyncIterator[lab.Lab]:

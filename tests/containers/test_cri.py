@@ -16,7 +16,6 @@ from steersman.serving.protobuf import Message
 from steersman.serving.remote_calls import CallFailed, serve
 from tests.containers import lab
 
-pytestmark = pytest.mark.xdist_group("containerd")
 real = [pytest.mark.root, pytest.mark.slow]
 
 

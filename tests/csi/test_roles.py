@@ -83,7 +83,8 @@ class Stage:
 
     async def pod(self, **volume: Any) -> Object:
         volume = volume or {"persistentVolumeClaim": {"claimName": "data"}}
-        containers = [{"name": "main", "image": "x"}]
+        mounts = [{"name": "v", "mountPath": "/v"}]
+        containers = [{"name": "main", "image": "x", "volumeMounts": mounts}]
         spec: Object = {"nodeName": "n1", "containers": containers, "volumes": [{"name": "v", **volume}]}
         spec["automountServiceAccountToken"] = False
         return await self.make(kinds.POD, "user", spec=spec)
