@@ -27,6 +27,8 @@ def asked(modes, peer, path=kit.PODS):
         ("Node,RBAC", kit.BOB, kit.PODS, 403),
         ("AlwaysAllow", kit.BOB, kit.PODS, 200),
         ("RBAC,AlwaysAllow", kit.BOB, kit.PODS, 200),
+        ("RBAC,AlwaysAllow", kit.NOBODY, kit.PODS, 401),
+        ("AlwaysAllow", kit.NOBODY, "/version", 401),
         ("AlwaysDeny", kit.BOB, kit.PODS, 403),
         ("AlwaysDeny", kit.ADMIN, kit.PODS, 200),
         ("Node", NODE, OWN, 404),

@@ -84,7 +84,7 @@ class Options:
     `fake_nodes` are those on paper, whose process acts as each of them.
     `flags` are what `/flagz` shows: what the server was started with.
     `authentication`: whose tokens are good beside our own, and what nobody may ask.
-    `authorization_modes`: who is asked whether somebody may do something.
+    `authorization_modes`: who is asked whether somebody may do something; where all may do all, nobody may be unknown.
     `admission`: which plugins work; `admission_settings`: what they are told.
     """
 
@@ -140,6 +140,7 @@ class ApiServer:
         token_key = tokens.TokenKey(options.token_key_pem, options.issuer) if options.token_key_pem else None
         audiences = options.audiences or (options.issuer,)
         known = options.authentication
+        anonymous = options.anonymous if known.anonymous is None else known.anonymous
         self._issuers = jwt_issuers.JwtAuthenticator(known.issuers, self._clock) if known.issuers else None
         self.authenticator = authentication.Authenticator(
             self._clock,
@@ -147,7 +148,7 @@ class ApiServer:
             token_key=token_key,
             static_tokens=options.static_tokens,
             audiences=audiences,
-            anonymous=options.anonymous if known.anonymous is None else known.anonymous,
+            anonymous=anonymous and authorization.ALWAYS_ALLOW not in options.authorization_modes,
             issuers=self._issuers,
             anonymous_paths=known.anonymous_paths,
             token_use=token_use.TokenUse(store, self._clock, self._tasks),
