@@ -5,7 +5,6 @@ Source: kubeadm's token-based discovery ("kubeadm join", --discovery-token-ca-ce
 """
 
 import base64
-import binascii
 import dataclasses
 import datetime
 import email.utils
@@ -14,6 +13,8 @@ import urllib.parse
 from collections.abc import Collection
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from steersman.api import bootstrap_tokens
 from steersman.cluster import options, tokens
@@ -78,16 +79,20 @@ def authority(data: dict[str, str], token: Token, pins: Collection[str]) -> byte
             f'The cluster does not know the token "{token.id}": it is wrong, has expired or was deleted. '
             "Make another one there: steersman token create --print-join-command."
         )
-    if not hmac.compare_digest(signature, bootstrap_tokens.signature(content, token.id, token.secret)):
+    if not hmac.compare_digest(
+        signature.encode(), bootstrap_tokens.signature(content, token.id, token.secret).encode()
+    ):
         raise Refused(f'The secret part of the token "{token.id}" is not the one that the cluster knows.')
-    found = _authority_of(content)
-    pin = tokens.pin_of(found)
-    if pins and pin not in pins:
+    found = _authorities_of(content)
+    if not pins:
+        return b"".join(found)
+    known = [one for one in found if tokens.pin_of(one) in pins]
+    if not known:
         raise Refused(
-            f"The cluster's authority has the key {pin}, not the one that --ca-cert-hash names: "
+            f"The cluster's authority has the key {tokens.pin_of(found[0])}, not the one that --ca-cert-hash names: "
             "this is another cluster, or somebody between you and it."
         )
-    return found
+    return b"".join(known)  # whoever stands beside them is not believed for that
 
 
 def clock_skew(date: str, now: datetime.datetime) -> str:
@@ -103,11 +108,12 @@ def clock_skew(date: str, now: datetime.datetime) -> str:
     return f"This machine's clock is {how_much} {side} the server's, so certificates cannot be checked: set it first."
 
 
-def _authority_of(content: str) -> bytes:
+def _authorities_of(content: str) -> list[bytes]:
     try:
         config = yaml.safe_load(content)
-        return base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"], validate=True)
-    except (yaml.YAMLError, LookupError, TypeError, binascii.Error) as problem:
+        told = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"], validate=True)
+        return [one.public_bytes(serialization.Encoding.PEM) for one in x509.load_pem_x509_certificates(told)]
+    except (yaml.YAMLError, LookupError, TypeError, ValueError) as problem:
         raise Refused(
             "What the cluster says of itself (ConfigMap kube-public/cluster-info) cannot be read."
         ) from problem
