@@ -24,6 +24,11 @@ def serving(*names, user=NODE, **spec):
     return requests.request(encoded, certificate_requests.KUBELET_SERVING, SERVING_USAGES, **{**SENDER, **spec})
 
 
+def named(name):
+    encoded = requests.pkcs10(*NODE, dns=(name,))
+    return requests.request(encoded, certificate_requests.KUBELET_SERVING, SERVING_USAGES, **SENDER)
+
+
 def proxy(name="system:kube-proxy", *groups, **spec):
     return requests.request(requests.pkcs10(name, *groups), certificate_requests.CLIENT, **{**SENDER, **spec})
 
@@ -54,15 +59,21 @@ WHY = {
     "an address of two Nodes": (
         serving(),
         [node("n", "10.0.0.1"), node("m", "10.0.0.1")],
-        "another Node has the address: 10.0.0.1",
+        "another Node's: 10.0.0.1",
     ),
+    "another Node's name, which it says is its own, too": (
+        named("m"),
+        [node("n", "m"), {"metadata": {"name": "m"}}],
+        "another Node's: m",
+    ),
+    "its own name, which another Node says is its, too": (serving(), [node("n", "10.0.0.1"), node("m", "n")], SERVING.message),
 }  # fmt: skip
 
 
-GUARDED = ("kubernetes", "localhost", "127.0.0.1", "192.0.2.1", "10.96.0.0/16", "fd00::/64")
+GUARDED = ("kubernetes", "localhost", "127.0.0.1", "192.0.2.1", "10.96.0.0/16", "fd00::/64", "*.Example.com", "ALPHA")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.1", "10.96.0.10", "fd00::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "192.0.2.1", "10.96.0.10", "fd00::1", "::ffff:a60:a"])
 def test_no_address_of_the_control_plane_or_a_service(address):
     decided = decide.decide(Seen(serving(address), True, [node("n", address)], GUARDED))
     assert (decided.actions, decided.why) == ((), f"not a node's: {address}")
@@ -76,6 +87,15 @@ def test_no_name_of_the_control_plane_or_a_service(name):
         encoded, certificate_requests.KUBELET_SERVING, SERVING_USAGES, username=user, groups=["system:nodes"]
     )
     decided = decide.decide(Seen(asked, True, [node(name, "10.0.0.1")], GUARDED))
+    assert (decided.actions, decided.why) == ((), f"not a node's: {name}")
+
+
+@pytest.mark.parametrize(
+    "name", ["*.default", "*", "Kubernetes", "kubernetes.", "api.example.com", "alpha", "10.96.0.1", "WEB.default.SVC"]
+)
+def test_no_other_way_to_write_them(name):
+    """What a Node says of itself is not checked."""
+    decided = decide.decide(Seen(named(name), True, [node("n", name)], GUARDED))
     assert (decided.actions, decided.why) == ((), f"not a node's: {name}")
 
 

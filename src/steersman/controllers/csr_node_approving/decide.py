@@ -18,7 +18,7 @@ from steersman.api import certificate_requests, kinds
 from steersman.api.certificate_requests import Wanted
 from steersman.controllers.csr_approving.decide import Recognized, is_decided
 from steersman.controllers.decision import Decision, Update
-from steersman.meta import objects
+from steersman.meta import names, objects
 from steersman.meta.objects import Object
 
 PROXY = "system:kube-proxy"
@@ -77,21 +77,34 @@ def objection(wanted: Wanted, nodes: Iterable[Object], guarded: Collection[str])
     own: set[str] = set()
     others: set[str] = set()
     for node in nodes:
-        (own if objects.name(node) == name else others).update(_addresses(node))
+        is_own = objects.name(node) == name
+        (own if is_own else others).update(_addresses(node), () if is_own else (objects.name(node),))
     asked = {*wanted.dns_names, *wanted.addresses}
     strange = asked - own - {name}
     if strange:
         return f"not of Node {name}: {', '.join(sorted(strange))}"
-    shared = set(wanted.addresses) & others
+    shared = {*wanted.addresses, *(one for one in wanted.dns_names if one != name)} & others
     if shared:
-        return f"another Node has the address: {', '.join(sorted(shared))}"
-    kept = [one for one in wanted.dns_names if one in guarded or _SERVICES in f"{one}."]
+        return f"another Node's: {', '.join(sorted(shared))}"
+    kept = [one for one in wanted.dns_names if not _is_host_name(one) or _is_guarded_name(one, guarded)]
     kept += [one for one in wanted.addresses if _is_guarded(one, guarded)]
     return f"not a node's: {', '.join(kept)}" if kept else ""
 
 
+def _is_host_name(name: str) -> bool:
+    """As nodes have them: one name, in small letters, and no address."""
+    return not names.subdomain_errors(name) and not _is_range(name)
+
+
+def _is_guarded_name(name: str, guarded: Iterable[str]) -> bool:
+    covering = {name, f"*.{name.partition('.')[2]}"}
+    return _SERVICES in f"{name}." or any(one.lower() in covering for one in guarded)
+
+
 def _is_guarded(address: str, guarded: Iterable[str]) -> bool:
     parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return True  # many clients take it for the IPv4 address
     return any(parsed in ipaddress.ip_network(one) for one in guarded if _is_range(one))
 
 
