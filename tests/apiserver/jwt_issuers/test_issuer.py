@@ -8,7 +8,7 @@ import socket
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import algorithms
 
 from steersman.aio import clock as clocks
@@ -104,7 +104,10 @@ def test_what_is_no_good_is_401(tmp_path):
             shared = jwt.encode({"iss": found.url, "aud": "me", "sub": "x", "exp": 9e9}, "s" * 32, "HS256")
             unsigned = found.token().rpartition(".")[0] + "."
             wrong = [found.token(aud="you"), found.token(exp=1), found.token(iss="https://other")]
-            tokens = [*wrong, forged, shared, unsigned, "a.b.c"]
+            other_kind = rsa.generate_private_key(65537, 2048)
+            said = {"iss": found.url, "aud": "me", "sub": "carol", "exp": 9e9}
+            misfits = [jwt.encode(said, other_kind, one, {"kid": "first"}) for one in ("RS256", "PS256")]
+            tokens = [*wrong, forged, shared, unsigned, *misfits, "a.b.c"]
             assert [await who(api, token) for token in tokens] == [401] * len(tokens)
 
     asyncio.run(story())

@@ -62,7 +62,7 @@ class JwtAuthenticator:
             return None
         algorithm = str(head.get("alg"))
         if algorithm not in ALGORITHMS:
-            raise Refused(f"signed by {algorithm}")
+            raise Refused(f"signed by {algorithm!r}")
         for key in await keys.of(str(head.get("kid", ""))):
             try:
                 found: Object = jwt.decode(
@@ -71,7 +71,7 @@ class JwtAuthenticator:
                     [algorithm],
                     options=_SIGNATURE_ONLY,
                 )
-            except jwt.PyJWTError:
+            except (jwt.PyJWTError, TypeError, ValueError):  # the last two: a key of another algorithm
                 continue  # another key may have signed it
             reading.check_times(found, self._clock.now())
             return reading.user_of(issuer, found)
