@@ -1,7 +1,11 @@
 """The audit log: lines, files that are put aside, and events that are too large."""
 
 import datetime
+import errno
 import logging
+import os
+import pathlib
+import shutil
 
 import orjson
 import pytest
@@ -62,6 +66,36 @@ def test_a_large_file_is_put_aside_and_old_ones_go(tmp_path):
         "audit.log",
     ]
     assert all(one.stat().st_size <= 1000 for one in tmp_path.iterdir())
+
+
+def test_a_folder_that_is_taken_away_is_made_anew(tmp_path):
+    path = tmp_path / "logs" / "audit.log"
+    log = LogFile(Options(str(path), max_bytes=1000), Ticking())
+    log.write(EVENT)
+    shutil.rmtree(path.parent)
+    log.write(EVENT)
+    with (tmp_path / "another's").open("wb"):
+        log.write(EVENT)
+    assert (tmp_path / "another's").read_bytes() == b""
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_what_cannot_be_put_aside_stays_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "audit.log"
+    log = LogFile(Options(str(path), max_bytes=700), Ticking())
+    log.write(EVENT)
+    monkeypatch.setattr(pathlib.Path, "rename", refused)
+    log.write(EVENT)
+    with (tmp_path / "another's").open("wb") as other:
+        monkeypatch.undo()
+        log.write(EVENT)
+        assert os.path.samestat(os.fstat(other.fileno()), (tmp_path / "another's").stat())
+    assert (tmp_path / "another's").read_bytes() == b""
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def refused(*_):
+    raise OSError(errno.EACCES, "no")
 
 
 def test_a_file_that_is_there_is_continued(tmp_path):

@@ -80,10 +80,12 @@ class LogFile:
         self._size = os.fstat(self._file).st_size
 
     def _rotate(self) -> None:
-        os.close(self._file)
         stamp = self._clock.now().strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
-        self._path.rename(self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}"))
+        with contextlib.suppress(FileNotFoundError):  # somebody took it away
+            self._path.rename(self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}"))
+        before = self._file
         self._open()
+        os.close(before)  # now: the number of a closed file is soon another file's, or a client's
         for path in superfluous(self._backups(), self._options, self._clock.now()):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
