@@ -4,7 +4,7 @@ import orjson
 
 from steersman.aio import clock as clocks
 from steersman.api import kinds
-from steersman.apiserver import bootstrap, keys
+from steersman.apiserver import bootstrap, keys, paper_nodes
 from steersman.store import contract
 from steersman.store.memory import MemoryStore
 
@@ -92,3 +92,13 @@ async def test_default_bindings_gain_the_subjects_that_they_lack():
 
 async def test_a_binding_that_is_to_stay_as_it_is_stays():
     assert await subjects_after_a_start("system:node", [NODES], autoupdate="false") == [NODES]
+
+
+async def test_who_acts_as_nodes_on_paper_acts_as_none_that_was_one():
+    store = MemoryStore()
+    for nodes in (("fake1", "fake2"), ("fake1",), ("fake1",)):
+        wanted = paper_nodes.objects(nodes)
+        await bootstrap.ensure(store, clocks.SystemClock(), ("10.96.0.0/16",), None, wanted)
+        entry = await store.get(keys.key(kinds.CLUSTER_ROLE, "", paper_nodes.NAME))
+        assert entry is not None
+        assert sorted(orjson.loads(entry.value)["rules"], key=str) == sorted(wanted[0][1]["rules"], key=str)

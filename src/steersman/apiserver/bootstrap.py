@@ -16,7 +16,7 @@ from steersman.aio import clock as clocks
 from steersman.api import ip_addresses, kinds
 from steersman.api.kind import Kind
 from steersman.api.validation import address_families
-from steersman.apiserver import bootstrap_rbac, keys, metadata, token_use
+from steersman.apiserver import bootstrap_rbac, keys, metadata, token_use, users
 from steersman.apiserver.admission import service_addresses
 from steersman.meta import conditions, objects, times
 from steersman.meta.objects import Object
@@ -30,6 +30,8 @@ _FOLLOWED = {
     kinds.ENDPOINT_SLICE: ("endpoints", "ports"),
     kinds.CONFIG_MAP: ("data",),
 }
+# Roles whose rules name what there is today: who acts as nodes on paper acts as none that was one.
+_EXACT = frozenset((users.FAKE_NODES,))
 _CAUSE_WHO = "system:apiserver"
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 
@@ -91,10 +93,12 @@ def _granted(kind: Kind, entry: contract.Entry, wanted: Object) -> Sequence[cont
     """A stored role with the rules that it has by now, unless somebody told it to stay as it is; what was added to it stays."""
     stored = orjson.loads(entry.value)
     rules = stored.get("rules") or []
-    missing = [rule for rule in wanted.get("rules") or () if rule not in rules]
-    if not missing or objects.annotations(stored).get(AUTOUPDATE) != "true" or wanted.get("aggregationRule"):
+    given = wanted.get("rules") or ()
+    kept = rules if objects.name(wanted) not in _EXACT else [rule for rule in rules if rule in given]
+    now = [*kept, *(rule for rule in given if rule not in kept)]
+    if now == rules or objects.annotations(stored).get(AUTOUPDATE) != "true" or wanted.get("aggregationRule"):
         return []
-    changed = {**stored, "rules": [*rules, *missing]}
+    changed = {**stored, "rules": now}
     return [contract.Put(entry.key, keys.head(kind), keys.tail(changed), entry.revision)]
 
 
