@@ -27,6 +27,7 @@ def node(name: str, cidr: str = "", address: str = "", created: str = "2026-01-0
     }
 
 
+RANGES = ("10.244.0.0/16", "fd00:10:244::/56")
 CASES: dict[str, tuple[list[Object], dict[str, str]]] = {
     "no nodes": ([], {}),
     "another node": ([node("b", "10.244.2.0/24", "172.30.0.3")], {"10.244.2.0/24": "172.30.0.3"}),
@@ -36,6 +37,17 @@ CASES: dict[str, tuple[list[Object], dict[str, str]]] = {
     "two families": (
         [node("b", "10.244.2.0/24", "172.30.0.3", podCIDRs=["fd00::/64", "10.244.2.0/24"])],
         {"10.244.2.0/24": "172.30.0.3"},
+    ),
+    "no address at all": (
+        [node("b", "10.244.2.0/24", "nowhere"), node("c", "10.244.3.0/24", "172.30.0.4")],
+        {"10.244.3.0/24": "172.30.0.4"},
+    ),
+    "what is no pod's": (
+        [
+            node(f"b{one}", one, "172.30.0.3")
+            for one in ("0.0.0.0/0", "10.244.0.0/15", "192.0.2.1/32", "10.244.2.1/24", "?")
+        ],
+        {},
     ),
     "one CIDR claimed twice is the younger's": (
         [
@@ -49,7 +61,7 @@ CASES: dict[str, tuple[list[Object], dict[str, str]]] = {
 
 @pytest.mark.parametrize(("nodes", "expect"), CASES.values(), ids=CASES.keys())
 def test_wanted_routes(nodes, expect):
-    assert node_network.wanted_routes(nodes, "a") == expect
+    assert node_network.wanted_routes(nodes, "a", RANGES) == expect
 
 
 def ours(namespace: str) -> dict[str, str]:
@@ -92,7 +104,7 @@ async def test_the_controller_keeps_them(tmp_path: pathlib.Path):
         found = [node("node-1", "10.244.1.0/24", first.address), node("b", "10.244.2.0/24", "172.30.0.3")]
         nodes.replace({objects.name(obj): obj for obj in found}, 1)
         nodes.synced.set()
-        running = asyncio.create_task(node_network.run(caches, "node-1", clock, namespace=first.namespace))
+        running = asyncio.create_task(node_network.run(caches, "node-1", RANGES, clock, namespace=first.namespace))
         await others_ran()
         assert ours(first.namespace) == {"10.244.2.0/24": "172.30.0.3"}
         nodes.apply(WatchEvent("DELETED", found[1]))

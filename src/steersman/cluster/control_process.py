@@ -68,9 +68,11 @@ async def run(plan: Plan, bridge: str, machine: machine_network.Machine | None) 
             else:
                 node_network.lead_services(plan.service_network, plan.nodes[0].address, bridge)
             running.start("announcements", announcements.run(caches, clock, bridge=bridge))
-            running.start("host routes", node_network.run(caches, "", clock, device=bridge))
+            running.start("host routes", node_network.run(caches, "", plan.pod_networks, clock, device=bridge))
             if machine is not None:
-                server = machine_network.Server(plan.outside, cluster_network.node_cidr(machine.number))
+                server = machine_network.Server(
+                    plan.outside, cluster_network.node_cidr(machine.number), plan.pod_network
+                )
                 running.start("machines", machine_network.run(caches, machine, server, clock))
             if haproxy.is_installed():
                 recorder = Recorder(client, clock, "ingress-controller")

@@ -138,7 +138,11 @@ async def run(plan: Member, node: Node, host_namespace: str, machine: OwnMachine
             )
             running.start("proxy", _proxy(plan, node, proxy_caches, clock))
             running.start("network policies", policies.run())
-            lead = node_network.run(proxy_caches, node.name, clock) if machine is None else machine.lead(proxy_caches)
+            lead = (
+                node_network.run(proxy_caches, node.name, plan.pod_networks, clock)
+                if machine is None
+                else machine.lead(proxy_caches)
+            )
             running.start("routes", lead)
             for name, keeping in machine.keep(context).items() if machine is not None else ():
                 running.start(name, keeping)

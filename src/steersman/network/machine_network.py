@@ -32,10 +32,11 @@ _TABLES = ("steersman-services", "steersman-policy", "steersman-pods", "steersma
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Server:
-    """The machine of the control plane: its address, and the network that its nodes are in."""
+    """The machine of the control plane: its address, the network that its nodes are in, and the one of all pods."""
 
     address: str
     network: str
+    pods: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,9 +57,7 @@ def others(nodes: Iterable[Object], own: str, server: Server) -> tuple[End, ...]
     network = ipaddress.ip_network(server.network)
     if server.address != own:
         behind[server.address] = [server.network]
-    for pods, address in node_network.wanted_routes(nodes, "").items():
-        if ":" in pods:
-            continue
+    for pods, address in node_network.wanted_routes(nodes, "", (server.pods,)).items():
         machine = server.address if ipaddress.ip_address(address) in network else address
         if machine != own:
             behind.setdefault(machine, []).append(pods)
@@ -111,11 +110,17 @@ def apply(own: Machine, wanted: Sequence[End], namespace: str | None = None) -> 
             is_ours = route.index == device.index and route.protocol == netlink.PROTOCOL_STEERSMAN
             if is_ours and route.destination not in ranges:
                 kernel.remove_route(route)
+        failed: list[OSError] = []
         for end in wanted:
-            overlay.lead(kernel, device, end, own.source)
+            try:
+                overlay.lead(kernel, device, end, own.source)
+            except OSError as refused:  # an address that can be no machine's keeps nobody from the others
+                failed.append(refused)
         for services in own.services:
             # So that a process of the machine itself has a source that pods elsewhere can answer.
             kernel.replace_route(services, index=device.index, source=own.source, scope="link")
+    if failed:
+        raise failed[0]
 
 
 def link_of(kernel: netlink.Netlink, address: str) -> netlink.Link:

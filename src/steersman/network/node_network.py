@@ -7,6 +7,7 @@ Leaves to others: the route to the own pods (`pod_network`), nodes on other link
 """
 
 import asyncio
+import functools
 import ipaddress
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,15 +25,17 @@ log = logging.getLogger(__name__)
 DNS_ADDRESS = "10.96.0.10"
 
 
-def wanted_routes(nodes: Iterable[Object], own_name: str) -> dict[str, str]:
-    """Pod CIDR → gateway of the same family. Where two nodes claim one CIDR (an old Node object), the younger node has it."""
+def wanted_routes(nodes: Iterable[Object], own_name: str, ranges: Sequence[str]) -> dict[str, str]:
+    """Pod CIDR → gateway of the same family. Where two nodes claim one CIDR (an old Node object), the younger node has it.
+
+    Only of CIDRs that are part of the cluster's `ranges`: a node that registers itself may say what it likes."""
     routes: dict[str, str] = {}
     for node in sorted(nodes, key=lambda node: (node["metadata"].get("creationTimestamp") or "", objects.name(node))):
         if objects.name(node) == own_name:
             continue
         for cidr in _pod_cidrs(node):
             address = internal_address(node, 6 if ":" in cidr else 4)
-            if address:
+            if address and _is_part(cidr, tuple(ranges)):
                 routes[cidr] = address
     return routes
 
@@ -40,9 +43,28 @@ def wanted_routes(nodes: Iterable[Object], own_name: str) -> dict[str, str]:
 def internal_address(node: Object, version: int = 4) -> str:
     """The node's InternalIP of one IP version; empty while it has none."""
     for address in node.get("status", {}).get("addresses") or ():
-        if address.get("type") == "InternalIP" and (":" in address.get("address", "")) == (version == 6):
+        if address.get("type") == "InternalIP" and _version(address.get("address", "")) == version:
             return str(address["address"])
     return ""
+
+
+@functools.lru_cache(maxsize=4096)  # heartbeats bring the same ones again and again
+def _version(address: str) -> int:
+    """0 of what is no address: nobody checks what a node says."""
+    try:
+        return ipaddress.ip_address(address).version
+    except ValueError:
+        return 0
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_part(cidr: str, ranges: tuple[str, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_network(cidr)
+    except ValueError:
+        return False
+    whole = map(ipaddress.ip_network, ranges)
+    return any(one.version == parsed.version and parsed.subnet_of(one) for one in whole)  # type: ignore[arg-type]
 
 
 def _pod_cidrs(node: Object) -> list[str]:
@@ -85,9 +107,15 @@ def own_address(address: str, *, wanted: bool, namespace: str | None = None) -> 
 
 
 async def run(
-    caches: Caches, own_name: str, clock: Clock, *, device: str = "eth0", namespace: str | None = None
+    caches: Caches,
+    own_name: str,
+    ranges: Sequence[str],
+    clock: Clock,
+    *,
+    device: str = "eth0",
+    namespace: str | None = None,
 ) -> None:
-    """Keep the routes until cancelled. On the host `own_name` is empty and `device` the cluster's bridge."""
+    """Keep the routes until cancelled. On the host `own_name` is empty and `device` the cluster's bridge. `ranges`: of all pods."""
     nodes = caches.of(kinds.NODE)
     changed = asyncio.Event()
     changed.set()
@@ -104,7 +132,7 @@ async def run(
             await changed.wait()
             changed.clear()
             try:
-                apply(wanted_routes(nodes.list(), own_name), device, namespace)
+                apply(wanted_routes(nodes.list(), own_name, ranges), device, namespace)
                 pause.reset()
             except OSError as refused:
                 seconds = pause.next()

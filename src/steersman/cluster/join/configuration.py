@@ -31,7 +31,8 @@ class Configuration:
 
     @property
     def server(self) -> Server:
-        return Server(self.address, cluster_network.node_cidr(self.network_number))
+        number = self.network_number
+        return Server(self.address, cluster_network.node_cidr(number), cluster_network.pod_cidr(number))
 
     @property
     def ranges(self) -> tuple[str, ...]:
