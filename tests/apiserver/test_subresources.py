@@ -283,3 +283,29 @@ async def test_proxy_to_nobody(cluster: Cluster):
     cluster.way = transport.InProcessTransport(dead)
     refusal = (503, "ServiceUnavailable", "error trying to reach service: dial tcp 10.244.0.1:80: connection refused")
     assert (await cluster.api.ask("GET", f"{PODS}/one/proxy/")).refusal == refusal
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"),
+    [
+        ("InternalIP", "127.0.0.1"),
+        ("InternalIP", "169.254.169.254"),
+        ("InternalIP", "::ffff:127.0.0.1"),
+        ("InternalIP", "127.0.0.1:6443/x?"),
+        ("Hostname", "localhost"),
+    ],
+)
+async def test_a_node_leads_nobody_to_the_machine_of_the_api_server(cluster: Cluster, kind: str, address: str):
+    """There the API server would show its own certificate."""
+    body = {"status": {"addresses": [{"type": kind, "address": address}]}}
+    assert (await cluster.api.ask("PATCH", "/api/v1/nodes/n1/status", body, headers=MERGE)).status == 200
+    for path in ("/api/v1/nodes/n1/proxy/pods", f"{PODS}/one/log"):
+        assert (await cluster.api.ask("GET", path)).refusal == (400, "BadRequest", "address not allowed")
+    assert cluster.reached == []
+
+
+async def test_nor_does_a_pod(cluster: Cluster):
+    body = {"status": {"podIP": "127.0.0.1", "podIPs": [{"ip": "127.0.0.1"}]}}
+    await cluster.api.ask("PATCH", f"{PODS}/one/status", body, headers=MERGE)
+    answer = await cluster.api.ask("GET", f"{PODS}/one:80/proxy/")
+    assert answer.refusal == (400, "BadRequest", "address not allowed")

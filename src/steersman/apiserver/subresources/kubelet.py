@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from steersman.api import kinds
 from steersman.apiserver import decoded, socket_streams
 from steersman.apiserver.call import Call
+from steersman.apiserver.subresources import addresses
 from steersman.client import transport
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -112,8 +113,10 @@ class Kubelets:
             raise errors.unavailable("this API server has no way to its kubelets")
         status = node.get("status") or {}
         port = ((status.get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}).get("Port") or KUBELET_PORT
+        address = _address(node)
+        await addresses.check_host(address)
         try:
-            return self._connector(name, _address(node), port)
+            return self._connector(name, address, port)
         except transport.Unreachable as error:
             raise _unreachable(error) from error
 

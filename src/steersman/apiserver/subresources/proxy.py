@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from steersman.api import kinds
 from steersman.apiserver import decoded
 from steersman.apiserver.call import Call
-from steersman.apiserver.subresources import kubelet, proxied
+from steersman.apiserver.subresources import addresses, kubelet, proxied
 from steersman.client import transport
 from steersman.meta import errors
 from steersman.meta.objects import Object
@@ -56,8 +56,7 @@ class Proxy:
         if pod is None:
             raise call.not_found(name)
         address = (pod.get("status") or {}).get("podIP", "")
-        if not address:
-            raise errors.bad_request("address not allowed")
+        addresses.check(address)
         return address, _port_of_pod(pod, port)
 
     async def _service(self, call: Call, name: str, port: str) -> tuple[str, int]:
