@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from steersman.network import machine_network, namespaces, netlink, overlay, pod_network
+from steersman.network import libnftables, machine_network, namespaces, netlink, overlay, pod_network
 from steersman.network.machine_network import Machine
 from tests.network import lab
 
@@ -88,3 +88,29 @@ def _carried(source: tuple[str, str], target: tuple[str, str]) -> int:
                 received += len(data)
         sender.join()
         return received
+
+
+def test_nobody_reaches_a_machines_loopback_while_it_is_a_node(tmp_path, monkeypatch):
+    path = str(tmp_path / "machine")
+    namespaces.pin({"net": path})
+    write, guarded = namespaces.write_sysctl, []
+
+    def seen(name, value):
+        if name.endswith("route_localnet"):
+            context = libnftables.Context(path)
+            guarded.append('ip daddr 127.0.0.0/8 iifname != "lo" drop' in context.run("list ruleset\n"))
+            context.close()
+        write(name, value)
+
+    monkeypatch.setattr(namespaces, "write_sysctl", seen)
+    try:
+        with namespaces.entered(path):
+            for _ in range(2):
+                machine_network.prepare()
+            machine_network.forget(0, "10.96.0.10")
+            context = libnftables.Context()
+            assert context.run("list ruleset\n") == ""
+            context.close()
+    finally:
+        namespaces.unpin(path)
+    assert guarded == [True, True, True]

@@ -24,10 +24,22 @@ from steersman.network.overlay import End
 
 log = logging.getLogger(__name__)
 
-# Forwarding, and node ports on 127.0.0.1: the proxy's rules keep everybody else away from it.
+# Forwarding, and node ports on 127.0.0.1.
 _SYSCTLS = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/route_localnet": "1"}
 _LINKS = ("pod*", "stm-vxlan*")  # whose packets an existing firewall must let through
-_TABLES = ("steersman-services", "steersman-policy", "steersman-pods", "steersman-ports")
+_GUARD = "steersman-loopback"
+_TABLES = ("steersman-services", "steersman-policy", "steersman-pods", "steersman-ports", _GUARD)
+# Others are kept away from 127.0.0.1 before it can be reached at all: the proxy's rules, which do so too, come much later.
+_GUARDED = f"""
+table ip {_GUARD} {{}}
+delete table ip {_GUARD}
+table ip {_GUARD} {{
+ chain loopback_only {{
+  type filter hook prerouting priority raw;
+  ip daddr 127.0.0.0/8 iifname != "lo" drop
+ }}
+}}
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +152,11 @@ def mtu_of_pods(address: str, namespace: str | None = None) -> int:
 
 def prepare() -> None:
     """Let this machine pass packets on for its pods."""
+    context = libnftables.Context()
+    try:
+        context.run(_GUARDED)
+    finally:
+        context.close()
     for name, value in _SYSCTLS.items():
         namespaces.write_sysctl(name, value)
     for link in _LINKS:
@@ -169,10 +186,10 @@ def forget(number: int, dns_address: str) -> None:
         kernel.remove_address(loopback.index, f"{dns_address}/32")
     for link in _LINKS:
         firewall.forget(link)
+    namespaces.write_sysctl("net/ipv4/conf/all/route_localnet", "0")  # first: the tables keep others away from it
     context = libnftables.Context()
     try:
         for table in _TABLES:
             context.run(f"table ip {table} {{}}\ndelete table ip {table}\n")
     finally:
         context.close()
-    namespaces.write_sysctl("net/ipv4/conf/all/route_localnet", "0")

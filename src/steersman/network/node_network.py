@@ -64,7 +64,7 @@ def _is_part(cidr: str, ranges: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     whole = map(ipaddress.ip_network, ranges)
-    return any(one.version == parsed.version and parsed.subnet_of(one) for one in whole)  # type: ignore[arg-type]
+    return any(one.overlaps(parsed) and one.prefixlen <= parsed.prefixlen for one in whole)
 
 
 def _pod_cidrs(node: Object) -> list[str]:
