@@ -59,6 +59,8 @@ def test_an_address_has_to_be_verified():
 
 REFUSED = [
     pytest.param({"claims": {"aud": "other"}}, "the token is for", id="for others"),
+    pytest.param({"claims": {"aud": 7}}, "neither a text nor a list of texts", id="for a number"),
+    pytest.param({"claims": {"aud": ["me", {}]}}, "neither a text nor a list of texts", id="for no text"),
     pytest.param({"claims": {"sub": 7}}, "claim sub is no text", id="a name that is no text"),
     pytest.param(
         {"claimValidationRules": [{"claim": "hd", "requiredValue": "c"}]}, "claim hd value does not match", id="claim"
@@ -94,8 +96,8 @@ AT = NOW.timestamp()
 @pytest.mark.parametrize(
     ("claims", "good"),
     [({"exp": AT + 1}, True), ({"exp": AT}, False), ({}, False), ({"exp": AT + 1, "nbf": AT + 200}, True),
-     ({"exp": AT + 999, "nbf": AT + 400}, False)],
-    ids=["good", "over", "for ever", "almost begun", "not begun"],
+     ({"exp": AT + 999, "nbf": AT + 400}, False), ({"exp": float("nan")}, False), ({"exp": float("inf")}, False)],
+    ids=["good", "over", "for ever", "almost begun", "not begun", "no time", "at no time"],
 )  # fmt: skip
 def test_times(claims, good):
     try:

@@ -1,6 +1,7 @@
 """Which user a token's claims are. Pure. Source: upstream's plugin/pkg/authenticator/token/oidc."""
 
 import datetime
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,7 +23,7 @@ def check_times(claims: Object, now: datetime.datetime) -> None:
     """Raises Refused."""
     at = now.timestamp()
     expires, begins = claims.get("exp"), claims.get("nbf")
-    if not isinstance(expires, int | float) or expires <= at:
+    if not isinstance(expires, int | float) or not at < expires < math.inf:  # nor is NaN any time
         raise Refused("the token is expired")
     if isinstance(begins, int | float) and begins > at + LEEWAY_SECONDS:
         raise Refused("the token is not good yet")
@@ -45,10 +46,9 @@ def user_of(issuer: Issuer, claims: Object) -> users.User:
 
 
 def _check_audience(issuer: Issuer, claims: Object) -> None:
-    found = claims.get("aud")
-    named = {found} if isinstance(found, str) else set(found or ())
+    named = set(_texts("aud", claims.get("aud")))
     if named.isdisjoint(issuer.audiences):
-        raise Refused(f"the token is for {sorted(map(str, named))}")
+        raise Refused(f"the token is for {sorted(named)}")
 
 
 def _check_claims(rule: Rule, claims: Object) -> None:
