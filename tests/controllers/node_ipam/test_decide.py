@@ -37,6 +37,11 @@ def test_the_first_free_ranges():
     assert found == {"b": ["10.244.1.0/24"], "d": ["10.244.3.0/24"]}
 
 
+def test_what_a_node_says_itself_keeps_no_other_from_its_range():
+    nodes = [node("a", "10.244.0.7/24"), node("b", "nonsense"), node("c")]
+    assert given_to(decided(seen(nodes))) == {"c": ["10.244.1.0/24"]}
+
+
 def test_both_families():
     found = given_to(decided(seen([node("a")], ("10.244.0.0/16", "fd00::/48"), (24, 64))))
     assert found == {"a": ["10.244.0.0/24", "fd00::/64"]}

@@ -62,12 +62,13 @@ def _age(node: Object) -> tuple[str, str]:
 def _free(cidr: str, bits: int, used: Iterable[str], reserved: int) -> Iterator[Network]:
     """The ranges that nobody has, in order, from the one numbered `reserved` on. Counted in whole ranges: thousands of nodes may
     join one by one."""
-    whole = _parse(cidr)
+    whole = ipaddress.ip_network(cidr)
     shift = whole.max_prefixlen - bits
     start = int(whole.network_address)
     taken: set[int] = set()
-    for one in map(_parse, used):
-        if one.overlaps(whole):
+    for text in used:
+        one = _parse_given(text)
+        if one is not None and one.overlaps(whole):
             first, last = (int(end) - start >> shift for end in (one.network_address, one.broadcast_address))
             taken.update(range(max(0, first), last + 1))
     for number in range(reserved, 1 << bits - whole.prefixlen):
@@ -76,5 +77,9 @@ def _free(cidr: str, bits: int, used: Iterable[str], reserved: int) -> Iterator[
 
 
 @functools.lru_cache(maxsize=65536)  # ranges of nodes are asked for again and again, and never change
-def _parse(cidr: str) -> Network:
-    return ipaddress.ip_network(cidr)
+def _parse_given(text: str) -> Network | None:
+    """None of what is no range: a Node may come with one that nobody gave it."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
