@@ -3,6 +3,8 @@
 import base64
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from steersman.api import certificate_requests
 from steersman.serving.messages import Peer
@@ -43,7 +45,17 @@ async def test_nobody_becomes_a_master(api: kit.Api):
     )
 
 
+def forged():
+    """Another signature than that of the key it is for."""
+    found = x509.load_pem_x509_csr(base64.b64decode(requests.pkcs10()))
+    whole = bytearray(found.public_bytes(serialization.Encoding.DER))
+    whole[-1] ^= 1
+    changed = x509.load_der_x509_csr(bytes(whole)).public_bytes(serialization.Encoding.PEM)
+    return base64.b64encode(changed).decode()
+
+
 WRONG = {
+    "signature": ({"encoded": forged()}, ": x509: ECDSA verification failure"),
     "request": ({"encoded": "eA=="}, 'spec.request: Invalid value: "eA==": PEM block type must be CERTIFICATE REQUEST'),
     "usages": ({"usages": ()}, "spec.usages: Required value"),
     "legacy": (

@@ -67,6 +67,23 @@ def load(encoded: str) -> "x509.CertificateSigningRequest":
         raise Malformed(str(error)) from error
 
 
+def check_signature(request: "x509.CertificateSigningRequest") -> None:
+    """Whoever asks has the private key. Raises Malformed with Go's text."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        if request.is_signature_valid:
+            return
+        key = request.public_key()
+    except (UnsupportedAlgorithm, ValueError, TypeError) as unknown:
+        raise Malformed("x509: cannot verify signature: algorithm unimplemented") from unknown
+    if isinstance(key, rsa.RSAPublicKey):
+        raise Malformed("crypto/rsa: verification error")
+    kind = "ECDSA" if isinstance(key, ec.EllipticCurvePublicKey) else "Ed25519"
+    raise Malformed(f"x509: {kind} verification failure")
+
+
 def parse(encoded: str) -> Wanted:
     """Raises Malformed."""
     from cryptography import x509

@@ -51,7 +51,7 @@ def lost(new: Object, old: Object) -> list[FieldError]:
 def _spec(spec: Object) -> list[FieldError]:
     errors = []
     try:
-        certificate_requests.load(spec.get("request", ""))
+        certificate_requests.check_signature(certificate_requests.load(spec.get("request", "")))
     except certificate_requests.Malformed as why:
         errors.append(fields.invalid("spec.request", spec.get("request"), str(why)))
     usages = spec.get("usages") or []
