@@ -37,8 +37,9 @@ class Issuer:
 
     async def handle(self, request):
         self.asked.append(request.path)
-        document = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
-        return Response(200, {}, json.dumps(document if request.path != "/keys" else {"keys": self._keys()}).encode())
+        document = {"issuer": self.url, "jwks_uri": f"{self.url}/keys?of=me"}
+        is_for_keys = (request.path, request.query) == ("/keys", "of=me")
+        return Response(200, {}, json.dumps({"keys": self._keys()} if is_for_keys else document).encode())
 
     def _keys(self):
         return [

@@ -73,7 +73,8 @@ class IssuerKeys:
                 self._transports[server] = HttpTransport(
                     access, clock=self._clock, request_seconds=FETCH_SECONDS_MAX, in_a_hurry=True
                 )
-            request = Request("GET", urllib.parse.unquote(parts.path) or "/", headers={"accept": "application/json"})
+            path = urllib.parse.unquote(parts.path) or "/"
+            request = Request("GET", path, parts.query, headers={"accept": "application/json"})
             response = await self._transports[server].request(request)
         except (Unreachable, OSError, ValueError) as lost:
             raise Refused(f"{url}: {lost}") from lost
