@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from steersman.apiserver import rbac, users
+from steersman.apiserver import authentication, rbac, users
 from steersman.apiserver.attributes import Attributes
 from tests.apiserver import kit
 from tests.apiserver.kit import BOB, MAPS, NOBODY
@@ -168,6 +168,33 @@ async def test_service_account_tokens_live_and_die_with_what_they_are_bound_to(a
     review = await api.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": token}})
     assert review.body["status"]["authenticated"] is True
     await api.ask("DELETE", f"{kit.PODS}/p")
+    assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 401
+
+
+async def test_a_token_that_is_bound_to_a_node_dies_with_it(api: kit.Api):
+    await kit.with_account(api)
+    await api.make("/api/v1/nodes", {"metadata": {"name": "n"}})
+    reference = {"apiVersion": "v1", "kind": "Node", "name": "n"}
+    path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    token = (await api.make(path, {"spec": {"boundObjectRef": reference}}))["status"]["token"]
+    assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 403
+    await api.ask("DELETE", "/api/v1/nodes/n")
+    assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 401
+    await api.make("/api/v1/nodes", {"metadata": {"name": "n"}})
+    assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 401
+
+
+async def test_a_token_outlives_what_waits_for_its_end_by_a_minute(api: kit.Api, monkeypatch):
+    await kit.with_account(api)
+    held = kit.pod("p")
+    held["metadata"]["finalizers"] = ["example.com/held"]
+    await api.make(kit.PODS, held)
+    reference = {"apiVersion": "v1", "kind": "Pod", "name": "p"}
+    path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    token = (await api.make(path, {"spec": {"boundObjectRef": reference}}))["status"]["token"]
+    await api.ask("DELETE", f"{kit.PODS}/p", query="gracePeriodSeconds=0")
+    assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 403
+    monkeypatch.setattr(authentication, "LEEWAY_SECONDS", -3600.0)
     assert (await api.ask("GET", MAPS, headers=bearer(token), peer=NOBODY)).status == 401
 
 

@@ -14,9 +14,11 @@ from steersman.aio import clock as clocks
 from steersman.api import bootstrap_tokens, kinds
 from steersman.apiserver import decoded, token_use, tokens, users
 from steersman.apiserver.jwt_issuers import authenticator as jwt_issuers
-from steersman.meta import errors
+from steersman.meta import errors, times
+from steersman.meta.objects import Object
 from steersman.serving import messages
 
+LEEWAY_SECONDS = 60.0  # upstream's, after the moment at which what a token is bound to should have gone
 TOKENS_MAX = 4096  # tokens whose signature is remembered: one or two for each pod that talks to the API
 
 
@@ -112,13 +114,13 @@ class Authenticator:
 
     async def _service_account(self, claims: tokens.Claims) -> users.User | None:
         account = await self._objects.get(kinds.SERVICE_ACCOUNT, claims.namespace, claims.name)
-        if account is None or account["metadata"].get("uid") != claims.uid:
+        if not self._lives(account, claims.uid):
             return None
         extra = {"authentication.kubernetes.io/credential-id": (f"JTI={claims.id}",)}
         if claims.bound_kind:
             kind = kinds.POD if claims.bound_kind == "pod" else kinds.SECRET
             bound = await self._objects.get(kind, claims.namespace, claims.bound_name)
-            if bound is None or bound["metadata"].get("uid") != claims.bound_uid:
+            if bound is None or not self._lives(bound, claims.bound_uid):
                 return None
             if claims.bound_kind == "pod":
                 extra["authentication.kubernetes.io/pod-name"] = (claims.bound_name,)
@@ -128,9 +130,21 @@ class Authenticator:
             elif self._token_use is not None:
                 self._token_use.note(bound)
         if claims.node_name:
+            is_bound_to_it = not claims.bound_kind  # else the pod is the one that counts
+            if is_bound_to_it and not self._lives(
+                await self._objects.get(kinds.NODE, "", claims.node_name), claims.node_uid
+            ):
+                return None
             extra["authentication.kubernetes.io/node-name"] = (claims.node_name,)
             extra["authentication.kubernetes.io/node-uid"] = (claims.node_uid,)
         return users.service_account(claims.namespace, claims.name, claims.uid, extra)
+
+    def _lives(self, obj: Object | None, uid: str) -> bool:
+        """Whether it is the very object, and has not been waiting for its end for long."""
+        if obj is None or obj["metadata"].get("uid") != uid:
+            return False
+        deleted = obj["metadata"].get("deletionTimestamp")
+        return not deleted or times.seconds_since(deleted, self._clock.now()) <= LEEWAY_SECONDS
 
     async def _bootstrap_user(self, token: str) -> users.User | None:
         parts = bootstrap_tokens.parse(token)
