@@ -56,10 +56,10 @@ def test_names():
 def test_a_name_is_taken_by_a_node_that_lives():
     assert rules.taken("a", None) == ""
     assert rules.taken("a", LOST) == ""
-    assert (
-        rules.taken("a", None, ["a"])
-        == 'The cluster\'s own machine is known as "a": give this one another --node-name.'
-    )
+    said = 'The cluster\'s own machine is known as "a.b": give this one another --node-name.'
+    for name in ("a.b", "A.B", "*.b"):
+        assert rules.taken("a.b", None, [name]) == said
+    assert rules.taken("a.b", None, ["b", "*.a.b"]) == ""
     assert rules.taken("a", READY).startswith('The cluster has a Node "a" that is Ready')
 
 

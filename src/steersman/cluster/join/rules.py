@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from steersman.api import releases
 from steersman.apiserver.admission.node_restriction import nodes
 from steersman.cluster import runtimes
+from steersman.controllers.csr_node_approving.decide import is_guarded_name
 from steersman.meta import conditions, names
 from steersman.meta.objects import Object
 
@@ -66,7 +67,7 @@ def check_name(text: str) -> str:
 
 def taken(name: str, node: Object | None, names_of_server: Collection[str] = ()) -> str:
     """Why a new machine may not have this name; "" when it may. A node that is not Ready is taken to be this one of before."""
-    if name in names_of_server:
+    if is_guarded_name(name, names_of_server):
         return f'The cluster\'s own machine is known as "{name}": give this one another --node-name.'
     if node is None or not conditions.is_true(node, "Ready"):
         return ""

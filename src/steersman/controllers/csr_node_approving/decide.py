@@ -86,7 +86,7 @@ def objection(wanted: Wanted, nodes: Iterable[Object], guarded: Collection[str])
     shared = {*wanted.addresses, *(one for one in wanted.dns_names if one != name)} & others
     if shared:
         return f"another Node's: {', '.join(sorted(shared))}"
-    kept = [one for one in wanted.dns_names if not _is_host_name(one) or _is_guarded_name(one, guarded)]
+    kept = [one for one in wanted.dns_names if not _is_host_name(one) or is_guarded_name(one, guarded)]
     kept += [one for one in wanted.addresses if _is_guarded(one, guarded)]
     return f"not a node's: {', '.join(kept)}" if kept else ""
 
@@ -96,7 +96,8 @@ def _is_host_name(name: str) -> bool:
     return not names.subdomain_errors(name) and not _is_range(name)
 
 
-def _is_guarded_name(name: str, guarded: Iterable[str]) -> bool:
+def is_guarded_name(name: str, guarded: Iterable[str]) -> bool:
+    """Whether it is one of these, under a wildcard of these, or a Service's."""
     covering = {name, f"*.{name.partition('.')[2]}"}
     return _SERVICES in f"{name}." or any(one.lower() in covering for one in guarded)
 
