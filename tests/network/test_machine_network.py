@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.network import machine_network
+from steersman.network import machine_network, netlink, overlay
 from steersman.network.machine_network import Server
 from steersman.network.overlay import End
 
@@ -97,10 +97,10 @@ def test_a_machine_that_cannot_be_led_to_keeps_nobody_from_the_others(monkeypatc
             raise OSError("no such machine")
         led.append(end.address)
 
-    monkeypatch.setattr(machine_network.netlink, "Netlink", Kernel)
+    monkeypatch.setattr(netlink, "Netlink", Kernel)
     monkeypatch.setattr(machine_network, "link_of", lambda *_: None)
-    monkeypatch.setattr(machine_network.overlay, "ensure", lambda *_: Kernel(None))
-    monkeypatch.setattr(machine_network.overlay, "lead", lead)
+    monkeypatch.setattr(overlay, "ensure", lambda *_: Kernel(None))
+    monkeypatch.setattr(overlay, "lead", lead)
     own = machine_network.Machine(0, "192.0.2.1", "10.244.0.0", "me")
     ends = [End(one, ("10.244.1.0/24",)) for one in ("0.0.0.0", "192.0.2.2")]
     with pytest.raises(OSError, match="no such machine"):
