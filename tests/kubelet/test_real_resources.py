@@ -92,7 +92,7 @@ def check_use(found: Object, memory_most: float, *, available: bool) -> None:
     assert ("availableBytes" in found["memory"]) == available
     for name, least in (("usageBytes", 10_000), ("workingSetBytes", 10_000), ("rssBytes", 1_000)):
         bounded(found, f"memory.{name}", least, memory_most)
-    bounded(found, "memory.pageFaults", 0, 1e9)
+    bounded(found, "memory.pageFaults", 0, 1e13)  # a machine counts since it was started
     bounded(found, "memory.majorPageFaults", 0, 1e9)
     bounded(found, "swap.swapUsageBytes", 0, memory_most)
 

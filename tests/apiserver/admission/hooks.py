@@ -35,6 +35,7 @@ class Hooks:
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, Object]] = []
         self.reviews: list[Object] = []
+        self.was_asked = asyncio.Event()
         self.delay_seconds = 0.0
         self.raw: web.Response | None = None
         self.concurrent = self.concurrent_max = 0
@@ -42,6 +43,7 @@ class Hooks:
     async def handle(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
         self.asked.append((request.path, review["request"]))
+        self.was_asked.set()
         self.reviews.append({**review, "query": request.query_string})
         self.concurrent += 1
         self.concurrent_max = max(self.concurrent_max, self.concurrent)

@@ -63,6 +63,18 @@ async def test_a_slow_webhook(api: kit.Api, hook: Hooks, policy, status):
         assert (await api.ask("GET", f"{kit.MAPS}/a")).status == 404
 
 
+@pytest.mark.slow
+async def test_webhooks_change_while_one_is_waited_for(api: kit.Api, hook: Hooks):
+    hook.answers["/slow"] = allow
+    hook.delay_seconds = 1.5
+    slow = hook.webhook("/slow", rule(), timeoutSeconds=1, failurePolicy="Ignore")
+    await configure(api, VALIDATING, "one", slow)
+    made = asyncio.ensure_future(api.ask("POST", kit.MAPS, kit.config_map("a")))
+    await hook.was_asked.wait()
+    await configure(api, VALIDATING, "another", hook.webhook("/x", rule("secrets")))
+    assert (await made).status == 201
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [

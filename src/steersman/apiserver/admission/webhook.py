@@ -21,10 +21,12 @@ class Unanswered(Exception):
 
 
 class Webhook:
-    """`identity` tells it from all others: configuration, name, and a count where names repeat."""
+    """`place` is its number among all of its kind. `identity` tells it from all others: configuration, name, and a count where
+    names repeat."""
 
-    def __init__(self, configuration: str, index: int, spec: Object, *, mutating: bool) -> None:
+    def __init__(self, place: int, configuration: str, index: int, spec: Object, *, mutating: bool) -> None:
         self.name = str(spec["name"])
+        self.place = place
         self.configuration = configuration
         self.identity = f"{configuration}/{self.name}/{index}"
         self.criteria = matching.criteria(spec)

@@ -78,11 +78,12 @@ class Webhooks(Plugin):
 
     def _changed(self) -> None:
         self._choices.clear()
-        self._webhooks = [
-            Webhook(str(configuration["metadata"]["name"]), index, spec, mutating=self._mutating)
+        specs = [
+            (str(configuration["metadata"]["name"]), index, spec)
             for configuration in self.configurations.objects
             for index, spec in enumerate(configuration.get("webhooks") or ())
         ]
+        self._webhooks = [Webhook(place, *spec, mutating=self._mutating) for place, spec in enumerate(specs)]
 
     def _choice(self, review: Review) -> Choices:
         """The webhooks whose rules are about this, and the version each wants."""
@@ -137,7 +138,7 @@ class Webhooks(Plugin):
     def _place(self, webhook: Webhook, review: Review) -> str:
         """Where what is written down of it stands."""
         kind = "mutation" if self._mutating else "validating"
-        return f"{kind}.webhook.admission.k8s.io/round_{review.round}_index_{self._webhooks.index(webhook)}"
+        return f"{kind}.webhook.admission.k8s.io/round_{review.round}_index_{webhook.place}"
 
     async def _wants(self, webhook: Webhook, kind: Kind, review: Review, seen: "Versions") -> bool:
         if not await self._matcher.selects(webhook.criteria, review):
