@@ -64,6 +64,7 @@ data: {a: b}
     "cms2.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: cm1, labels: {p: q}}, data: {c: d}}",
     "bad.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: bad}, datax: {c: d}}",
     "no.yaml": "a: b\n",
+    "nameless.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {labels: {a: b}}}",
     "gen.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {generateName: gen-}}",
     "inv.yaml": "{apiVersion: apps/v1, kind: Deployment, metadata: {name: inv}, spec: {replicas: -1}}",
     "fin.yaml": "{apiVersion: v1, kind: ConfigMap, metadata: {name: fin, finalizers: [a.b/c]}}",

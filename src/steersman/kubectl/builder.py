@@ -47,7 +47,13 @@ class Info:
 
     @property
     def path(self) -> str:
-        return self.resource.path(self.namespace, self.name)
+        return self.at()
+
+    def at(self, subresource: str = "") -> str:
+        """Where the object is, and never where all of its kind are. Raises CommandError."""
+        if not self.name:
+            raise CommandError("resource name may not be empty")
+        return self.resource.path(self.namespace, self.name, subresource)
 
     def __str__(self) -> str:
         """`deployment.apps/web`."""
@@ -180,10 +186,10 @@ class Found:
 
 
 async def retrieve(call: "Call", info: Info, query: Query | None = None) -> None:
-    """Fetch the object. Raises StatusError."""
+    """Fetch the object. Raises CommandError, StatusError."""
     query = query or Query()
     headers = {"accept": query.accept} if query.accept else None
-    path = info.resource.path(info.namespace, info.name, query.subresource)
+    path = info.at(query.subresource)
     try:
         response = await call.request("GET", path, dict(query.parameters), headers=headers)
     except StatusError as refused:
@@ -321,6 +327,8 @@ async def _selected(call: "Call", query: Query, resources: list[Resource]) -> As
                     yield info_of(resource, _typed(item, page))
         except StatusError as refused:
             yield _not_listed(refused, resource, query)
+        except CommandError as wrong:
+            yield CommandError(str(wrong), bare=True)
 
 
 async def list_pages(call: "Call", query: Query, resource: Resource) -> AsyncIterator[Object]:
@@ -391,9 +399,8 @@ async def _from_files(call: "Call", query: Query) -> AsyncIterator[Info | Except
         if query.latest:
             if not info.namespace and resource.namespaced:
                 info.namespace = query.namespace
-            if not info.name:
-                continue
-            info.object = {}
+            if info.name:  # one without stays what the file says
+                info.object = {}
         yield info
 
 

@@ -57,13 +57,22 @@ class Resource(NamedTuple):
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """Of an object, or of the collection."""
+        """Of an object, or of the collection. Raises CommandError for words that would lead elsewhere."""
+        _check_segment("namespace", namespace)
+        _check_segment("resource name", name)
         space = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
         return (
             f"{self.root}{space}/{self.plural}"
             + (f"/{name}" if name else "")
             + (f"/{subresource}" if subresource else "")
         )
+
+
+def _check_segment(what: str, text: str) -> None:
+    if text in (".", "..") or "/" in text or "%" in text:
+        from steersman.meta import names
+
+        raise CommandError(f'invalid {what} "{text}": [{" ".join(names.path_segment_errors(text))}]')
 
 
 class Group(NamedTuple):

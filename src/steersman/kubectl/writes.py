@@ -101,7 +101,7 @@ async def create(call: "Call", info: "Info", obj: Object, query: dict[str, str],
     meta = obj.get("metadata") or {}
     if meta.get("resourceVersion"):
         obj = {**obj, "metadata": {key: value for key, value in meta.items() if key != "resourceVersion"}}
-    path = info.resource.path(info.namespace, info.name if subresource else "", subresource)
+    path = info.at(subresource) if subresource else info.resource.path(info.namespace)
     found: Object = await call.ask("POST", path, query, obj)
     return found
 
@@ -109,8 +109,8 @@ async def create(call: "Call", info: "Info", obj: Object, query: dict[str, str],
 async def patch(
     call: "Call", info: "Info", media_type: str, body: Any, query: dict[str, str], subresource: str = ""
 ) -> Object:
-    """The object as it is now. Raises StatusError."""
-    path = info.resource.path(info.namespace, info.name, subresource)
+    """The object as it is now. Raises CommandError, StatusError."""
+    path = info.at(subresource)
     found: Object = await call.ask("PATCH", path, query, body, content_type=media_type)
     return found
 
@@ -118,8 +118,8 @@ async def patch(
 async def replace(
     call: "Call", info: "Info", obj: Object, query: dict[str, str], subresource: str = "", *, overwrite: bool = True
 ) -> Object:
-    """One that says no resourceVersion replaces whatever is there. Raises StatusError."""
-    path = info.resource.path(info.namespace, info.name, subresource)
+    """One that says no resourceVersion replaces whatever is there. Raises CommandError, StatusError."""
+    path = info.at(subresource)
     meta = obj.get("metadata") or {}
     if overwrite and not meta.get("resourceVersion"):
         with contextlib.suppress(StatusError):  # what is not there may be made by being replaced

@@ -162,9 +162,9 @@ async def delete(call: Call, infos: list[Info], options: Options) -> None:
             warn = False
         try:
             uid = await _delete(call, info, options)
-        except StatusError as refused:
+        except (CommandError, StatusError) as refused:
             found += 1
-            if not (ignore and refused.reason == "NotFound"):
+            if not (ignore and writes.is_status(refused, "NotFound")):
                 failed.append(writes.with_source("deleting", info.source, refused))
             continue
         found += 1

@@ -55,7 +55,7 @@ def options(propagation: str, grace_seconds: int) -> Object:
 
 
 async def delete(call: Call, info: Info, propagation: str, grace_seconds: int, how: str = writes.NONE) -> str:
-    """Its UID. Raises StatusError."""
+    """Its UID. Raises CommandError, StatusError."""
     body = options(propagation, grace_seconds)
     if how == writes.SERVER:
         body["dryRun"] = ["All"]

@@ -103,8 +103,6 @@ async def _versions(call: Call, info: Info) -> tuple[Object | None, Object]:
 
 
 async def _live(call: Call, info: Info) -> Object | None:
-    if not info.name:
-        raise CommandError("resource name may not be empty")
     try:
         found: Object = await call.ask("GET", info.path)
     except StatusError as refused:

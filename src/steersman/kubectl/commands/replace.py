@@ -74,7 +74,7 @@ async def run(call: Call) -> None:
         if how != writes.CLIENT:
             try:
                 obj = await writes.replace(call, info, obj, query, flags["subresource"])
-            except StatusError as refused:
+            except (CommandError, StatusError) as refused:
                 raise writes.with_source("replacing", info.source, refused) from refused
         call.write(printer.print(obj))
 
@@ -118,8 +118,8 @@ async def _by_force(call: Call, infos: list[Info], cascade: str, query: dict[str
         try:
             gone.append((info, await deletion.delete(call, info, cascade, grace)))
             call.print(str(info) if flags["output"] == "name" else delete.text(info, options))
-        except StatusError as refused:
-            if refused.reason != "NotFound":
+        except (CommandError, StatusError) as refused:
+            if not writes.is_status(refused, "NotFound"):
                 raise writes.with_source("deleting", info.source, refused) from refused
     with contextlib.suppress(deletion.MayNotLook):
         await deletion.wait(call, gone, flags["timeout"] or GONE_SECONDS)

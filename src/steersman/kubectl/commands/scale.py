@@ -64,7 +64,7 @@ async def run(call: Call) -> None:
 
 async def scale(call: Call, info: Info, how: str) -> None:
     """Raises CommandError, StatusError."""
-    path = info.resource.path(info.namespace, info.name, "scale")
+    path = info.at("scale")
     wanted, query = call.flags["replicas"], writes.parameters(how)
     if call.flags["current-replicas"] == -1 and not call.flags["resource-version"]:
         body = {"spec": {"replicas": wanted}}

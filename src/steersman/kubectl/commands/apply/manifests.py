@@ -194,12 +194,10 @@ async def _one(apply: Run, info: Info) -> None:
 
 async def _live(call: Call, info: Info) -> Object | None:
     """The object as the server has it. Raises StatusError, CommandError."""
-    if not info.name:
-        raise CommandError("resource name may not be empty")
     try:
         found: Object = await call.ask("GET", info.path)
-    except StatusError as refused:
-        if refused.reason == "NotFound":
+    except (CommandError, StatusError) as refused:
+        if writes.is_status(refused, "NotFound"):
             return None
         what = f"retrieving current configuration of:\n{patching.full_name(info)}\nfrom server for:"
         raise writes.with_source(what, info.source, refused) from refused
