@@ -20,6 +20,12 @@ FILES = {
     "cut.json": '{"apiVersion":"v1",',
     "two.json": '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}}'
     '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system"}}',
+    "second-broken.yaml": "apiVersion: v1\nkind: Node\nmetadata: {name: node-1}\n---\nfoo: [\n---\na: b\n",
+    "after-the-end.yaml": "apiVersion: v1\nkind: Node\nmetadata: {name: node-1}\n...\nfoo: bar\n",
+    "behind-the-line.yaml": "apiVersion: v1\nkind: Node\nmetadata: {name: node-1}\n--- {kind: Node}\n",
+    "four-dashes.yaml": "apiVersion: v1\nkind: Node\nmetadata: {name: node-1}\n----\n",
+    "remarks.yaml": "# first\r\n--- # one\r\napiVersion: v1\r\nkind: Node\r\nmetadata: {name: node-1}\r\n---\r\n---",
+    "directive.yaml": "%YAML 1.1\n---\napiVersion: v1\n",
     "elsewhere.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: other}\n",
     "several.yaml": "apiVersion: v1\nkind: Namespace\nmetadata: {name: default}\n---\n---\n"
     "apiVersion: v1\nkind: Node\nmetadata: {name: node-1, namespace: x}\n",
@@ -78,10 +84,31 @@ def test_standard_input_and_the_folders_order(kubectl: Kubectl) -> None:
         (b'{"kind":"A","apiVersion":"v1"}\n{"kind":"B","apiVersion":"v1"}', ["A", "B"]),
         (b"kind: PodList\napiVersion: v1\nitems: [{kind: Pod, apiVersion: v1}]\n", ["Pod"]),
         (b"# nothing\n---\n", []),
+        (b"kind: A\napiVersion: v1\n...\nfoo: [\n---\r\nkind: B\r\napiVersion: v1", ["A", "B"]),
     ],
 )
 def test_objects_in_a_text(text: bytes, kinds: list[str]) -> None:
     assert [obj["kind"] for obj in files.parse(text, "x")] == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"foo: [\n", "error converting YAML to JSON: yaml: line 1: did not find expected node content"),
+        (b"---\nfoo: [\n", "error converting YAML to JSON: yaml: line 2: did not find expected node content"),
+        (b"--- # first\n\nfoo: [\n", "error converting YAML to JSON: yaml: line 3: did not find expected node content"),
+        (
+            b"# a\n\n---\n\na: b\nb: [\n",
+            "error converting YAML to JSON: yaml: line 3: did not find expected node content",
+        ),
+        (b"---- a\n", "invalid Yaml document separator: - a"),
+        (b"---{a: b}\n", "invalid Yaml document separator: {a: b}"),
+    ],
+)
+def test_each_document_counts_its_own_lines(text: bytes, said: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        list(files.parse(text, "x"))
+    assert str(raised.value) == f"error parsing x: {said}"
 
 
 def test_what_is_validated_says_so() -> None:

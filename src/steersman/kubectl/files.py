@@ -168,9 +168,11 @@ def _documents(text: bytes, source: str) -> Iterator[Any]:
     from steersman.kubectl import go_yaml
 
     try:
-        for document in go_yaml.read_all(text):
+        for document in go_yaml.read_manifests(text):
             if document is not None:
                 yield document
+    except go_yaml.BadSeparator as broken:
+        raise CommandError(f"error parsing {source}: {broken}") from broken
     except go_yaml.BadYaml as broken:
         raise CommandError(f"error parsing {source}: error converting YAML to JSON: {broken}") from broken
 

@@ -16,6 +16,7 @@ from steersman.kubectl.go_words import resolve
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
+SEPARATOR = b"---"
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?").fullmatch
 _TIMESTAMP = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([Tt ]\s*\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?\s*([Zz]|[-+]\d{1,2}(:\d\d)?)?)?"
@@ -24,6 +25,10 @@ _TIMESTAMP = re.compile(
 
 class BadYaml(ValueError):
     """The text is no YAML; the message is Go's, without what stands before it."""
+
+
+class BadSeparator(BadYaml):
+    """More than a comment stands behind `---`."""
 
 
 class _Loader(_LOADER):  # type: ignore[misc]
@@ -59,6 +64,29 @@ def read_all(text: str | bytes) -> Iterator[Any]:
         yield from yaml.load_all(text, Loader=_Loader)
     except yaml.YAMLError as broken:
         raise BadYaml(_message(broken)) from broken
+
+
+def read_manifests(text: bytes) -> Iterator[Any]:
+    """What each piece of a manifest holds, None for an empty one. Raises BadYaml, BadSeparator."""
+    for piece in _pieces(text):
+        yield next(read_all(piece), None)
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """Upstream takes manifests apart by lines, before anything knows YAML; each piece counts its own lines."""
+    piece: list[bytes] = []
+    for line in text.removesuffix(b"\n").split(b"\n"):
+        if line.startswith(SEPARATOR):
+            behind = line.removeprefix(SEPARATOR).strip()
+            if behind and not behind.startswith(b"#"):
+                raise BadSeparator(f"invalid Yaml document separator: {behind.decode(errors='replace')}")
+            if piece:
+                yield b"\n".join(piece) + b"\n"
+                piece = []
+                continue
+        piece.append(line.removesuffix(b"\r"))
+    if piece:
+        yield b"\n".join(piece) + b"\n"
 
 
 def _message(broken: yaml.YAMLError) -> str:
