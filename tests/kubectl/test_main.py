@@ -2,12 +2,13 @@
 
 import os
 import pathlib
+import sys
 
 import pytest
 
 from steersman import main as entry
 from steersman.kubectl import main, plugins, verbs
-from steersman.kubectl.streams import MemoryStreams
+from steersman.kubectl.streams import MemoryStreams, Streams
 from tests.kubectl.conftest import Kubectl
 
 
@@ -32,6 +33,17 @@ def test_the_page_of_all_verbs_names_each() -> None:
         assert verb.hidden or f"\n  {verb.path} " in streams.out
         assert verb.hidden or verb.path in verbs.ORDER.split()
         assert verb.hidden or verb.group in verbs.GROUPS
+
+
+def test_closed_streams_hold_nothing_and_lose_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    streams = Streams.of_process()
+    assert main.run(["options"], streams, {}) == 0
+    assert main.run(["nonsense"], streams, {"PATH": ""}) == 1
+    assert streams.read() == b""
+    for stream in (streams.stdin, streams.stdout, streams.stderr):
+        stream.close()
 
 
 def test_a_group_without_a_verb_shows_its_page_and_fails(alone: Kubectl) -> None:

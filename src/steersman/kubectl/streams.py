@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 class Streams:
@@ -14,7 +14,7 @@ class Streams:
 
     @classmethod
     def of_process(cls) -> "Streams":
-        return cls(sys.stdin.buffer, sys.stdout.buffer, sys.stderr.buffer)
+        return cls(_buffer(sys.stdin, "rb"), _buffer(sys.stdout, "wb"), _buffer(sys.stderr, "wb"))
 
     def write(self, text: str | bytes) -> None:
         self.stdout.write(text.encode(errors="surrogateescape") if isinstance(text, str) else text)
@@ -59,6 +59,11 @@ class MemoryStreams(Streams):
     @property
     def err(self) -> str:
         return self._err.getvalue().decode()
+
+
+def _buffer(stream: Any, mode: str) -> Any:
+    """A stream that the shell closed (`>&-`) is None: nothing is read from it, and what is written is lost."""
+    return stream.buffer if stream is not None else os.fdopen(os.open(os.devnull, os.O_RDWR), mode)
 
 
 def is_terminal(stream: BinaryIO) -> bool:
