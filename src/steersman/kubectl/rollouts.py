@@ -78,7 +78,7 @@ async def patch_all(call: Call, decide: Decide, done: str) -> None:
         try:
             patch = decide(info.object)
         except RolloutError as refused:
-            failed.append(CommandError(f'{info.resource.qualified} "{info.name}" {refused}'))
+            failed.append(CommandError(f'error: {info.resource.qualified} "{info.name}" {refused}'))
             continue
         if not patch:
             failed.append(

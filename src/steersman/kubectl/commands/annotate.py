@@ -43,7 +43,9 @@ async def run(call: Call) -> None:
 
     def refuse(obj: Object) -> None:
         there = (obj.get("metadata") or {}).get("annotations") or {}
-        taken = [key for key in change.set if key in there and key != CHANGE_CAUSE]
+        taken = [
+            key for key in change.set if there.get(key, change.set[key]) != change.set[key] and key != CHANGE_CAUSE
+        ]
         if taken:
             said = "; ".join(f"'{key}' already has a value ({there[key]})" for key in taken)
             raise CommandError(f"--overwrite is false but found the following declared annotation(s): {said}")

@@ -81,9 +81,9 @@ async def run(call: Call) -> int | None:
     made = [await _create(call, "pods", record.recorded(call, overrides.apply(flags, pod)), how)]
     service_text = ""
     if flags["expose"]:
-        labels = flags["labels"] or f"run={name}"
+        labels = expose.parse_labels(flags["labels"]) if flags["labels"] else {}
         ports = expose.listed([flags["port"]], {}, flags)
-        service = expose.service(name, {}, expose.parse_labels(labels), ports, flags)
+        service = expose.service(name, labels, labels or {"run": name}, ports, flags)
         made.append(await _create(call, "services", service, how))
         service_text = printer.print(made[-1]) + ("---\n" if flags["output"] == "yaml" else "")
     if service_text:
