@@ -209,6 +209,7 @@ async def _check_there_is(call: "Call", namespace: str) -> None:
 
 async def find(call: "Call", query: Query) -> Found:
     """Look at what is asked; nothing is fetched yet but what the server serves. Raises CommandError."""
+    query = query._replace(selector=_unless_blank(query.selector), field_selector=_unless_blank(query.field_selector))
     names, types, tuples, query = await _read_arguments(call, query)
     if query.filenames.given:
         if types:
@@ -244,6 +245,11 @@ async def find(call: "Call", query: Query) -> Found:
         await _resources(call, query, types)
         raise CommandError("resource(s) were provided, but no name was specified")
     raise CommandError(MISSING)
+
+
+def _unless_blank(selector: str | None) -> str | None:
+    """`-l " "` is none at all, and not one that selects everything."""
+    return selector if not selector or selector.strip() else None
 
 
 async def _read_arguments(call: "Call", query: Query) -> tuple[list[str], list[str], list[tuple[str, str]], Query]:
