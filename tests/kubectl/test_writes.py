@@ -248,3 +248,11 @@ def test_files_are_as_they_are_on_disk(kubectl: Kubectl, tmp_path: pathlib.Path)
     (tmp_path / "folder" / "raw").write_bytes(b"\xff\x00")
     kubectl.check_same("create configmap c --from-file=folder --dry-run=client -o yaml")
     kubectl.check_same("create secret generic c --from-file=k=folder/raw --dry-run=client -o yaml")
+
+
+def test_pruning_without_a_list_says_that_it_reaches_out_of_the_namespace(kubectl: Kubectl) -> None:
+    kubectl.file("cms.yaml", FILES["cms.yaml"])
+    warned = "prune.go:71] Deprecated: kubectl apply will no longer prune non-namespaced resources"
+    line = "apply -f cms.yaml --prune -l p=q --dry-run=client"
+    assert warned in kubectl.run(line).err
+    assert warned not in kubectl.run(f"{line} --prune-allowlist=core/v1/ConfigMap").err

@@ -1,6 +1,6 @@
 """`apply --prune`: what was applied once, is selected, and was not in the files this time, is deleted."""
 
-from steersman.kubectl import printers, writes
+from steersman.kubectl import klog, printers, writes
 from steersman.kubectl.builder import Info
 from steersman.kubectl.call import Call
 from steersman.kubectl.commands import deletion
@@ -27,6 +27,11 @@ NAMESPACED = (
     ("apps/v1", "StatefulSet"),
 )
 CLUSTER_SCOPED = (("v1", "Namespace"), ("v1", "PersistentVolume"))
+_DEPRECATED = (
+    "Deprecated: kubectl apply will no longer prune non-namespaced resources by default when used with the --namespace flag in a "
+    "future release. To preserve the current behaviour, list the resources you want to target explicitly in the "
+    "--prune-allowlist flag."
+)
 
 
 async def allowed(call: Call, listed: tuple[str, ...]) -> list[Resource]:
@@ -39,6 +44,8 @@ async def allowed(call: Call, listed: tuple[str, ...]) -> list[Resource]:
             raise CommandError(f"invalid GroupVersionKind format: {text}, please follow <group/version/kind>")
         group, version, kind = parts
         kinds.append((version if group in ("", "core") else f"{group}/{version}", kind))
+    if not listed:
+        call.write_error(klog.line("W", "prune.go:71", _DEPRECATED, call.clock.now()))
     found = []
     for api_version, kind in kinds or (*NAMESPACED, *CLUSTER_SCOPED):
         resource = discovery.find_kind(api_version, kind)
