@@ -1,5 +1,7 @@
 """Manifests on the command line: which files, which objects in them, and what is wrong with them; beside the real kubectl."""
 
+import re
+
 import pytest
 
 from steersman.kubectl import files
@@ -109,6 +111,47 @@ def test_each_document_counts_its_own_lines(text: bytes, said: str) -> None:
     with pytest.raises(CommandError) as raised:
         list(files.parse(text, "x"))
     assert str(raised.value) == f"error parsing x: {said}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"apiVersion: v1\nkind: 5", """Object 'Kind' is missing in '{"apiVersion":"v1","kind":5}'"""),
+        (b"apiVersion: 1\nkind: A", "number into Go struct field metadataOnlyObject.apiVersion of type string"),
+        (
+            b"apiVersion: v1\nkind: A\nmetadata: text",
+            "string into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta",
+        ),
+        (
+            b"apiVersion: v1\nkind: A\nmetadata: {name: 5}",
+            "number into Go struct field ObjectMeta.metadata.name of type string",
+        ),
+        (
+            b"apiVersion: v1\nkind: A\nmetadata: {name: x, annotations: {a: true}}",
+            "bool into Go struct field ObjectMeta.metadata.annotations of type string",
+        ),
+        (
+            b"apiVersion: v1\nkind: A\nmetadata: {name: x, labels: [a]}",
+            "array into Go struct field ObjectMeta.metadata.labels of type map[string]string",
+        ),
+    ],
+)
+def test_what_every_object_has_must_be_of_its_type(text: bytes, said: str) -> None:
+    with pytest.raises(CommandError, match=f"{re.escape(said)}$"):
+        list(files.parse(text, "x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"apiVersion: 1\nkind: A", "apiVersion isn't string type"),
+        (b"{apiVersion: v1, kind: List}", "invalid object to validate"),
+        (b"{apiVersion: v1, kind: List, items: [{kind: A}, {kind: B}]}", "apiVersion not set"),
+    ],
+)
+def test_what_a_list_holds_is_validated(text: bytes, said: str) -> None:
+    with pytest.raises(CommandError, match=f"error validating data: {said}; if you"):
+        list(files.parse(text, "x", validate=True))
 
 
 def test_what_is_validated_says_so() -> None:

@@ -192,19 +192,64 @@ def _json(text: str) -> Iterator[Any]:
 
 
 def _checked(document: Any, source: str, validate: bool = False) -> Object:
-    if not isinstance(document, dict) and validate:
-        raise _not_valid(source, "invalid object to validate")
+    wrong = list(dict.fromkeys(_invalid(document))) if validate else []
+    if wrong:
+        raise _not_valid(source, wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
     if not isinstance(document, dict):
-        text = json.dumps(document)
-        raise CommandError(f'unable to decode "{source}": json: cannot unmarshal {_go_type(text)}')
-    missing = [f"{field} not set" for field in ("apiVersion", "kind") if not document.get(field)]
-    if validate and missing:
-        raise _not_valid(source, missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]")
-    if not document.get("kind"):
+        what = f"{_json_type(document)} into Go value of type unstructured.detector"
+        raise CommandError(f'unable to decode "{source}": json: cannot unmarshal {what}')
+    if not document.get("kind") or not isinstance(document["kind"], str):
         raw = json.dumps(document, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
         raise CommandError(f"unable to decode \"{source}\": Object 'Kind' is missing in '{raw}'")
+    why = next(_mistyped(document), "")
+    if why:
+        raise CommandError(f'unable to decode "{source}": json: cannot unmarshal {why}')
+    if "metadata" in document and document["metadata"] is None:
+        del document["metadata"]
     document.setdefault("apiVersion", "")  # the server has no such version, and says so
     return document
+
+
+def _invalid(document: Any) -> Iterator[str]:
+    """What upstream's validation says before the server is asked; of what a List holds, too."""
+    if not isinstance(document, dict):
+        yield "invalid object to validate"
+        return
+    version, kind = document.get("apiVersion"), document.get("kind")
+    for field, value in (("apiVersion", version), ("kind", kind)):
+        if not value:
+            yield f"{field} not set"
+        elif not isinstance(value, str):
+            yield f"{field} isn't string type"
+    if (version, kind) == ("v1", "List"):
+        items = document.get("items")
+        for item in items if isinstance(items, list) else [None]:
+            yield from _invalid(item)
+
+
+def _mistyped(document: Object) -> Iterator[str]:
+    """What Go's decoder says of the fields that every object is known by."""
+    version = document.get("apiVersion")
+    if not isinstance(version, str | None):
+        yield f"{_json_type(version)} into Go struct field metadataOnlyObject.apiVersion of type string"
+    metadata = document.get("metadata")
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        yield f"{_json_type(metadata)} into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta"
+        return
+    for field in ("annotations", "generateName", "labels", "name", "namespace"):
+        value = metadata.get(field)
+        is_map = field in ("annotations", "labels")
+        if is_map and isinstance(value, dict):
+            values, wanted = list(value.values()), "string"
+        elif is_map:
+            values, wanted = [] if value is None else [value], "map[string]string"
+        else:
+            values, wanted = [value], "string"
+        for one in values:
+            if wanted != "string" or not isinstance(one, str | None):
+                yield f"{_json_type(one)} into Go struct field ObjectMeta.metadata.{field} of type {wanted}"
 
 
 def _not_valid(source: str, why: str) -> CommandError:
@@ -214,6 +259,14 @@ def _not_valid(source: str, why: str) -> CommandError:
     )
 
 
-def _go_type(text: str) -> str:
-    what = "array" if text[0] == "[" else "string" if text[0] == '"' else "bool" if text[0] in "tf" else "number"
-    return f"{what} into Go value of type unstructured.detector"
+def _json_type(value: Any) -> str:
+    match value:
+        case bool():
+            return "bool"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+    return "number"

@@ -146,7 +146,9 @@ async def _ensure_namespace(call: Call, name: str) -> None:
 
 
 def _path(obj: Object) -> str:
-    metadata = obj["metadata"]
+    metadata = obj.get("metadata") or {}
+    if not metadata.get("name"):
+        raise CommandError("resource name may not be empty")
     space = f"/namespaces/{metadata['namespace']}" if metadata.get("namespace") else ""
     return f"/apis/{GROUP}/{VERSION}{space}/{PLURALS[obj['kind']]}/{urllib.parse.quote(metadata['name'])}"
 
