@@ -334,7 +334,7 @@ async def _selected(call: "Call", query: Query, resources: list[Resource]) -> As
         except StatusError as refused:
             yield _not_listed(refused, resource, query)
         except CommandError as wrong:
-            yield CommandError(str(wrong), bare=True)
+            yield wrong
 
 
 async def list_pages(call: "Call", query: Query, resource: Resource) -> AsyncIterator[Object]:

@@ -191,7 +191,7 @@ async def _print_tables(call: Call) -> None:
     if not wrote and error is None and not flags["ignore-not-found"]:
         is_here = not flags["all-namespaces"] and all(info.resource.namespaced for info in infos)
         call.write_error(f"No resources found in {call.namespace} namespace.\n" if is_here else "No resources found\n")
-    if isinstance(error, CommandError):
+    if isinstance(error, CommandError) and not (call.arguments and found.is_single):
         raise CommandError(str(error), bare=True)  # one of several things that may have gone wrong
     if error is not None:
         raise error
