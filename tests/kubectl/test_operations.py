@@ -103,7 +103,7 @@ def test_a_pause(cluster: Cluster, kubectl: Kubectl) -> None:
 
 def test_a_rollout_that_does_not_end_in_time(cluster: Cluster, kubectl: Kubectl) -> None:
     cluster.apply(manifest("Deployment", 1).replace("localhost/hello:1", "missing.fake.steersman.dev/x"))
-    done = kubectl.run("rollout status deploy/web --timeout=300ms")
+    done = kubectl.run("rollout status deploy/web --timeout=3s")
     assert done.out.startswith('Waiting for deployment "web"')
     assert (done.code, done.err) == (1, "error: timed out waiting for the condition\n")
     cluster.delete("deployment/web")
