@@ -101,10 +101,10 @@ def test_what_happens_meanwhile_is_seen(cluster: Cluster, kubectl: Kubectl) -> N
 LINES = """
 wait deploy/web --for=condition=available
 wait deploy web
-wait deploy/web --for=condition=Foo --timeout=600ms
+wait deploy/web --for=condition=Foo --timeout=2s
 wait deploy/web --for=condition=Available=False --timeout=0
 wait deploy/nope --for=condition=Available --timeout=1s
-wait deploy/nope deploy/web --for=delete --timeout=600ms
+wait deploy/nope deploy/web --for=delete --timeout=2s
 wait deploy --for=condition=available
 wait pods -l app=web --for=condition=Ready
 wait pods -l app=zz --for=condition=Ready
@@ -114,7 +114,7 @@ wait deploy/web --for=jsonpath={.status.conditions}=x
 wait deploy/web --for=create
 wait deploy/nope --for=create --timeout=0
 wait deploy/web deploy/nope --for=condition=available
-wait pods --all --for=condition=Foo --timeout=600ms
+wait pods --all --for=condition=Foo --timeout=2s
 wait --for=delete
 """
 
