@@ -85,3 +85,31 @@ def test_a_kept_task_is_started_again_after_a_growing_pause(caplog):
         return starts
 
     assert virtual.run(story) == [0, 1, 3, 7, 15]
+
+
+async def test_together_gives_all_results_in_order():
+    async def later(value: int) -> int:
+        await asyncio.sleep(0)
+        return value
+
+    assert await tasks.together(later(1), later(2)) == [1, 2]
+    assert await tasks.together() == []
+
+
+async def test_together_leaves_nothing_running_when_one_fails():
+    ended: list[str] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # cleans up
+            ended.append("over")
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await tasks.together(waits(), fails(), waits())
+    assert ended == ["over", "over"]

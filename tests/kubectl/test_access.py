@@ -8,9 +8,7 @@ import yaml
 from steersman.testing import Cluster
 from tests.kubectl.conftest import Kubectl
 
-# Who is refused hangs up in the middle of a TLS handshake, now and then so late that the cluster of the test ends before the
-# server's side of it: its socket is then closed by Python.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
+pytestmark = pytest.mark.slow
 
 LINES = """
 get ns default -o name --as-uid=x

@@ -8,12 +8,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from steersman.aio.backoff import RECONNECT, Backoff, Pauses
 from steersman.aio.clock import Clock
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -90,6 +92,19 @@ class Tasks:
         if crash is not None:
             _log.error("%s crashed", task.get_name(), exc_info=crash)
             self._crash = self._crash or crash
+
+
+async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
+    """The results of all. Where one fails (or we are cancelled) the others are cancelled, and over when that is raised: what
+    `asyncio.gather` leaves running belongs to nobody."""
+    running = [asyncio.get_running_loop().create_task(one) for one in work]
+    try:
+        return await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
 
 
 async def turn() -> None:

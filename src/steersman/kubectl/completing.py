@@ -4,11 +4,11 @@
 word begins with it.
 """
 
-import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from steersman.aio import tasks
 from steersman.kubectl import flags, verbs
 from steersman.kubectl.flags import Flag
 from steersman.kubectl.problems import TOLD
@@ -164,7 +164,7 @@ async def _names(call: "Call", want: Wanted) -> list[tuple[str, str]]:
     kinds = want.of.split()
     resources = [discovery.find(kind) for kind in kinds]
     query = builder.Query(namespace=call.namespace, chunk_size=0)
-    lists = await asyncio.gather(*(_listed(call, query, resource) for resource in resources))
+    lists = await tasks.together(*(_listed(call, query, resource) for resource in resources))
     found = []
     for resource, objects in zip(resources, lists, strict=True):
         before = f"{resource.singular or resource.plural}/" if len(kinds) > 1 else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from steersman.aio import tasks
 from steersman.kubectl.problems import CommandError, StatusError
 from steersman.meta.objects import Object
 
@@ -202,7 +203,7 @@ class Discovery:
 
 async def fetch(call: "Call") -> Discovery:
     """Raises StatusError, Unreachable."""
-    core, others = await asyncio.gather(_ask(call, "/api"), _ask(call, "/apis"))
+    core, others = await tasks.together(_ask(call, "/api"), _ask(call, "/apis"))
     if core.get("kind") == "APIGroupDiscoveryList" and others.get("kind") == "APIGroupDiscoveryList":
         return from_aggregated([*core["items"], *others["items"]])
     return await _fetch_older(call, core, others)
@@ -269,7 +270,7 @@ async def _fetch_older(call: "Call", core: Object, others: Object) -> Discovery:
         return from_list(group, version, found)
 
     asked = [one_version(group.name, version) for group in groups for version in group.versions]
-    answers = await asyncio.gather(*asked)
+    answers = await tasks.together(*asked)
     resources = [one for answer in answers if isinstance(answer, list) for one in answer]
     return Discovery(groups, resources, [answer for answer in answers if isinstance(answer, tuple)])
 
